@@ -1,0 +1,1 @@
+"""Conversations as values, and the pure function that decides their next step."""

@@ -1,0 +1,93 @@
+"""What happens to a conversation, in order: what the journal keeps and a transcript is folded from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from claude_run.conversation.exchange import Failure, SentMessage
+    from claude_run.conversation.results import CheckResult, Outcome
+    from claude_run.scenario.model import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A conversation begins. `roles` are the roles of its scripted turns; `system` is as sent."""
+
+    conversation_id: str
+    scenario: str
+    path: str
+    case: str | None
+    variant: str | None
+    model: str
+    model_label: str
+    repeat: int | None
+    vars: JsonObject
+    tags: tuple[str, ...]
+    system: Json
+    params: JsonObject
+    roles: tuple[str, ...]
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted:
+    """A request is about to be sent for the n-th time (from 1); `sent` only on the first."""
+
+    conversation_id: str
+    turn: int
+    key: str
+    n: int
+    worst_cost_usd: Decimal | None
+    sent: tuple[SentMessage, ...] | None
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replied:
+    """A whole reply arrived: the raw body, and what was seen around it."""
+
+    conversation_id: str
+    turn: int
+    key: str
+    n: int
+    body: JsonObject
+    request_id: str | None
+    latency_s: float
+    cost_usd: Decimal | None
+    simulated: bool
+    replayed: bool
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An attempt brought no reply."""
+
+    conversation_id: str
+    turn: int
+    key: str
+    n: int
+    failure: Failure
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A conversation is over: its checks by turn index, the checks on the whole, and its outcome."""
+
+    conversation_id: str
+    outcome: Outcome
+    error: str | None
+    error_turn: int | None
+    warnings: tuple[str, ...]
+    turn_checks: tuple[tuple[int, tuple[CheckResult, ...]], ...]
+    checks: tuple[CheckResult, ...]
+    duration_s: float
+    at: str
+
+
+Event: TypeAlias = Started | Attempted | Replied | Failed | Ended

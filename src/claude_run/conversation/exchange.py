@@ -1,0 +1,148 @@
+"""What one API call sends and what comes back: Request, Reply, Exchange, Failure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+from claude_run.conversation.usage import Usage
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from claude_run.scenario.model import Json, JsonObject
+
+FailureKind = Literal[
+    "status", "connection", "timeout", "invalid_reply", "truncated", "credentials", "deadline", "not_recorded"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The JSON body of one `POST /v1/messages`, exactly as it is sent but for `stream`."""
+
+    body: JsonObject
+
+    @property
+    def model(self) -> str:
+        return cast("str", self.body["model"])
+
+    @property
+    def max_tokens(self) -> int:
+        return cast("int", self.body["max_tokens"])
+
+    def canonical(self) -> bytes:
+        """Return the body as JSON with sorted keys and no spaces: equal requests give equal bytes."""
+        return json.dumps(self.body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+    def key(self, identity: Sequence[Json]) -> str:
+        """Return the SHA-256 of the canonical body and of whose request it is, as hexadecimal digits."""
+        whose = json.dumps(identity, separators=(",", ":")).encode()
+        return hashlib.sha256(whose + b"\n" + self.canonical()).hexdigest()
+
+
+class InvalidReplyError(ValueError):
+    """The body is no whole message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The raw JSON message of the API, kept verbatim, and the parts of it that decide what comes next."""
+
+    body: JsonObject
+    usage: Usage
+
+    @classmethod
+    def from_body(cls, body: object) -> Reply:
+        """Accept a whole message only.
+
+        It needs typed content blocks, a stop reason and usage; anything less raises InvalidReplyError that
+        names the missing part. Unknown block types and stop reasons are data, and pass.
+        """
+        if not isinstance(body, Mapping) or body.get("type") != "message" or body.get("role") != "assistant":
+            raise InvalidReplyError("the body is no assistant message")
+        content = body.get("content")
+        if not isinstance(content, Sequence) or isinstance(content, str) or not all(map(_is_block, content)):
+            raise InvalidReplyError("content is no list of typed blocks")
+        for name in ("id", "model", "stop_reason"):
+            if not isinstance(body.get(name), str):
+                raise InvalidReplyError(f"{name} is missing")
+        try:
+            usage = Usage.from_api(body.get("usage"))
+        except ValueError as error:
+            raise InvalidReplyError(str(error)) from error
+        return cls(body=body, usage=usage)
+
+    @property
+    def id(self) -> str:
+        return cast("str", self.body["id"])
+
+    @property
+    def model(self) -> str:
+        return cast("str", self.body["model"])
+
+    @property
+    def content(self) -> Sequence[JsonObject]:
+        return cast("Sequence[JsonObject]", self.body["content"])
+
+    @property
+    def stop_reason(self) -> str:
+        return cast("str", self.body["stop_reason"])
+
+    @property
+    def text(self) -> str:
+        """The text blocks joined as they stand; thinking, tools and unknown blocks are left out."""
+        return "".join(str(block.get("text") or "") for block in self.content if block["type"] == "text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One answered request of a conversation.
+
+    `turn` is the index of the user turn in the script, from 0. `sent` are the messages that this request
+    added to the history; `latency_s` is the wall time of the successful attempt; `cost_usd` is None where
+    the model has no known price.
+    """
+
+    turn: int
+    key: str
+    sent: tuple[SentMessage, ...]
+    reply: Reply
+    attempts: int = 1
+    latency_s: float = 0.0
+    request_id: str | None = None
+    cost_usd: Decimal | None = None
+    simulated: bool = False
+    replayed: bool = False
+    received_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentMessage:
+    """A message as it went out, with the index of the turn that it comes from."""
+
+    turn: int
+    role: str
+    content: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a request brought no reply. `paid` says whether the API may bill it all the same."""
+
+    kind: FailureKind
+    message: str
+    status: int | None = None
+    type: str | None = None
+    code: str | None = None
+    request_id: str | None = None
+    retry_after_s: float | None = None
+    may_retry: bool = True
+    paid: Literal["no", "maybe"] = "maybe"
+
+
+def _is_block(block: object) -> bool:
+    return isinstance(block, Mapping) and isinstance(block.get("type"), str)

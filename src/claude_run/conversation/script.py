@@ -1,0 +1,83 @@
+"""The unit that is planned, played, journalled and counted: one scripted conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from claude_run.scenario.model import EMPTY, AssistantTurn, UserTurn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from claude_run.scenario.model import (
+        CacheMode,
+        Content,
+        Expectation,
+        Json,
+        JsonObject,
+        Position,
+        Save,
+        Text,
+        Turn,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """scenario x case x variant x model x repeat, with everything that it needs to be played.
+
+    `id` joins the parts that the scenario uses with `/`; `repeat` counts from 1 and is None where each
+    conversation is played once. `params` are all request parameters but `model`, `system` and `messages`.
+    """
+
+    id: str
+    scenario: str
+    path: str
+    position: Position
+    case: str | None = None
+    variant: str | None = None
+    model: str
+    model_label: str
+    repeat: int | None = None
+    vars: JsonObject = EMPTY
+    tags: tuple[str, ...] = ()
+    system: Content | None = None
+    params: JsonObject
+    cache: CacheMode = "auto"
+    turns: tuple[Turn, ...]
+    expect: tuple[Expectation, ...] = ()
+
+    @property
+    def identity(self) -> Sequence[Json]:
+        """What makes the request of this conversation its own; a single play is repeat 1 of any number."""
+        return (self.scenario, self.case, self.variant, self.model_label, self.repeat or 1)
+
+
+class Scribe(Protocol):
+    """Text work that the pure rooms leave to others, bound to one conversation's variables."""
+
+    def render(self, text: Text, saved: Mapping[str, str]) -> str:
+        """Fill a template once with the variables and `saved`."""
+
+    def extract(self, save: Save, text: str) -> str | None:
+        """Return what the pattern finds in the text, or None."""
+
+
+def generated_turns(turns: Sequence[Turn]) -> tuple[int, ...]:
+    """Return the indexes of the user turns that are sent and get a reply.
+
+    A user turn followed by a scripted assistant turn is history; system turns in between do not matter.
+    """
+    return tuple(
+        index
+        for index, turn in enumerate(turns)
+        if isinstance(turn, UserTurn) and not isinstance(_next_speaker(turns, index), AssistantTurn)
+    )
+
+
+def _next_speaker(turns: Sequence[Turn], index: int) -> Turn | None:
+    for turn in turns[index + 1 :]:
+        if isinstance(turn, UserTurn | AssistantTurn):
+            return turn
+    return None

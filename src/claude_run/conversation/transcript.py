@@ -1,0 +1,196 @@
+"""A conversation with its exchanges, checks, usage totals and outcome, folded from its events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.events import Attempted, Ended, Failed, Replied, Started
+from claude_run.conversation.exchange import Exchange, Reply
+from claude_run.conversation.results import Outcome
+from claude_run.conversation.usage import Usage, total
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from claude_run.conversation.events import Event
+    from claude_run.conversation.exchange import SentMessage
+    from claude_run.conversation.results import CheckResult
+    from claude_run.scenario.model import Json
+
+NOT_ENDED = "the run ended before this conversation did"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRecord:
+    """One turn of the script as it went: `content` is None where it was never sent.
+
+    `index` counts from 1, as a reader counts. `exchanges` are the answered requests of a generated turn.
+    """
+
+    index: int
+    role: str
+    content: Json
+    sent: bool
+    exchanges: tuple[Exchange, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+
+    @property
+    def reply(self) -> Reply | None:
+        """The last reply of the turn, the one that ended it."""
+        return self.exchanges[-1].reply if self.exchanges else None
+
+    @property
+    def text(self) -> str:
+        return "".join(exchange.reply.text for exchange in self.exchanges)
+
+    @property
+    def usage(self) -> Usage:
+        return total(exchange.reply.usage for exchange in self.exchanges)
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        return total_cost(exchange.cost_usd for exchange in self.exchanges)
+
+    @property
+    def latency_s(self) -> float:
+        return sum(exchange.latency_s for exchange in self.exchanges)
+
+    @property
+    def attempts(self) -> int:
+        return sum(exchange.attempts for exchange in self.exchanges)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """A whole conversation, played to its end or as far as it came."""
+
+    started: Started
+    turns: tuple[TurnRecord, ...]
+    checks: tuple[CheckResult, ...] = ()
+    outcome: Outcome
+    error: str | None = None
+    error_turn: int | None = None
+    warnings: tuple[str, ...] = ()
+    duration_s: float | None = None
+    uncertain_usd: Decimal = Decimal(0)
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        return tuple(exchange for turn in self.turns for exchange in turn.exchanges)
+
+    @property
+    def usage(self) -> Usage:
+        return total(exchange.reply.usage for exchange in self.exchanges)
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What the replies cost; None where one of them has no known price."""
+        return total_cost(exchange.cost_usd for exchange in self.exchanges)
+
+    @property
+    def simulated(self) -> bool:
+        return any(exchange.simulated for exchange in self.exchanges)
+
+    @property
+    def replayed(self) -> bool:
+        return any(exchange.replayed for exchange in self.exchanges)
+
+
+def total_cost(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """Sum costs in US dollars; one unknown makes the sum unknown."""
+    result = Decimal(0)
+    for cost in costs:
+        if cost is None:
+            return None
+        result += cost
+    return result
+
+
+def exchanges_of(events: Iterable[Event]) -> tuple[Exchange, ...]:
+    """Return the answered requests among the events of one conversation, in order."""
+    sent: dict[str, tuple[SentMessage, ...]] = {}
+    attempts: dict[str, int] = {}
+    exchanges: dict[str, Exchange] = {}
+    for event in events:
+        if isinstance(event, Attempted):
+            attempts[event.key] = attempts.get(event.key, 0) + 1
+            if event.sent is not None:
+                sent.setdefault(event.key, event.sent)
+        elif isinstance(event, Replied):
+            exchanges.setdefault(event.key, _exchange(event, sent.get(event.key, ())))
+    return tuple(replace(e, attempts=attempts.get(e.key, 0)) for e in exchanges.values())
+
+
+def fold(events: Sequence[Event]) -> Transcript:
+    """Make the transcript of one conversation from its events, the first of which is `Started`.
+
+    Without an `Ended` event the conversation is errored: it was cut off.
+    """
+    started = next(event for event in events if isinstance(event, Started))
+    ended = next((event for event in reversed(events) if isinstance(event, Ended)), None)
+    exchanges = exchanges_of(events)
+    turn_checks = dict(ended.turn_checks) if ended else {}
+    sent = {message.turn: message for message in _sent_messages(events)}
+    turns = tuple(
+        TurnRecord(
+            index=index + 1,
+            role=role,
+            content=sent[index].content if index in sent else None,
+            sent=index in sent,
+            exchanges=tuple(exchange for exchange in exchanges if exchange.turn == index),
+            checks=turn_checks.get(index, ()),
+        )
+        for index, role in enumerate(started.roles)
+    )
+    transcript = Transcript(
+        started=started,
+        turns=turns,
+        outcome=Outcome.ERRORED,
+        error=NOT_ENDED,
+        uncertain_usd=_uncertain(events),
+    )
+    if ended is None:
+        return transcript
+    return replace(
+        transcript,
+        checks=ended.checks,
+        outcome=ended.outcome,
+        error=ended.error,
+        error_turn=None if ended.error_turn is None else ended.error_turn + 1,
+        warnings=ended.warnings,
+        duration_s=ended.duration_s,
+    )
+
+
+def _sent_messages(events: Iterable[Event]) -> Iterable[SentMessage]:
+    for event in events:
+        if isinstance(event, Attempted) and event.sent is not None:
+            yield from event.sent
+
+
+def _uncertain(events: Iterable[Event]) -> Decimal:
+    """Sum the worst case of the attempts that were answered neither by a reply nor by a sure refusal."""
+    open_attempts: dict[tuple[str, int], Decimal] = {}
+    for event in events:
+        if isinstance(event, Attempted):
+            open_attempts[event.key, event.n] = event.worst_cost_usd or Decimal(0)
+        elif isinstance(event, Replied) or (isinstance(event, Failed) and event.failure.paid == "no"):
+            open_attempts.pop((event.key, event.n), None)
+    return sum(open_attempts.values(), Decimal(0))
+
+
+def _exchange(event: Replied, sent: tuple[SentMessage, ...]) -> Exchange:
+    return Exchange(
+        turn=event.turn,
+        key=event.key,
+        sent=sent,
+        reply=Reply.from_body(event.body),
+        latency_s=event.latency_s,
+        request_id=event.request_id,
+        cost_usd=event.cost_usd,
+        simulated=event.simulated,
+        replayed=event.replayed,
+        received_at=event.at,
+    )

@@ -1,0 +1,161 @@
+"""The values that a scenario file is parsed into: frozen, plain, free of I/O and of third-party imports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+JsonObject: TypeAlias = Mapping[str, Json]
+CacheMode = Literal["auto", "off", "1h"]
+
+EMPTY: JsonObject = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Position:
+    """A place in a file: the path as the user gave it, line and column counted from 1."""
+
+    path: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Text that the user wrote: a template, rendered once per conversation."""
+
+    source: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextBlock:
+    """A `text` content block; `extra` holds its other API fields, such as `cache_control`, as written."""
+
+    text: Text
+    extra: JsonObject = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonBlock:
+    """Any other content block, in the API's own JSON; file sugar is already resolved to base64."""
+
+    value: JsonObject
+
+
+Block: TypeAlias = TextBlock | JsonBlock
+Content: TypeAlias = Text | tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What the scenario asks of a reply or of a conversation.
+
+    `kind` names a check of the registry, `value` its arguments as written; the wrappers `not`, `any_of` and
+    `all_of` carry `children` and no value. String arguments are templates unless the kind says otherwise.
+    """
+
+    kind: str
+    value: Json = None
+    children: tuple[Expectation, ...] = ()
+    label: str | None = None
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Save:
+    """Text to keep from a reply: the first group of an RE2 pattern, or the whole match where it has none."""
+
+    name: str
+    pattern: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserTurn:
+    """A message of the user. It is sent and gets a reply, unless a scripted assistant turn follows it."""
+
+    content: Content
+    expect: tuple[Expectation, ...] = ()
+    example: Text | None = None
+    save: tuple[Save, ...] = ()
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssistantTurn:
+    """Scripted history: what the assistant is said to have answered."""
+
+    content: Content
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemTurn:
+    """An instruction in mid-conversation; it stands after the user turn whose reply it steers."""
+
+    content: Content
+    position: Position
+
+
+Turn: TypeAlias = UserTurn | AssistantTurn | SystemTurn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """A model to play, with request parameters that hold for it alone. `label` names it in ids and tables."""
+
+    id: str
+    label: str
+    params: JsonObject = EMPTY
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One set of variables. `id` is None for the only case of a scenario that lists none."""
+
+    id: str | None = None
+    vars: JsonObject = EMPTY
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One named set of overrides: another system prompt, other request parameters."""
+
+    id: str | None = None
+    system: Content | None = None
+    overrides_system: bool = False
+    params: JsonObject = EMPTY
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One scenario file. `params` holds request parameters under their API names, passed on as written."""
+
+    name: str
+    path: str
+    sha256: str
+    position: Position
+    turns: tuple[Turn, ...]
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    models: tuple[ModelChoice, ...] = ()
+    system: Content | None = None
+    params: JsonObject = EMPTY
+    param_positions: Mapping[str, Position] = field(default_factory=dict)
+    cache: CacheMode = "auto"
+    vars: JsonObject = EMPTY
+    cases: tuple[Case, ...] = (Case(),)
+    variants: tuple[Variant, ...] = (Variant(),)
+    repeat: int = 1
+    pass_rate: float = 1.0
+    expect: tuple[Expectation, ...] = ()
