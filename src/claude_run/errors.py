@@ -1,4 +1,4 @@
-"""The exceptions that a user may meet; anything else that escapes is a bug of ours.
+"""Exit codes, and the exceptions that a user may meet; anything else that escapes is a bug of ours.
 
     ClaudeRunError
     ├── InputError           a scenario, case file or option is wrong: nothing was sent (exit 2)
@@ -10,17 +10,54 @@
 A failed check is data (`conversation.results.CheckResult`), never an exception.
 """
 
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells CI. Where several hold, the first of `PRECEDENCE` wins."""
+
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_MEASURED = 3
+    CAPPED = 4
+    NOTHING_SELECTED = 5
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+PRECEDENCE = (
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+    ExitCode.BUG,
+    ExitCode.USAGE,
+    ExitCode.NOT_MEASURED,
+    ExitCode.CAPPED,
+    ExitCode.FAILED,
+    ExitCode.NOTHING_SELECTED,
+    ExitCode.PASSED,
+)
+
 
 class ClaudeRunError(Exception):
     """Base of every error whose text is written for the user: what, where, and how to mend it."""
+
+    exit_code = ExitCode.BUG
 
 
 class InputError(ClaudeRunError):
     """The user's files or options are wrong."""
 
+    exit_code = ExitCode.USAGE
+
 
 class MeasureError(ClaudeRunError):
     """Something could not be measured."""
+
+    exit_code = ExitCode.NOT_MEASURED
 
 
 class CredentialsError(MeasureError):
@@ -33,3 +70,5 @@ class StorageError(MeasureError):
 
 class SelectionError(ClaudeRunError):
     """The options select no conversation."""
+
+    exit_code = ExitCode.NOTHING_SELECTED

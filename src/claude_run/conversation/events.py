@@ -34,15 +34,24 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request was made up: the messages that it adds to the history, kept once however often it is sent."""
+
+    conversation_id: str
+    turn: int
+    key: str
+    sent: tuple[SentMessage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempted:
-    """A request is about to be sent for the n-th time (from 1); `sent` only on the first."""
+    """A request is about to be sent for the n-th time (from 1); it may cost up to `worst_cost_usd`."""
 
     conversation_id: str
     turn: int
     key: str
     n: int
     worst_cost_usd: Decimal | None
-    sent: tuple[SentMessage, ...] | None
     at: str
 
 
@@ -90,4 +99,4 @@ class Ended:
     at: str
 
 
-Event: TypeAlias = Started | Attempted | Replied | Failed | Ended
+Event: TypeAlias = Started | Asked | Attempted | Replied | Failed | Ended

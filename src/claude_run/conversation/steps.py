@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 10
 """How often one turn may be resumed after `pause_turn` before the conversation is given up."""
 
-_GO_ON = frozenset({"end_turn", "stop_sequence", "max_tokens"})
+_KNOWN = frozenset({"end_turn", "stop_sequence", "max_tokens", "tool_use"})
 
 
 class StopKind(StrEnum):
@@ -108,13 +108,18 @@ def _send_turn(
     for index in range(start + 1, _last_scripted(conversation.turns, following) + 1):
         turn = conversation.turns[index]
         content = _content(turn.content, scribe, saved)
-        sent.append(SentMessage(turn=index, role=_role(turn), content=content))
+        sent.append(SentMessage(turn=index, role=role_of(turn), content=content))
     request = _request(conversation, [*_history(exchanges), *map(_message, sent)], scribe)
     return Send(turn=following, request=request, sent=tuple(sent))
 
 
 def _resume_turn(conversation: Conversation, exchanges: Sequence[Exchange], scribe: Scribe) -> Step:
     turn = exchanges[-1].turn
+    if not _has_content(exchanges[-1].reply):
+        # The same request would go out again, under the same key, for ever.
+        return Finish(
+            stop=Stop(kind=StopKind.PAUSED, turn=turn, message="the reply paused without any content")
+        )
     if sum(exchange.turn == turn for exchange in exchanges) > MAX_ROUNDS:
         message = f"the reply paused {MAX_ROUNDS + 1} times without an end"
         return Finish(stop=Stop(kind=StopKind.PAUSED, turn=turn, message=message))
@@ -129,15 +134,15 @@ def _stop_after(conversation: Conversation, last: Exchange) -> Stop | None:
     if reason == "model_context_window_exceeded":
         message = "the reply was cut off at the model's context window"
         return Stop(kind=StopKind.CONTEXT_WINDOW, turn=last.turn, message=message)
+    if reason not in _KNOWN:
+        message = f"unknown stop_reason {reason!r}"
+        return Stop(kind=StopKind.UNKNOWN, turn=last.turn, message=message)
     if _calls_tools(last.reply):
         names = ", ".join(
             str(block.get("name")) for block in last.reply.content if block["type"] == "tool_use"
         )
         message = f"the reply calls a tool that has no scripted result: {names}"
         return None if at_the_end else Stop(kind=StopKind.TOOL_USE, turn=last.turn, message=message)
-    if reason not in _GO_ON:
-        message = f"unknown stop_reason {reason!r}"
-        return Stop(kind=StopKind.UNKNOWN, turn=last.turn, message=message)
     return None
 
 
@@ -165,12 +170,13 @@ def _save(turn: Turn, text: str, *, saved: dict[str, str], scribe: Scribe) -> st
 def _last_scripted(turns: Sequence[Turn], generated: int) -> int:
     """Return the index of the last turn that goes out with this one: system turns follow their user turn."""
     last = generated
-    while last >= 0 and last + 1 < len(turns) and _role(turns[last + 1]) == "system":
+    while last >= 0 and last + 1 < len(turns) and role_of(turns[last + 1]) == "system":
         last += 1
     return last
 
 
-def _role(turn: Turn) -> str:
+def role_of(turn: Turn) -> str:
+    """Return the API's role of a scripted turn."""
     if isinstance(turn, UserTurn):
         return "user"
     return "assistant" if isinstance(turn, AssistantTurn) else "system"
@@ -180,9 +186,13 @@ def _history(exchanges: Iterable[Exchange]) -> list[Json]:
     messages: list[Json] = []
     for exchange in exchanges:
         messages.extend(map(_message, exchange.sent))
-        if any(block["type"] != "text" or block.get("text") for block in exchange.reply.content):
+        if _has_content(exchange.reply):
             messages.append({"role": "assistant", "content": exchange.reply.content})
     return messages
+
+
+def _has_content(reply: Reply) -> bool:
+    return any(block["type"] != "text" or block.get("text") for block in reply.content)
 
 
 def _message(sent: SentMessage) -> Json:

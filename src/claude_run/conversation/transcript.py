@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.events import Attempted, Ended, Failed, Replied, Started
+from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
 from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.usage import Usage, total
@@ -114,10 +114,10 @@ def exchanges_of(events: Iterable[Event]) -> tuple[Exchange, ...]:
     attempts: dict[str, int] = {}
     exchanges: dict[str, Exchange] = {}
     for event in events:
-        if isinstance(event, Attempted):
+        if isinstance(event, Asked):
+            sent.setdefault(event.key, event.sent)
+        elif isinstance(event, Attempted):
             attempts[event.key] = attempts.get(event.key, 0) + 1
-            if event.sent is not None:
-                sent.setdefault(event.key, event.sent)
         elif isinstance(event, Replied):
             exchanges.setdefault(event.key, _exchange(event, sent.get(event.key, ())))
     return tuple(replace(e, attempts=attempts.get(e.key, 0)) for e in exchanges.values())
@@ -126,7 +126,7 @@ def exchanges_of(events: Iterable[Event]) -> tuple[Exchange, ...]:
 def fold(events: Sequence[Event]) -> Transcript:
     """Make the transcript of one conversation from its events, the first of which is `Started`.
 
-    Without an `Ended` event the conversation is errored: it was cut off.
+    Without an `Ended` event the conversation was cut off and counts as skipped: it can be resumed.
     """
     started = next(event for event in events if isinstance(event, Started))
     ended = next((event for event in reversed(events) if isinstance(event, Ended)), None)
@@ -147,7 +147,7 @@ def fold(events: Sequence[Event]) -> Transcript:
     transcript = Transcript(
         started=started,
         turns=turns,
-        outcome=Outcome.ERRORED,
+        outcome=Outcome.SKIPPED,
         error=NOT_ENDED,
         uncertain_usd=_uncertain(events),
     )
@@ -166,7 +166,7 @@ def fold(events: Sequence[Event]) -> Transcript:
 
 def _sent_messages(events: Iterable[Event]) -> Iterable[SentMessage]:
     for event in events:
-        if isinstance(event, Attempted) and event.sent is not None:
+        if isinstance(event, Asked):
             yield from event.sent
 
 

@@ -1,0 +1,121 @@
+"""Events as JSON objects and back: the one place that knows how a journal line is spelled."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
+from claude_run.conversation.exchange import Failure, SentMessage
+from claude_run.conversation.results import CheckResult, Outcome, Status
+from claude_run.scenario.model import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from claude_run.conversation.events import Event
+    from claude_run.scenario.model import Json, JsonObject
+
+_NAMES: Mapping[type[Event], str] = {
+    Started: "start",
+    Asked: "request",
+    Attempted: "attempt",
+    Replied: "reply",
+    Failed: "failure",
+    Ended: "end",
+}
+_TYPES: Mapping[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
+
+
+def encode(event: Event) -> dict[str, Json]:
+    """Return the JSON object of an event, its kind under `event`."""
+    return {"event": _NAMES[type(event)], **_fields(event)}
+
+
+def decode(line: Mapping[str, Any]) -> Event:
+    """Read an event back; ValueError names what does not fit."""
+    cls = _TYPES.get(line.get("event", ""))
+    if cls is None:
+        raise ValueError(f"unknown event {line.get('event')!r}")
+    try:
+        return cls(**_typed({field.name: line[field.name] for field in fields(cls)}))
+    except (KeyError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"a {line['event']} event does not fit: {error!r}") from error
+
+
+def money(value: Decimal | None) -> float | None:
+    """Return US dollars as a JSON number; `Decimal(str(number))` gives the same amount back."""
+    return None if value is None else float(round(value, 12))
+
+
+def check_to_json(result: CheckResult) -> JsonObject:
+    """Return a check result as it stands in the journal and in transcripts."""
+    return {
+        "kind": result.kind,
+        "status": str(result.status),
+        "message": result.message,
+        "expected": result.expected,
+        "actual": result.actual,
+        "label": result.label,
+        "position": {
+            "path": result.position.path,
+            "line": result.position.line,
+            "column": result.position.column,
+        },
+        "children": [check_to_json(child) for child in result.children],
+    }
+
+
+def _plain(value: Any) -> Json:  # noqa: ANN401 - any field of any event
+    if isinstance(value, Decimal):
+        return money(value)
+    if isinstance(value, CheckResult):
+        return check_to_json(value)
+    if isinstance(value, SentMessage | Failure):
+        return _fields(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return cast("Json", value)
+
+
+def _fields(value: Event | SentMessage | Failure) -> dict[str, Json]:
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    """Turn the JSON values of an event's fields into the types that it declares."""
+    readers: dict[str, Callable[[Any], Any]] = {
+        "worst_cost_usd": _money,
+        "cost_usd": _money,
+        "sent": lambda sent: tuple(SentMessage(**message) for message in sent),
+        "failure": lambda failure: Failure(**failure),
+        "outcome": Outcome,
+        "tags": tuple,
+        "roles": tuple,
+        "warnings": tuple,
+        "checks": _checks,
+        "turn_checks": lambda rows: tuple((turn, _checks(checks)) for turn, checks in rows),
+    }
+    return {name: readers.get(name, lambda same: same)(value) for name, value in values.items()}
+
+
+def _money(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+def _checks(rows: Sequence[Mapping[str, Any]]) -> tuple[CheckResult, ...]:
+    return tuple(_check(row) for row in rows)
+
+
+def _check(row: Mapping[str, Any]) -> CheckResult:
+    return CheckResult(
+        kind=row["kind"],
+        status=Status(row["status"]),
+        message=row["message"],
+        expected=row["expected"],
+        actual=row["actual"],
+        label=row["label"],
+        position=Position(**row["position"]),
+        children=_checks(row["children"]),
+    )

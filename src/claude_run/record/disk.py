@@ -1,0 +1,119 @@
+"""The file operations of the record room behind one seam, so that tests can make any of them fail."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from typing import TYPE_CHECKING, Protocol
+
+from claude_run.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
+
+class Disk(Protocol):
+    """What the record room asks of a file system; every method may raise OSError."""
+
+    def make_folder(self, path: Path) -> None:
+        """Create a folder, readable by its owner alone, and its parents."""
+
+    def open(self, path: Path, flags: int) -> int:
+        """Open a file that only its owner may read; return the descriptor."""
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        """Write once; return how many bytes were taken."""
+
+    def sync(self, descriptor: int) -> None:
+        """Return when what was written is on the disk."""
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        """Cut a file to `size` bytes."""
+
+    def lock(self, descriptor: int) -> None:
+        """Take the exclusive lock; BlockingIOError when another process holds it."""
+
+    def close(self, descriptor: int) -> None:
+        """Close a descriptor, and with it its lock."""
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Put a file in the place of another, at once."""
+
+    def link(self, target: str, path: Path) -> None:
+        """Create a symbolic link."""
+
+
+class LocalDisk:
+    """The real file system."""
+
+    def make_folder(self, path: Path) -> None:
+        path.mkdir(mode=FOLDER_MODE, parents=True)
+
+    def open(self, path: Path, flags: int) -> int:
+        return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        return os.write(descriptor, data)
+
+    def sync(self, descriptor: int) -> None:
+        os.fsync(descriptor)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        os.ftruncate(descriptor, size)
+
+    def lock(self, descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+    def replace(self, source: Path, target: Path) -> None:
+        source.replace(target)
+
+    def link(self, target: str, path: Path) -> None:
+        path.symlink_to(target)
+
+
+def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file anew, atomically: a reader sees the old one or the new one, whole.
+
+    Raises StorageError when the disk refuses; the old file is then untouched.
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = disk.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            for part in parts:
+                write_whole(disk, descriptor, part)
+            disk.sync(descriptor)
+        finally:
+            disk.close(descriptor)
+        disk.replace(aside, path)
+        sync_folder(disk, path.parent)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def write_whole(disk: Disk, descriptor: int, data: bytes) -> None:
+    """Write all of `data`, however often the disk takes only a part of it; OSError when it takes nothing."""
+    view = memoryview(data)
+    while view:
+        taken = disk.write(descriptor, bytes(view[:1_048_576]))
+        if taken == 0:
+            raise OSError("the disk takes no more bytes")
+        view = view[taken:]
+
+
+def sync_folder(disk: Disk, folder: Path) -> None:
+    """Make the names in a folder durable, as `sync` does for the bytes of a file."""
+    descriptor = disk.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)

@@ -1,0 +1,123 @@
+"""The run folder: where it is, who may read it, what it holds, and which one is the latest."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_run.errors import InputError, StorageError
+from claude_run.record.disk import LocalDisk, replace_file
+from claude_run.record.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from claude_run.record.disk import Disk
+
+OUTPUTS = Path("outputs")
+LATEST = "latest"
+_MAX_SLUG = 60
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path, *, disk: Disk | None = None) -> None:
+        self.path = path
+        self.disk: Disk = disk or LocalDisk()
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def run_json(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def transcripts(self) -> Path:
+        return self.path / "transcripts.jsonl"
+
+    @classmethod
+    def create(cls, run: Run, *, out: Path | None, stamp: str, disk: Disk | None = None) -> RunFolder:
+        """Make a new run folder and write `run.json`, which proves before any request that it can be written.
+
+        `out` names the folder itself; without it the folder is `outputs/<stamp>-<name>` and `outputs/latest`
+        points to it. Raises InputError when `out` already holds a run, StorageError when it cannot be made.
+        """
+        disk = disk or LocalDisk()
+        path = out if out is not None else _fresh(OUTPUTS / f"{stamp}-{slug(run.name)}")
+        folder = cls(path, disk=disk)
+        if folder.journal.exists() or folder.run_json.exists():
+            raise InputError(f"{path} already holds a run: pass --resume {path}, or another folder with -o")
+        try:
+            if not path.is_dir():
+                disk.make_folder(path)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be created: {error.strerror or error}; pass -o DIR") from error
+        folder.write_json("run.json", run.to_json())
+        if out is None:
+            _point_latest(disk, path)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path, *, disk: Disk | None = None) -> RunFolder:
+        """Open the folder of an earlier run; InputError when there is none."""
+        folder = cls(path, disk=disk)
+        if not folder.run_json.is_file():
+            hint = "no run was made yet" if path.name == LATEST else "name a folder that claude-run wrote"
+            raise InputError(f"{path} holds no run: {hint}")
+        return folder
+
+    def read_run(self) -> Run:
+        """Read `run.json`; StorageError when it is damaged."""
+        try:
+            value = json.loads(self.run_json.read_bytes())
+        except OSError as error:
+            raise StorageError(f"{self.run_json} cannot be read: {error.strerror or error}") from error
+        except ValueError as error:
+            raise StorageError(f"{self.run_json} is no JSON: {error}") from error
+        return Run.from_json(value, path=str(self.run_json))
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write a JSON file for people and programs, atomically."""
+        text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=2) + "\n"
+        self.write(name, [text.encode()])
+
+    def write(self, name: str, parts: Iterable[bytes]) -> None:
+        """Write a derived file, atomically; `parts` may be produced one by one."""
+        replace_file(self.disk, self.path / name, parts)
+
+
+def latest() -> Path:
+    """Return the path that points to the newest run."""
+    return OUTPUTS / LATEST
+
+
+def slug(text: str) -> str:
+    """Return a file name of `a-z 0-9 . _ -`, at most 60 characters, for any text."""
+    plain = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-.")
+    return plain[:_MAX_SLUG].rstrip("-.") or "run"
+
+
+def _fresh(path: Path) -> Path:
+    """Return the path, numbered where a run of the same second already took it."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
+
+
+def _point_latest(disk: Disk, path: Path) -> None:
+    """Let `latest` point to the folder, replacing the old link at once."""
+    aside = path.with_name(f".latest-{path.name}")
+    try:
+        disk.link(path.name, aside)
+        disk.replace(aside, path.with_name(LATEST))
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        link = path.with_name(LATEST)
+        raise StorageError(f"{link} cannot be replaced: {error.strerror or error}; remove it") from error

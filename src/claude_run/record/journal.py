@@ -1,0 +1,229 @@
+"""The journal: an append-only JSONL file of events, locked by one process, repaired whenever it is opened.
+
+Each line begins with the CRC-32 of the rest of it, so that a torn or changed line is known as such:
+
+    {"crc":"1c291ca3","seq":7,"event":"reply",...}
+
+The first line is `{"event":"journal","version":1}`. What `append` has returned survives the death of the
+process; what `synced` has returned for survives the loss of power. A last line that is torn is cut off and
+kept aside in `journal.torn`; a bad line with good ones after it is damage, and raises StorageError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from claude_run.errors import InputError, StorageError
+from claude_run.record.codec import encode
+from claude_run.record.disk import LocalDisk, sync_folder, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from claude_run.conversation.events import Event
+    from claude_run.record.disk import Disk
+    from claude_run.scenario.model import Json
+
+VERSION = 1
+_PREFIX = b'{"crc":"'
+_REST = len(_PREFIX) + 10  # eight hexadecimal digits, a quote and a comma
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One whole line: its number in the file from 1, and its JSON object."""
+
+    number: int
+    value: Mapping[str, Any]
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Yield the whole lines of a journal in order, without changing the file.
+
+    A torn last line is left out. Raises StorageError for a missing file, for damage in the middle and for
+    a journal of another version.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from _checked(path, file)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+class Journal:
+    """The journal of a run, opened for appending by this process alone."""
+
+    def __init__(self, path: Path, *, disk: Disk | None = None) -> None:
+        self.path = path
+        self._disk: Disk = disk or LocalDisk()
+        self._broken: str | None = None
+        self._written = 0
+        self._durable = 0
+        self._sync: asyncio.Task[None] | None = None
+        self._descriptor = self._open()
+        try:
+            self._seq = self._repair()
+        except BaseException:
+            self._disk.close(self._descriptor)
+            raise
+
+    def append(self, event: Event) -> None:
+        """Write one event in one piece. After a StorageError the journal takes no further event."""
+        self._append(encode(event))
+
+    def append_run(self, what: str, **fields: Json) -> None:
+        """Write a line on the run itself: that it was started, resumed, or ended and why."""
+        self._append({"event": "run", "what": what, **fields})
+
+    async def synced(self) -> None:
+        """Return when all that was appended so far is on the disk; waiters share one sync."""
+        target = self._written
+        while self._durable < target:
+            self._refuse_if_broken()
+            if self._sync is None:
+                self._sync = asyncio.create_task(self._flush())
+            await asyncio.shield(self._sync)
+        self._refuse_if_broken()
+
+    def close(self) -> None:
+        """Close the file and release the lock."""
+        self._disk.close(self._descriptor)
+
+    async def _flush(self) -> None:
+        covers = self._written
+        try:
+            await asyncio.to_thread(self._disk.sync, self._descriptor)
+            self._durable = max(self._durable, covers)
+        except OSError as error:
+            self._broken = f"{self.path} cannot be synced: {error.strerror or error}"
+        finally:
+            self._sync = None
+
+    def _append(self, value: Mapping[str, Json]) -> None:
+        self._refuse_if_broken()
+        line = _framed({"seq": self._seq, **value})
+        try:
+            taken = self._disk.write(self._descriptor, line)
+        except OSError as error:
+            self._broken = f"{self.path} cannot be written: {error.strerror or error}"
+            raise StorageError(self._broken) from error
+        if taken != len(line):
+            self._broken = (
+                f"{self.path} cannot be written: the disk took {taken} of {len(line)} bytes; make room and"
+                " go on with --resume"
+            )
+            raise StorageError(self._broken)
+        self._seq += 1
+        self._written += 1
+
+    def _refuse_if_broken(self) -> None:
+        if self._broken is not None:
+            raise StorageError(self._broken)
+
+    def _open(self) -> int:
+        try:
+            descriptor = self._disk.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be opened: {error.strerror or error}") from error
+        try:
+            self._disk.lock(descriptor)
+        except OSError as error:
+            self._disk.close(descriptor)
+            raise InputError(_held(self.path)) from error
+        return descriptor
+
+    def _repair(self) -> int:
+        """Cut off a torn last line, note who holds the lock, and return the next sequence number."""
+        size, lines = _whole_size(self.path)
+        try:
+            if size < self.path.stat().st_size:
+                self._set_aside(size)
+            _note_holder(self._disk, self.path)
+            sync_folder(self._disk, self.path.parent)
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be repaired: {error.strerror or error}") from error
+        self._seq = lines
+        if lines == 0:
+            self._append({"event": "journal", "version": VERSION})
+        return max(lines, 1)
+
+    def _set_aside(self, size: int) -> None:
+        with self.path.open("rb") as file:
+            file.seek(size)
+            torn = file.read()
+        aside = self._disk.open(self.path.with_suffix(".torn"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        try:
+            write_whole(self._disk, aside, torn + b"\n")
+        finally:
+            self._disk.close(aside)
+        self._disk.truncate(self._descriptor, size)
+
+
+def _framed(value: Mapping[str, Json]) -> bytes:
+    rest = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()[1:] + b"\n"
+    return b'%s%08x",%s' % (_PREFIX, zlib.crc32(rest), rest)
+
+
+def _parsed(line: bytes) -> Mapping[str, Any] | None:
+    """Return the object of a framed line, or None where the frame or the CRC does not hold."""
+    rest = line[_REST:]
+    if not line.endswith(b"\n") or line[:_REST] != b'%s%08x",' % (_PREFIX, zlib.crc32(rest)):
+        return None
+    try:
+        value = json.loads(b"{" + rest)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and isinstance(value.get("event"), str) else None
+
+
+def _checked(path: Path, lines: Iterator[bytes] | Any) -> Iterator[Line]:  # noqa: ANN401 - any binary file
+    bad: int | None = None
+    for number, raw in enumerate(lines, start=1):
+        if bad is not None:
+            raise StorageError(
+                f"{path}:{bad}: this line is damaged and whole lines follow it, so replies may be lost;"
+                " restore the file from a backup, or --reuse a copy of it that ends before the line"
+            )
+        value = _parsed(raw)
+        if value is None:
+            bad = number
+            continue
+        if number == 1 and value.get("version") != VERSION:
+            raise StorageError(f"{path} is no journal of version {VERSION}, the one this version reads")
+        yield Line(number=number, value=value)
+
+
+def _whole_size(path: Path) -> tuple[int, int]:
+    """Return how many bytes and lines of the file are whole."""
+    size = lines = 0
+    with path.open("rb") as file:
+        for _ in _checked(path, file):
+            lines += 1
+    with path.open("rb") as file:
+        for _, raw in zip(range(lines), file, strict=False):
+            size += len(raw)
+    return size, lines
+
+
+def _note_holder(disk: Disk, path: Path) -> None:
+    holder = disk.open(path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        write_whole(disk, holder, f"{os.getpid()}\n".encode())
+    finally:
+        disk.close(holder)
+
+
+def _held(path: Path) -> str:
+    try:
+        pid = path.with_suffix(".lock").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        pid = "unknown"
+    return (
+        f"{path.parent} is in use by another claude-run (pid {pid}): wait for it to end, or pass another -o"
+    )

@@ -1,0 +1,109 @@
+"""What is known of a run before anything is sent, and what was planned: the content of `run.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from claude_run.errors import StorageError
+
+if TYPE_CHECKING:
+    from claude_run.conversation.script import Conversation
+    from claude_run.scenario.model import JsonObject
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The identity of one planned conversation; `repeat` is None where each is played once."""
+
+    id: str
+    scenario: str
+    path: str
+    case: str | None
+    variant: str | None
+    model: str
+    model_label: str
+    repeat: int | None
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> Planned:
+        return cls(**{name: getattr(conversation, name) for name in cls.__slots__})
+
+    def to_json(self) -> JsonObject:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run as it was asked for.
+
+    `options` are the command-line options that shape it, `files` maps each scenario's path to the SHA-256
+    of all that it reads, `pass_rates` each scenario to the share of repeats that must pass.
+    """
+
+    name: str
+    claude_run: str
+    created_at: str
+    paths: tuple[str, ...]
+    options: JsonObject
+    files: Mapping[str, str]
+    pass_rates: Mapping[str, float]
+    prices: str
+    simulated: bool
+    conversations: tuple[Planned, ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(planned.model for planned in self.conversations))
+
+    def to_json(self) -> JsonObject:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "claude_run": self.claude_run,
+            "created_at": self.created_at,
+            "paths": list(self.paths),
+            "options": self.options,
+            "files": dict(self.files),
+            "pass_rates": dict(self.pass_rates),
+            "prices": self.prices,
+            "simulated": self.simulated,
+            "models": list(self.models),
+            "conversations": [planned.to_json() for planned in self.conversations],
+        }
+
+    @classmethod
+    def from_json(cls, value: object, *, path: str) -> Run:
+        """Read `run.json` back; StorageError names what does not fit."""
+        if not isinstance(value, Mapping):
+            raise StorageError(f"{path} holds no JSON object: it was not written by claude-run")
+        if value.get("schema_version") != SCHEMA_VERSION:
+            found = value.get("schema_version")
+            raise StorageError(
+                f"{path} has schema_version {found!r}; this version of claude-run reads {SCHEMA_VERSION}"
+            )
+        data = cast("Mapping[str, Any]", value)
+        try:
+            return cls(
+                name=data["name"],
+                claude_run=data["claude_run"],
+                created_at=data["created_at"],
+                paths=tuple(data["paths"]),
+                options=data["options"],
+                files=data["files"],
+                pass_rates=data["pass_rates"],
+                prices=data["prices"],
+                simulated=data["simulated"],
+                conversations=tuple(_planned(item) for item in cast("Sequence[Any]", data["conversations"])),
+            )
+        except (KeyError, TypeError) as error:
+            raise StorageError(
+                f"{path} is incomplete ({error}): it was changed by hand or cut off"
+            ) from error
+
+
+def _planned(item: Mapping[str, Any]) -> Planned:
+    return Planned(**{name: item[name] for name in Planned.__slots__})

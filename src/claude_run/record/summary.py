@@ -1,0 +1,223 @@
+"""What a run comes to: counts, tokens, money, rates per case, and the exit code that follows from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.results import Outcome
+from claude_run.conversation.transcript import total_cost
+from claude_run.conversation.usage import Usage, total
+from claude_run.errors import PRECEDENCE, ExitCode
+from claude_run.record.codec import money
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from claude_run.conversation.transcript import Transcript
+    from claude_run.record.run import Run
+    from claude_run.record.transcripts import Record
+    from claude_run.scenario.model import JsonObject
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Conversations by outcome, and what their replies used and cost.
+
+    `cost_usd` is None where a reply has no known price; `uncertain_usd` is the worst case of attempts that
+    may have been billed without bringing a reply.
+    """
+
+    outcomes: Mapping[Outcome, int]
+    replies: int
+    usage: Usage
+    cost_usd: Decimal | None
+    uncertain_usd: Decimal
+
+    @property
+    def conversations(self) -> int:
+        return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRate:
+    """How many of the repeats of one case, variant and model passed, and whether that is enough."""
+
+    name: str
+    passed: int
+    measured: int
+    repeats: int
+    required: float
+
+    @property
+    def met(self) -> bool:
+        return self.measured > 0 and self.passed >= self.required * self.measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run in numbers. `stopped` says in words why it ended early; None when it did not."""
+
+    run: Run
+    totals: Totals
+    by_model: Mapping[str, Totals]
+    rates: tuple[CaseRate, ...]
+    unpriced: tuple[str, ...]
+    simulated: bool
+    replayed: bool
+    ended_at: str | None
+    duration_s: float | None
+    exit_code: ExitCode
+    exit_reason: str
+
+    def to_json(self) -> JsonObject:
+        """Return the content of `summary.json`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.run.name,
+            "claude_run": self.run.claude_run,
+            "started_at": self.run.created_at,
+            "ended_at": self.ended_at,
+            "duration_s": self.duration_s,
+            "exit_code": int(self.exit_code),
+            "exit_reason": self.exit_reason,
+            "simulated": self.simulated,
+            "replayed": self.replayed,
+            "totals": _totals_json(self.totals),
+            "models": {label: _totals_json(totals) for label, totals in self.by_model.items()},
+            "cases": [_rate_json(rate) for rate in self.rates],
+            "unpriced_models": list(self.unpriced),
+            "prices": self.run.prices,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How the process that played the run ended it; `stop` is None when everything was played."""
+
+    stop: ExitCode | None = None
+    reason: str | None = None
+    at: str | None = None
+    duration_s: float | None = None
+
+
+def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary:
+    """Add a run up and derive its exit code."""
+    transcripts = [record.transcript for record in records if record.transcript]
+    rates = _rates(run, records)
+    exit_code, reason = _verdict(records, rates, ending)
+    by_model: dict[str, list[Record]] = {}
+    for record in records:
+        by_model.setdefault(record.planned.model_label, []).append(record)
+    return RunSummary(
+        run=run,
+        totals=_totals(records),
+        by_model={label: _totals(rows) for label, rows in by_model.items()},
+        rates=rates,
+        unpriced=_unpriced(transcripts),
+        simulated=any(transcript.simulated for transcript in transcripts),
+        replayed=any(transcript.replayed for transcript in transcripts),
+        ended_at=ending.at,
+        duration_s=ending.duration_s,
+        exit_code=exit_code,
+        exit_reason=reason,
+    )
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """Return the code that takes precedence."""
+    return min(codes, key=PRECEDENCE.index)
+
+
+def _totals(records: Sequence[Record]) -> Totals:
+    transcripts = [record.transcript for record in records if record.transcript]
+    counts = Counter(record.outcome for record in records)
+    return Totals(
+        outcomes={outcome: counts[outcome] for outcome in Outcome},
+        replies=sum(len(transcript.exchanges) for transcript in transcripts),
+        usage=total(transcript.usage for transcript in transcripts),
+        cost_usd=total_cost(transcript.cost_usd for transcript in transcripts),
+        uncertain_usd=sum((transcript.uncertain_usd for transcript in transcripts), Decimal(0)),
+    )
+
+
+def _rates(run: Run, records: Sequence[Record]) -> tuple[CaseRate, ...]:
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(_case_name(record), []).append(record)
+    return tuple(_rate(name, rows, run.pass_rates) for name, rows in groups.items())
+
+
+def _rate(name: str, rows: Sequence[Record], required: Mapping[str, float]) -> CaseRate:
+    outcomes = Counter(row.outcome for row in rows)
+    return CaseRate(
+        name=name,
+        passed=outcomes[Outcome.PASSED],
+        measured=outcomes[Outcome.PASSED] + outcomes[Outcome.FAILED],
+        repeats=len(rows),
+        required=required.get(rows[0].planned.scenario, 1.0),
+    )
+
+
+def _case_name(record: Record) -> str:
+    planned = record.planned
+    return "/".join(
+        part for part in (planned.scenario, planned.case, planned.variant, planned.model_label) if part
+    )
+
+
+def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Ending) -> tuple[ExitCode, str]:
+    reasons: dict[ExitCode, str] = {ExitCode.PASSED: "all conversations passed"}
+    errored = sum(record.outcome is Outcome.ERRORED for record in records)
+    skipped = sum(record.outcome is Outcome.SKIPPED for record in records)
+    missed = [rate for rate in rates if rate.measured and not rate.met]
+    if missed:
+        reasons[ExitCode.FAILED] = f"{_count(len(missed), 'case')} failed"
+    if errored:
+        reasons[ExitCode.NOT_MEASURED] = f"{_count(errored, 'conversation')} could not be measured"
+    if ending.stop is not None:
+        reasons[ending.stop] = ending.reason or "the run was stopped"
+    elif skipped and not errored:
+        reasons[ExitCode.NOT_MEASURED] = f"{_count(skipped, 'conversation')} not played"
+    code = worst(reasons)
+    return code, reasons[code]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _unpriced(transcripts: Iterable[Transcript]) -> tuple[str, ...]:
+    models = {
+        exchange.reply.model
+        for transcript in transcripts
+        for exchange in transcript.exchanges
+        if exchange.cost_usd is None
+    }
+    return tuple(sorted(models))
+
+
+def _totals_json(totals: Totals) -> JsonObject:
+    return {
+        "conversations": totals.conversations,
+        **{str(outcome): count for outcome, count in totals.outcomes.items()},
+        "replies": totals.replies,
+        "usage": totals.usage.to_json(),
+        "cost_usd": money(totals.cost_usd),
+        "uncertain_cost_usd": money(totals.uncertain_usd),
+    }
+
+
+def _rate_json(rate: CaseRate) -> JsonObject:
+    return {
+        "name": rate.name,
+        "passed": rate.passed,
+        "measured": rate.measured,
+        "repeats": rate.repeats,
+        "required": rate.required,
+        "met": rate.met,
+    }

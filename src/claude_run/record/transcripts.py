@@ -1,0 +1,155 @@
+"""Transcripts as JSON Lines, and the transcripts of a run read back from its journal.
+
+The schema is documented in docs/reference/transcripts.md; `SCHEMA_VERSION` grows when a field changes its
+meaning or goes away, never for a new field.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.results import Outcome
+from claude_run.record.codec import check_to_json, money
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from claude_run.conversation.exchange import Exchange
+    from claude_run.conversation.transcript import Transcript, TurnRecord
+    from claude_run.record.run import Planned
+    from claude_run.scenario.model import Json, JsonObject
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A planned conversation and its transcript; None where it was never started."""
+
+    planned: Planned
+    transcript: Transcript | None
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.transcript.outcome if self.transcript else Outcome.SKIPPED
+
+
+def lines(records: Iterable[Record]) -> Iterator[bytes]:
+    """Yield one line of JSON per record: ASCII, numbers as numbers, null for what is absent."""
+    for record in records:
+        value = to_json(record)
+        yield json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def to_json(record: Record) -> JsonObject:
+    """Return the documented JSON object of a conversation."""
+    planned, transcript = record.planned, record.transcript
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "conversation_id": planned.id,
+        "scenario": planned.scenario,
+        "path": planned.path,
+        "case": planned.case,
+        "variant": planned.variant,
+        "model": planned.model,
+        "model_label": planned.model_label,
+        "repeat": planned.repeat,
+        **(_played(transcript) if transcript else _SKIPPED),
+    }
+
+
+def _played(transcript: Transcript) -> dict[str, Json]:
+    started = transcript.started
+    return {
+        "vars": started.vars,
+        "tags": list(started.tags),
+        "system": started.system,
+        "params": started.params,
+        "turns": [_turn(turn) for turn in transcript.turns],
+        "checks": [check_to_json(check) for check in transcript.checks],
+        "outcome": str(transcript.outcome),
+        "error": transcript.error,
+        "error_turn": transcript.error_turn,
+        "warnings": list(transcript.warnings),
+        "usage": transcript.usage.to_json(),
+        "cost_usd": money(transcript.cost_usd),
+        "uncertain_cost_usd": money(transcript.uncertain_usd),
+        "started_at": started.at,
+        "duration_s": transcript.duration_s,
+        "simulated": transcript.simulated,
+        "replayed": transcript.replayed,
+    }
+
+
+_SKIPPED: dict[str, Json] = {
+    "vars": None,
+    "tags": None,
+    "system": None,
+    "params": None,
+    "turns": [],
+    "checks": [],
+    "outcome": str(Outcome.SKIPPED),
+    "error": None,
+    "error_turn": None,
+    "warnings": [],
+    "usage": None,
+    "cost_usd": None,
+    "uncertain_cost_usd": None,
+    "started_at": None,
+    "duration_s": None,
+    "simulated": None,
+    "replayed": None,
+}
+
+
+def _turn(turn: TurnRecord) -> JsonObject:
+    answered = bool(turn.exchanges)
+    return {
+        "index": turn.index,
+        "role": turn.role,
+        "content": turn.content,
+        "skipped": not turn.sent,
+        "reply": _reply(turn) if answered else None,
+        "usage": turn.usage.to_json() if answered else None,
+        "cost_usd": money(turn.cost_usd) if answered else None,
+        "latency_s": turn.latency_s if answered else None,
+        "attempts": turn.attempts if answered else None,
+        "exchanges": [_exchange(exchange) for exchange in turn.exchanges]
+        if len(turn.exchanges) > 1
+        else None,
+        "checks": [check_to_json(check) for check in turn.checks],
+    }
+
+
+def _reply(turn: TurnRecord) -> JsonObject:
+    last = turn.exchanges[-1]
+    return {**_message(last), "text": turn.text}
+
+
+def _exchange(exchange: Exchange) -> JsonObject:
+    return {
+        "reply": _message(exchange),
+        "usage": exchange.reply.usage.to_json(),
+        "cost_usd": money(exchange.cost_usd),
+        "latency_s": exchange.latency_s,
+        "attempts": exchange.attempts,
+    }
+
+
+def _message(exchange: Exchange) -> dict[str, Json]:
+    reply = exchange.reply
+    return {
+        "text": reply.text,
+        "content": reply.content,
+        "stop_reason": reply.stop_reason,
+        "stop_sequence": reply.body.get("stop_sequence"),
+        "stop_details": reply.body.get("stop_details"),
+        "model": reply.model,
+        "id": reply.id,
+        "request_id": exchange.request_id,
+        "received_at": exchange.received_at,
+        "simulated": exchange.simulated,
+        "replayed": exchange.replayed,
+    }
