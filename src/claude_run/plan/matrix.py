@@ -1,0 +1,240 @@
+"""From scenarios to the ordered conversations of a run: scenario x case x variant x model x repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.script import Conversation
+from claude_run.errors import InputError, SelectionError
+from claude_run.plan.filters import check_shard, has_tag, parse_expression, take_shard
+from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
+from claude_run.scenario.model import ModelChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from claude_run.plan.filters import Shard
+    from claude_run.scenario.model import Scenario, Variant
+
+MAX_CONVERSATIONS = 100_000
+"""The largest matrix that is planned, before any filter."""
+
+DEFAULT_MAX_TOKENS = 4096
+
+_MAX_LABEL = 100
+_EXAMPLES = 3
+_NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What the command line asks of the matrix.
+
+    `models` are `id` or `label=id` and win over the models of the files; `ids` are exactly the conversations
+    to take. Every filter that is given must let a conversation through; of several `tags` any will do.
+    """
+
+    models: tuple[str, ...] = ()
+    repeat: int | None = None
+    tags: tuple[str, ...] = ()
+    expression: str | None = None
+    shard: Shard | None = None
+    ids: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The ordered conversations of a run, with what is known of the scenarios that they come from.
+
+    `pass_rates` by scenario name: the share of the repeats that must pass. `files`: path to SHA-256.
+    """
+
+    conversations: tuple[Conversation, ...]
+    pass_rates: Mapping[str, float]
+    files: Mapping[str, str]
+
+
+def expand(
+    scenarios: Sequence[Scenario], selection: Selection, overrides: Mapping[str, str] = _NO_OVERRIDES
+) -> Plan:
+    """Make the plan; `overrides` are the variables of `--set`.
+
+    Raises InvalidScenarioError for scenarios without a model, InputError for options that make no sense or a
+    matrix that is too large, SelectionError where nothing is left to play.
+    """
+    chosen = {scenario.name: choices(scenario, selection.models) for scenario in scenarios}
+    _require_models([scenario for scenario in scenarios if not chosen[scenario.name]])
+    _require_size(scenarios, chosen, selection.repeat)
+    everything = [
+        conversation
+        for scenario in scenarios
+        for conversation in _conversations(
+            scenario, chosen[scenario.name], repeats=_repeats(scenario, selection.repeat), overrides=overrides
+        )
+    ]
+    conversations = _select(everything, selection)
+    played = {conversation.scenario for conversation in conversations}
+    return Plan(
+        conversations=tuple(conversations),
+        pass_rates={scenario.name: scenario.pass_rate for scenario in scenarios if scenario.name in played},
+        files={scenario.path: scenario.sha256 for scenario in scenarios if scenario.name in played},
+    )
+
+
+def choices(scenario: Scenario, models: Sequence[str] = ()) -> tuple[ModelChoice, ...]:
+    """Return the models that a scenario is played on: those of `-m` if there are any, else its own."""
+    if not models:
+        return scenario.models
+    result = tuple(_choice(text) for text in models)
+    labels = [choice.label for choice in result]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise InputError(
+            f"-m: two models are called {twice!r}; name them apart: -m first=<id> -m second=<id>"
+        )
+    return result
+
+
+def _choice(text: str) -> ModelChoice:
+    name, mark, rest = text.partition("=")
+    label, model = name.strip(), (rest if mark else name).strip()
+    if not label or not model:
+        raise InputError(f"-m {text!r}: write a model id, or a name and the id: -m small=claude-haiku-5-5")
+    if not label.isprintable() or "/" in label or len(label) > _MAX_LABEL:
+        raise InputError(
+            f"-m {text!r}: {label!r} cannot stand in a conversation id; "
+            f"put a name of at most {_MAX_LABEL} printable characters and no `/` before it: -m name=<id>"
+        )
+    return ModelChoice(id=model, label=label)
+
+
+def _require_models(scenarios: Sequence[Scenario]) -> None:
+    if scenarios:
+        raise InvalidScenarioError(
+            [
+                Diagnostic(
+                    position=scenario.position,
+                    message=f"scenario `{scenario.name}` names no model",
+                    hint='add "model: claude-haiku-5-5" or pass -m',
+                )
+                for scenario in scenarios
+            ]
+        )
+
+
+def _repeats(scenario: Scenario, asked: int | None) -> int:
+    if asked is not None and asked < 1:
+        raise InputError(f"-n {asked}: the number of repeats must be at least 1")
+    return scenario.repeat if asked is None else asked
+
+
+def _require_size(
+    scenarios: Sequence[Scenario], chosen: Mapping[str, Sequence[ModelChoice]], asked: int | None
+) -> None:
+    sizes = {
+        scenario.name: (
+            len(scenario.cases),
+            len(scenario.variants),
+            len(chosen[scenario.name]),
+            _repeats(scenario, asked),
+        )
+        for scenario in scenarios
+    }
+    products = {name: cases * variants * models * n for name, (cases, variants, models, n) in sizes.items()}
+    total = sum(products.values())
+    if total > MAX_CONVERSATIONS:
+        largest = max(products, key=lambda name: products[name])
+        cases, variants, models, n = sizes[largest]
+        raise InputError(
+            f"the plan has {total:,} conversations, more than {MAX_CONVERSATIONS:,}; the largest part is "
+            f"scenario {largest!r}: {cases:,} cases x {variants:,} variants x {models:,} models x "
+            f"{n:,} repeats. Lower -n, or play fewer files or models at a time"
+        )
+
+
+def _conversations(
+    scenario: Scenario, models: Sequence[ModelChoice], *, repeats: int, overrides: Mapping[str, str]
+) -> Iterator[Conversation]:
+    for case in scenario.cases:
+        for variant in scenario.variants:
+            for choice in models:
+                once = replace(
+                    _conversation(scenario, variant, choice=choice, case=case.id),
+                    vars={**scenario.vars, **case.vars, **overrides},
+                )
+                if repeats == 1:
+                    yield once
+                else:
+                    yield from (replace(once, id=f"{once.id}/{n}", repeat=n) for n in range(1, repeats + 1))
+
+
+def _conversation(
+    scenario: Scenario, variant: Variant, *, choice: ModelChoice, case: str | None
+) -> Conversation:
+    parts = (scenario.name, case, variant.id, choice.label)
+    return Conversation(
+        id="/".join(part for part in parts if part is not None),
+        scenario=scenario.name,
+        path=scenario.path,
+        position=scenario.position,
+        case=case,
+        variant=variant.id,
+        model=choice.id,
+        model_label=choice.label,
+        tags=scenario.tags,
+        system=variant.system if variant.overrides_system else scenario.system,
+        params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},
+        cache=scenario.cache,
+        turns=scenario.turns,
+        expect=scenario.expect,
+    )
+
+
+def _select(everything: Sequence[Conversation], selection: Selection) -> Sequence[Conversation]:
+    if not everything:
+        raise SelectionError("nothing to play: the paths hold no scenario")
+    left = everything
+    for name, narrow in _filters(selection):
+        before = len(left)
+        left = narrow(left)
+        if not left:
+            raise SelectionError(
+                f"nothing to play: {name} leaves none of {before:,} conversations; "
+                "--list without it shows their ids and tags"
+            )
+    return left
+
+
+def _filters(
+    selection: Selection,
+) -> Iterator[tuple[str, Callable[[Sequence[Conversation]], Sequence[Conversation]]]]:
+    """Give each filter that is set with the option to blame; options are checked before any is applied."""
+    ids, tags, shard = selection.ids, selection.tags, selection.shard
+    matches = None if selection.expression is None else parse_expression(selection.expression)
+    if shard is not None:
+        check_shard(shard)
+    if ids is not None:
+        yield "the list of conversations", lambda left: _exactly(left, ids)
+    if tags:
+        name = " ".join(f"--tag {tag!r}" for tag in tags)
+        yield name, lambda left: [each for each in left if has_tag(each.tags, tags)]
+    if matches is not None:
+        yield f"-k {selection.expression!r}", lambda left: [each for each in left if matches(_names(each))]
+    if shard is not None:
+        yield f"--shard {shard[0]}/{shard[1]}", lambda left: take_shard(left, shard)
+
+
+def _names(conversation: Conversation) -> Sequence[str]:
+    return (conversation.id, conversation.model, *conversation.tags)
+
+
+def _exactly(everything: Sequence[Conversation], ids: frozenset[str]) -> Sequence[Conversation]:
+    found = [conversation for conversation in everything if conversation.id in ids]
+    if missing := sorted(ids - {conversation.id for conversation in found}):
+        some = ", ".join(repr(each) for each in missing[:_EXAMPLES])
+        raise InputError(
+            f"{len(missing):,} of the wanted conversations are not in the scenarios now, such as {some}; "
+            "give the same files, models and repeats as before"
+        )
+    return found

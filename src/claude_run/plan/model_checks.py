@@ -1,0 +1,218 @@
+"""What the API would refuse of a scenario on the models it is played on, said before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from claude_run.plan.matrix import DEFAULT_MAX_TOKENS
+from claude_run.plan.model_rules import SAMPLING, ModelRules, retirement, rules_for
+from claude_run.scenario.diagnostics import Diagnostic, did_you_mean
+from claude_run.scenario.model import AssistantTurn, SystemTurn, UserTurn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import date
+
+    from claude_run.scenario.model import Json, ModelChoice, Position, Scenario, Variant
+
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+_MIN_BUDGET = 1024
+_DEFAULTS: Mapping[str, float] = {"temperature": 1, "top_p": 0.99}
+_FORCED = ("any", "tool")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelProblems:
+    """`errors`: the API would answer with 400 or 404. `warnings`: it still answers, but not for long."""
+
+    errors: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def problems(
+    scenario: Scenario, models: Sequence[ModelChoice] | None = None, *, today: date
+) -> ModelProblems:
+    """Check every variant of a scenario on `models` (default: its own) against the table of models.
+
+    Each problem stands at the parameter, model or variant that brings it in. A model that the table does not
+    know passes.
+    """
+    chosen = scenario.models if models is None else models
+    subjects = [
+        _Subject(scenario=scenario, variant=variant, choice=choice, rules=rules)
+        for choice in chosen
+        if (rules := rules_for(choice.id))
+        for variant in scenario.variants
+    ]
+    retired = [_retirement(scenario, choice, today=today) for choice in chosen]
+    errors = [*_found(subjects, _ERRORS), *(problem for problem, over in retired if problem and over)]
+    warnings = [*_found(subjects, _WARNINGS), *(problem for problem, over in retired if problem and not over)]
+    return ModelProblems(errors=_once(errors), warnings=_once(warnings))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """One variant of a scenario on one model: the parameters in effect, and where each was written."""
+
+    scenario: Scenario
+    variant: Variant
+    choice: ModelChoice
+    rules: ModelRules
+
+    def get(self, name: str) -> Json:
+        """Return a parameter as it will be sent; None where it is not."""
+        for layer in (self.choice.params, self.variant.params, self.scenario.params):
+            if name in layer:
+                return layer[name]
+        return None
+
+    def part(self, name: str, key: str) -> Json:
+        """Return a member of a parameter that is an object; None where there is none."""
+        value = self.get(name)
+        return value.get(key) if isinstance(value, Mapping) else None
+
+    def problem(self, name: str, message: str, hint: str) -> Diagnostic:
+        """Return a problem of this model at the place where the parameter was written."""
+        return self.problem_at(self._place(name), f"`{self.choice.id}` {message}", hint)
+
+    def problem_at(self, position: Position, message: str, hint: str) -> Diagnostic:
+        return Diagnostic(position=position, message=message, hint=hint)
+
+    def _place(self, name: str) -> Position:
+        if name in self.choice.params and self.choice.position:
+            return self.choice.position
+        if name in self.variant.params and self.variant.position:
+            return self.variant.position
+        return self.scenario.param_positions.get(name, self.scenario.position)
+
+
+_Check: TypeAlias = Callable[[_Subject], Iterator[Diagnostic]]
+
+
+def _sampling(subject: _Subject) -> Iterator[Diagnostic]:
+    given = [name for name in SAMPLING if subject.get(name) is not None]
+    rule = subject.rules.sampling
+    for name in given:
+        if rule == "refused":
+            yield subject.problem(
+                name, f"takes no `{name}`", "remove it, or play a model of the 4.6 line or older"
+            )
+        elif rule == "defaults" and subject.get(name) != _DEFAULTS.get(name):
+            hint = "remove it, or play a model of the 4.6 line or older"
+            yield subject.problem(name, f"takes no `{name}` but temperature 1 or top_p 0.99", hint)
+    if rule in {"defaults", "one"} and {"temperature", "top_p"} <= set(given):
+        yield subject.problem("top_p", "takes `temperature` or `top_p`, not both", "remove one of them")
+
+
+def _thinking(subject: _Subject) -> Iterator[Diagnostic]:
+    kind = subject.part("thinking", "type")
+    rules = subject.rules
+    if not isinstance(kind, str):
+        return
+    if kind not in rules.thinking:
+        hint = f"it takes {_listed(rules.thinking)}; without `thinking` it does what is its default"
+        yield subject.problem("thinking", f"takes no thinking of type `{kind}`", hint)
+    elif kind == "enabled":
+        yield from _budget(subject)
+    ceiling, effort = rules.effort_ceiling.get(kind), subject.part("output_config", "effort")
+    if ceiling and effort in EFFORTS and EFFORTS.index(str(effort)) > EFFORTS.index(ceiling):
+        message = f"takes thinking of type `{kind}` only up to effort `{ceiling}`, not `{effort}`"
+        yield subject.problem(
+            "output_config", message, f"lower the effort to `{ceiling}`, or change `thinking`"
+        )
+
+
+def _budget(subject: _Subject) -> Iterator[Diagnostic]:
+    budget, limit = subject.part("thinking", "budget_tokens"), _max_tokens(subject)
+    if not isinstance(budget, int) or not _MIN_BUDGET <= budget < limit:
+        message = f"needs a `budget_tokens` of at least {_MIN_BUDGET:,} and below max_tokens ({limit:,})"
+        yield subject.problem("thinking", message, "raise max_tokens, or lower the budget")
+
+
+def _effort(subject: _Subject) -> Iterator[Diagnostic]:
+    effort = subject.part("output_config", "effort")
+    if effort is None:
+        return
+    if not subject.rules.effort:
+        yield subject.problem("output_config", "takes no `effort`", "remove it for this model")
+    elif effort not in EFFORTS:
+        close = did_you_mean(str(effort), EFFORTS)
+        hint = f"did you mean `{close}`?" if close else f"it is one of {_listed(EFFORTS)}"
+        yield subject.problem("output_config", f"knows no effort `{effort}`", hint)
+
+
+def _tool_choice(subject: _Subject) -> Iterator[Diagnostic]:
+    kind = subject.part("tool_choice", "type")
+    if kind in _FORCED and not subject.rules.forced_tool_choice:
+        hint = "use `{type: auto}` and say in the prompt which tool to call"
+        yield subject.problem("tool_choice", f"cannot be forced to call a tool (`{kind}`)", hint)
+
+
+def _output(subject: _Subject) -> Iterator[Diagnostic]:
+    largest = subject.rules.max_output_tokens
+    if (limit := _max_tokens(subject)) > largest:
+        hint = f"lower it to {largest}"
+        yield subject.problem("max_tokens", f"writes at most {largest:,} tokens, not {limit:,}", hint)
+
+
+def _geography(subject: _Subject) -> Iterator[Diagnostic]:
+    if subject.get("inference_geo") is not None and not subject.rules.inference_geo:
+        yield subject.problem("inference_geo", "takes no `inference_geo`", "remove it for this model")
+
+
+def _turns(subject: _Subject) -> Iterator[Diagnostic]:
+    turns = subject.scenario.turns
+    name = f"`{subject.choice.id}`"
+    for turn in turns:
+        if isinstance(turn, SystemTurn) and not subject.rules.system_turns:
+            message = f"{name} takes no system turn in mid-conversation"
+            hint = "say it in `system` or in a user turn, or play claude-opus-4-8 or a newer model"
+            yield subject.problem_at(turn.position, message, hint)
+    spoken = [turn for turn in turns if isinstance(turn, UserTurn | AssistantTurn)]
+    if spoken and isinstance(spoken[-1], AssistantTurn) and not subject.rules.prefill:
+        message = f"{name} takes no prefill: the script must not end with an assistant turn"
+        yield subject.problem_at(spoken[-1].position, message, "add a user turn after it, or remove it")
+
+
+def _old_thinking(subject: _Subject) -> Iterator[Diagnostic]:
+    kind = subject.part("thinking", "type")
+    if kind in subject.rules.deprecated_thinking:
+        hint = "use `thinking: {type: adaptive}`"
+        yield subject.problem("thinking", f"deprecates thinking of type `{kind}`", hint)
+
+
+_ERRORS: Sequence[_Check] = (_sampling, _thinking, _effort, _tool_choice, _output, _geography, _turns)
+_WARNINGS: Sequence[_Check] = (_old_thinking,)
+
+
+def _retirement(scenario: Scenario, choice: ModelChoice, *, today: date) -> tuple[Diagnostic | None, bool]:
+    """Return what to say of the model's end, and whether it has come."""
+    day = retirement(choice.id)
+    if day is None:
+        return None, False
+    position = choice.position or scenario.param_positions.get("model", scenario.position)
+    over = day <= today
+    message = f"`{choice.id}` " + (f"was retired on {day}" if over else f"is deprecated and retires on {day}")
+    return Diagnostic(position=position, message=message, hint="play a newer model"), over
+
+
+def _max_tokens(subject: _Subject) -> int:
+    limit = subject.get("max_tokens")
+    return limit if isinstance(limit, int) else DEFAULT_MAX_TOKENS
+
+
+def _found(subjects: Iterable[_Subject], checks: Iterable[_Check]) -> Iterator[Diagnostic]:
+    for subject in subjects:
+        for check in checks:
+            yield from check(subject)
+
+
+def _once(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    return tuple(sorted(dict.fromkeys(found), key=lambda each: (each.position, each.message)))
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)

@@ -1,0 +1,106 @@
+"""What each model takes and refuses: the table `models.toml`, read once and lazily."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from claude_run.scenario.model import EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from claude_run.scenario.model import JsonObject
+
+SAMPLING = ("temperature", "top_p", "top_k")
+"""The parameters that API version 2026-10-21 removed; models that still take them need an older version."""
+
+SamplingRule = Literal["refused", "defaults", "one", "free"]
+
+_OLD_VERSION = {"anthropic-version": "2023-06-01"}
+_USUAL_CACHE_MINIMUM = 512
+_DATE = re.compile(r"[-@]\d{8}$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRules:
+    """One row of the table.
+
+    `sampling`: `refused`; `defaults` (nothing but temperature 1 or top_p 0.99); `one` (not temperature and
+    top_p together); `free`. `thinking` are the accepted values of `thinking.type`, `effort_ceiling` is the
+    highest effort that goes with a kind of thinking. `effort`, `prefill`, `inference_geo`, `system_turns` and
+    `forced_tool_choice` say whether the model takes them. Sizes are in tokens; `retires` is announced.
+    """
+
+    id: str
+    aliases: tuple[str, ...] = ()
+    context_window: int
+    max_output_tokens: int
+    min_cache_tokens: int
+    sampling: SamplingRule
+    thinking: tuple[str, ...]
+    deprecated_thinking: tuple[str, ...] = ()
+    effort: bool
+    effort_ceiling: Mapping[str, str]
+    forced_tool_choice: bool
+    prefill: bool
+    system_turns: bool
+    inference_geo: bool
+    retires: date | None = None
+    source: str
+
+
+def rules_for(model: str) -> ModelRules | None:
+    """Return the rules of a model by its id, an alias or a dated snapshot id; None for an unknown model."""
+    known = _table().models
+    return known.get(model) or known.get(_DATE.sub("", model))
+
+
+def retirement(model: str) -> date | None:
+    """Return the day on which the API stops or stopped answering for this model, where one is announced."""
+    rules = rules_for(model)
+    return rules.retires if rules else _table().retired.get(model)
+
+
+def min_cache_tokens(model: str) -> int:
+    """Return the shortest prefix that the model caches; unknown models are taken as the latest ones: 512."""
+    rules = rules_for(model)
+    return rules.min_cache_tokens if rules else _USUAL_CACHE_MINIMUM
+
+
+def extra_headers(model: str, params: JsonObject) -> Mapping[str, str]:
+    """Return the headers that a request with these parameters needs beside the SDK's own.
+
+    Sampling parameters exist only in API version 2023-06-01. The models that refuse them in any version get
+    no header; unknown models get it, so that the API itself decides.
+    """
+    rules = rules_for(model)
+    refuses = rules is not None and rules.sampling == "refused"
+    return _OLD_VERSION if not refuses and any(name in params for name in SAMPLING) else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    models: Mapping[str, ModelRules]
+    retired: Mapping[str, date]
+
+
+@cache
+def _table() -> _Table:
+    import tomllib  # noqa: PLC0415 - only for the commands that look a model up
+    from importlib.resources import files  # noqa: PLC0415 - same
+
+    data = tomllib.loads(files("claude_run.plan").joinpath("models.toml").read_text(encoding="utf-8"))
+    rows = [_row(row) for row in data["model"]]
+    return _Table(
+        models={name: row for row in rows for name in (row.id, *row.aliases)},
+        retired={name: group["on"] for group in data["retired"] for name in group["ids"]},
+    )
+
+
+def _row(row: dict[str, Any]) -> ModelRules:
+    lists = {name: tuple(row.get(name, ())) for name in ("aliases", "thinking", "deprecated_thinking")}
+    return ModelRules(**{"effort_ceiling": EMPTY, **row, **lists})

@@ -1,0 +1,125 @@
+"""What a reply costs, and what one could cost at most: the only importer of `genai_prices`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+from claude_run.plan.model_rules import rules_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claude_run.scenario.model import Json, JsonObject
+
+CacheTtl = Literal["5m", "1h"]
+
+_US_FACTOR = Decimal("1.1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one reply may use at most.
+
+    `input_tokens` bounds the whole prompt; `cache_ttl` is the longest time to live that the request asks for,
+    None where nothing is written to the cache; `global_only` rules the US price of `inference_geo` out.
+    """
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cache_ttl: CacheTtl | None = None
+    web_searches: int = 0
+    fast: bool = False
+    global_only: bool = False
+
+
+def cost(body: JsonObject, *, model: str | None = None) -> Decimal | None:
+    """Price a reply's raw JSON in USD by its own `model` and `usage`; None where it cannot be priced.
+
+    `usage` decides the price list: `speed: fast`, `service_tier: batch`, and `inference_geo: us`, which makes
+    all tokens 1.1 times as dear on the models that take it (pricing page, 2026-08). Priority tier is paid by
+    contract, and a price that the table does not have (fast mode of a model without it) is not guessed: None.
+    Where the answering model has no price, `model`, the one that was asked for, stands in if the answer is
+    that model under a longer name: a path or provider before it, a date or a version mark after it.
+    """
+    usage = body.get("usage")
+    context = _context(usage) if isinstance(usage, Mapping) else None
+    if context is None:
+        return None
+    for name in _names(body.get("model"), model):
+        price = _price(name, usage, context=context)
+        if price is not None:
+            return price
+    return None
+
+
+def worst_case(limits: Limits) -> Decimal | None:
+    """Return in USD what no reply within the limits costs more than; None where the model has no price.
+
+    Where anything may be written to the cache, the whole prompt is taken as written at the longest time to
+    live: nothing is dearer. The inference is taken as at US prices unless that cannot be, because a workspace
+    may have them as its default.
+    """
+    written = limits.input_tokens if limits.cache_ttl else 0
+    usage: JsonObject = {
+        "input_tokens": limits.input_tokens - written,
+        "cache_creation_input_tokens": written,
+        "cache_creation": {f"ephemeral_{limits.cache_ttl or '5m'}_input_tokens": written},
+        "output_tokens": limits.output_tokens,
+        "server_tool_use": {"web_search_requests": limits.web_searches},
+        "speed": "fast" if limits.fast else "standard",
+        "inference_geo": "global" if limits.global_only else "us",
+    }
+    return cost({"model": limits.model, "usage": usage})
+
+
+def price_table() -> str:
+    """Return the name and version of the price table, for transcripts; it does not load the table."""
+    from importlib.metadata import version  # noqa: PLC0415 - drags in the email and zip libraries
+
+    return f"genai-prices {version('genai-prices')}"
+
+
+def _context(usage: Mapping[str, Json]) -> dict[str, str] | None:
+    """Return what the price depends on beside the model; None for the tier that is paid by contract."""
+    if usage.get("service_tier") == "priority":
+        return None
+    context: dict[str, str] = {}
+    if usage.get("service_tier") == "batch":
+        context["processing"] = "batch"
+    if usage.get("speed") == "fast":
+        context["speed"] = "fast"
+    return context
+
+
+def _names(answered: Json, asked: str | None) -> Iterator[str]:
+    if not isinstance(answered, str):
+        return
+    yield answered
+    if asked and re.fullmatch(
+        rf"(?:.*[./])?{re.escape(asked)}(?:[-@:](?:\d{{8}}|latest|v\d[\w.:-]*))*", answered
+    ):
+        yield asked
+
+
+def _price(model: str, usage: Json, *, context: Mapping[str, str]) -> Decimal | None:
+    from genai_prices import extract_usage  # noqa: PLC0415 - half a second that only a priced reply is worth
+
+    try:
+        extracted = extract_usage({"model": model, "usage": usage}, provider_id="anthropic")
+        calculated = extracted.calc_price(price_context=context)
+    except (LookupError, ValueError):
+        return None  # an unknown model, or counts that contradict each other: there is no honest price
+    variants = calculated.model.price_variants or ()
+    if context and not any(variant.when == context for variant in variants):
+        return None
+    tokens = calculated.input_price + calculated.output_price
+    rules = rules_for(model)
+    dearer = isinstance(usage, Mapping) and usage.get("inference_geo") == "us"
+    if dearer and (rules is None or rules.inference_geo):
+        return tokens * _US_FACTOR + (calculated.total_price - tokens)
+    return calculated.total_price

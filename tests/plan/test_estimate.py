@@ -1,0 +1,234 @@
+"""What a run costs at most."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claude_run.conversation.exchange import Exchange
+from claude_run.conversation.steps import Send, next_step
+from claude_run.conversation.transcript import total_cost
+from claude_run.plan.estimate import estimate, worst_cost, worst_cost_after
+from claude_run.plan.matrix import Plan, Selection, expand
+from claude_run.plan.prices import cost
+from claude_run.scenario.model import AssistantTurn, Case, Save, Text
+from tests.plan.plan_values import (
+    PRICED,
+    PlainScribe,
+    at,
+    conversation,
+    exchange,
+    model,
+    request,
+    scenario,
+    text,
+    user,
+)
+
+if TYPE_CHECKING:
+    from claude_run.conversation.script import Conversation, Scribe
+    from claude_run.scenario.model import JsonObject
+
+SAVE = Save(name="order", pattern="A-[0-9]+", position=at(9))
+
+
+def _plan(*conversations: Conversation) -> Plan:
+    return Plan(conversations=conversations, pass_rates={}, files={})
+
+
+def _plain(_: Conversation) -> Scribe:
+    return PlainScribe()
+
+
+def _worst(*conversations: Conversation) -> Decimal:
+    found = estimate(_plan(*conversations), _plain).worst_cost_usd
+    assert found is not None
+    return found
+
+
+def test_the_estimate_counts_conversations_requests_and_models() -> None:
+    """Scripted history sends no request; each model has its row, in the order of the plan."""
+    turns = (user(), AssistantTurn(content=text("Yes?"), position=at(2)), user(), user())
+    given = scenario(
+        turns=turns, models=(model("claude-opus-5-5", "big"), model("claude-haiku-5-5")), repeat=3
+    )
+    found = estimate(expand([given], Selection()), _plain)
+    assert (found.conversations, found.requests, found.unpriced) == (6, 12, ())
+    assert [(row.model, row.conversations, row.requests) for row in found.models] == [
+        ("claude-opus-5-5", 3, 6),
+        ("claude-haiku-5-5", 3, 6),
+    ]
+    assert found.worst_cost_usd == total_cost(row.worst_cost_usd for row in found.models)
+
+
+def test_an_unpriced_model_makes_the_whole_unpriced_and_is_named() -> None:
+    """The rows of the other models keep their cost."""
+    given = scenario(models=(model("claude-opus-99"), model("claude-haiku-5-5")))
+    found = estimate(expand([given], Selection()), _plain)
+    assert (found.worst_cost_usd, found.unpriced) == (None, ("claude-opus-99",))
+    assert found.models[1].worst_cost_usd is not None
+
+
+def test_an_empty_plan_costs_nothing() -> None:
+    """The sum of nothing is zero."""
+    found = estimate(_plan(), _plain)
+    assert (found.conversations, found.requests, found.worst_cost_usd, found.models) == (0, 0, Decimal(0), ())
+
+
+def test_repeats_are_computed_once() -> None:
+    """A thousand repeats render the script once."""
+    scribes: list[PlainScribe] = []
+
+    def scribe_for(_: Conversation) -> Scribe:
+        scribes.append(PlainScribe())
+        return scribes[-1]
+
+    found = estimate(expand([scenario(repeat=1000)], Selection()), scribe_for)
+    assert (found.requests, len(scribes), scribes[0].rendered) == (1000, 1, 1)
+
+
+def test_many_different_conversations_take_no_time() -> None:
+    """500 cases of three turns take less than two seconds of CPU, also under coverage."""
+    cases = tuple(Case(id=str(n)) for n in range(500))
+    plan = expand([scenario(turns=(user(), user(), user()), cases=cases)], Selection())
+    worst_cost(request())  # loads the price table
+    started = time.process_time()
+    assert estimate(plan, _plain).requests == 1500
+    assert time.process_time() - started < 2
+
+
+def test_each_reply_grows_the_prompt_of_the_next_request() -> None:
+    """A second turn costs more than the first, by the reply that it carries."""
+    one, two = _worst(conversation(user())), _worst(conversation(user(), user()))
+    wordy = conversation(user(), user(), params={"max_tokens": 10_000})
+    brief = conversation(user(), user(), params={"max_tokens": 9_999})
+    assert two > 2 * one
+    # One token less: two outputs, and one carried into the next prompt and cached, all at US prices.
+    difference = (2 * Decimal("0.5") + Decimal("0.125")) * Decimal("1.1") / 10**6
+    assert _worst(wordy) - _worst(brief) == difference
+
+
+def test_saved_text_may_be_as_long_as_a_reply_wherever_it_is_quoted() -> None:
+    """Each quotation counts as a whole reply, whatever the pattern finds."""
+    params = {"max_tokens": 5000, "inference_geo": "global"}
+    once, twice = (
+        _worst(conversation(user(save=(SAVE,)), user("{{ saved.order }}" * n), params=params)) for n in (1, 2)
+    )
+    assert twice - once > 5000 * Decimal("0.125") / 10**6
+
+
+def test_cache_writes_are_counted_at_the_price_of_their_time_to_live() -> None:
+    """No breakpoint, one for five minutes anywhere, one for an hour anywhere: each is dearer."""
+    five, hour = {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}
+
+    def blocks(control: Any) -> list[Any]:
+        return [{"role": "user", "content": [{"type": "text", "text": "x" * 9000, "cache_control": control}]}]
+
+    none, short = worst_cost(request(blocks(None))), worst_cost(request(blocks(five)))
+    top = worst_cost(request(blocks(five), cache_control=hour))
+    block = worst_cost(request(blocks(hour), cache_control=five))
+    assert none is not None
+    assert short is not None
+    assert top is not None
+    assert block is not None
+    assert none < short < top
+    assert short < block
+
+
+def test_a_fast_request_is_bounded_at_the_fast_price() -> None:
+    """Fast mode of Opus 5.5 costs twice as much."""
+    plain = worst_cost(request(model="claude-opus-5-5"))
+    fast = worst_cost(request(model="claude-opus-5-5", speed="fast"))
+    assert plain is not None
+    assert fast == 2 * plain
+
+
+def test_server_tools_may_pause_and_be_resumed() -> None:
+    """Each of the eleven requests that a turn may take reads the window in each of ten rounds."""
+    tools = [{"type": "web_fetch_20250910", "name": "web_fetch"}]
+    found = _worst(conversation(params={"max_tokens": 100, "tools": tools, "inference_geo": "global"}))
+    assert found > 11 * 10 * Decimal("0.5")
+
+
+def test_worst_cost_after_is_tighter_than_the_bytes_of_the_history() -> None:
+    """What the API counted replaces what could only be guessed."""
+    talk = conversation(user("x" * 5000), user())
+    first = next_step(talk, [], PlainScribe())
+    assert isinstance(first, Send)
+    assert worst_cost_after(first, []) == worst_cost(first.request)
+    answered = exchange(first.request, input_tokens=900, output_tokens=10)
+    done = [Exchange(turn=0, key="", sent=first.sent, reply=answered.reply)]
+    second = next_step(talk, done, PlainScribe())
+    assert isinstance(second, Send)
+    after, alone = worst_cost_after(second, done), worst_cost(second.request)
+    assert after is not None
+    assert alone is not None
+    assert after < alone
+
+
+@st.composite
+def _talks(draw: st.DrawFn) -> tuple[Conversation, st.DataObject]:
+    name = draw(st.sampled_from([*PRICED, "claude-haiku-5-5", "claude-haiku-5-5"]))
+    texts = draw(st.lists(st.sampled_from(["Hi", "\u4e2d\u6587", "x" * 60_000]), min_size=1, max_size=4))
+    turns = [user(each, save=(SAVE,) if index == 0 else ()) for index, each in enumerate(texts)]
+    if draw(st.booleans()) and len(turns) > 1:
+        turns.append(user("It is {{ saved.order }}."))
+    params = {"max_tokens": draw(st.sampled_from([1, 500, 20_000]))}
+    system = draw(st.sampled_from([None, text("Be kind. " * 500)]))
+    cache = draw(st.sampled_from(["auto", "off", "1h"]))
+    talk = conversation(*turns, model=name, params=params, system=system, cache=cache)
+    return talk, draw(st.data())
+
+
+def _played(talk: Conversation, data: st.DataObject) -> list[tuple[Decimal | None, Decimal | None]]:
+    """Play against an API that counts as many tokens as the bytes allow; give paid and worst costs."""
+    found: list[tuple[Decimal | None, Decimal | None]] = []
+    exchanges: list[Exchange] = []
+    known = 0
+    while isinstance(step := next_step(talk, exchanges, PlainScribe()), Send):
+        new = sum(len(str(each.content).encode()) for each in step.sent)
+        if not exchanges and isinstance(talk.system, Text):
+            new += len(talk.system.source)
+        known += data.draw(st.one_of(st.just(new), st.integers(0, new)))
+        output = data.draw(
+            st.one_of(st.just(step.request.max_tokens), st.integers(1, step.request.max_tokens))
+        )
+        written = data.draw(st.integers(0, known)) if talk.cache != "off" else 0
+        ttl = "1h" if talk.cache == "1h" else "5m"
+        usage: JsonObject = {
+            "input_tokens": known - written,
+            "cache_creation_input_tokens": written,
+            "cache_creation": {f"ephemeral_{ttl}_input_tokens": written},
+            "output_tokens": output,
+            "inference_geo": data.draw(st.sampled_from(["us", "global"])),
+        }
+        reply = exchange(step.request, content="A-1", **usage).reply
+        found.append((cost(reply.body), worst_cost_after(step, exchanges)))
+        exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
+        known += output
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(_talks())
+def test_no_conversation_within_its_limits_costs_more_than_the_estimate(
+    drawn: tuple[Conversation, st.DataObject],
+) -> None:
+    """Every reply costs at most its worst cost, and all worst costs together at most the estimate."""
+    talk, data = drawn
+    steps = _played(talk, data)
+    worst = total_cost(bound for _, bound in steps)
+    assert all(paid is not None and bound is not None and paid <= bound for paid, bound in steps)
+    assert worst is not None
+    assert worst <= _worst(talk)
+
+
+@pytest.mark.parametrize("name", PRICED)
+def test_every_priced_model_can_be_estimated(name: str) -> None:
+    """No current model that has a price lacks a bound."""
+    assert _worst(conversation(model=name)) > 0
