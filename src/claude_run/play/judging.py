@@ -1,0 +1,125 @@
+"""What became of a conversation: its expectations evaluated, and its end put into words. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from claude_run.checks.subject import Subject
+from claude_run.conversation.results import CheckResult, Outcome, Status, outcome_of
+from claude_run.conversation.steps import StopKind
+from claude_run.scenario.model import UserTurn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from claude_run.conversation.script import Conversation
+    from claude_run.conversation.steps import Stop
+    from claude_run.conversation.transcript import Transcript, TurnRecord
+    from claude_run.scenario.model import Expectation, Turn
+
+    Evaluate: TypeAlias = Callable[[Expectation, Subject], CheckResult]
+
+_EXPLAIN_THE_END = {"refusal", "stop_reason"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How playing ended: `stop` cut the script short, or `problem` says why a turn could not be played."""
+
+    stop: Stop | None = None
+    problem: str | None = None
+    problem_turn: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The results by turn index and on the whole, the outcome, and what a person should know besides."""
+
+    turn_checks: tuple[tuple[int, tuple[CheckResult, ...]], ...]
+    checks: tuple[CheckResult, ...]
+    outcome: Outcome
+    error: str | None
+    error_turn: int | None
+    warnings: tuple[str, ...]
+
+
+def judge(conversation: Conversation, transcript: Transcript, *, end: End, evaluate: Evaluate) -> Judgement:
+    """Evaluate every expectation whose reply is there.
+
+    The expectations on the whole are evaluated only where the script was played to its end: a part of a
+    conversation proves nothing about all of it.
+    """
+    turn_checks = tuple(
+        (index, _turn_results(conversation.turns[index], index, record, end=end, evaluate=evaluate))
+        for index, record in enumerate(transcript.turns)
+        if record.exchanges
+    )
+    error_turn, error = _error(conversation, transcript, end)
+    whole = error is None and all(record.sent for record in transcript.turns)
+    subject = Subject.of_conversation(transcript.turns)
+    checks = tuple(evaluate(expectation, subject) for expectation in conversation.expect) if whole else ()
+    results = [*checks, *(result for _, turn_results in turn_checks for result in turn_results)]
+    return Judgement(
+        turn_checks=turn_checks,
+        checks=checks,
+        outcome=outcome_of(results, error),
+        error=error,
+        error_turn=error_turn,
+        warnings=tuple(_warnings(conversation, transcript.turns)),
+    )
+
+
+def _turn_results(
+    turn: Turn, index: int, record: TurnRecord, *, end: End, evaluate: Evaluate
+) -> tuple[CheckResult, ...]:
+    if not isinstance(turn, UserTurn):
+        return ()
+    subject = Subject.of_turn(record)
+    results = tuple(evaluate(expectation, subject) for expectation in turn.expect)
+    return results if end.stop is None or end.stop.turn != index else (*results, *_unwritten(turn, end.stop))
+
+
+def _unwritten(turn: UserTurn, stop: Stop) -> tuple[CheckResult, ...]:
+    """Return the failed check that a refusal or an unmatched `save` is, though nobody wrote it down."""
+    if stop.kind is StopKind.NOT_SAVED:
+        position = turn.save[0].position
+        return (CheckResult(kind="save", status=Status.FAILED, message=stop.message, position=position),)
+    if stop.kind is StopKind.REFUSED and not _explains_the_end(turn.expect):
+        refused = CheckResult(
+            kind="refusal",
+            status=Status.FAILED,
+            message=stop.message,
+            expected=False,
+            actual=True,
+            position=turn.position,
+        )
+        return (refused,)
+    return ()
+
+
+def _error(conversation: Conversation, transcript: Transcript, end: End) -> tuple[int | None, str | None]:
+    """Return the turn and the words of what kept the conversation from being measured."""
+    if end.problem is not None:
+        return end.problem_turn, end.problem
+    stop = end.stop
+    if stop is None or stop.kind is StopKind.NOT_SAVED:
+        return None, None
+    turn = conversation.turns[stop.turn]
+    expected = isinstance(turn, UserTurn) and _explains_the_end(turn.expect)
+    unsent = any(not record.sent for record in transcript.turns[stop.turn :])
+    failed_already = stop.kind is StopKind.REFUSED and not expected
+    if failed_already or (expected and not unsent):
+        return None, None
+    return stop.turn, stop.message + (", so the turns after it were not sent" if unsent else "")
+
+
+def _warnings(conversation: Conversation, turns: Iterable[TurnRecord]) -> Iterable[str]:
+    for record in turns:
+        if record.reply is not None and record.reply.stop_reason == "max_tokens":
+            limit = conversation.params.get("max_tokens")
+            yield f"turn {record.index}: the reply was cut off at max_tokens ({limit})"
+
+
+def _explains_the_end(expectations: Iterable[Expectation]) -> bool:
+    return any(e.kind in _EXPLAIN_THE_END or _explains_the_end(e.children) for e in expectations)

@@ -1,0 +1,118 @@
+"""One conversation on stage: asked turn by turn, then judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.events import Ended, Started
+from claude_run.conversation.steps import Finish, next_step, role_of, saved_values, system_blocks
+from claude_run.conversation.transcript import exchanges_of, fold
+from claude_run.play.judging import End, judge
+from claude_run.play.ports import RequestFailedError
+from claude_run.play.sender import Log
+from claude_run.scenario.template import Renderer, RenderError
+
+if TYPE_CHECKING:
+    from claude_run.checks.registry import Registry
+    from claude_run.conversation.events import Event
+    from claude_run.conversation.script import Conversation
+    from claude_run.conversation.transcript import Transcript
+    from claude_run.play.brake import Brake
+    from claude_run.play.ports import Clock, Progress, Recorder
+    from claude_run.play.sender import Sender
+    from claude_run.scenario.model import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stage:
+    """What all conversations of a run work with; one of them may take `conversation_s` seconds."""
+
+    sender: Sender
+    recorder: Recorder
+    registry: Registry
+    brake: Brake
+    clock: Clock
+    progress: Progress
+    conversation_s: float
+
+
+class Performance:
+    """One conversation, from its next unsent turn to its end. `earlier` are the events it already has."""
+
+    def __init__(self, stage: Stage, conversation: Conversation, earlier: tuple[Event, ...]) -> None:
+        self._stage = stage
+        self._conversation = conversation
+        self._renderer = Renderer(conversation.vars)
+        self._log = Log(stage.recorder, earlier)
+        self._begin = stage.clock.monotonic()
+
+    async def play(self) -> Transcript:
+        """Play and judge it; HaltedError when the run is stopped first."""
+        end = await self._play_turns()
+        self._log.append(self._ended(end))
+        await self._log.synced()
+        return fold(self._log.events)
+
+    async def _play_turns(self) -> End:
+        deadline = self._begin + self._stage.conversation_s
+        while True:
+            try:
+                step = next_step(self._conversation, exchanges_of(self._log.events), self._renderer)
+            except RenderError as error:
+                if not self._log.events:
+                    self._log.append(self._started(system=None))
+                return End(problem=str(error))
+            if isinstance(step, Finish):
+                return End(stop=step.stop)
+            if not self._log.events:
+                system = system_blocks(self._conversation, self._renderer) or None
+                self._log.append(self._started(system))
+            try:
+                await self._stage.sender.ask(self._conversation, step, log=self._log, deadline=deadline)
+            except RequestFailedError as error:
+                return End(problem=error.failure.message, problem_turn=step.turn)
+
+    def _started(self, system: Json) -> Started:
+        conversation = self._conversation
+        return Started(
+            conversation_id=conversation.id,
+            scenario=conversation.scenario,
+            path=conversation.path,
+            case=conversation.case,
+            variant=conversation.variant,
+            model=conversation.model,
+            model_label=conversation.model_label,
+            repeat=conversation.repeat,
+            vars=conversation.vars,
+            tags=conversation.tags,
+            system=system,
+            params=conversation.params,
+            roles=tuple(map(role_of, conversation.turns)),
+            at=self._stage.clock.now(),
+        )
+
+    def _ended(self, end: End) -> Ended:
+        conversation, events = self._conversation, self._log.events
+        saved = saved_values(conversation, exchanges_of(events), self._renderer)
+        judgement = judge(
+            conversation,
+            fold(events),
+            end=end,
+            evaluate=lambda expectation, subject: self._stage.registry.evaluate(
+                expectation,
+                subject,
+                lambda source: self._renderer.render_string(source, saved, position=expectation.position),
+            ),
+        )
+        return Ended(
+            conversation_id=conversation.id,
+            outcome=judgement.outcome,
+            error=judgement.error,
+            error_turn=judgement.error_turn,
+            warnings=judgement.warnings,
+            turn_checks=judgement.turn_checks,
+            checks=judgement.checks,
+            duration_s=round(self._stage.clock.monotonic() - self._begin, 3),
+            at=self._stage.clock.now(),
+        )
