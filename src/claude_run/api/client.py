@@ -1,0 +1,74 @@
+"""The SDK's client, set up so that retries, deadlines and redirects are ours to decide."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anthropic
+
+from claude_run.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CONNECT_S = 30.0
+"""A burst of cold connections can take longer than the SDK's 5 s."""
+
+_NO_CREDENTIALS = (
+    "no API credentials were found: set ANTHROPIC_API_KEY (or log in with a profile of the SDK);"
+    " --simulate needs none"
+)
+_SIMULATOR_KEY = "simulated"
+
+
+@asynccontextmanager
+async def open_client(
+    *, attempt_s: float, simulator_url: str | None = None
+) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    """Yield a client for the API, or for the simulator at `simulator_url`.
+
+    Credentials and base URL are the SDK's own business: environment, profile, login. CredentialsError, before
+    anything is sent, when it finds none. A client for the simulator reads nothing of that and uses no proxy.
+    """
+    _keep_content_out_of_logs()
+    http_client = anthropic.DefaultAioHttpClient(follow_redirects=False, trust_env=simulator_url is None)
+    client = anthropic.AsyncAnthropic(
+        api_key=_SIMULATOR_KEY if simulator_url else None,
+        base_url=simulator_url,
+        max_retries=0,
+        timeout=anthropic.Timeout(attempt_s, connect=min(CONNECT_S, attempt_s)),
+        http_client=http_client,
+    )
+    try:
+        if not _has_credentials(client):
+            raise CredentialsError(_NO_CREDENTIALS)
+        yield client
+    finally:
+        await client.close()
+
+
+def secrets_of(client: anthropic.AsyncAnthropic) -> tuple[str, ...]:
+    """Return the credentials that must never be written anywhere."""
+    return tuple(secret for secret in (client.api_key, client.auth_token) if secret)
+
+
+def _has_credentials(client: anthropic.AsyncAnthropic) -> bool:
+    named = {name.lower() for name in client.default_headers}
+    return (
+        bool(client.auth_headers)
+        or client.credentials is not None
+        or bool(named & {"authorization", "x-api-key"})
+    )
+
+
+def _keep_content_out_of_logs() -> None:
+    """Hold the SDK's loggers at warnings, whatever ANTHROPIC_LOG says: below that they print prompts.
+
+    Its deprecation warnings are silenced because `claude-run check` reports them at the scenario's line.
+    """
+    for name in ("anthropic", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=DeprecationWarning, message="The model .* is deprecated")

@@ -1,0 +1,92 @@
+"""Errors of the SDK and of its transport as our failures, in one place."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import aiohttp
+import anthropic
+import httpx2
+
+from claude_run.conversation.exchange import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TRANSPORT_ERRORS = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError, EOFError)
+"""What reading a body may raise: the SDK passes these on as they are."""
+
+_EXCERPT = 200
+_SERVER_ERROR = 500
+_OVERLOADED = 529
+
+
+def from_status_error(error: anthropic.APIStatusError) -> Failure:
+    """Return the failure of an error status, in the API's words where there are any."""
+    headers = error.response.headers
+    return Failure(
+        kind="status",
+        message=_status_message(error),
+        status=error.status_code,
+        type=error.type,
+        code=error.error_code,
+        request_id=error.request_id,
+        retry_after_s=retry_after(headers),
+        may_retry=headers.get("x-should-retry", "").lower() != "false",
+        paid="maybe" if _SERVER_ERROR <= error.status_code < _OVERLOADED else "no",
+    )
+
+
+def from_transport_error(error: BaseException) -> Failure:
+    """Return the failure of a connection that could not be made, was cut, or fell silent."""
+    causes = list(_chain(error))
+    refused = any(isinstance(cause, aiohttp.ClientConnectorError | httpx2.ConnectTimeout) for cause in causes)
+    paid: Literal["no", "maybe"] = "no" if refused else "maybe"
+    if any(isinstance(cause, httpx2.TimeoutException | anthropic.APITimeoutError) for cause in causes):
+        return Failure(kind="timeout", message="the API fell silent", paid=paid)
+    detail = next((str(cause) for cause in reversed(causes) if str(cause)), type(error).__name__)
+    what = "the API cannot be reached" if refused else "the connection was cut"
+    return Failure(kind="connection", message=f"{what}: {detail[:_EXCERPT]}", paid=paid)
+
+
+def from_error_event(error: Mapping[str, object], request_id: str | None) -> Failure:
+    """Return the failure that an `error` event in a stream reports: its status was 200, its type decides."""
+    kind, message = str(error.get("type")), str(error.get("message"))
+    details = error.get("details")
+    code = details.get("error_code") if isinstance(details, Mapping) else None
+    return Failure(
+        kind="status",
+        message=f"{kind} in mid-stream: {message[:_EXCERPT]}",
+        type=kind,
+        code=code if isinstance(code, str) else None,
+        request_id=request_id,
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait by `retry-after-ms`, or by `retry-after` in seconds or as a date."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * unit)
+        except (KeyError, ValueError):
+            continue
+    date = email.utils.parsedate_tz(headers.get("retry-after", ""))
+    return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+
+
+def _status_message(error: anthropic.APIStatusError) -> str:
+    if error.api_message:
+        return f"{error.status_code} {error.type}: {error.api_message}"
+    if error.response.has_redirect_location:
+        return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
+    kind = error.response.headers.get("content-type", "no content type")
+    return f"{error.status_code} with {kind}: {str(error.body or '').strip()[:_EXCERPT]}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,130 @@
+"""One attempt at `POST /v1/messages`: a whole message as raw JSON, or a failure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import anthropic
+
+from claude_run.api import sse
+from claude_run.api.accumulate import Accumulator
+from claude_run.api.error_map import (
+    TRANSPORT_ERRORS,
+    from_error_event,
+    from_status_error,
+    from_transport_error,
+)
+from claude_run.conversation.exchange import Failure, InvalidReplyError, Reply
+from claude_run.plan.model_rules import extra_headers
+from claude_run.play.ports import Received, RequestFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from anthropic import AsyncAPIResponse
+
+    from claude_run.conversation.exchange import Request
+
+STREAM_ABOVE = 16_000
+"""`max_tokens` from which a reply is streamed: longer ones may outlast an idle connection."""
+
+MAX_BODY = 32 * 1024 * 1024
+"""Bytes of a reply, after decompression, beyond which it is refused."""
+
+SIMULATOR_HEADER = "claude-run-simulator"
+
+
+class AnthropicMessages:
+    """The Messages API behind the port `play.ports.Messages`."""
+
+    def __init__(self, client: anthropic.AsyncAnthropic) -> None:
+        self._client = client
+
+    async def send(self, request: Request) -> Received:
+        """Send the request once, its body as it is; RequestFailedError unless a whole message comes back."""
+        streamed = request.max_tokens > STREAM_ABOVE
+        try:
+            async with self._open(request, streamed=streamed) as response:
+                return await _receive(response, streamed=streamed)
+        except anthropic.APIStatusError as error:
+            _fail(from_status_error(error), error)
+        except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
+            _fail(from_transport_error(error), error)
+        except anthropic.AnthropicError as error:
+            _fail(Failure(kind="credentials", message=str(error), may_retry=False, paid="no"), error)
+
+    def _open(self, request: Request, *, streamed: bool) -> Any:  # noqa: ANN401 - the SDK's context manager
+        body = dict(request.body)
+        return self._client.messages.with_streaming_response.create(
+            model=request.model,
+            max_tokens=request.max_tokens,
+            messages=body.pop("messages"),  # type: ignore[arg-type] # JSON that goes out as it is
+            stream=streamed,
+            extra_body={key: value for key, value in body.items() if key not in {"model", "max_tokens"}},
+            extra_headers=extra_headers(request.model, request.body),
+        )
+
+
+async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool) -> Received:
+    request_id = response.headers.get("request-id")
+    try:
+        _check_content_type(response, "text/event-stream" if streamed else "application/json")
+        body = await (_streamed(response, request_id) if streamed else _whole(response))
+        Reply.from_body(body)
+    except InvalidReplyError as error:
+        _fail(Failure(kind="invalid_reply", message=f"invalid reply: {error}", request_id=request_id), error)
+    return Received(
+        body=body,
+        request_id=request_id,
+        simulated=SIMULATOR_HEADER in response.headers,
+        headers={name.lower(): value for name, value in response.headers.items()},
+    )
+
+
+def _check_content_type(response: AsyncAPIResponse[Any], wanted: str) -> None:
+    found = response.headers.get("content-type", "")
+    if not found.startswith(wanted):
+        raise InvalidReplyError(f"status {response.status_code} with content type {found!r}, not {wanted}")
+
+
+async def _whole(response: AsyncAPIResponse[Any]) -> Mapping[str, Any]:
+    data = b"".join([chunk async for chunk in _capped(response)])
+    try:
+        body = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidReplyError(f"the body is no JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise InvalidReplyError("the body is no JSON object")
+    return body
+
+
+async def _streamed(response: AsyncAPIResponse[Any], request_id: str | None) -> Mapping[str, Any]:
+    message = Accumulator()
+    async for event in sse.events(_capped(response)):
+        if event.get("type") == "error":
+            error = event.get("error")
+            raise RequestFailedError(from_error_event(error if isinstance(error, dict) else {}, request_id))
+        message.add(event)
+        if message.done and message.message is not None:
+            return message.message
+    raise RequestFailedError(
+        Failure(kind="truncated", message="the stream ended before its message did", request_id=request_id)
+    )
+
+
+async def _capped(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in response.iter_bytes():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise InvalidReplyError(f"the body is longer than {MAX_BODY} bytes")
+        yield chunk
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _fail(failure: Failure, cause: Exception) -> NoReturn:
+    raise RequestFailedError(failure) from cause
