@@ -1,1 +1,1 @@
-"""Placeholder docstring."""
+"""Expectations: what a scenario asks of replies, one module per family, one registry over all of them."""

@@ -1,0 +1,100 @@
+"""The rules that the arguments of many checks share, each as problems with a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeGuard
+
+from claude_run.scenario.diagnostics import did_you_mean
+from claude_run.scenario.vocabulary import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.vocabulary import ValuePath
+
+
+def is_object(value: object) -> TypeGuard[JsonObject]:
+    """Tell whether a JSON value is an object."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Json]]:
+    """Tell whether a JSON value is a list; text is none."""
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether a JSON value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def describe(value: Json) -> str:
+    """Return what a value is, in words that fit behind "not"."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return "text"
+    if is_number(value):
+        return "a number"
+    return "an object" if is_object(value) else "a list"
+
+
+def text_problems(value: Json, path: ValuePath = (), *, blank_ok: bool = False) -> Sequence[Problem]:
+    """Find what keeps a value from being text that says something."""
+    if isinstance(value, str):
+        if value.strip() or (value and blank_ok):
+            return ()
+        return (Problem(path=path, message="the text is empty", hint="write the text to look for"),)
+    hint = "write the text to look for" if value is None else "put it in quotes"
+    if is_object(value) or is_list(value):
+        hint = "write one text here"
+    return (Problem(path=path, message=f"this must be text, not {describe(value)}", hint=hint),)
+
+
+def boolean_problems(value: Json, path: ValuePath = ()) -> Sequence[Problem]:
+    """Find what keeps a value from being true or false."""
+    if isinstance(value, bool):
+        return ()
+    hint = "write true or false, without quotes"
+    return (Problem(path=path, message=f"this must be true or false, not {describe(value)}", hint=hint),)
+
+
+def key_problems(value: JsonObject, known: Iterable[str], *, path: ValuePath = ()) -> Iterator[Problem]:
+    """Find the keys that an argument object must not have."""
+    allowed = tuple(known)
+    for key in value:
+        if key not in allowed:
+            yield Problem(path=(*path, key), message=f"unknown key `{key}`", hint=suggest(key, allowed))
+
+
+def suggest(word: str, known: Sequence[str]) -> str:
+    """Return a hint for an unknown word: the known one that is meant, or all of them."""
+    meant = did_you_mean(word, known)
+    return f"did you mean `{meant}`?" if meant else "known here: " + ", ".join(f"`{name}`" for name in known)
+
+
+def strings(value: Json, path: ValuePath = ()) -> Iterator[tuple[ValuePath, str]]:
+    """Yield every string inside a value, each with its place; keys are none."""
+    if isinstance(value, str):
+        yield path, value
+    elif is_object(value):
+        for key, part in value.items():
+            yield from strings(part, (*path, key))
+    elif is_list(value):
+        for index, part in enumerate(value):
+            yield from strings(part, (*path, index))
+
+
+def replace_strings(value: Json, new: Mapping[ValuePath, str], *, path: ValuePath = ()) -> Json:
+    """Return the value with the strings at the given places exchanged."""
+    if isinstance(value, str):
+        return new.get(path, value)
+    if is_object(value):
+        return {key: replace_strings(part, new, path=(*path, key)) for key, part in value.items()}
+    if is_list(value):
+        return [replace_strings(part, new, path=(*path, index)) for index, part in enumerate(value)]
+    return value

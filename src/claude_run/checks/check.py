@@ -1,0 +1,69 @@
+"""What a check is: a kind of expectation with its arguments' rules and its verdict on a subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from claude_run.conversation.results import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from claude_run.checks.subject import Subject
+    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.vocabulary import Problem, ValuePath
+
+Scope: TypeAlias = Literal["turn", "conversation"]
+
+EVERYWHERE: frozenset[Scope] = frozenset({"turn", "conversation"})
+TURN_ONLY: frozenset[Scope] = frozenset({"turn"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check found: one plain sentence, and short JSON values for a person to compare."""
+
+    status: Status
+    message: str
+    expected: Json = None
+    actual: Json = None
+
+
+def passed(message: str, *, expected: Json = None, actual: Json = None) -> Finding:
+    """Return the finding that the expectation holds; the sentence also serves a `not` around it."""
+    return Finding(status=Status.PASSED, message=message, expected=expected, actual=actual)
+
+
+def failed(message: str, *, expected: Json = None, actual: Json = None) -> Finding:
+    """Return the finding that the expectation does not hold."""
+    return Finding(status=Status.FAILED, message=message, expected=expected, actual=actual)
+
+
+def errored(message: str, *, expected: Json = None, actual: Json = None) -> Finding:
+    """Return the finding that nobody can tell whether the expectation holds."""
+    return Finding(status=Status.ERRORED, message=message, expected=expected, actual=actual)
+
+
+def no_templates(value: Json) -> Sequence[tuple[ValuePath, str]]:  # noqa: ARG001 - the shape of `Check.templates`
+    """Return nothing: no string of this kind's value is a template."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One kind of expectation.
+
+    `schema` is draft 7 and describes the value for editors and the reference; `example` is a value that it
+    accepts. `problems` says what is wrong with a value before anything is sent, for any JSON value at all.
+    `evaluate` is asked only about values without problems, with the templates among them rendered, and about
+    subjects that have a reply; it raises nothing.
+    """
+
+    name: str
+    schema: JsonObject
+    example: Json
+    problems: Callable[[Json], Sequence[Problem]]
+    evaluate: Callable[[Json, Subject], Finding]
+    templates: Callable[[Json], Sequence[tuple[ValuePath, str]]] = no_templates
+    scopes: frozenset[Scope] = EVERYWHERE

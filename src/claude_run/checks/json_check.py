@@ -1,0 +1,185 @@
+"""`json`: the reply is JSON, fits a schema, or holds a value at a place."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+from claude_run.checks.arguments import describe, is_object, key_problems, strings
+from claude_run.checks.check import TURN_ONLY, Check, Finding, errored, failed, passed
+from claude_run.checks.excerpt import as_json, quote, short, spell
+from claude_run.checks.json_pointer import (
+    NothingThereError,
+    PointerError,
+    lookup,
+    parse_pointer,
+)
+from claude_run.checks.json_schema import TooMuchWorkError, schema_errors
+from claude_run.checks.json_schema_rules import schema_problems
+from claude_run.checks.json_text import NotJsonError, TooDeepError, canonical, parse_json
+from claude_run.checks.nearest import beginning
+from claude_run.scenario.template_language import is_template
+from claude_run.scenario.vocabulary import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from claude_run.checks.subject import Subject
+    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.vocabulary import ValuePath
+
+_KEYS = ("pointer", "equals", "schema")
+
+
+def _evaluate(value: Json, subject: Subject) -> Finding:
+    expected = short(value)
+    try:
+        found = parse_json(subject.text)
+        if value is True:
+            return passed(f"{subject.name} is JSON", expected=expected, actual=short(found))
+        return _judge(_arguments(value), found, subject=subject)
+    except NotJsonError as error:
+        start = beginning(subject.text)
+        message = f"expected {subject.name} to be JSON: {error}; {start.clause}"
+        return failed(message, expected=expected, actual=short(start.excerpt))
+    except (TooDeepError, TooMuchWorkError, PointerError) as error:
+        return errored(str(error), expected=expected, actual=short(subject.text))
+
+
+def _judge(arguments: JsonObject, found: Json, *, subject: Subject) -> Finding:
+    pointer = str(arguments.get("pointer", ""))
+    where = f" at {quote(pointer)}" if pointer else ""
+    try:
+        found = lookup(found, parse_pointer(pointer))
+    except NothingThereError as error:
+        message = f"expected a value{where} in the JSON of {subject.name}; {error}"
+        return failed(message, expected=short(arguments), actual=short(found))
+    if "equals" in arguments:
+        return _judge_equals(arguments["equals"], found, where=where)
+    if "schema" in arguments:
+        return _judge_schema(cast("JsonObject", arguments["schema"]), found, where=where)
+    return passed(f"the JSON has a value{where}", expected=short(arguments), actual=short(found))
+
+
+def _judge_equals(wanted: Json, found: Json, *, where: str) -> Finding:
+    plain = json.loads(as_json(wanted))
+    if canonical(plain) == canonical(found):
+        return passed(f"the JSON{where} equals the value", expected=short(plain), actual=short(found))
+    message = f"expected the JSON{where} to be {spell(plain)}, found {spell(found)}"
+    if spell(plain).strip('"') == spell(found).strip('"'):
+        message += f": {describe(plain)} was expected, {describe(found)} was found"
+    return failed(message, expected=short(plain), actual=short(found))
+
+
+def _judge_schema(schema: JsonObject, found: Json, *, where: str) -> Finding:
+    reasons = schema_errors(json.loads(as_json(schema)), found)
+    if not reasons:
+        return passed(f"the JSON{where} fits the schema", expected=short(schema), actual=short(found))
+    message = f"the JSON{where} does not fit the schema: {'; '.join(reasons)}"
+    return failed(message, expected=short(schema), actual=short(found))
+
+
+def _arguments(value: Json) -> JsonObject:
+    """Return the arguments; an object without any of their names is a schema by itself."""
+    arguments = cast("JsonObject", value)
+    return arguments if any(key in arguments for key in _KEYS) else {"schema": arguments}
+
+
+def _problems(value: Json) -> Sequence[Problem]:
+    if value is True:
+        return ()
+    if not is_object(value) or not value:
+        hint = "write true, a JSON Schema, or {pointer: /a/b, equals: 1}"
+        found = "an empty object" if is_object(value) else describe(value)
+        if value is False:
+            hint = "write not: {json: true}"
+        message = f"this must be true, a JSON Schema, or an object with a pointer, not {found}"
+        return (Problem(path=(), message=message, hint=hint),)
+    if _arguments(value) is value:
+        return tuple(_argument_problems(value))
+    return _schema_problems(value, ())
+
+
+def _argument_problems(value: JsonObject) -> Iterator[Problem]:
+    yield from key_problems(value, _KEYS)
+    if "equals" in value and "schema" in value:
+        message = "`equals` and `schema` exclude each other"
+        yield Problem(path=("schema",), message=message, hint="write two expectations")
+    if "pointer" in value:
+        yield from _pointer_problems(value["pointer"])
+    if "schema" in value:
+        yield from _schema_problems(value["schema"], ("schema",))
+
+
+def _pointer_problems(value: Json) -> Iterator[Problem]:
+    hint = "write /key/0/key; ~ is ~0 and / in a key is ~1"
+    if not isinstance(value, str):
+        message = f"a pointer must be text, not {describe(value)}"
+        yield Problem(path=("pointer",), message=message, hint=hint)
+        return
+    # What a template becomes is known only at play time; it is checked again then.
+    if not is_template(value):
+        try:
+            parse_pointer(value)
+        except PointerError as error:
+            yield Problem(path=("pointer",), message=str(error), hint=hint)
+
+
+def _schema_problems(schema: Json, path: ValuePath) -> Sequence[Problem]:
+    if not is_object(schema):
+        message = f"a JSON Schema must be an object, not {describe(schema)}"
+        return (Problem(path=path, message=message, hint="write {type: object, required: [name]}"),)
+    found = _cached_problems(as_json(schema))
+    return tuple(Problem(path=(*path, *one.path), message=one.message, hint=one.hint) for one in found)
+
+
+@lru_cache(maxsize=256)
+def _cached_problems(schema: str) -> Sequence[Problem]:
+    """Check each schema once: the same one judges every repeat of every case."""
+    return schema_problems(json.loads(schema))
+
+
+def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
+    if not is_object(value) or _arguments(value) is not value:
+        return ()
+    return tuple(strings({key: value[key] for key in ("pointer", "equals") if key in value}))
+
+
+CHECKS = (
+    Check(
+        name="json",
+        schema={
+            "description": "The text of the reply is one JSON value (a fence of three backticks around it is "
+            "accepted): `true` asks for no more; a JSON Schema (2020-12, draft 7 by `$schema`) must fit; "
+            "{pointer: /a/b, equals: 1} looks at one place. `format` is not checked; patterns are RE2.",
+            "anyOf": [
+                {"const": True},
+                {
+                    "type": "object",
+                    "properties": {
+                        "pointer": {
+                            "type": "string",
+                            "description": "JSON Pointer (RFC 6901) of the place to look at; it must exist.",
+                        },
+                        "equals": {"description": "The JSON value that must stand there."},
+                        "schema": {"type": "object", "description": "The JSON Schema that must fit there."},
+                    },
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                    "not": {"required": ["equals", "schema"]},
+                },
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "not": {"anyOf": [{"required": [key]} for key in _KEYS]},
+                },
+            ],
+        },
+        example={"pointer": "/order/status", "equals": "shipped"},
+        problems=_problems,
+        evaluate=_evaluate,
+        templates=_templates,
+        scopes=TURN_ONLY,
+    ),
+)

@@ -1,0 +1,126 @@
+"""All kinds of expectation in one place: what they are called, what they accept, how they are evaluated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_run.checks import json_check, limit_checks, pattern_check, stop_checks, text_checks
+from claude_run.checks.arguments import replace_strings, suggest
+from claude_run.checks.check import Finding, errored
+from claude_run.checks.excerpt import short
+from claude_run.checks.wrappers import WRAPPERS
+from claude_run.conversation.results import CheckResult
+from claude_run.errors import ClaudeRunError
+from claude_run.scenario.vocabulary import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from claude_run.checks.check import Check
+    from claude_run.checks.subject import Subject
+    from claude_run.scenario.model import Expectation, Json, JsonObject
+    from claude_run.scenario.vocabulary import ValuePath
+
+BUILT_IN: tuple[Check, ...] = (
+    *text_checks.CHECKS,
+    *pattern_check.CHECKS,
+    *json_check.CHECKS,
+    *limit_checks.CHECKS,
+    *stop_checks.CHECKS,
+)
+"""The checks that claude-run brings along, in the order of the reference."""
+
+
+class Registry:
+    """A set of checks: the loader's `Vocabulary`, and the one way to evaluate expectations."""
+
+    def __init__(self, checks: Iterable[Check]) -> None:
+        self._checks: dict[str, Check] = {}
+        for check in checks:
+            if check.name in self._checks or check.name in WRAPPERS:
+                raise ValueError(f"two checks are called {check.name!r}")
+            self._checks[check.name] = check
+
+    def kinds(self) -> Sequence[str]:
+        """Return every name that may stand in an expectation, the wrappers last."""
+        return (*self._checks, *WRAPPERS)
+
+    def schema(self, kind: str) -> JsonObject:
+        """Return the draft-7 schema of the value of a kind; KeyError for a wrapper or an unknown kind."""
+        return self._checks[kind].schema
+
+    def example(self, kind: str) -> Json:
+        """Return a value that the kind accepts, for the reference; KeyError as `schema`."""
+        return self._checks[kind].example
+
+    def problems(self, kind: str, value: Json, *, on_conversation: bool) -> Sequence[Problem]:
+        """Return everything that is wrong with a value, before anything is sent; nothing for wrappers."""
+        if kind in WRAPPERS:
+            return ()
+        check = self._checks.get(kind)
+        if check is None:
+            return (Problem(path=(), message=f"unknown expectation `{kind}`", hint=self._meant(kind)),)
+        found = tuple(check.problems(value))
+        if ("conversation" if on_conversation else "turn") in check.scopes:
+            return found
+        message = f"`{kind}` makes no sense of a whole conversation, whose text is all replies together"
+        return (Problem(path=(), message=message, hint="put it under the `expect` of a turn"), *found)
+
+    def templates(self, kind: str, value: Json) -> Sequence[tuple[ValuePath, str]]:
+        """Return the strings of a value that are rendered before it is evaluated, each with its place."""
+        check = self._checks.get(kind)
+        return () if check is None else check.templates(value)
+
+    def evaluate(
+        self, expectation: Expectation, subject: Subject, render: Callable[[str], str]
+    ) -> CheckResult:
+        """Judge a subject by one expectation and everything inside it.
+
+        `render` makes text of a template, once. It may raise a ClaudeRunError: then, and wherever else a
+        check cannot be evaluated (no reply, no known price, a value that is not valid), the result is
+        errored. Nothing is raised.
+        """
+        children = self.evaluate_all(expectation.children, subject, render)
+        if expectation.kind in WRAPPERS:
+            finding = WRAPPERS[expectation.kind](children)
+        else:
+            finding = self._find(expectation, subject, render)
+        return CheckResult(
+            kind=expectation.kind,
+            status=finding.status,
+            message=finding.message,
+            expected=finding.expected,
+            actual=finding.actual,
+            label=expectation.label,
+            position=expectation.position,
+            children=children,
+        )
+
+    def evaluate_all(
+        self, expectations: Iterable[Expectation], subject: Subject, render: Callable[[str], str]
+    ) -> tuple[CheckResult, ...]:
+        """Judge a subject by every expectation; none is left out because another one failed."""
+        return tuple(self.evaluate(expectation, subject, render) for expectation in expectations)
+
+    def _find(self, expectation: Expectation, subject: Subject, render: Callable[[str], str]) -> Finding:
+        kind, value = expectation.kind, expectation.value
+        if subject.stop_reason is None:
+            return errored("there is no reply to judge", expected=short(value))
+        try:
+            rendered = {path: render(source) for path, source in self.templates(kind, value)}
+        except ClaudeRunError as error:
+            return errored(str(error), expected=short(value))
+        value = replace_strings(value, rendered)
+        # Rendering can empty a text, and then `contains` would hold for every reply.
+        problems = self.problems(kind, value, on_conversation=False)
+        if problems:
+            return errored(f"`{kind}` cannot be evaluated: {problems[0].message}", expected=short(value))
+        return self._checks[kind].evaluate(value, subject)
+
+    def _meant(self, kind: str) -> str:
+        return suggest(kind, self.kinds())
+
+
+def default_registry() -> Registry:
+    """Return the registry of the built-in checks."""
+    return Registry(BUILT_IN)

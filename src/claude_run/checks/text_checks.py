@@ -1,0 +1,253 @@
+"""`contains`, `equals`, `starts_with` and `ends_with`: what the text of a reply says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from claude_run.checks.arguments import (
+    boolean_problems,
+    describe,
+    is_list,
+    is_object,
+    key_problems,
+    strings,
+    text_problems,
+)
+from claude_run.checks.check import EVERYWHERE, TURN_ONLY, Check, Finding, failed, passed
+from claude_run.checks.excerpt import LIMIT, around, cut, quote, short
+from claude_run.checks.nearest import Nearest, beginning, difference, ending, nearest
+from claude_run.scenario.vocabulary import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from claude_run.checks.check import Scope
+    from claude_run.checks.subject import Subject
+    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.vocabulary import ValuePath
+
+_FORMS = ("any", "all", "text")
+_KEYS = (*_FORMS, "ignore_case")
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Relation:
+    """How a wanted text must stand to the text of the reply.
+
+    `trim` is done to both before they are compared: at the ends that are compared, white space is no part of
+    what a person means, and a YAML block adds a line break of its own.
+    """
+
+    name: str
+    verb: str
+    holding: str
+    holds: Callable[[str, str], bool]
+    trim_text: Callable[[str], str]
+    trim_wanted: Callable[[str], str]
+    closest: Callable[[str, str], Nearest]
+    description: str
+    example: Json
+    blank_ok: bool = False
+    scopes: frozenset[Scope] = EVERYWHERE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """The argument in one form: texts, of which one or all must be found."""
+
+    texts: tuple[str, ...]
+    all: bool
+    ignore_case: bool
+
+
+def _check(relation: _Relation) -> Check:
+    return Check(
+        name=relation.name,
+        schema=_schema(relation.description),
+        example=relation.example,
+        problems=partial(_problems, relation),
+        evaluate=partial(_evaluate, relation),
+        templates=_templates,
+        scopes=relation.scopes,
+    )
+
+
+def _evaluate(relation: _Relation, value: Json, subject: Subject) -> Finding:
+    wanted = _wanted(value)
+    text = relation.trim_text(subject.text)
+    found = [one for one in wanted.texts if _holds(relation, text, one, ignore_case=wanted.ignore_case)]
+    enough = len(found) == len(wanted.texts) if wanted.all else bool(found)
+    if enough:
+        shown = _listed(wanted) if wanted.all else quote(found[0])
+        message = f"{subject.name} {relation.holding} {shown}"
+        return passed(message, expected=_shown(wanted), actual=_place(text, found[0], wanted.ignore_case))
+    missing = next(one for one in wanted.texts if one not in found)
+    closest = relation.closest(text, relation.trim_wanted(missing))
+    message = f"expected {subject.name} to {relation.verb} {_listed(wanted)}"
+    if len(wanted.texts) > 1 and wanted.all:
+        message += f", missing {quote(missing)}"
+    return failed(f"{message}; {closest.clause}", expected=_shown(wanted), actual=short(closest.excerpt))
+
+
+def _holds(relation: _Relation, text: str, wanted: str, *, ignore_case: bool) -> bool:
+    trimmed = relation.trim_wanted(wanted)
+    if ignore_case:
+        return relation.holds(text.casefold(), trimmed.casefold())
+    return relation.holds(text, trimmed)
+
+
+def _place(text: str, wanted: str, ignore_case: bool) -> Json:
+    folded = text.casefold()
+    same_places = ignore_case and len(folded) == len(text)
+    start = (folded if same_places else text).find(wanted.casefold() if same_places else wanted)
+    if start < 0:
+        return short(cut(text))
+    return short(around(text, start, end=start + len(wanted), limit=LIMIT))
+
+
+def _shown(wanted: _Wanted) -> Json:
+    return short(wanted.texts[0] if len(wanted.texts) == 1 else list(wanted.texts))
+
+
+def _listed(wanted: _Wanted) -> str:
+    if len(wanted.texts) == 1:
+        return quote(wanted.texts[0])
+    listed = ", ".join(quote(one, 40) for one in wanted.texts[:_SHOWN])
+    more = f" and {len(wanted.texts) - _SHOWN} more" if len(wanted.texts) > _SHOWN else ""
+    return f"{'all' if wanted.all else 'one'} of {listed}{more}"
+
+
+def _wanted(value: Json) -> _Wanted:
+    arguments: JsonObject = value if is_object(value) else {"text": value}
+    form = next(form for form in _FORMS if form in arguments)
+    texts = arguments[form]
+    return _Wanted(
+        texts=tuple(str(one) for one in texts) if is_list(texts) else (str(texts),),
+        all=form == "all",
+        ignore_case=arguments.get("ignore_case") is True,
+    )
+
+
+def _problems(relation: _Relation, value: Json) -> Sequence[Problem]:
+    if is_object(value):
+        return tuple(_object_problems(relation, value))
+    if is_list(value):
+        hint = "write {any: [...]} or {all: [...]}"
+        return (Problem(path=(), message="this must be text, not a list", hint=hint),)
+    return text_problems(value, blank_ok=relation.blank_ok)
+
+
+def _object_problems(relation: _Relation, value: JsonObject) -> Iterator[Problem]:
+    yield from key_problems(value, _KEYS)
+    if sum(form in value for form in _FORMS) != 1:
+        hint = "write {any: [...]}, {all: [...]} or {text: ...}"
+        yield Problem(path=(), message="exactly one of `any`, `all` and `text` is needed", hint=hint)
+    for form in ("any", "all"):
+        if form in value:
+            yield from _list_problems(relation, value[form], (form,))
+    if "text" in value:
+        yield from text_problems(value["text"], ("text",), blank_ok=relation.blank_ok)
+    if "ignore_case" in value:
+        yield from boolean_problems(value["ignore_case"], ("ignore_case",))
+
+
+def _list_problems(relation: _Relation, value: Json, path: ValuePath) -> Iterator[Problem]:
+    if not is_list(value):
+        message = f"this must be a list of texts, not {describe(value)}"
+        yield Problem(path=path, message=message, hint="write [one, two]")
+        return
+    if not value:
+        yield Problem(path=path, message="the list is empty", hint="list at least one text")
+    for index, one in enumerate(value):
+        yield from text_problems(one, (*path, index), blank_ok=relation.blank_ok)
+
+
+def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
+    if is_object(value):
+        value = {form: value[form] for form in _FORMS if form in value}
+    return tuple(strings(value))
+
+
+def _schema(description: str) -> JsonObject:
+    text: JsonObject = {"type": "string", "minLength": 1}
+    texts: JsonObject = {"type": "array", "items": text, "minItems": 1}
+    arguments: JsonObject = {
+        "type": "object",
+        "properties": {
+            "any": {**texts, "description": "One of these texts is enough."},
+            "all": {**texts, "description": "Each of these texts is needed."},
+            "text": {**text, "description": "The text, where `ignore_case` stands beside it."},
+            "ignore_case": {"type": "boolean", "description": "Whether upper and lower case are the same."},
+        },
+        "additionalProperties": False,
+        "oneOf": [{"required": [form]} for form in _FORMS],
+    }
+    return {"description": description, "anyOf": [text, arguments]}
+
+
+def _unchanged(text: str) -> str:
+    return text
+
+
+def _trim_start(wanted: str) -> str:
+    return wanted.lstrip().rstrip("\n")
+
+
+def _trim_end(wanted: str) -> str:
+    return wanted.lstrip("\n").rstrip()
+
+
+_CONTAINS = _Relation(
+    name="contains",
+    verb="contain",
+    holding="contains",
+    holds=lambda text, wanted: wanted in text,
+    trim_text=_unchanged,
+    trim_wanted=_unchanged,
+    closest=nearest,
+    description="The text of the reply holds this text, exactly as written. Or {any: [...]}, {all: [...]}.",
+    example={"any": ["30 days", "thirty days"], "ignore_case": True},
+    blank_ok=True,
+)
+
+_EQUALS = _Relation(
+    name="equals",
+    verb="equal",
+    holding="equals",
+    holds=lambda text, wanted: text == wanted,
+    trim_text=str.strip,
+    trim_wanted=str.strip,
+    closest=difference,
+    description="The text of the reply is this text, white space around it aside. Or {any: [...]}.",
+    example={"text": "yes", "ignore_case": True},
+    scopes=TURN_ONLY,
+)
+
+_STARTS_WITH = _Relation(
+    name="starts_with",
+    verb="start with",
+    holding="starts with",
+    holds=lambda text, wanted: text.startswith(wanted),
+    trim_text=str.lstrip,
+    trim_wanted=_trim_start,
+    closest=lambda text, _: beginning(text),
+    description="The text of the reply starts with this text, white space before it aside. Or {any: [...]}.",
+    example="Dear",
+)
+
+_ENDS_WITH = _Relation(
+    name="ends_with",
+    verb="end with",
+    holding="ends with",
+    holds=lambda text, wanted: text.endswith(wanted),
+    trim_text=str.rstrip,
+    trim_wanted=_trim_end,
+    closest=lambda text, _: ending(text),
+    description="The text of the reply ends with this text, white space after it aside. Or {any: [...]}.",
+    example={"any": [".", "!", "?"]},
+)
+
+CHECKS = tuple(map(_check, (_CONTAINS, _EQUALS, _STARTS_WITH, _ENDS_WITH)))
