@@ -1,0 +1,113 @@
+"""The prompt cache: what a request reads from it and writes to it (messages-api reference, section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from claude_run.scenario.model import JsonObject
+    from claude_run.simulator.prompt import Prompt, Ttl
+
+LIFETIME_S: dict[Ttl, float] = {"5m": 300.0, "1h": 3600.0}
+LOOK_BACK = 20
+"""How many positions before a breakpoint an entry is looked for."""
+MAX_ENTRIES = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheUse:
+    """What one request reads and writes, in tokens; `fresh` lies after the last breakpoint."""
+
+    read: int
+    created_5m: int
+    created_1h: int
+    fresh: int
+    started: float
+    hits: tuple[bytes, ...]
+    writes: tuple[tuple[bytes, Ttl], ...]
+
+    def usage(self) -> JsonObject:
+        """Return the input side of the API's `usage`."""
+        return {
+            "input_tokens": self.fresh,
+            "cache_creation_input_tokens": self.created_5m + self.created_1h,
+            "cache_read_input_tokens": self.read,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": self.created_5m,
+                "ephemeral_1h_input_tokens": self.created_1h,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    expires: float
+    ttl: Ttl
+
+
+class PromptCache:
+    """Prefix hashes with a lifetime on the injected clock (seconds).
+
+    `look_up` when the request arrives, `commit` when its reply begins: an entry cannot be read before.
+    A lifetime counts from the start of the request, and a read renews it.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._entries: dict[bytes, _Entry] = {}
+
+    def look_up(self, prompt: Prompt, min_tokens: int) -> CacheUse:
+        """Split the prompt into read, written and fresh; prefixes under `min_tokens` are not cached."""
+        now = self._clock()
+        points = [at for at in prompt.breakpoints if prompt.parts[at].tokens >= min_tokens]
+        hit = max((self._hit(prompt, at, now=now) for at in points), default=-1)
+        read = prompt.parts[hit].tokens if hit >= 0 else 0
+        created: dict[Ttl, int] = {"5m": 0, "1h": 0}
+        writes: list[tuple[bytes, Ttl]] = []
+        covered = read
+        for at in points:
+            part = prompt.parts[at]
+            if at > hit and part.ttl is not None:
+                created[part.ttl] += part.tokens - covered
+                covered = part.tokens
+                writes.append((part.digest, part.ttl))
+        return CacheUse(
+            read=read,
+            created_5m=created["5m"],
+            created_1h=created["1h"],
+            fresh=prompt.tokens - covered,
+            started=now,
+            hits=tuple(part.digest for part in prompt.parts[: hit + 1] if self._is_live(part.digest, now)),
+            writes=tuple(writes),
+        )
+
+    def commit(self, use: CacheUse) -> None:
+        """Renew what was read and keep what was written."""
+        for digest in use.hits:
+            if entry := self._entries.get(digest):
+                self._store(digest, entry.ttl, started=use.started)
+        for digest, ttl in use.writes:
+            self._store(digest, ttl, started=use.started)
+
+    def _hit(self, prompt: Prompt, at: int, *, now: float) -> int:
+        """Return the last position at or shortly before a breakpoint that has a live entry, or -1."""
+        for position in range(at, max(-1, at - LOOK_BACK), -1):
+            if self._is_live(prompt.parts[position].digest, now):
+                return position
+        return -1
+
+    def _is_live(self, digest: bytes, now: float) -> bool:
+        entry = self._entries.get(digest)
+        return entry is not None and entry.expires > now
+
+    def _store(self, digest: bytes, ttl: Ttl, *, started: float) -> None:
+        old = self._entries.pop(digest, None)
+        expires = started + LIFETIME_S[ttl]
+        if old is not None:
+            expires = max(expires, old.expires)
+        self._entries[digest] = _Entry(expires=expires, ttl=ttl)
+        if len(self._entries) > MAX_ENTRIES:
+            del self._entries[next(iter(self._entries))]

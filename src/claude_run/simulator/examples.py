@@ -1,0 +1,97 @@
+"""Replies from the scenarios themselves: each turn's `example`, found again by the request it answers."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from claude_run.conversation.exchange import Exchange, Reply
+from claude_run.conversation.steps import Send, next_step, saved_values
+from claude_run.errors import ClaudeRunError
+from claude_run.scenario.model import UserTurn
+from claude_run.simulator.prompt import blocks_of, without_markers
+from claude_run.simulator.replies import Scripted, compose, placeholder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from claude_run.conversation.script import Conversation, Scribe
+    from claude_run.scenario.model import Json, JsonObject
+
+_NO_USAGE = {"input_tokens": 0}
+
+
+class ExampleBook:
+    """A ReplyBook: a digest of `system` and `messages`, cache markers and model apart, finds the example.
+
+    Where two conversations send the same but hope for different examples, the first one planned wins, and
+    the history of both goes on with its reply.
+    """
+
+    def __init__(self) -> None:
+        self._replies: dict[bytes, Scripted] = {}
+
+    @classmethod
+    def from_conversations(
+        cls, conversations: Iterable[Conversation], scribe_for: Callable[[Conversation], Scribe]
+    ) -> ExampleBook:
+        """Play every conversation against its own examples; equal ones (models, repeats) only once."""
+        book = cls()
+        seen: dict[object, list[Conversation]] = {}
+        for conversation in conversations:
+            equals = seen.setdefault(_name(conversation), [])
+            if not any(_same(conversation, other) for other in equals):
+                equals.append(conversation)
+                book.learn(conversation, scribe_for(conversation))
+        return book
+
+    def learn(self, conversation: Conversation, scribe: Scribe) -> None:
+        """Play one conversation and keep what each of its requests is to be answered with."""
+        exchanges: list[Exchange] = []
+        # A template or pattern that fails here fails in the play itself too, and is reported there.
+        with contextlib.suppress(ClaudeRunError):
+            while isinstance(step := next_step(conversation, exchanges, scribe), Send):
+                exchanges.append(self._exchange(conversation, step, exchanges=exchanges, scribe=scribe))
+
+    def reply(self, body: JsonObject) -> Scripted | None:
+        return self._replies.get(request_digest(body))
+
+    def _exchange(
+        self, conversation: Conversation, step: Send, *, exchanges: Sequence[Exchange], scribe: Scribe
+    ) -> Exchange:
+        body = step.request.body
+        digest = request_digest(body)
+        turn = conversation.turns[step.turn]
+        example = turn.example if isinstance(turn, UserTurn) else None
+        if digest not in self._replies and example is not None:
+            text = scribe.render(example, saved_values(conversation, exchanges, scribe))
+            self._replies[digest] = Scripted(content=text)
+        composed = compose(body, self._replies.get(digest) or placeholder(body))
+        reply = Reply.from_body(composed.message(body, _NO_USAGE))
+        return Exchange(turn=step.turn, key=digest.hex(), sent=step.sent, reply=reply)
+
+
+def request_digest(body: JsonObject) -> bytes:
+    """Return the SHA-256 of what is said so far; a string counts as the one text block that it stands for."""
+    messages = cast("Sequence[JsonObject]", body.get("messages") or ())
+    said: list[Json] = [blocks_of(body.get("system"))]
+    said += [[message["role"], *blocks_of(message["content"])] for message in messages]
+    canonical = json.dumps(without_markers(said), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def _name(conversation: Conversation) -> tuple[object, ...]:
+    return (conversation.path, conversation.scenario, conversation.case, conversation.variant)
+
+
+def _same(left: Conversation, right: Conversation) -> bool:
+    return _said(left) == _said(right)
+
+
+def _said(conversation: Conversation) -> tuple[Any, ...]:
+    """Return all that the texts of a play depend on; replies are cut at the two parameters."""
+    params = conversation.params
+    cut = (params.get("max_tokens"), params.get("stop_sequences"))
+    return (conversation.turns, conversation.system, conversation.vars, cut)

@@ -1,0 +1,163 @@
+"""A request as the prompt that is cached: an ordered list of parts with running hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from claude_run.simulator.problems import invalid, refused
+from claude_run.simulator.tokens import PER_BLOCK, PER_MESSAGE, block_tokens, json_tokens
+
+if TYPE_CHECKING:
+    from claude_run.scenario.model import Json, JsonObject
+
+MAX_BREAKPOINTS = 4
+Ttl = Literal["5m", "1h"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One cacheable position. `tokens` and `digest` are of everything up to and with this part."""
+
+    digest: bytes
+    tokens: int
+    ttl: Ttl | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The parts in the order tools, system, messages; those with a `ttl` are breakpoints."""
+
+    model: str
+    parts: tuple[Part, ...]
+
+    @property
+    def tokens(self) -> int:
+        return self.parts[-1].tokens
+
+    @property
+    def breakpoints(self) -> tuple[int, ...]:
+        return tuple(index for index, part in enumerate(self.parts) if part.ttl is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Raw:
+    """One part before hashing: what it says, apart from its cache marker."""
+
+    content: Json
+    tokens: int
+    marker: Ttl | None = None
+    cacheable: bool = True
+
+
+def read_prompt(body: JsonObject, model: str) -> Prompt:
+    """Lay a validated body out as a prompt; ApiError where its breakpoints break the rules.
+
+    What invalidates which section is part of the hash: `speed` before the system prompt; thinking, effort,
+    tool choice and the presence of images before the messages (messages-api reference, section 4).
+    """
+    raw = _place_automatic(body, [*_raw_parts(body)])
+    _check_breakpoints([part.marker for part in raw if part.marker])
+    running = hashlib.sha256(model.encode())
+    parts: list[Part] = []
+    total = 0
+    for part in raw:
+        running.update(_canonical(part.content))
+        total += part.tokens
+        parts.append(Part(digest=running.digest(), tokens=total, ttl=part.marker))
+    return Prompt(model=model, parts=tuple(parts))
+
+
+def without_markers(value: Json) -> Json:
+    """Return a JSON value with every `cache_control` of content blocks taken out."""
+    if isinstance(value, Mapping):
+        return {key: without_markers(item) for key, item in value.items() if key != "cache_control"}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [without_markers(item) for item in value]
+    return value
+
+
+def blocks_of(content: Json) -> Sequence[JsonObject]:
+    """Return content as a list of blocks: a string is one text block."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return cast("Sequence[JsonObject]", content or ())
+
+
+def _raw_parts(body: JsonObject) -> Iterator[_Raw]:
+    tools = cast("Sequence[JsonObject]", body.get("tools") or ())
+    for tool in tools:
+        yield _Raw(content=_bare(tool), tokens=PER_BLOCK + json_tokens(_bare(tool)), marker=_marker(tool))
+    speed = body.get("speed") or "standard"
+    for block in blocks_of(body.get("system")):
+        content = ["system", speed, _bare(block)]
+        yield _Raw(content=content, tokens=block_tokens(block), marker=_marker(block))
+    yield from _message_parts(body)
+
+
+def _message_parts(body: JsonObject) -> Iterator[_Raw]:
+    messages = cast("Sequence[JsonObject]", body["messages"])
+    section: Json = [
+        body.get("speed") or "standard",
+        body.get("tool_choice"),
+        body.get("thinking"),
+        cast("JsonObject", body.get("output_config") or {}).get("effort"),
+        any(_has_image(message) for message in messages),
+    ]
+    for message in messages:
+        opening = PER_MESSAGE
+        for block in blocks_of(message["content"]):
+            yield _Raw(
+                content=[message["role"], section, _bare(block)],
+                tokens=opening + block_tokens(block),
+                marker=_marker(block),
+                cacheable=_is_cacheable(block),
+            )
+            opening = 0
+
+
+def _has_image(message: JsonObject) -> bool:
+    return any(block.get("type") == "image" for block in blocks_of(message["content"]))
+
+
+def _is_cacheable(block: JsonObject) -> bool:
+    return block["type"] not in {"thinking", "redacted_thinking"} and block.get("text") != ""
+
+
+def _bare(block: JsonObject) -> dict[str, Json]:
+    return cast("dict[str, Json]", without_markers(block))
+
+
+def _marker(block: JsonObject) -> Ttl | None:
+    control: Any = block.get("cache_control")
+    return None if control is None else control.get("ttl") or "5m"
+
+
+def _place_automatic(body: JsonObject, raw: list[_Raw]) -> list[_Raw]:
+    """Put the breakpoint of a top-level `cache_control` on the last part that can carry one."""
+    ttl = _marker(body)
+    last = next((index for index in reversed(range(len(raw))) if raw[index].cacheable), None)
+    if ttl is None or last is None:
+        return raw
+    part = raw[last]
+    if part.marker not in {None, ttl}:
+        raise invalid("cache_control", f"the last block already has cache_control with ttl {part.marker}")
+    marked = _Raw(content=part.content, tokens=part.tokens, marker=ttl)
+    return [*raw[:last], marked, *raw[last + 1 :]]
+
+
+def _check_breakpoints(ttls: Sequence[Ttl]) -> None:
+    if len(ttls) > MAX_BREAKPOINTS:
+        message = (
+            f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {len(ttls)}."
+        )
+        raise refused(message)
+    if "5m" in ttls and "1h" in ttls[ttls.index("5m") :]:
+        raise refused("a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block")
+
+
+def _canonical(value: Json) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"

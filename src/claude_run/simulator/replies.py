@@ -1,0 +1,188 @@
+"""What the simulator answers: a scripted reply where there is one, an honest placeholder otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
+
+from claude_run.scenario.model import EMPTY
+from claude_run.simulator.prompt import blocks_of
+from claude_run.simulator.tokens import cut_to_tokens, json_tokens, text_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from claude_run.scenario.model import JsonObject
+
+EMPTY_REPLY_TOKENS = 2
+"""An empty reply is billed 2 or 3 tokens (messages-api reference, section 2.2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scripted:
+    """A reply as it is written down.
+
+    `content` is text or whole content blocks. Without a `stop_reason` it is `tool_use` where a tool is
+    called, `end_turn` otherwise. `usage` overrides single fields of the API's usage.
+    """
+
+    content: str | tuple[JsonObject, ...]
+    stop_reason: str | None = None
+    stop_details: JsonObject | None = None
+    usage: JsonObject = EMPTY
+
+
+class ReplyBook(Protocol):
+    """Where replies come from; the request body is valid when it is asked."""
+
+    def reply(self, body: JsonObject) -> Scripted | None:
+        """Return the reply to this request, or None for the placeholder."""
+
+
+class NoReplies:
+    """An empty book: every reply is the placeholder."""
+
+    def reply(self, body: JsonObject) -> Scripted | None:  # noqa: ARG002 - the Protocol's signature
+        return None
+
+
+class InOrder:
+    """A book that gives its replies one after the other, whatever is asked; then the placeholder.
+
+    A reply that a fault breaks on its way is used up; a fault that comes instead of a reply uses none.
+    """
+
+    def __init__(self, replies: Iterable[Scripted | str]) -> None:
+        self._rest = iter(replies)
+
+    def reply(self, body: JsonObject) -> Scripted | None:  # noqa: ARG002 - the Protocol's signature
+        found = next(self._rest, None)
+        return Scripted(content=found) if isinstance(found, str) else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """A reply as it goes out, after `max_tokens` and the stop sequences of the request had their say."""
+
+    content: tuple[JsonObject, ...]
+    stop_reason: str
+    stop_sequence: str | None
+    stop_details: JsonObject | None
+    output_tokens: int
+    thinking_tokens: int
+    usage: JsonObject = field(default=EMPTY)
+
+    def message(self, body: JsonObject, input_usage: JsonObject) -> JsonObject:
+        """Return the API's message for the request `body`; its id follows from both."""
+        return {
+            "id": f"msg_sim_{_digest(body, self.content)}",
+            "type": "message",
+            "role": "assistant",
+            "model": body["model"],
+            "content": [*self.content],
+            "stop_reason": self.stop_reason,
+            "stop_sequence": self.stop_sequence,
+            "stop_details": self.stop_details,
+            "container": None,
+            "diagnostics": {"cache_miss_reason": {"type": "unavailable"}}
+            if body.get("diagnostics")
+            else None,
+            "usage": {
+                **input_usage,
+                "output_tokens": self.output_tokens,
+                "output_tokens_details": {"thinking_tokens": self.thinking_tokens},
+                "server_tool_use": None,
+                "service_tier": "standard",
+                "speed": body.get("speed") or "standard",
+                "inference_geo": body.get("inference_geo"),
+                **self.usage,
+            },
+        }
+
+
+def placeholder(body: JsonObject) -> Scripted:
+    """Return the reply to a request that no example is given for: the same for every model."""
+    messages = cast("Sequence[JsonObject]", body["messages"])
+    number = sum(message["role"] == "assistant" for message in messages) + 1
+    return Scripted(content=f"[simulated reply {number}: no example is given for this turn]")
+
+
+def compose(body: JsonObject, scripted: Scripted) -> Composed:
+    """Fit a scripted reply to the request: cut at a stop sequence, then at `max_tokens`.
+
+    A block that is no text and does not fit is left out, as are all after it.
+    """
+    blocks, sequence = _stop_at(_written(scripted), cast("Sequence[str]", body.get("stop_sequences") or ()))
+    limit = cast("int", body["max_tokens"])
+    kept, used, thinking = _fit(blocks, limit)
+    stop_reason, details = scripted.stop_reason or _natural_stop(blocks), scripted.stop_details
+    if sequence is not None:
+        stop_reason, details = "stop_sequence", None
+    if len(kept) < len(blocks) or used < sum(map(_output_tokens, blocks)):
+        stop_reason, sequence, details = "max_tokens", None, None
+    return Composed(
+        content=tuple(kept),
+        stop_reason=stop_reason if limit else "max_tokens",
+        stop_sequence=sequence,
+        stop_details=details,
+        output_tokens=used if kept else min(limit, EMPTY_REPLY_TOKENS),
+        thinking_tokens=thinking,
+        usage=scripted.usage,
+    )
+
+
+def _written(scripted: Scripted) -> list[JsonObject]:
+    return [block for block in blocks_of(scripted.content) if block.get("text") != ""]
+
+
+def _natural_stop(blocks: Iterable[JsonObject]) -> str:
+    return "tool_use" if any(block["type"] == "tool_use" for block in blocks) else "end_turn"
+
+
+def _stop_at(blocks: list[JsonObject], sequences: Sequence[str]) -> tuple[list[JsonObject], str | None]:
+    kept: list[JsonObject] = []
+    for block in blocks:
+        text = str(block.get("text", ""))
+        found = [(text.index(sequence), sequence) for sequence in sequences if sequence in text]
+        if found:
+            at, sequence = min(found)
+            return [*kept, *([{**block, "text": text[:at]}] if at else [])], sequence
+        kept.append(block)
+    return kept, None
+
+
+def _fit(blocks: Iterable[JsonObject], limit: int) -> tuple[list[JsonObject], int, int]:
+    """Return the blocks that fit in `limit` tokens, their tokens, and those of thinking among them."""
+    kept: list[JsonObject] = []
+    used = thinking = 0
+    for block in blocks:
+        cost = _output_tokens(block)
+        fitting = block
+        if used + cost > limit:
+            text = cut_to_tokens(str(block.get("text", "")), limit - used)
+            if not text:
+                break
+            fitting, cost = {**block, "text": text}, text_tokens(text)
+        kept.append(fitting)
+        used += cost
+        thinking += cost if block["type"] == "thinking" else 0
+        if fitting is not block:
+            break
+    return kept, used, thinking
+
+
+def _output_tokens(block: JsonObject) -> int:
+    if block["type"] == "text":
+        return text_tokens(str(block["text"]))
+    if block["type"] == "thinking":
+        # Omitted thinking has no text but is billed all the same.
+        return max(1, text_tokens(str(block["thinking"])))
+    return json_tokens(block)
+
+
+def _digest(body: JsonObject, content: Sequence[JsonObject]) -> str:
+    """Return what the message's id is made of; it is the same with and without `stream`."""
+    asked = {key: value for key, value in body.items() if key != "stream"}
+    return hashlib.sha256(json.dumps([asked, content], sort_keys=True).encode()).hexdigest()[:24]

@@ -1,0 +1,165 @@
+"""Requests in, answers out: authentication, routes, faults, and the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_run.simulator.engine import Engine
+from claude_run.simulator.faults import Call
+from claude_run.simulator.ledger import Ledger, LedgerEntry, auth_scheme
+from claude_run.simulator.line import Line
+from claude_run.simulator.misbehave import comes_instead, send_instead, send_reply
+from claude_run.simulator.problems import ApiError, refused
+from claude_run.simulator.validation import MAX_BODY_BYTES, check_version, parse_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import web
+
+    from claude_run.scenario.model import JsonObject
+    from claude_run.simulator.faults import FaultScript
+    from claude_run.simulator.replies import ReplyBook
+
+MESSAGES = "/v1/messages"
+COUNT_TOKENS = "/v1/messages/count_tokens"
+MODELS = "/v1/models"
+_MAX_SEEN = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrival:
+    """A request that is fully read. `problem` says why it has no body where one is asked for."""
+
+    request: web.BaseRequest
+    line: Line
+    call: Call
+    problem: ApiError | None
+
+    @property
+    def body(self) -> JsonObject:
+        if self.call.body is None:
+            raise self.problem or refused("The request body is empty")
+        return self.call.body
+
+
+class Service:
+    """The request handler of one simulator, from its start to `close`."""
+
+    def __init__(
+        self, replies: ReplyBook, faults: FaultScript, *, clock: Callable[[], float], ledger_limit: int | None
+    ) -> None:
+        self.ledger = Ledger(ledger_limit)
+        self._engine = Engine(replies, clock)
+        self._faults = faults
+        self._closing = asyncio.Event()
+        self._numbers: Counter[str] = Counter()
+        self._seen: dict[bytes, int] = {}
+
+    def close(self) -> None:
+        """Wake everything that waits or hangs, so that the server can stop."""
+        self._closing.set()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request of any kind."""
+        arrival = await self._receive(request)
+        try:
+            return await self._answer(arrival)
+        except ApiError as error:
+            return await _send_error(arrival.line, error)
+        except RecursionError:
+            return await _send_error(arrival.line, refused("The request body is nested too deeply"))
+
+    async def _receive(self, request: web.BaseRequest) -> _Arrival:
+        raw = await _read(request)
+        body, problem = _parse(raw)
+        self._numbers[request.path] += 1
+        digest = hashlib.sha256(raw or b"").digest()
+        call = Call(number=self._numbers[request.path], digest=digest, seen=self._count(digest), body=body)
+        answered = self.ledger.add(
+            LedgerEntry(
+                number=call.number,
+                method=request.method,
+                path=request.path,
+                auth=auth_scheme(request.headers),
+                version=request.headers.get("anthropic-version"),
+                body=body,
+            )
+        )
+        line = Line(request, request_id=_request_id(request, call), closing=self._closing, on_status=answered)
+        return _Arrival(request=request, line=line, call=call, problem=problem)
+
+    async def _answer(self, arrival: _Arrival) -> web.StreamResponse:
+        request = arrival.request
+        if auth_scheme(request.headers) is None:
+            raise ApiError(401, "an Authorization: Bearer or x-api-key header is required")
+        if (request.method, request.path) == ("POST", MESSAGES):
+            return await self._answer_message(arrival)
+        return await arrival.line.send_json(self._other(arrival))
+
+    async def _answer_message(self, arrival: _Arrival) -> web.StreamResponse:
+        fault, delay_s = self._faults.pick(arrival.call), self._faults.delay_s(arrival.call)
+        if fault is not None and comes_instead(fault):
+            await arrival.line.pause(delay_s)
+            stream = arrival.call.body is not None and arrival.call.body.get("stream") is True
+            return await send_instead(arrival.line, fault, stream=stream)
+        prepared = self._engine.prepare(arrival.body, arrival.request.headers)
+        await arrival.line.pause(delay_s)
+        self._engine.begin(prepared)
+        return await send_reply(arrival.line, prepared.message, fault, stream=prepared.stream)
+
+    def _other(self, arrival: _Arrival) -> JsonObject:
+        method, path = arrival.request.method, arrival.request.path
+        if (method, path) == ("POST", COUNT_TOKENS):
+            return self._engine.count_tokens(arrival.body, arrival.request.headers)
+        if method == "GET" and (path == MODELS or path.startswith(f"{MODELS}/")):
+            check_version(arrival.request.headers.get("anthropic-version"))
+            if path == MODELS:
+                return self._engine.models(arrival.request.query)
+            return self._engine.model(path.removeprefix(f"{MODELS}/"))
+        raise ApiError(404, "Not found")
+
+    def _count(self, digest: bytes) -> int:
+        """Count how often just this body came; the oldest are forgotten when there are very many."""
+        seen = self._seen.pop(digest, 0) + 1
+        self._seen[digest] = seen
+        if len(self._seen) > _MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
+        return seen
+
+
+async def _send_error(line: Line, error: ApiError) -> web.StreamResponse:
+    return await line.send_json(error.body(line.request_id), status=error.status)
+
+
+async def _read(request: web.BaseRequest) -> bytes | None:
+    """Read the body; None where it is larger than the API takes."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        return None
+    raw = bytearray()
+    async for chunk in request.content.iter_any():
+        raw += chunk
+        if len(raw) > MAX_BODY_BYTES:
+            return None
+    return bytes(raw)
+
+
+def _parse(raw: bytes | None) -> tuple[JsonObject | None, ApiError | None]:
+    if raw is None:
+        return None, ApiError(413, "Request exceeds the maximum size")
+    if not raw:
+        return None, None
+    try:
+        return parse_body(raw), None
+    except ApiError as error:
+        return None, error
+
+
+def _request_id(request: web.BaseRequest, call: Call) -> str:
+    """Return an id that follows from the request, and tells a repeated one from the first."""
+    text = f"{request.method} {request.path}\n{call.seen}\n".encode() + call.digest
+    return f"req_sim_{hashlib.sha256(text).hexdigest()[:24]}"
