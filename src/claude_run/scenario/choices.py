@@ -1,0 +1,130 @@
+"""What a scenario multiplies into: its models and its variants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_run.scenario import keys
+from claude_run.scenario.content import system_prompt
+from claude_run.scenario.fields import conforms, known, mapping, name, sequence
+from claude_run.scenario.model import ModelChoice, Variant
+from claude_run.scenario.names import name_problem
+from claude_run.scenario.params import params
+from claude_run.scenario.refused import Refusal, refused_key
+from claude_run.scenario.yaml_nodes import MappingNode, ScalarNode, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from claude_run.scenario.model import Position
+    from claude_run.scenario.reading import Reading
+    from claude_run.scenario.yaml_nodes import Entry, Node
+
+
+def models(reading: Reading, entries: Mapping[str, Entry]) -> tuple[ModelChoice, ...]:
+    """Read `model` or `models`; labels are unique. Choices with problems are left out of the result."""
+    one, several = entries.get("model"), entries.get("models")
+    if one is not None and several is not None:
+        reading.report.key(several, "`model` and `models` stand together", hint="keep one of the two")
+    if several is None:
+        choice = _model_id(reading, one.value) if one is not None else None
+        return (choice,) if choice else ()
+    nodes = sequence(reading.report, several.value, what="`models`", hint="write `models: [id, id]`") or ()
+    read = [_model(reading, node) for node in nodes]
+    choices = tuple(choice for choice in read if choice is not None)
+    seen: dict[str, Position | None] = {}
+    for choice, node in zip(read, nodes, strict=True):
+        if choice is not None:
+            report_twice(reading, node, choice.label, what="model label", seen=seen)
+    return choices
+
+
+def variants(reading: Reading, entry: Entry) -> tuple[Variant, ...]:
+    """Read `variants`; ids are unique. Variants with problems are left out of the result."""
+    nodes = sequence(reading.report, entry.value, what="`variants`") or ()
+    read = [_variant(reading, node) for node in nodes]
+    seen: dict[str, Position | None] = {}
+    for variant, node in zip(read, nodes, strict=True):
+        if variant is not None and variant.id is not None:
+            report_twice(reading, node, variant.id, what="variant id", seen=seen)
+    return tuple(variant for variant in read if variant is not None)
+
+
+def report_twice(
+    reading: Reading, node: Node, name: str, *, what: str, seen: dict[str, Position | None]
+) -> None:
+    """Report a name that was seen already, and remember it."""
+    first = seen.setdefault(name, node.position)
+    if first is not None and first is not node.position:
+        message = f"duplicate {what} `{name}`: line {first.line} has it already"
+        reading.report.node(node, message, hint="choose another one")
+
+
+def _model(reading: Reading, node: Node) -> ModelChoice | None:
+    if not isinstance(node, MappingNode):
+        return _model_id(reading, node)
+    entries = known(
+        reading.report, node, keys=keys.MODEL, what="this entry of `models`", refused=_refused_in("models")
+    )
+    values = params(reading.report, entries)
+    if "model" not in entries:
+        reading.report.node(
+            node, "this entry of `models` has no `model`", hint="write {model: id, label: name}"
+        )
+        return None
+    choice = _model_id(reading, entries["model"].value, labelled="label" in entries)
+    label_entry = entries.get("label")
+    label = name(reading.report, label_entry) if label_entry is not None else None
+    if choice is None or (label_entry is not None and label is None):
+        return None
+    return ModelChoice(id=choice.id, label=label or choice.label, params=values, position=node.position)
+
+
+def _model_id(reading: Reading, node: Node, *, labelled: bool = False) -> ModelChoice | None:
+    if not conforms(reading.report, node, keys.MODEL["model"].schema, what="a model's id"):
+        return None
+    model = str(to_json(node))
+    problem = None if labelled else name_problem(model)
+    if problem or not model.isprintable():
+        message = f"the model's id {problem or 'holds a character that cannot be printed'}"
+        reading.report.node(node, message, hint="give it a label: {model: id, label: name}")
+        return None
+    return ModelChoice(id=model, label=model, position=node.position)
+
+
+def _variant(reading: Reading, node: Node) -> Variant | None:
+    whole = mapping(reading.report, node, what="a variant", hint="write `- {id: v2, ...}`")
+    if whole is None:
+        return None
+    entries = known(
+        reading.report, whole, keys=keys.VARIANT, what="a variant", refused=_refused_in("variants")
+    )
+    values = params(reading.report, entries)
+    system = entries.get("system")
+    without = system is not None and isinstance(system.value, ScalarNode) and system.value.value is None
+    prompt = system_prompt(reading, system) if system is not None and not without else None
+    if "id" not in entries:
+        reading.report.node(whole, "this variant has no `id`", hint="write `- {id: v2, ...}`")
+        return None
+    variant = name(reading.report, entries["id"])
+    if variant is None:
+        return None
+    return Variant(
+        id=variant,
+        system=prompt,
+        overrides_system=system is not None,
+        params=values,
+        position=whole.position,
+    )
+
+
+def _refused_in(where: str) -> Callable[[str], Refusal | None]:
+    def refuse(key: str) -> Refusal | None:
+        if where == "variants" and key in {"model", "models"}:
+            return Refusal(message="a variant has no model of its own", hint="list the models under `models`")
+        if key in keys.SCENARIO and key not in keys.PARAMS:
+            message = f"`{key}` cannot differ between the entries of `{where}`"
+            return Refusal(message=message, hint="move it to the top of the file")
+        return refused_key(key)
+
+    return refuse

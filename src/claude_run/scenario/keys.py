@@ -1,0 +1,204 @@
+"""Every key of a scenario file, once: the loader and the schema both take its name and type from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from claude_run.scenario.model import JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key: the JSON Schema of its value, and what the editor says about it."""
+
+    schema: JsonObject
+    about: str
+
+
+Keys = dict[str, Key]
+
+
+def _ref(name: str) -> JsonObject:
+    return {"$ref": f"#/definitions/{name}"}
+
+
+_OBJECT: JsonObject = {"type": "object"}
+_STRING: JsonObject = {"type": "string"}
+
+# The parameters of the Messages API, reference of 2026-11; their values are the API's own business.
+PARAMS: Keys = {
+    "max_tokens": Key(
+        schema={"type": "integer", "minimum": 1},
+        about="The most tokens that one reply may have, thinking included.",
+    ),
+    "stop_sequences": Key(
+        schema={"type": "array", "items": {"type": "string"}},
+        about="Texts that end a reply where the model writes them.",
+    ),
+    "thinking": Key(schema=_OBJECT, about="How the model thinks, such as {type: adaptive}."),
+    "output_config": Key(schema=_OBJECT, about="Effort and output format, such as {effort: low}."),
+    "tools": Key(
+        schema={"type": "array", "items": {"type": "object", "not": {"required": ["results"]}}},
+        about="Tools that the model may call: name, description, input_schema.",
+    ),
+    "tool_choice": Key(schema=_OBJECT, about="Which tool the model may or must use, such as {type: auto}."),
+    "cache_control": Key(schema=_OBJECT, about="A cache breakpoint of your own; see also `cache`."),
+    "diagnostics": Key(schema=_OBJECT, about="Asks the API why a prompt cache was missed."),
+    "metadata": Key(schema=_OBJECT, about="An opaque id of the end user: {user_id: ...}."),
+    "service_tier": Key(schema=_STRING, about="auto or standard_only."),
+    "speed": Key(schema=_STRING, about="standard or fast."),
+    "inference_geo": Key(schema=_STRING, about="Where the model runs: us or global."),
+    "container": Key(schema={"type": ["string", "object"]}, about="The container for code execution."),
+    "user_profile_id": Key(schema=_STRING, about="The user profile that the request belongs to."),
+    "workspace_id": Key(schema=_STRING, about="The workspace that the request belongs to."),
+    "temperature": Key(
+        schema={"type": "number", "minimum": 0, "maximum": 1},
+        about="Randomness from 0 to 1; only older models still take it.",
+    ),
+    "top_p": Key(
+        schema={"type": "number", "minimum": 0, "maximum": 1},
+        about="Nucleus sampling; only older models still take it.",
+    ),
+    "top_k": Key(
+        schema={"type": "integer", "minimum": 0},
+        about="Sampling from the k likeliest tokens; only older models still take it.",
+    ),
+}
+
+SCENARIO: Keys = {
+    "name": Key(schema=_ref("name"), about="Unique in a run; the file's stem where it is left out."),
+    "description": Key(schema=_STRING, about="What this scenario is about, for people."),
+    "tags": Key(schema={"type": "array", "items": _ref("name")}, about="Words to select scenarios by."),
+    "model": Key(
+        schema={"type": "string", "minLength": 1}, about="The model to play; -m on the command line wins."
+    ),
+    "models": Key(
+        schema={
+            "type": "array",
+            "minItems": 1,
+            "items": {"anyOf": [{"type": "string", "minLength": 1}, _ref("model")]},
+        },
+        about="Several models to play: ids, or {model, label} with request parameters of their own.",
+    ),
+    "cache": Key(
+        schema={"type": "string", "enum": ["auto", "off", "1h"]},
+        about="Prompt caching: auto (the default), off, or 1h for entries that live an hour.",
+    ),
+    "system": Key(
+        schema=_ref("system"), about="The system prompt: text, {file: path}, or a list of text blocks."
+    ),
+    "vars": Key(schema=_ref("variables"), about="Values for {{ name }} in the texts."),
+    "cases": Key(
+        schema={"anyOf": [_ref("case_file"), {"type": "array", "minItems": 1, "items": _ref("case")}]},
+        about="Sets of variables, each played on its own: a list, or {file: cases.csv}.",
+    ),
+    "variants": Key(
+        schema={"type": "array", "minItems": 1, "items": _ref("variant")},
+        about="Versions of the prompt or of the parameters to compare.",
+    ),
+    "repeat": Key(schema={"type": "integer", "minimum": 1}, about="How often each conversation is played."),
+    "pass_rate": Key(
+        schema={"type": "number", "minimum": 0, "maximum": 1},
+        about="The share of the repeats of one case that must pass; 1.0 where it is left out.",
+    ),
+    "turns": Key(
+        schema={"type": "array", "minItems": 1, "items": _ref("turn")}, about="The script, in order."
+    ),
+    "expect": Key(schema=_ref("expectations"), about="What the conversation as a whole must satisfy."),
+    **PARAMS,
+}
+
+MODEL: Keys = {
+    "model": Key(schema={"type": "string", "minLength": 1}, about="The model's id."),
+    "label": Key(schema=_ref("name"), about="The model's name in ids and tables; its id where left out."),
+    **PARAMS,
+}
+
+CASE: Keys = {
+    "id": Key(schema=_ref("name"), about="Unique in the scenario; the number of the case where left out."),
+    "vars": Key(schema=_ref("variables"), about="Values for {{ name }}; they win over the scenario's."),
+}
+
+FILE: Keys = {
+    "file": Key(
+        schema={"type": "string", "minLength": 1},
+        about="A path relative to the scenario's folder, which it may not leave.",
+    )
+}
+
+VARIANT: Keys = {
+    "id": Key(schema=_ref("name"), about="Unique in the scenario."),
+    "system": Key(
+        schema={"anyOf": [_ref("system"), {"type": "null"}]},
+        about="Another system prompt; null for none.",
+    ),
+    **PARAMS,
+}
+
+USER_TURN: Keys = {
+    "user": Key(schema=_ref("user_content"), about="What the user says: text, or a list of content blocks."),
+    "expect": Key(schema=_ref("expectations"), about="What the reply must satisfy."),
+    "example": Key(schema=_ref("text"), about="A good reply; the simulator answers with it."),
+    "save": Key(
+        schema={
+            "type": "object",
+            "propertyNames": _ref("variable_name"),
+            "additionalProperties": {"type": "string", "minLength": 1},
+            "minProperties": 1,
+        },
+        about="Text to keep from the reply: a name, and a regular expression (RE2) whose first group, or "
+        "whole match, later turns read as {{ saved.name }}.",
+    ),
+}
+
+ASSISTANT_TURN: Keys = {
+    "assistant": Key(
+        schema=_ref("assistant_content"),
+        about="Scripted history: what the assistant is said to have answered.",
+    )
+}
+
+SYSTEM_TURN: Keys = {
+    "system": Key(
+        schema=_ref("text_content"),
+        about="An instruction in mid-conversation, after the user turn whose reply it steers.",
+    )
+}
+
+_CACHE_CONTROL = Key(schema=_OBJECT, about="A cache breakpoint at this block.")
+
+TEXT_BLOCK: Keys = {
+    "text": Key(schema=_ref("text"), about="Text, with {{ variables }}."),
+    "cache_control": _CACHE_CONTROL,
+}
+
+IMAGE_BLOCK: Keys = {
+    "image": Key(
+        schema={"type": "string", "minLength": 1},
+        about="A PNG, JPEG, GIF or WebP file, relative to the scenario's folder.",
+    ),
+    "cache_control": _CACHE_CONTROL,
+}
+
+DOCUMENT_BLOCK: Keys = {
+    "document": Key(
+        schema={"type": "string", "minLength": 1},
+        about="A PDF or a text file, relative to the scenario's folder.",
+    ),
+    "title": Key(schema=_STRING, about="The document's title."),
+    "context": Key(schema=_STRING, about="What the model should know about the document."),
+    "citations": Key(schema=_OBJECT, about="{enabled: true} makes the model cite it."),
+    "cache_control": _CACHE_CONTROL,
+}
+
+LABEL = Key(schema={"type": "string", "minLength": 1}, about="The name of this expectation in reports.")
+
+WRAPPERS: Mapping[str, str] = {
+    "not": "Passes where the expectation inside fails.",
+    "any_of": "Passes where one of the expectations passes.",
+    "all_of": "Passes where all of the expectations pass.",
+}

@@ -1,0 +1,143 @@
+"""Loading scenarios: every file read, every problem of all of them reported in one go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, did_you_mean
+from claude_run.scenario.discovery import find
+from claude_run.scenario.files import FileProblemError, read_regular
+from claude_run.scenario.model import Position
+from claude_run.scenario.scenario_file import read_scenario
+from claude_run.scenario.source import decode
+from claude_run.scenario.variables import unknown_overrides
+from claude_run.scenario.yaml_nodes import MappingNode
+from claude_run.scenario.yaml_source import MAX_BYTES, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from claude_run.scenario.discovery import Found
+    from claude_run.scenario.model import Scenario
+    from claude_run.scenario.scenario_file import Read
+    from claude_run.scenario.vocabulary import Vocabulary
+    from claude_run.scenario.yaml_source import Document
+
+# Keys that tell a scenario whose turns were forgotten from YAML of another kind.
+_TELLING = frozenset({"system", "model", "models", "cases", "vars", "variants", "expect", "pass_rate"})
+
+
+def load(
+    paths: Sequence[str],
+    *,
+    vocabulary: Vocabulary,
+    overrides: Mapping[str, str] | None = None,
+    file_root: str | None = None,
+) -> tuple[Scenario, ...]:
+    """Read the scenarios that files, folders and patterns name, in that order, each file once.
+
+    Nothing is sent and nothing is written. `overrides` are the variables of `--set`: they count as defined,
+    and one that no scenario knows is a problem. `file_root` widens the folder that the files named in a
+    scenario may not leave. InvalidScenarioError lists every problem of every file.
+    """
+    given = overrides or {}
+    found, missing = find(paths)
+    problems = list(missing)
+    opened = [_open(file) for file in found]
+    root = Path(file_root) if file_root is not None else None
+    scripts = [file for file in opened if file.is_script]
+    reads = list(_read_all(scripts, vocabulary, file_root=root, given=given))
+    used = frozenset(path for read in reads for path in read.used)
+    others = [file for file in opened if not file.is_script and not _is_data(file, used)]
+    reads.extend(_read_all(others, vocabulary, file_root=root, given=given))
+    problems.extend(problem for file in others for problem in file.problems)
+    problems.extend(problem for read in reads for problem in read.problems)
+    if found and not reads and not problems:
+        problems.append(_no_scenario(paths))
+    problems.extend(_same_names(reads))
+    if not problems:
+        known = frozenset(name for read in reads for name in read.variables)
+        problems.extend(unknown_overrides(given, known))
+    if problems:
+        raise InvalidScenarioError(problems)
+    order = {file.path: index for index, file in enumerate(found)}
+    scenarios = [read.scenario for read in reads if read.scenario is not None]
+    return tuple(sorted(scenarios, key=lambda scenario: order[scenario.path]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A file that was read as YAML, or why it could not be."""
+
+    file: Found
+    data: bytes = b""
+    document: Document | None = None
+    problems: tuple[Diagnostic, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        root = self.document.root if self.document else None
+        return tuple(entry.key for entry in root.entries) if isinstance(root, MappingNode) else ()
+
+    @property
+    def is_script(self) -> bool:
+        return "turns" in self.keys
+
+
+def _open(file: Found) -> _Opened:
+    start = Position(path=file.path, line=1, column=1)
+    try:
+        data = read_regular(Path(file.path), MAX_BYTES)
+        return _Opened(file=file, data=data, document=parse(decode(file.path, data)))
+    except InvalidScenarioError as error:
+        return _Opened(file=file, problems=error.diagnostics)
+    except FileProblemError as error:
+        return _Opened(
+            file=file, problems=(Diagnostic(position=start, message=error.message, hint=error.hint),)
+        )
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror or error}"
+        problem = Diagnostic(position=start, message=message, hint="check that it exists and may be read")
+        return _Opened(file=file, problems=(problem,))
+
+
+def _read_all(
+    files: Iterable[_Opened], vocabulary: Vocabulary, *, file_root: Path | None, given: Iterable[str]
+) -> Iterator[Read]:
+    for file in files:
+        if file.document is not None:
+            yield read_scenario(
+                file.document, file.data, vocabulary=vocabulary, file_root=file_root, given=given
+            )
+
+
+def _is_data(opened: _Opened, used: frozenset[Path]) -> bool:
+    """Return whether a file without turns is no scenario at all; a file that the user named always is one."""
+    if opened.file.named:
+        return False
+    if Path(opened.file.path).resolve() in used:
+        return True
+    if opened.document is None:
+        return False
+    return not any(key in _TELLING or did_you_mean(key, ["turns"]) for key in opened.keys)
+
+
+def _no_scenario(paths: Sequence[str]) -> Diagnostic:
+    position = Position(path=paths[0], line=1, column=1)
+    message = "none of the YAML files found here is a scenario"
+    return Diagnostic(position=position, message=message, hint="a scenario has `turns:` at the top level")
+
+
+def _same_names(reads: Iterable[Read]) -> list[Diagnostic]:
+    first: dict[str, Read] = {}
+    problems: list[Diagnostic] = []
+    for read in reads:
+        name = read.scenario.name if read.scenario else ""
+        other = first.setdefault(name, read)
+        if name and other is not read:
+            message = f"duplicate scenario name `{name}`: {other.named_at} has it already"
+            hint = "give one of them another `name:`"
+            problems.append(Diagnostic(position=read.named_at, message=message, hint=hint))
+    return problems

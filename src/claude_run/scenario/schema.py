@@ -1,0 +1,128 @@
+"""The JSON Schema of scenario files, for editors: draft 7, which is what the YAML language server reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_run.scenario import keys
+from claude_run.scenario.names import MAX_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from claude_run.scenario.keys import Key
+    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.vocabulary import Vocabulary
+
+_TEXT: JsonObject = {"type": "string", "pattern": "\\S"}
+_NAME: JsonObject = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_NAME,
+    "pattern": "^[^/\\u0000-\\u001f\\u007f]+$",
+}
+_VARIABLE_NAME: JsonObject = {"pattern": "^(?!saved$)[A-Za-z_][A-Za-z0-9_]*$|^x-"}
+
+
+def build(vocabulary: Vocabulary) -> JsonObject:
+    """Return the schema of a scenario file, with the expectations of the vocabulary."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "claude-run scenario",
+        "description": "A scripted conversation with Claude, and what its replies must satisfy.",
+        **_object(keys.SCENARIO, required=("turns",), forbid=("model", "models")),
+        "definitions": {**_definitions(), **_expectations(vocabulary)},
+    }
+
+
+def _definitions() -> dict[str, Json]:
+    text_list: JsonObject = {"type": "array", "minItems": 1, "items": _any("text_block", "api_text_block")}
+    return {
+        "text": _TEXT,
+        "name": _NAME,
+        "variable_name": _VARIABLE_NAME,
+        "variables": {"type": "object", "propertyNames": _ref("variable_name")},
+        "system": {"anyOf": [_ref("text"), _ref("file"), text_list]},
+        "text_content": {"anyOf": [_ref("text"), text_list]},
+        "user_content": _content("text_block", "image_block", "document_block", "api_block"),
+        "assistant_content": _content("text_block", "api_block"),
+        "file": _object(keys.FILE, required=("file",)),
+        "case_file": _object(keys.FILE, required=("file",)),
+        "case": _object(keys.CASE),
+        "model": _object(keys.MODEL, required=("model",)),
+        "variant": _object(keys.VARIANT, required=("id",)),
+        "text_block": _object(keys.TEXT_BLOCK, required=("text",)),
+        "image_block": _object(keys.IMAGE_BLOCK, required=("image",)),
+        "document_block": _object(keys.DOCUMENT_BLOCK, required=("document",)),
+        "api_block": {
+            "description": "A content block in the API's own form.",
+            "type": "object",
+            "properties": {"type": {"type": "string"}},
+            "required": ["type"],
+        },
+        "api_text_block": {
+            "type": "object",
+            "properties": {"type": {"const": "text"}, "text": _ref("text")},
+            "required": ["type", "text"],
+        },
+        "turn": _any("user_turn", "assistant_turn", "system_turn"),
+        "user_turn": _object(keys.USER_TURN, required=("user",)),
+        "assistant_turn": _object(keys.ASSISTANT_TURN, required=("assistant",)),
+        "system_turn": _object(keys.SYSTEM_TURN, required=("system",)),
+    }
+
+
+def _expectations(vocabulary: Vocabulary) -> dict[str, Json]:
+    several: JsonObject = {"type": "array", "minItems": 1, "items": _ref("expectation")}
+    kinds: dict[str, Json] = {}
+    for kind in vocabulary.kinds():
+        if kind not in keys.WRAPPERS:
+            kinds[kind] = vocabulary.schema(kind)
+            continue
+        inner: JsonObject = _ref("expectation") if kind == "not" else several
+        kinds[kind] = {"description": keys.WRAPPERS[kind], "anyOf": [inner]}
+    return {
+        "expectations": several,
+        "expectation": {
+            "type": "object",
+            "properties": {**kinds, "label": _property(keys.LABEL)},
+            "patternProperties": {"^x-": {}},
+            "additionalProperties": False,
+            "oneOf": [{"required": [kind]} for kind in kinds],
+        },
+    }
+
+
+def _object(
+    table: Mapping[str, Key], *, required: Iterable[str] = (), forbid: Iterable[str] = ()
+) -> dict[str, Json]:
+    schema: dict[str, Json] = {
+        "type": "object",
+        "properties": {name: _property(key) for name, key in table.items()},
+        "patternProperties": {"^x-": {}},
+        "additionalProperties": False,
+    }
+    if required:
+        schema["required"] = list(required)
+    if forbid:
+        schema["not"] = {"required": list(forbid)}
+    return schema
+
+
+def _property(key: Key) -> JsonObject:
+    # In draft 7 a `$ref` hides its siblings, so that the description needs a place of its own.
+    if "$ref" in key.schema:
+        return {"description": key.about, "anyOf": [key.schema]}
+    return {"description": key.about, **key.schema}
+
+
+def _content(*blocks: str) -> JsonObject:
+    return {"anyOf": [_ref("text"), {"type": "array", "minItems": 1, "items": _any(*blocks)}]}
+
+
+def _any(*names: str) -> JsonObject:
+    return {"anyOf": [_ref(name) for name in names]}
+
+
+def _ref(name: str) -> JsonObject:
+    return {"$ref": f"#/definitions/{name}"}

@@ -1,0 +1,204 @@
+"""Rendering: once, bounded, and with values that stay data."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claude_run.errors import ClaudeRunError
+from claude_run.scenario.model import Position, Save, Text
+from claude_run.scenario.template import Renderer, RenderError
+
+if TYPE_CHECKING:
+    from claude_run.scenario.model import Json
+
+HERE = Position(path="a.yaml", line=3, column=9)
+VALUES: dict[str, Json] = {
+    "x": "Ada",
+    "n": 3,
+    "f": 0.5,
+    "yes": True,
+    "nothing": None,
+    "long": "a" * 1000,
+    "items": ["b", 1, {"c": None}],
+    "order": {"items": "two", "id": "A-1", "keys": [1, 2]},
+}
+
+
+def render(source: str, **saved: str) -> str:
+    """Render a template with the values of this module."""
+    return Renderer(VALUES).render(Text(source=source, position=HERE), saved)
+
+
+def reason(source: str) -> str:
+    """Return why a template cannot be rendered."""
+    with pytest.raises(RenderError) as caught:
+        render(source)
+    assert caught.value.position == HERE
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("plain { text }\n", "plain { text }\n"),
+        ("Hi {{ x }}!\n", "Hi Ada!\n"),
+        ("{{ n }} {{ f }} {{ yes }} {{ nothing }}", "3 0.5 true null"),
+        ("{{ items }}", '["b", 1, {"c": null}]'),
+        ("{{ order.items }} {{ order['id'] }} {{ items[0] }} {{ items[-1].c }}", "two A-1 b null"),
+        ("{{ x[0] }}{{ x[1:] }}", "Ada"),
+        ("{{ saved.state }}", "shipped"),
+        ("{{ saved['state'] | upper }}", "SHIPPED"),
+        ("{{ x ~ n ~ yes }}", "Ada3true"),
+        ("{{ n + 1 }} {{ n * 2 }} {{ n ** 2 }} {{ 7 % n }}", "4 6 9 1"),
+        ("{{ 'ab' * 2 }} {{ x + '!' }}", "abab Ada!"),
+        ("{% for i in items %}{{ loop.index }}:{{ i }}{% if not loop.last %}, {% endif %}{% endfor %}",
+         '1:b, 2:1, 3:{"c": null}'),
+        ("{% set greeting = 'Hi ' ~ x -%}   {{ greeting }}", "Hi Ada"),
+        ("{{ 'yes' if n > 2 else 'no' }}{# a comment #}", "yes"),
+        ("{{ missing | default('none') }} {{ nothing | default('x') }}", "none null"),
+        ("{{ '' | d('y', true) }}", "y"),
+        ("{{ missing is defined }} {{ n is odd }} {{ 'd' in x }}", "false true true"),
+        ("{{ x|lower }} {{ x|title }} {{ ' a '|trim }} {{ 'ab'|capitalize }}", "ada Ada a Ab"),
+        ("{{ items|length }} {{ items|first }} {{ [1, 2]|last }} {{ '7'|int + 1 }} {{ '1.5'|float }}",
+         "3 b 2 8 1.5"),
+        ("{{ items|join('-') }} {{ [1, 2]|join }}", 'b-1-{"c": null} 12'),
+        ("{{ 'a\nb'|indent(2) }}|{{ 'a\nb'|indent(2, true) }}", "a\n  b|  a\n  b"),
+        ("{{ x|replace('A', 'I') }} {{ -3|abs }} {{ 2.567|round(1) }} {{ n|string + x }}", "Ida 3 2.6 3Ada"),
+        ("{{ '<&é'|tojson }} {{ [1]|tojson(1) }}", '"<&é" [\n 1\n]'),
+        ("{% raw %}{{ x }}{% endraw %}", "{{ x }}"),
+        ("{% for k, v in order|items %}{{ k }} {% endfor %}", "items id keys "),
+        ("{{ [1]|tojson(indent=1) }}{{ z|default(default_value=2) }}", "[\n 1\n]2"),
+        ("{{ {'a': x}.a }} {{ (1, 2) }}", "Ada [1, 2]"),
+    ],
+)  # fmt: skip
+def test_templates_render(source: str, expected: str) -> None:
+    """Variables, filters, conditions and loops do what a user of Jinja2 expects; other values are JSON."""
+    assert render(source, state="shipped") == expected
+
+
+@given(st.text())
+@settings(max_examples=100, deadline=None)
+def test_values_are_never_rendered(value: str) -> None:
+    """Whatever a variable or a saved text holds comes out as it is, template syntax included."""
+    for hostile in (value, "{{ x }}" + value, "{% for i in x %}" + value):
+        renderer = Renderer({"value": hostile})
+        out = renderer.render_string("{{ value }}|{{ saved.s }}|{{ value ~ '' }}", {"s": hostile})
+        assert out == f"{hostile}|{hostile}|{hostile}"
+
+
+@given(st.text(st.characters() | st.sampled_from("{}%# |~*+.()[]'\"xn1"), max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_any_template_renders_or_fails_in_words(source: str) -> None:
+    """No text of the user brings any other exception."""
+    with contextlib.suppress(RenderError):
+        assert render("{{ x }}" + source).startswith("Ada")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{{ q }}", "'q' is undefined"),
+        ("{{ q.a.b }}", "'q' is undefined"),
+        ("{{ q ~ x }}", "'q' is undefined"),
+        ("{{ [q] }}", "'q' is undefined"),
+        ("{{ {'a': q} | tojson }}", "'q' is undefined"),
+        ("{{ saved.state }}", "has no attribute 'state'"),
+        ("{{ items[9] }}", "has no element 9"),
+        ("{{ order[0] }}", "has no element 0|has no attribute 0"),
+        ("{{ order[1:] }}", "unhashable|slice"),
+        ("{{ [1]|tojson(width=1) }}", "unexpected keyword argument"),
+        ("{{ x.__class__ }}", "has no attribute '__class__'"),
+        ("{{ x.upper }}", "has no attribute 'upper'"),
+        ("{{ ''.__class__.__mro__ }}", "has no attribute '__class__'"),
+        ("{% for i in items %}{{ loop._iterator }}{% endfor %}", "_iterator"),
+        ("{{ x.upper() }}", "nothing can be called"),
+        ("{{ range(9) }}", "nothing can be called"),
+        ("{% include 'x' %}", "templates include no files"),
+        ("{% macro f() %}{% endmacro %}", "may not use macro"),
+        ("{% for i in items recursive %}{% endfor %}", "may not use for"),
+        ("{{ x|attr('upper') }}", "unknown filter `attr`"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ x + 1 }}", "can only concatenate str"),
+        ("{{ []|first }}", "index out of range"),
+        ("{{ 'ab' * 10**8 }}", "longer than 1,048,576 characters"),
+        ("{{ 10**8 * 'ab' }}", "longer than 1,048,576 characters"),
+        ("{{ [1] * 10**8 }}", "longer than 1,048,576 characters"),
+        ("{{ 9 ** 9999 }}", "more than 1024 bits"),
+        ("{{ 9 ** 300 * 9 ** 300 }}", "more than 1024 bits"),
+        ("{{ 9.5 ** 9999 }}", "Result too large|out of range"),
+        ("{{ '%999999999d' % 3 }}", "does not format texts"),
+        ("{{ (long * 1000) ~ (long * 1000) }}", "longer than 1,048,576 characters"),
+        ("{{ long * 1000 + long * 1000 }}", "longer than 1,048,576 characters"),
+        ("{{ (long * 1000) | replace('a', long) }}", "longer than 1,048,576 characters"),
+        ("{{ [1, 2] | join(long * 1000) ~ long * 900 }}", "longer than 1,048,576 characters"),
+        ("{{ long | join(long * 2) }}", "longer than 1,048,576 characters"),
+        ("{{ x | indent(999999999) }}", "between 0 and 40"),
+        ("{{ ('\n' * 100000) | indent(40) }}", "longer than 1,048,576 characters"),
+        ("{{ [1] | tojson(99) }}", "between 0 and 40"),
+        ("{% for i in long %}{{ long }}{{ long }}{% endfor %}", "longer than 1,048,576 characters"),
+        ("{% for i in long %}{% for j in long %}{% for k in long %}{% endfor %}{% endfor %}{% endfor %}",
+         "more than 20,000 steps"),
+        ("{{ " + "(" * 2000 + "1" + ")" * 2000 + " }}", "nests too deeply"),
+        ("{% for i in x %}" * 30 + "{% endfor %}" * 30, "nests too deeply"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_rendered_is_refused_quickly(source: str, expected: str) -> None:
+    """Unknown names, escapes from the sandbox and texts that grow without bounds are errors with a place."""
+    start = time.process_time()
+    found = reason(source)
+    assert any(part in found for part in expected.split("|"))
+    assert time.process_time() - start < 2
+
+
+def test_the_error_says_where() -> None:
+    """The text of the error begins with the place of the template."""
+    with pytest.raises(ClaudeRunError, match=r"^a\.yaml:3:9: the text cannot be rendered: 'q' is undefined$"):
+        render("{{ q }}")
+    with pytest.raises(RenderError, match=r"^the text cannot be rendered"):
+        Renderer().render_string("{{ q }}", {})
+
+
+def test_any_mapping_and_sequence_is_written_as_json() -> None:
+    """Values need not be of the built-in types."""
+    values = Renderer({"m": MappingProxyType({"a": (1, MappingProxyType({}))})})
+    assert values.render_string("{{ m }} {{ m.a[0] }}", {}) == '{"a": [1, {}]} 1'
+
+
+def test_the_environment_of_the_process_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Templates know their variables and nothing else."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "canary")
+    for name in ("environ", "env", "os", "range", "lipsum", "cycler", "namespace", "dict", "__builtins__"):
+        assert "undefined" in reason("{{ " + name + " }}")
+    assert "`self` cannot be read" in reason("{{ self }}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [("(?i)(shipped|pending)", "Shipped"), ("S.*d", "Shipped"), ("lost", None), ("x(y)?|S(z)?", None)],
+)
+def test_extract_takes_the_first_group_or_the_whole_match(pattern: str, expected: str | None) -> None:
+    """A save takes its group; a group that took no part saves nothing."""
+    save = Save(name="state", pattern=pattern, position=HERE)
+    assert Renderer().extract(save, "It is Shipped") == expected
+
+
+def test_plain_text_does_not_load_jinja2() -> None:
+    """A text without markers costs no import."""
+    program = (
+        "import sys\n"
+        "from claude_run.scenario.template import Renderer\n"
+        "from claude_run.scenario.template_check import variables_in\n"
+        "assert Renderer().render_string('a { b }', {}) == 'a { b }'\n"
+        "assert variables_in('a { b }').uses == ()\n"
+        "assert 'jinja2' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
