@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from claude_run.api import strict_json
 from claude_run.conversation.exchange import InvalidReplyError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Accumulator:
         try:
             match event.get("type"):
                 case "message_start":
-                    self._message = {**event["message"], "content": []}
+                    self._start(event["message"])
                 case "content_block_start":
                     self._start_block(event["index"], event["content_block"])
                 case "content_block_delta":
@@ -43,7 +43,7 @@ class Accumulator:
                 case "message_delta":
                     self._extend_message(event["delta"], event.get("usage") or {})
                 case "message_stop":
-                    self.done = True
+                    self._stop()
                 case _:
                     pass
         except (KeyError, IndexError, TypeError, AttributeError) as error:
@@ -56,6 +56,16 @@ class Accumulator:
         if self._message is None:
             raise InvalidReplyError("the stream does not begin with message_start")
         return self._message
+
+    def _start(self, message: Mapping[str, Any]) -> None:
+        if self._message is not None:
+            raise InvalidReplyError("the stream holds a second message_start")
+        self._message = {**message, "content": []}
+
+    def _stop(self) -> None:
+        if self._inputs:
+            raise InvalidReplyError("the stream ends in the middle of a tool's input")
+        self.done = True
 
     def _start_block(self, index: int, block: Mapping[str, Any]) -> None:
         content = self._started["content"]
@@ -82,10 +92,8 @@ class Accumulator:
     def _stop_block(self, index: int) -> None:
         parts = "".join(self._inputs.pop(index, []))
         if parts:
-            try:
-                self._started["content"][index]["input"] = json.loads(parts)
-            except (ValueError, RecursionError) as error:
-                raise InvalidReplyError(f"the streamed input of block {index} is no JSON") from error
+            value = strict_json.parse(parts, f"the streamed input of block {index}")
+            self._started["content"][index]["input"] = value
 
     def _extend_message(self, delta: Mapping[str, Any], usage: Mapping[str, Any]) -> None:
         message = self._started

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anthropic
+import httpx2
 
-from claude_run.errors import CredentialsError
+from claude_run.errors import CredentialsError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ _NO_CREDENTIALS = (
     "no API credentials were found: set ANTHROPIC_API_KEY (or log in with a profile of the SDK);"
     " --simulate needs none"
 )
+_LOOK = "look at ANTHROPIC_BASE_URL and at the proxy variables"
 _SIMULATOR_KEY = "simulated"
 
 
@@ -31,17 +33,11 @@ async def open_client(
     """Yield a client for the API, or for the simulator at `simulator_url`.
 
     Credentials and base URL are the SDK's own business: environment, profile, login. CredentialsError, before
-    anything is sent, when it finds none. A client for the simulator reads nothing of that and uses no proxy.
+    anything is sent, when it finds none; InputError when what it finds cannot be used. A client for the
+    simulator reads nothing of that and uses no proxy.
     """
     _keep_content_out_of_logs()
-    http_client = anthropic.DefaultAioHttpClient(follow_redirects=False, trust_env=simulator_url is None)
-    client = anthropic.AsyncAnthropic(
-        api_key=_SIMULATOR_KEY if simulator_url else None,
-        base_url=simulator_url,
-        max_retries=0,
-        timeout=anthropic.Timeout(attempt_s, connect=min(CONNECT_S, attempt_s)),
-        http_client=http_client,
-    )
+    client = _build(attempt_s, simulator_url)
     try:
         if not _has_credentials(client):
             raise CredentialsError(_NO_CREDENTIALS)
@@ -53,6 +49,26 @@ async def open_client(
 def secrets_of(client: anthropic.AsyncAnthropic) -> tuple[str, ...]:
     """Return the credentials that must never be written anywhere."""
     return tuple(secret for secret in (client.api_key, client.auth_token) if secret)
+
+
+def _build(attempt_s: float, simulator_url: str | None) -> anthropic.AsyncAnthropic:
+    try:
+        client = anthropic.AsyncAnthropic(
+            api_key=_SIMULATOR_KEY if simulator_url else None,
+            base_url=simulator_url,
+            max_retries=0,
+            timeout=anthropic.Timeout(attempt_s, connect=min(CONNECT_S, attempt_s)),
+            http_client=anthropic.DefaultAioHttpClient(
+                follow_redirects=False, trust_env=simulator_url is None
+            ),
+        )
+    except anthropic.AnthropicError as error:
+        raise CredentialsError(f"the API credentials cannot be used: {error}") from error
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise InputError(f"the environment names no address to send to: {error}; {_LOOK}") from error
+    if client.base_url.scheme not in {"http", "https"} or not client.base_url.host:
+        raise InputError(f"{str(client.base_url)!r} is no http or https address; {_LOOK}")
+    return client
 
 
 def _has_credentials(client: anthropic.AsyncAnthropic) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
@@ -70,15 +71,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds to wait by `retry-after-ms`, or by `retry-after` in seconds or as a date."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) * unit)
+            seconds = float(headers[name]) * unit
         except (KeyError, ValueError):
             continue
-    date = email.utils.parsedate_tz(headers.get("retry-after", ""))
-    return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    try:
+        date = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+        return max(0.0, date.timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _status_message(error: anthropic.APIStatusError) -> str:
-    if error.api_message:
+    if error.api_message and error.type:
         return f"{error.status_code} {error.type}: {error.api_message}"
     if error.response.has_redirect_location:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import anthropic
 
-from claude_run.api import sse
+from claude_run.api import sse, strict_json
 from claude_run.api.accumulate import Accumulator
 from claude_run.api.error_map import (
     TRANSPORT_ERRORS,
@@ -90,10 +89,7 @@ def _check_content_type(response: AsyncAPIResponse[Any], wanted: str) -> None:
 
 async def _whole(response: AsyncAPIResponse[Any]) -> Mapping[str, Any]:
     data = b"".join([chunk async for chunk in _capped(response)])
-    try:
-        body = json.loads(data, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidReplyError(f"the body is no JSON: {error}") from error
+    body = strict_json.parse(data, "the body")
     if not isinstance(body, dict):
         raise InvalidReplyError("the body is no JSON object")
     return body
@@ -120,10 +116,6 @@ async def _capped(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
         if size > MAX_BODY:
             raise InvalidReplyError(f"the body is longer than {MAX_BODY} bytes")
         yield chunk
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _fail(failure: Failure, cause: Exception) -> NoReturn:

@@ -6,12 +6,12 @@ API repeats the event's name as the `type` of its data.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+from claude_run.api import strict_json
 from claude_run.conversation.exchange import InvalidReplyError
 
 
@@ -36,10 +36,7 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _parsed(data: bytes) -> Mapping[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InvalidReplyError(f"an event of the stream is no JSON: {error}") from error
+    value = strict_json.parse(data, "an event of the stream")
     if not isinstance(value, dict):
         raise InvalidReplyError("an event of the stream is no JSON object")
     return value

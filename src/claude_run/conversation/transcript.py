@@ -149,7 +149,7 @@ def fold(events: Sequence[Event]) -> Transcript:
         turns=turns,
         outcome=Outcome.SKIPPED,
         error=NOT_ENDED,
-        uncertain_usd=_uncertain(events),
+        uncertain_usd=uncertain_usd(events),
     )
     if ended is None:
         return transcript
@@ -164,13 +164,7 @@ def fold(events: Sequence[Event]) -> Transcript:
     )
 
 
-def _sent_messages(events: Iterable[Event]) -> Iterable[SentMessage]:
-    for event in events:
-        if isinstance(event, Asked):
-            yield from event.sent
-
-
-def _uncertain(events: Iterable[Event]) -> Decimal:
+def uncertain_usd(events: Iterable[Event]) -> Decimal:
     """Sum the worst case of the attempts that were answered neither by a reply nor by a sure refusal."""
     open_attempts: dict[tuple[str, int], Decimal] = {}
     for event in events:
@@ -179,6 +173,12 @@ def _uncertain(events: Iterable[Event]) -> Decimal:
         elif isinstance(event, Replied) or (isinstance(event, Failed) and event.failure.paid == "no"):
             open_attempts.pop((event.key, event.n), None)
     return sum(open_attempts.values(), Decimal(0))
+
+
+def _sent_messages(events: Iterable[Event]) -> Iterable[SentMessage]:
+    for event in events:
+        if isinstance(event, Asked):
+            yield from event.sent
 
 
 def _exchange(event: Replied, sent: tuple[SentMessage, ...]) -> Exchange:

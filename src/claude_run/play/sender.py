@@ -12,7 +12,7 @@ from claude_run.conversation.events import Asked, Attempted, Failed, Replied
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.transcript import exchanges_of
 from claude_run.errors import ExitCode
-from claude_run.play.brake import Halt
+from claude_run.play.brake import Halt, HaltedError
 from claude_run.play.pacing import Lane
 from claude_run.play.ports import RequestFailedError
 from claude_run.play.retry import GiveUp, Retry, RetryPolicy, StopRun
@@ -178,7 +178,7 @@ class Sender:
                 self.brake.pull(
                     Halt(code=ExitCode.NOT_MEASURED, reason=failure.message, grace_s=FATAL_GRACE_S)
                 )
-                raise error
+                raise HaltedError(failure.message) from error
             case GiveUp():
                 raise error
 

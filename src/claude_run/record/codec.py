@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +13,7 @@ from claude_run.conversation.results import CheckResult, Outcome, Status
 from claude_run.scenario.model import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from claude_run.conversation.events import Event
     from claude_run.scenario.model import Json, JsonObject
@@ -76,6 +77,8 @@ def _plain(value: Any) -> Json:  # noqa: ANN401 - any field of any event
         return _fields(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return dict(value)  # the model's `EMPTY` is an object that `json` does not know
     return cast("Json", value)
 
 

@@ -52,7 +52,11 @@ class LocalDisk:
     """The real file system."""
 
     def make_folder(self, path: Path) -> None:
-        path.mkdir(mode=FOLDER_MODE, parents=True)
+        # `mkdir(parents=True)` would leave the mode of the parents to the umask.
+        for parent in reversed(path.parents):
+            if not parent.exists():
+                parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        path.mkdir(mode=FOLDER_MODE)
 
     def open(self, path: Path, flags: int) -> int:
         return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
@@ -82,7 +86,7 @@ class LocalDisk:
 def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
     """Write a file anew, atomically: a reader sees the old one or the new one, whole.
 
-    Raises StorageError when the disk refuses; the old file is then untouched.
+    Raises StorageError when the disk refuses. Nothing half-written is left behind, whatever is raised.
     """
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -96,8 +100,9 @@ def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
         disk.replace(aside, path)
         sync_folder(disk, path.parent)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def write_whole(disk: Disk, descriptor: int, data: bytes) -> None:
@@ -112,7 +117,8 @@ def write_whole(disk: Disk, descriptor: int, data: bytes) -> None:
 
 def sync_folder(disk: Disk, folder: Path) -> None:
     """Make the names in a folder durable, as `sync` does for the bytes of a file."""
-    descriptor = disk.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    # `outputs/latest` is a symbolic link, which `open` does not follow.
+    descriptor = disk.open(folder.resolve(), os.O_RDONLY | os.O_DIRECTORY)
     try:
         disk.sync(descriptor)
     finally:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError, StorageError
 from claude_run.record.disk import LocalDisk, replace_file
+from claude_run.record.journal import Journal
+from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
 
 if TYPE_CHECKING:
@@ -22,11 +24,12 @@ _MAX_SLUG = 60
 
 
 class RunFolder:
-    """The files of one run."""
+    """The files of one run; what `redactor` knows as secret enters none of them."""
 
-    def __init__(self, path: Path, *, disk: Disk | None = None) -> None:
+    def __init__(self, path: Path, *, disk: Disk | None = None, redactor: Redactor | None = None) -> None:
         self.path = path
         self.disk: Disk = disk or LocalDisk()
+        self.redactor = redactor or Redactor()
 
     @property
     def journal(self) -> Path:
@@ -41,31 +44,41 @@ class RunFolder:
         return self.path / "transcripts.jsonl"
 
     @classmethod
-    def create(cls, run: Run, *, out: Path | None, stamp: str, disk: Disk | None = None) -> RunFolder:
+    def create(
+        cls,
+        run: Run,
+        *,
+        out: Path | None,
+        stamp: str,
+        disk: Disk | None = None,
+        redactor: Redactor | None = None,
+    ) -> RunFolder:
         """Make a new run folder and write `run.json`, which proves before any request that it can be written.
 
         `out` names the folder itself; without it the folder is `outputs/<stamp>-<name>` and `outputs/latest`
         points to it. Raises InputError when `out` already holds a run, StorageError when it cannot be made.
         """
-        disk = disk or LocalDisk()
-        path = out if out is not None else _fresh(OUTPUTS / f"{stamp}-{slug(run.name)}")
-        folder = cls(path, disk=disk)
-        if folder.journal.exists() or folder.run_json.exists():
-            raise InputError(f"{path} already holds a run: pass --resume {path}, or another folder with -o")
+        path = out if out is not None else OUTPUTS / f"{stamp}-{slug(run.name)}"
         try:
+            path = path if out is not None else _fresh(path)
+            folder = cls(path, disk=disk, redactor=redactor)
+            if folder.journal.exists() or folder.run_json.exists():
+                raise InputError(
+                    f"{path} already holds a run: pass --resume {path}, or another folder with -o"
+                )
             if not path.is_dir():
-                disk.make_folder(path)
+                folder.disk.make_folder(path)
         except OSError as error:
             raise StorageError(f"{path} cannot be created: {error.strerror or error}; pass -o DIR") from error
         folder.write_json("run.json", run.to_json())
         if out is None:
-            _point_latest(disk, path)
+            _point_latest(folder.disk, path)
         return folder
 
     @classmethod
-    def open(cls, path: Path, *, disk: Disk | None = None) -> RunFolder:
+    def open(cls, path: Path, *, disk: Disk | None = None, redactor: Redactor | None = None) -> RunFolder:
         """Open the folder of an earlier run; InputError when there is none."""
-        folder = cls(path, disk=disk)
+        folder = cls(path, disk=disk, redactor=redactor)
         if not folder.run_json.is_file():
             hint = "no run was made yet" if path.name == LATEST else "name a folder that claude-run wrote"
             raise InputError(f"{path} holds no run: {hint}")
@@ -88,7 +101,11 @@ class RunFolder:
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """Write a derived file, atomically; `parts` may be produced one by one."""
-        replace_file(self.disk, self.path / name, parts)
+        replace_file(self.disk, self.path / name, map(self.redactor.data, parts))
+
+    def open_journal(self) -> Journal:
+        """Open the journal for appending; InputError while another process has it open."""
+        return Journal(self.journal, disk=self.disk, redactor=self.redactor)
 
 
 def latest() -> Path:

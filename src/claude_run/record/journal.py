@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from claude_run.errors import InputError, StorageError
 from claude_run.record.codec import encode
 from claude_run.record.disk import LocalDisk, sync_folder, write_whole
+from claude_run.record.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,12 +57,19 @@ def read_lines(path: Path) -> Iterator[Line]:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+def torn_bytes(path: Path) -> int:
+    """Return how many bytes at the end of a journal belong to no whole line."""
+    size, _ = _whole_size(path)
+    return path.stat().st_size - size
+
+
 class Journal:
     """The journal of a run, opened for appending by this process alone."""
 
-    def __init__(self, path: Path, *, disk: Disk | None = None) -> None:
+    def __init__(self, path: Path, *, disk: Disk | None = None, redactor: Redactor | None = None) -> None:
         self.path = path
         self._disk: Disk = disk or LocalDisk()
+        self._redactor = redactor or Redactor()
         self._broken: str | None = None
         self._written = 0
         self._durable = 0
@@ -92,8 +100,11 @@ class Journal:
         self._refuse_if_broken()
 
     def close(self) -> None:
-        """Close the file and release the lock."""
-        self._disk.close(self._descriptor)
+        """Close the file and release the lock; StorageError when the disk reports a late failure."""
+        try:
+            self._disk.close(self._descriptor)
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be closed: {error.strerror or error}") from error
 
     async def _flush(self) -> None:
         covers = self._written
@@ -107,7 +118,7 @@ class Journal:
 
     def _append(self, value: Mapping[str, Json]) -> None:
         self._refuse_if_broken()
-        line = _framed({"seq": self._seq, **value})
+        line = _framed({"seq": self._seq, **value}, self._redactor)
         try:
             taken = self._disk.write(self._descriptor, line)
         except OSError as error:
@@ -133,15 +144,18 @@ class Journal:
             raise StorageError(f"{self.path} cannot be opened: {error.strerror or error}") from error
         try:
             self._disk.lock(descriptor)
-        except OSError as error:
+        except BlockingIOError as error:
             self._disk.close(descriptor)
             raise InputError(_held(self.path)) from error
+        except OSError as error:
+            self._disk.close(descriptor)
+            raise StorageError(f"{self.path} cannot be locked: {error.strerror or error}") from error
         return descriptor
 
     def _repair(self) -> int:
         """Cut off a torn last line, note who holds the lock, and return the next sequence number."""
-        size, lines = _whole_size(self.path)
         try:
+            size, lines = _whole_size(self.path)
             if size < self.path.stat().st_size:
                 self._set_aside(size)
             _note_holder(self._disk, self.path)
@@ -165,8 +179,9 @@ class Journal:
         self._disk.truncate(self._descriptor, size)
 
 
-def _framed(value: Mapping[str, Json]) -> bytes:
-    rest = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()[1:] + b"\n"
+def _framed(value: Mapping[str, Json], redactor: Redactor) -> bytes:
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    rest = redactor.data(text.encode())[1:] + b"\n"
     return b'%s%08x",%s' % (_PREFIX, zlib.crc32(rest), rest)
 
 

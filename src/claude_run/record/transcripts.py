@@ -63,10 +63,10 @@ def to_json(record: Record) -> JsonObject:
 def _played(transcript: Transcript) -> dict[str, Json]:
     started = transcript.started
     return {
-        "vars": started.vars,
+        "vars": dict(started.vars),
         "tags": list(started.tags),
         "system": started.system,
-        "params": started.params,
+        "params": dict(started.params),
         "turns": [_turn(turn) for turn in transcript.turns],
         "checks": [check_to_json(check) for check in transcript.checks],
         "outcome": str(transcript.outcome),

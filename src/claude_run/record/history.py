@@ -1,0 +1,91 @@
+"""What a journal tells: the events of each conversation, what was spent, and how the run ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.events import Ended, Replied, Started
+from claude_run.conversation.transcript import uncertain_usd
+from claude_run.errors import ExitCode, StorageError
+from claude_run.record.codec import decode
+from claude_run.record.journal import read_lines
+from claude_run.record.summary import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from claude_run.conversation.events import Event
+
+CUT_OFF = Ending(stop=ExitCode.NOT_MEASURED, reason="the run was cut off before its end; go on with --resume")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """`events` by conversation id, from its last start on; `superseded` are those of earlier starts.
+
+    `ending` is `CUT_OFF` where the last process that played the run did not live to write its end.
+    """
+
+    events: Mapping[str, tuple[Event, ...]]
+    superseded: tuple[Event, ...]
+    ending: Ending
+
+    def all_events(self) -> Iterator[Event]:
+        """Yield the superseded events, then those that count, conversation by conversation."""
+        yield from self.superseded
+        for events in self.events.values():
+            yield from events
+
+    def spent_usd(self) -> Decimal:
+        """Return what all attempts cost, those without a known end at their worst."""
+        events = tuple(self.all_events())
+        paid = (e.cost_usd for e in events if isinstance(e, Replied) and not e.replayed)
+        return sum((cost or Decimal(0) for cost in paid), uncertain_usd(events))
+
+    def ended(self, conversation_id: str) -> Ended | None:
+        """Return the last end of a conversation, or None where it has not ended."""
+        events = self.events.get(conversation_id, ())
+        return next((event for event in reversed(events) if isinstance(event, Ended)), None)
+
+
+def read_history(path: Path) -> History:
+    """Read a journal; StorageError where it is missing, damaged, or of another version."""
+    events: dict[str, list[Event]] = {}
+    superseded: list[Event] = []
+    ending, played_s = CUT_OFF, 0.0
+    for line in read_lines(path):
+        kind = line.value["event"]
+        if kind == "run":
+            ending = _ending(line.value, played_s)
+            played_s += float(line.value.get("duration_s") or 0.0)
+        elif kind != "journal":
+            event = _decoded(line.value, f"{path}:{line.number}")
+            if isinstance(event, Started):
+                superseded.extend(events.pop(event.conversation_id, ()))
+            events.setdefault(event.conversation_id, []).append(event)
+    kept = {name: tuple(rows) for name, rows in events.items() if isinstance(rows[0], Started)}
+    return History(events=kept, superseded=tuple(superseded), ending=ending)
+
+
+def _decoded(value: Mapping[str, Any], place: str) -> Event:
+    try:
+        return decode(value)
+    except ValueError as error:
+        raise StorageError(f"{place}: {error}") from error
+
+
+def _ending(value: Mapping[str, Any], played_s: float) -> Ending:
+    """Return how the run stands after a line on it; the time of all its processes adds up."""
+    if value.get("what") != "ended":
+        return CUT_OFF
+    stop = value.get("stop")
+    return Ending(
+        stop=None if stop is None else ExitCode(stop),
+        reason=value.get("reason"),
+        at=value.get("at"),
+        duration_s=round(played_s + float(value.get("duration_s") or 0.0), 3),
+    )

@@ -1,0 +1,106 @@
+"""Replies of earlier runs, found again by the key of their request: for replay, reuse and resume."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from claude_run.conversation.events import Asked, Replied, Started
+from claude_run.errors import InputError
+from claude_run.record.history import read_history
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from claude_run.conversation.events import Event
+    from claude_run.conversation.exchange import Request
+    from claude_run.record.history import History
+    from claude_run.scenario.model import Json
+
+_EXCERPT = 60
+_LEAD = 20
+
+
+class Recording:
+    """The replies of one or more journals; satisfies `play.ports.Recording`."""
+
+    def __init__(self, histories: Iterable[History]) -> None:
+        self._replies: dict[str, Replied] = {}
+        self._conversations: dict[str, tuple[Event, ...]] = {}
+        for history in histories:
+            for event in history.all_events():
+                if isinstance(event, Replied):
+                    self._replies[event.key] = event
+            self._conversations.update(history.events)
+
+    @classmethod
+    def open(cls, path: Path) -> Recording:
+        """Read a run folder or a journal file; InputError where there is none."""
+        return cls([cls.history_of(path)])
+
+    @staticmethod
+    def history_of(path: Path) -> History:
+        """Return what the journal of a run folder, or a journal file, tells."""
+        journal = path / "journal.jsonl" if path.is_dir() else path
+        if not journal.is_file():
+            raise InputError(f"{path} holds no recording: name a run folder, or its journal.jsonl")
+        return read_history(journal)
+
+    def find(self, key: str) -> Replied | None:
+        """Return the recorded reply to the request with this key."""
+        return self._replies.get(key)
+
+    def explain(self, request: Request, conversation_id: str) -> str:
+        """Say why a request has no recorded reply: the first part in which the nearest one differs."""
+        events = self._conversations.get(conversation_id)
+        if events is None:
+            return f"not recorded: the recording has no conversation {conversation_id}"
+        recorded = list(_requests(events))
+        if not recorded:
+            return f"not recorded: the recorded conversation {conversation_id} has no reply"
+        messages: Any = request.body["messages"]
+        same_turn = [body for body in recorded if len(body["messages"]) == len(messages)]
+        difference = _difference(same_turn[-1] if same_turn else recorded[-1], request.body)
+        return f"not recorded: {difference}"
+
+
+def _requests(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+    """Yield the bodies of the answered requests, as far as the journal tells them."""
+    started: Started | None = None
+    messages: list[Any] = []
+    for event in events:
+        if isinstance(event, Started):
+            started = event
+        elif isinstance(event, Asked):
+            messages.extend({"role": message.role, "content": message.content} for message in event.sent)
+        elif isinstance(event, Replied) and started is not None:
+            system = {"system": started.system} if started.system else {}
+            yield {"model": started.model, **started.params, **system, "messages": list(messages)}
+            messages.append({"role": "assistant", "content": event.body["content"]})
+
+
+def _difference(recorded: dict[str, Any], asked: Any) -> str:  # noqa: ANN401 - the API's own JSON
+    for name in dict.fromkeys([*recorded, *asked]):
+        if name not in {"messages", "cache_control"} and recorded.get(name) != asked.get(name):
+            return f"{name} {_change(recorded.get(name), asked.get(name))}"
+    pairs = zip(recorded["messages"], asked["messages"], strict=False)
+    for number, (before, now) in enumerate(pairs, start=1):
+        if before != now:
+            return f"message {number} ({now['role']}) {_change(before['content'], now['content'])}"
+    return f"{len(recorded['messages'])} messages were recorded, and the request has {len(asked['messages'])}"
+
+
+def _change(before: Json, now: Json) -> str:
+    """Show two values from shortly before the place where they part."""
+    texts = [json.dumps(value, ensure_ascii=True, sort_keys=True) for value in (before, now)]
+    pairs = enumerate(zip(*texts, strict=False))
+    parting = next((index for index, (left, right) in pairs if left != right), min(map(len, texts)))
+    start = max(0, parting - _LEAD)
+    was, is_now = (_excerpt(text, start) for text in texts)
+    return f"was {was} and is now {is_now}"
+
+
+def _excerpt(text: str, start: int) -> str:
+    end = start + _EXCERPT
+    return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"

@@ -1,0 +1,51 @@
+"""Keeping secrets out of everything that is written: one redactor in front of every sink."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+REDACTED = "[redacted]"
+_SHORTEST = 8
+_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_WEBHOOK_SIGNING_KEY")
+_KEY_LIKE = r"sk-ant-[A-Za-z0-9_-]{4,}"
+
+
+class Redactor:
+    """Replaces secrets, their base64 and URL forms, and whatever looks like an Anthropic key."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+        longest_first = sorted(forms, key=len, reverse=True)
+        pattern = "|".join([*map(re.escape, longest_first), _KEY_LIKE])
+        self._text = re.compile(pattern)
+        self._data = re.compile(pattern.encode())
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Redactor:
+        """Return a redactor for the credentials that the SDK reads, and for custom headers' values."""
+        secrets = [environment.get(name, "") for name in _VARIABLES]
+        headers = environment.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
+        secrets += [value.strip() for name, _, value in (line.partition(":") for line in headers) if name]
+        return cls(secrets)
+
+    def text(self, text: str) -> str:
+        return self._text.sub(REDACTED, text)
+
+    def data(self, data: bytes) -> bytes:
+        return self._data.sub(REDACTED.encode(), data)
+
+
+def _forms(secret: str) -> Iterable[str]:
+    data = secret.encode()
+    yield secret
+    yield quote(secret, safe="")
+    # Inside a longer text the base64 of the secret depends on where it begins; these characters never change.
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")
+        yield encoded[-(-8 * offset // 6) : len(encoded) - 1]
