@@ -1,1 +1,1 @@
-"""Placeholder docstring."""
+"""The commands: options, wiring, exit codes. No logic."""

@@ -1,0 +1,32 @@
+"""`run --dry-run`: what would be played, how many requests that is, and what it may cost at most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_run.cli.planning import load_scenarios, make_plan
+from claude_run.cli.playing import renderer_of
+from claude_run.cli.talk import complain, say
+from claude_run.plan.estimate import estimate
+from claude_run.plan.prices import price_table
+from claude_run.report.numbers import count, usd
+
+if TYPE_CHECKING:
+    from claude_run.cli.options import RunOptions
+
+
+def dry_run(options: RunOptions) -> int:
+    """Print the conversations on stdout and the bound on stderr; send and write nothing."""
+    plan = make_plan(options, load_scenarios(options))
+    bound = estimate(plan, renderer_of)
+    for conversation in plan.conversations:
+        say(conversation.id)
+    for row in bound.models:
+        conversations, requests = count(row.conversations, "conversation"), count(row.requests, "request")
+        complain(f"{row.model}: {conversations}, {requests}, at most {usd(row.worst_cost_usd)}")
+    for model in bound.unpriced:
+        complain(f"{model} has no known price: its cost is not bounded")
+    conversations, requests = count(bound.conversations, "conversation"), count(bound.requests, "request")
+    worst = usd(bound.worst_cost_usd)
+    complain(f"{conversations}, {requests}, at most {worst} ({price_table()}); nothing was sent")
+    return 0

@@ -1,0 +1,88 @@
+"""The `run` command: plan, play, report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack, closing
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from claude_run import __version__
+from claude_run.cli.planning import load_scenarios, make_plan, refuse_unpriced
+from claude_run.cli.playing import Job, connect, perform
+from claude_run.cli.reports import finish
+from claude_run.cli.talk import say
+from claude_run.cli.terminal import Terminal
+from claude_run.plan.prices import price_table
+from claude_run.record.folder import RunFolder
+from claude_run.record.recording import Recording
+from claude_run.record.redact import Redactor
+from claude_run.record.run import Planned, Run
+
+if TYPE_CHECKING:
+    from claude_run.cli.options import RunOptions
+    from claude_run.cli.wiring import World
+    from claude_run.plan.matrix import Plan
+
+
+def run(options: RunOptions, world: World) -> int:
+    """Play what the options select and return the exit code."""
+    plan = make_plan(options, load_scenarios(options))
+    refuse_unpriced(options, plan)
+    terminal = Terminal.of(options)
+    folder = asyncio.run(_play(options, plan, terminal=terminal, world=world))
+    return finish(folder, terminal, as_json=options.json)
+
+
+def list_conversations(options: RunOptions) -> int:
+    """Print the ids of the selected conversations, one a line."""
+    for conversation in make_plan(options, load_scenarios(options)).conversations:
+        say(conversation.id)
+    return 0
+
+
+async def _play(options: RunOptions, plan: Plan, *, terminal: Terminal, world: World) -> RunFolder:
+    job = Job(
+        options=options,
+        conversations=plan.conversations,
+        earlier={},
+        recording=_recording(options),
+        spent_usd=Decimal(0),
+    )
+    async with AsyncExitStack() as stack:
+        messages = await connect(options, plan.conversations, stack)
+        folder = RunFolder.create(
+            _run_of(options, plan, created_at=world.clock.now()),
+            out=options.out,
+            stamp=datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ"),
+            disk=world.disk,
+            redactor=Redactor.from_environment(os.environ),
+        )
+        journal = stack.enter_context(closing(folder.open_journal()))
+        await perform(
+            job, journal=journal, messages=messages, progress=terminal.progress(), clock=world.clock
+        )
+    return folder
+
+
+def _recording(options: RunOptions) -> Recording | None:
+    path = options.replay or options.reuse
+    return None if path is None else Recording.open(path)
+
+
+def _run_of(options: RunOptions, plan: Plan, *, created_at: str) -> Run:
+    scenarios = list(plan.pass_rates)
+    return Run(
+        name=scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)}-scenarios",
+        claude_run=__version__,
+        created_at=created_at,
+        paths=options.paths,
+        options=options.to_json(),
+        files=plan.files,
+        pass_rates=plan.pass_rates,
+        prices=price_table(),
+        simulated=options.simulate,
+        conversations=tuple(map(Planned.of, plan.conversations)),
+    )

@@ -1,0 +1,62 @@
+"""The real command in a process of its own, with an environment that holds nothing but what a test gives it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMMAND = Path(sys.executable).with_name("claude-run")
+SCENARIOS = Path(__file__).parent.parent.parent / "scenarios"
+QUICKSTART = SCENARIOS / "quickstart.yaml"
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a process ended and what it said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def claude_run(*arguments: str | Path, cwd: Path, **options: Any) -> Ended:
+    """Run the command to its end in `cwd`, which is its home too; `options` are those of `execute`."""
+    return execute([str(COMMAND), *map(str, arguments)], cwd=cwd, **options)
+
+
+def python(code: str, *arguments: str | Path, cwd: Path) -> Ended:
+    """Run a piece of Python that calls the command's entry in its own way."""
+    return execute([sys.executable, "-c", code, *map(str, arguments)], cwd=cwd)
+
+
+def execute(
+    command: list[str], *, cwd: Path, stdout: Any = subprocess.PIPE, env: Mapping[str, str] | None = None
+) -> Ended:
+    """Run a command; no traceback may ever show on its stderr."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment(cwd, env),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE_S,
+        check=False,
+        encoding="utf-8",
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    return Ended(code=done.returncode, stdout=done.stdout or "", stderr=done.stderr)
+
+
+def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return an environment without keys, colours or the width of a terminal."""
+    return {"PATH": os.environ["PATH"], "HOME": str(home), **(more or {})}
