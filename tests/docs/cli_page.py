@@ -1,0 +1,76 @@
+"""The reference page of the command line, from the Typer app and the exit codes."""
+
+from __future__ import annotations
+
+import typer.main
+from typer.testing import CliRunner
+
+from claude_run.cli.app import app
+from claude_run.errors import PRECEDENCE, ExitCode
+from tests.docs.tables import table
+
+_HEAD = """\
+# Command line
+
+A first argument that is no command means `run`: `claude-run scenarios/foo.yaml` plays a scenario. Paths,
+folders and globs mix. Data goes to stdout, all talk to stderr. `claude-run --version` prints the version.
+"""
+
+_MEANING = {
+    ExitCode.PASSED: "all passed",
+    ExitCode.FAILED: "a check failed, in more repeats than `pass_rate` allows",
+    ExitCode.USAGE: "a scenario or an option is wrong; nothing was sent",
+    ExitCode.NOT_MEASURED: "something could not be measured: API, network, disk",
+    ExitCode.CAPPED: "stopped by a cap on cost or time",
+    ExitCode.NOTHING_SELECTED: "the options select nothing",
+    ExitCode.BUG: "a bug of claude-run; it says where the details were written",
+    ExitCode.INTERRUPTED: "SIGINT (Ctrl-C), after a graceful stop",
+    ExitCode.TERMINATED: "SIGTERM, after a graceful stop",
+}
+
+_ENVIRONMENT = """\
+## Environment
+
+| variable | does |
+| --- | --- |
+| `ANTHROPIC_API_KEY` | the key; the SDK's other ways to log in work too |
+| `ANTHROPIC_BASE_URL` | another server that speaks the Messages API |
+| `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE` | colours of the terminal; `--color` wins over them |
+
+With `--simulate` none of the first two is read.
+"""
+
+
+def page() -> str:
+    """Return docs/reference/cli.md."""
+    return "\n".join([_HEAD, _help(), *map(_command, commands()), _exit_codes(), _ENVIRONMENT])
+
+
+def commands() -> tuple[str, ...]:
+    """Return the names of all commands, in the order of the help text."""
+    group = typer.main.get_group(app)
+    return tuple(group.commands)
+
+
+def _command(name: str) -> str:
+    return f"## claude-run {name}\n\n{_help(name)}"
+
+
+def _help(*arguments: str) -> str:
+    # COLUMNS holds the width, whatever terminal this runs in.
+    runner = CliRunner(env={"COLUMNS": "100", "NO_COLOR": "1"})
+    result = runner.invoke(app, [*arguments, "--help"], prog_name="claude-run")
+    text = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
+    return f"```text\n{text}\n```\n"
+
+
+def _exit_codes() -> str:
+    rows = [[str(int(code)), _MEANING[code]] for code in ExitCode]
+    order = " > ".join(str(int(code)) for code in PRECEDENCE)
+    return "\n".join(
+        [
+            "## Exit codes\n",
+            table(["code", "meaning"], rows),
+            f"\nWhere several hold, the first of these wins: {order}.\n",
+        ]
+    )

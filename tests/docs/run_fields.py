@@ -1,0 +1,274 @@
+"""What every field of a run's files means; test_transcripts_page.py holds this against real files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.docs.tables import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Fields = tuple[Field, ...]
+
+
+def _fields(text: str) -> Fields:
+    """Read one field a line: name, type and meaning, separated by semicolons."""
+    rows: Sequence[Sequence[str]] = [line.split("; ", 2) for line in text.strip().splitlines()]
+    return tuple(Field(name=name.strip(), type=kind, about=about) for name, kind, about in rows)
+
+
+LINE = _fields("""
+    schema_version; integer; 1. It grows when a field changes its meaning or goes away, not for a new one.
+    conversation_id; string; `scenario/case/variant/model/repeat`, parts that are not used left out.
+    scenario; string; The scenario's name.
+    path; string; The scenario's file, as it was given.
+    case; string or null; The case's id.
+    variant; string or null; The variant's id.
+    model; string; The model that was asked for. Each reply says which one answered.
+    model_label; string; The model's name in ids and tables.
+    repeat; integer or null; Which of the repeats, from 1; null where each is played once.
+    vars; object or null; The variables that the texts were rendered with.
+    tags; list of strings or null; The scenario's tags.
+    system; list of blocks or null; The system prompt as sent.
+    params; object or null; The request parameters as sent, without system and messages.
+    turns; list of turns; Every turn of the script, sent or not. Empty where nothing was started.
+    checks; list of checks; The results of the expectations on the conversation as a whole.
+    outcome; string; `passed`, `failed`, `errored` or `skipped`.
+    error; string or null; Why it was errored or cut off, in words.
+    error_turn; integer or null; The turn that the error belongs to.
+    warnings; list of strings; What was odd but did not stop it, such as a reply cut at `max_tokens`.
+    usage; usage or null; The sum over all replies.
+    cost_usd; number or null; The sum over all replies; null where one of them is unpriced.
+    uncertain_cost_usd; number or null; The most that attempts without a reply may have cost on top.
+    started_at; string or null; ISO 8601, UTC.
+    duration_s; number or null; From the start to the end, waiting included.
+    simulated; boolean or null; Whether a reply was made up by the simulator.
+    replayed; boolean or null; Whether a reply was taken from a recording.
+""")
+
+TURN = _fields("""
+    index; integer; Its place in the script, from 1.
+    role; string; `user`, `assistant` (scripted history) or `system`.
+    content; string, list of blocks or null; As sent; null where it was never sent.
+    skipped; boolean; Whether it was never sent.
+    reply; reply or null; The answer to a `user` turn. Null for scripted history and where none came.
+    usage; usage or null; The sum over the turn's replies.
+    cost_usd; number or null; The same sum in US dollars; null where it is unpriced.
+    latency_s; number or null; Seconds from sending to the whole reply; of several exchanges the sum.
+    attempts; integer or null; How often requests of this turn were sent.
+    exchanges; list of exchanges or null; Where the turn needed several requests; null otherwise.
+    checks; list of checks; The results of the turn's expectations.
+""")
+
+REPLY = _fields("""
+    text; string; The text blocks, joined. Of several exchanges, all of them.
+    content; list of blocks; The API's content blocks, verbatim; of several exchanges those of the last.
+    stop_reason; string; As the API says it.
+    stop_sequence; string or null; The stop sequence that was hit.
+    stop_details; object or null; What the API says about a refusal.
+    model; string; The model that answered.
+    id; string; The message's id.
+    request_id; string or null; The `request-id` header, for questions to the vendor.
+    received_at; string or null; ISO 8601, UTC.
+    simulated; boolean; Whether the simulator made it up.
+    replayed; boolean; Whether it was taken from a recording.
+""")
+
+EXCHANGE = _fields("""
+    reply; reply; The answer to this request.
+    usage; usage; Its token counts.
+    cost_usd; number or null; Its cost.
+    latency_s; number; Seconds from sending to the whole reply.
+    attempts; integer; How often this request was sent.
+""")
+
+CHECK = _fields("""
+    kind; string; The expectation, such as `contains`.
+    status; string; `passed`, `failed`, or `errored` where nobody can tell.
+    message; string; One sentence that says what was expected and what was found.
+    expected; any; Short, for a person to compare.
+    actual; any; Short, for a person to compare.
+    label; string or null; The label that the scenario gives it.
+    position; object; Where it stands: `path`, `line` and `column`, from 1.
+    children; list of checks; What stands inside `not`, `any_of` and `all_of`.
+""")
+
+USAGE = _fields("""
+    input_tokens; integer; What lies behind the last cache breakpoint only.
+    output_tokens; integer; All that was billed as output, thinking included.
+    cache_creation_input_tokens; integer or null; Written to the prompt cache.
+    cache_read_input_tokens; integer or null; Read from the prompt cache.
+    cache_creation; object; What was written: `ephemeral_5m_input_tokens`, `ephemeral_1h_input_tokens`.
+    output_tokens_details; object; `thinking_tokens`, where the API tells.
+    server_tool_use; object; `web_search_requests`, `web_fetch_requests`.
+""")
+
+SUMMARY = _fields("""
+    schema_version; integer; As in the transcripts.
+    name; string; The scenario's name, or how many there are.
+    claude_run; string; The version that played the run.
+    started_at; string; ISO 8601, UTC.
+    ended_at; string or null; ISO 8601, UTC; null for a run that was cut off.
+    duration_s; number or null; From the start to the end.
+    exit_code; integer; What the process ended with.
+    exit_reason; string; The same in words.
+    simulated; boolean; Whether a reply was made up by the simulator.
+    replayed; boolean; Whether a reply was taken from a recording.
+    totals; totals; Of the whole run.
+    models; object; Totals by the model's label.
+    cases; list of cases; How the repeats of each case, variant and model did.
+    unpriced_models; list of strings; Models that answered and have no known price.
+    prices; string; The price table and its version.
+""")
+
+TOTALS = _fields("""
+    conversations; integer; How many were planned.
+    passed; integer; How many of them passed.
+    failed; integer; How many failed a check.
+    errored; integer; How many could not be measured.
+    skipped; integer; How many were not started, or cut off.
+    replies; integer; How many requests were answered.
+    usage; usage; The sum over all replies.
+    cost_usd; number or null; The sum over all replies; null where one of them is unpriced.
+    uncertain_cost_usd; number; The most that attempts without a reply may have cost on top.
+""")
+
+CASE = _fields("""
+    name; string; `scenario/case/variant/model`, parts that are not used left out.
+    passed; integer; How many repeats passed.
+    measured; integer; How many passed or failed.
+    repeats; integer; How many were planned.
+    required; number; The share that must pass: `pass_rate`.
+    met; boolean; Whether it did.
+""")
+
+RUN = _fields("""
+    schema_version; integer; As in the transcripts.
+    name; string; The scenario's name, or how many there are.
+    claude_run; string; The version that played the run.
+    created_at; string; ISO 8601, UTC.
+    paths; list of strings; The paths of the command line.
+    options; object; The options that shape the run.
+    files; object; For each scenario's path the SHA-256 of all that it reads.
+    pass_rates; object; For each scenario the share of repeats that must pass.
+    prices; string; The price table and its version.
+    simulated; boolean; Whether it was played against the simulator.
+    models; list of strings; The models that were asked for.
+    conversations; list of objects; The plan: the identity of each conversation, fields as in the transcripts.
+""")
+
+FRAME = _fields("""
+    crc; string; CRC-32 of the rest of the line, eight hexadecimal digits.
+    seq; integer; The number of the line, from 0.
+    event; string; What happened: one of the kinds below.
+""")
+
+EVENTS: Mapping[str, tuple[str, Fields]] = {
+    "journal": (
+        "The first line of the file.",
+        _fields("version; integer; 1. A journal of another version is refused."),
+    ),
+    "start": (
+        "A conversation begins.",
+        _fields("""
+            conversation_id; string; Its id. The fields up to `repeat` are as in the transcripts.
+            scenario; string; The scenario's name.
+            path; string; The scenario's file.
+            case; string or null; The case's id.
+            variant; string or null; The variant's id.
+            model; string; The model that is asked for.
+            model_label; string; The model's name in ids.
+            repeat; integer or null; Which of the repeats.
+            vars; object; The variables.
+            tags; list of strings; The scenario's tags.
+            system; list of blocks or null; The system prompt as sent.
+            params; object; The request parameters as sent.
+            roles; list of strings; The roles of the scripted turns.
+            at; string; ISO 8601, UTC.
+        """),
+    ),
+    "request": (
+        "A request was made up. It is written once, however often it is sent.",
+        _fields("""
+            conversation_id; string; Whose it is.
+            turn; integer; The user turn that it asks for, from 0.
+            key; string; SHA-256 of the canonical request and of the conversation's identity.
+            sent; list of objects; The messages that it adds to the history: `turn`, `role`, `content`.
+        """),
+    ),
+    "attempt": (
+        "A request is about to be sent.",
+        _fields("""
+            conversation_id; string; Whose it is.
+            turn; integer; The user turn, from 0.
+            key; string; The request's key.
+            n; integer; The number of the attempt, from 1.
+            worst_cost_usd; number or null; The most that it may cost; null where the model is unpriced.
+            at; string; ISO 8601, UTC.
+        """),
+    ),
+    "reply": (
+        "A whole reply arrived.",
+        _fields("""
+            conversation_id; string; Whose it is.
+            turn; integer; The user turn, from 0.
+            key; string; The request's key.
+            n; integer; The attempt that brought it.
+            body; object; The API's JSON, verbatim.
+            request_id; string or null; The `request-id` header.
+            latency_s; number; Seconds from sending to the whole reply.
+            cost_usd; number or null; What it cost; null where it is unpriced.
+            simulated; boolean; Whether the simulator made it up.
+            replayed; boolean; Whether it was taken from a recording.
+            at; string; ISO 8601, UTC.
+        """),
+    ),
+    "failure": (
+        "An attempt brought no reply.",
+        _fields("""
+            conversation_id; string; Whose it is.
+            turn; integer; The user turn, from 0.
+            key; string; The request's key.
+            n; integer; The attempt.
+            failure; failure; Why.
+            at; string; ISO 8601, UTC.
+        """),
+    ),
+    "end": (
+        "A conversation is over.",
+        _fields("""
+            conversation_id; string; Whose it is.
+            outcome; string; As in the transcripts.
+            error; string or null; As in the transcripts.
+            error_turn; integer or null; The turn that the error belongs to, from 0.
+            warnings; list of strings; As in the transcripts.
+            turn_checks; list of pairs; A turn's number, from 0, and its checks.
+            checks; list of checks; Those on the conversation as a whole.
+            duration_s; number; From the start to the end.
+            at; string; ISO 8601, UTC.
+        """),
+    ),
+    "run": (
+        "A process began to play the run, or ended in order. Only `ended` has the last three.",
+        _fields("""
+            what; string; `started` or `ended`.
+            at; string; ISO 8601, UTC.
+            duration_s; number; How long the process played.
+            stop; integer or null; The exit code of what stopped the run early; null when all was played.
+            reason; string or null; The same in words.
+        """),
+    ),
+}
+
+FAILURE = _fields("""
+    kind; string; Such as `status`, `connection`, `timeout`, `invalid_reply` or `truncated`.
+    message; string; In words.
+    status; integer or null; The HTTP status.
+    type; string or null; The API's error type.
+    code; string or null; The API's error code.
+    request_id; string or null; The `request-id` header.
+    retry_after_s; number or null; How long the API asks to wait.
+    may_retry; boolean; Whether it makes sense to try again.
+    paid; string; `no`, or `maybe` where the API may bill it.
+""")

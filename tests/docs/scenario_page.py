@@ -1,0 +1,148 @@
+"""The reference page of the scenario file, from its JSON Schema and the registry of checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from claude_run.checks.registry import default_registry
+from claude_run.scenario.keys import WRAPPERS
+from claude_run.scenario.schema import build
+from tests.docs.schema_words import type_in_words
+from tests.docs.tables import table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+WRAPPER_EXAMPLES: Mapping[str, Any] = {
+    "not": {"contains": "guarantee"},
+    "any_of": [{"contains": "30 days"}, {"contains": "a month"}],
+    "all_of": [{"starts_with": "Yes"}, {"max_words": 50}],
+}
+
+_HEAD = """\
+# Scenario file
+
+A scenario is one YAML file. Examples stand in [scenarios/](../../scenarios), and `claude-run schema` prints
+the JSON Schema that this page is made from. With this first line an editor checks the file while you type,
+and shows what each key means:
+
+    # yaml-language-server: $schema=claude-run.schema.json
+
+`claude-run check` finds everything that is wrong, with line and column, and sends nothing.
+
+## Rules
+
+- YAML 1.2 with its core schema: `no` is a text, and so is `2026-03-03`. Duplicate keys, anchors, aliases
+  and tags are refused, and so are files over 1 MiB or deeper than 64 levels.
+- An unknown key is an error. Keys that begin with `x-` are your own and mean nothing to claude-run.
+- Texts are templates: `{{ name }}` is a variable, `{{ saved.name }}` a text kept from an earlier reply. The
+  language is a sandboxed part of Jinja2. A variable that is not defined is an error, and so is one that is
+  never used. Variables themselves, cases, saved texts and replies are data: they are never rendered.
+- Paths are relative to the scenario's folder and may not leave it.
+- The first turn is a `user` turn. A scripted `assistant` turn follows a `user` turn, which then gets no
+  reply of its own. A `system` turn follows the `user` turn whose reply it steers. No script ends with an
+  `assistant` turn.
+- A scenario holds no code, no address, no key, and reads no environment.
+"""
+
+_EXPECTATIONS = """\
+Each entry of an `expect` names one of these, and may add a `label`, its name in reports. All are evaluated,
+whatever the others say. One that cannot be evaluated is errored, never passed. Texts in them are templates
+where nothing else is said. On the conversation as a whole, the text is all replies together and numbers are
+totals.
+"""
+
+_OBJECTS = (
+    ("Models", "model", "An entry of `models` is a model's id, or an object:"),
+    ("Cases", "case", "An entry of `cases`. In a CSV file each column but `id` is a variable."),
+    ("Variants", "variant", "An entry of `variants`. What it does not name stays as it is."),
+    ("User turn", "user_turn", ""),
+    ("Assistant turn", "assistant_turn", ""),
+    ("System turn", "system_turn", ""),
+    ("Text block", "text_block", "Content is a text, or a list of blocks. These three are short forms:"),
+    ("Image block", "image_block", ""),
+    ("Document block", "document_block", "Any other block stands in the API's own form, with its `type`."),
+)
+
+
+def page() -> str:
+    """Return docs/reference/scenario.md."""
+    schema: Any = build(default_registry())
+    return "\n".join([_HEAD, *_keys(schema), *_expectations(schema)])
+
+
+def _keys(schema: Any) -> Iterator[str]:
+    definitions = schema["definitions"]
+    # What a model and a variant may override is what goes to the API.
+    params = set(definitions["model"]["properties"]) & set(definitions["variant"]["properties"])
+    yield "## Top level\n"
+    yield _table(schema, leave_out=params)
+    yield "\n## Request parameters\n"
+    yield "They stand at the top level, or in a model or variant, and go to the API as they are.\n"
+    yield _table(schema, leave_out=set(schema["properties"]) - params)
+    yield ""
+    for title, name, about in _OBJECTS:
+        yield f"## {title}\n"
+        if about:
+            yield f"{about}\n"
+        takes_params = params <= set(definitions[name]["properties"])
+        yield _table(definitions[name], leave_out=params if takes_params else ())
+        if takes_params:
+            yield "\nAnd every request parameter."
+        yield ""
+
+
+def _table(schema: Any, *, leave_out: Collection[str]) -> str:
+    required = schema.get("required", ())
+    rows = [
+        [
+            f"`{name}`" + (" (required)" if name in required else ""),
+            type_in_words(value),
+            value.get("description", ""),
+        ]
+        for name, value in schema["properties"].items()
+        if name not in leave_out
+    ]
+    return table(["key", "type", "meaning"], rows)
+
+
+def _expectations(schema: Any) -> Iterator[str]:
+    properties = schema["definitions"]["expectation"]["properties"]
+    yield "## Expectations\n"
+    yield _EXPECTATIONS
+    for kind, example in examples().items():
+        value = properties[kind]
+        yield f"### `{kind}`\n"
+        yield f"{value['description']}\n"
+        yield f"Takes: {type_in_words(value)}.\n"
+        options = _options(value)
+        if options:
+            yield table(["key", "type", "meaning"], options) + "\n"
+        yield f"```yaml\n- {_in_yaml({kind: example})}\n```\n"
+
+
+def examples() -> dict[str, Any]:
+    """Return a value for every kind of expectation, wrappers included."""
+    registry = default_registry()
+    return {
+        kind: WRAPPER_EXAMPLES[kind] if kind in WRAPPERS else registry.example(kind)
+        for kind in registry.kinds()
+    }
+
+
+def _in_yaml(expectation: Mapping[str, Any]) -> str:
+    """Return the only key with its value on one line, as it stands in an `expect`."""
+    flow = yaml.safe_dump(expectation, default_flow_style=True, sort_keys=False, width=1000)
+    return str(flow).strip().removeprefix("{").removesuffix("}")
+
+
+def _options(schema: Any) -> list[list[str]]:
+    """Return the keys of the object forms of a value that say what they are for."""
+    return [
+        [f"`{name}`", type_in_words(value), value["description"]]
+        for form in schema.get("anyOf", ())
+        for name, value in form.get("properties", {}).items()
+        if "description" in value
+    ]

@@ -1,0 +1,97 @@
+"""The reference page of the files that a run leaves, from the tables of `run_fields`."""
+
+from __future__ import annotations
+
+from tests.docs import run_fields as run
+from tests.docs.tables import field_table
+
+_HEAD = """\
+# The files of a run
+
+A run leaves a folder: `outputs/<UTC time>-<name>/`, or the one that `-o` names. `outputs/latest` points to
+the newest.
+
+| file | holds |
+| --- | --- |
+| `run.json` | version, options, file hashes, and the plan |
+| `journal.jsonl` | every attempt and reply, as they came: the source of truth |
+| `transcripts.jsonl` | one conversation a line |
+| `transcripts.md` | the same to read |
+| `summary.json` | the run in numbers |
+| `summary.md` | the same to read |
+
+All but the first two are derived, and `claude-run report` writes them again. Only their owner can read the
+folder and the files. Beside the journal stands `journal.lock`, with the process id of who writes it, and
+`journal.torn` where a torn line was cut off.
+
+JSON is ASCII with escapes. Numbers are numbers, money is US dollars, times are seconds. A value that is
+absent is null, so that every field is always there.
+"""
+
+_LINES = """\
+Each line is the object of one conversation, in the order of the plan. A conversation that was never started
+has a line too, with null for what is not known.
+"""
+
+_USAGE = """\
+The API's names, nested as the API nests them. The whole prompt is `input_tokens` and both cache counts
+together.
+"""
+
+_EVENTS = """\
+One event a line ([why so](../decisions/0004-journal-lines.md)). Turns are counted from 0 here. Each line
+has:
+"""
+
+
+def page() -> str:
+    """Return docs/reference/transcripts.md."""
+    return "\n".join([_HEAD, *_transcripts(), *_summary(), *_run_json(), *_journal()])
+
+
+def _transcripts() -> list[str]:
+    return [
+        "## transcripts.jsonl\n",
+        _LINES,
+        field_table(run.LINE),
+        "\n### Turn\n",
+        field_table(run.TURN),
+        "\n### Reply\n",
+        field_table(run.REPLY),
+        "\n### Exchange\n",
+        field_table(run.EXCHANGE),
+        "\n### Check\n",
+        field_table(run.CHECK),
+        "\n### Usage\n",
+        _USAGE,
+        field_table(run.USAGE),
+        "",
+    ]
+
+
+def _summary() -> list[str]:
+    return [
+        "## summary.json\n",
+        field_table(run.SUMMARY),
+        "\n### Totals\n",
+        field_table(run.TOTALS),
+        "\n### Case\n",
+        field_table(run.CASE),
+        "",
+    ]
+
+
+def _run_json() -> list[str]:
+    return ["## run.json\n", field_table(run.RUN), ""]
+
+
+def _journal() -> list[str]:
+    parts = [
+        "## journal.jsonl\n",
+        _EVENTS,
+        field_table(run.FRAME),
+        "",
+    ]
+    for name, (about, fields) in run.EVENTS.items():
+        parts += [f"### `{name}`\n", f"{about}\n", field_table(fields), ""]
+    return [*parts, "### Failure\n", field_table(run.FAILURE), ""]
