@@ -47,6 +47,11 @@ class ClaudeRunError(Exception):
 
     exit_code = ExitCode.BUG
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines to show. Whatever a text holds it is one, unless the error itself makes several."""
+        return (str(self),)
+
 
 class InputError(ClaudeRunError):
     """The user's files or options are wrong."""

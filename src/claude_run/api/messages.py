@@ -31,6 +31,12 @@ STREAM_ABOVE = 16_000
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a reply, after decompression, beyond which it is refused."""
 
+_HEADERS = {
+    "user_profile_id": "anthropic-user-profile-id",
+    "workspace_id": "anthropic-workspace-id",
+}
+"""Parameters of `messages.create` that the API takes as headers."""
+
 SIMULATOR_HEADER = "claude-run-simulator"
 
 
@@ -54,14 +60,15 @@ class AnthropicMessages:
             _fail(Failure(kind="credentials", message=str(error), may_retry=False, paid="no"), error)
 
     def _open(self, request: Request, *, streamed: bool) -> Any:  # noqa: ANN401 - the SDK's context manager
-        body = dict(request.body)
+        body = {key: value for key, value in request.body.items() if key not in {"model", "max_tokens"}}
+        headers = {header: str(body.pop(name)) for name, header in _HEADERS.items() if name in body}
         return self._client.messages.with_streaming_response.create(
             model=request.model,
             max_tokens=request.max_tokens,
             messages=body.pop("messages"),  # type: ignore[arg-type] # JSON that goes out as it is
             stream=streamed,
-            extra_body={key: value for key, value in body.items() if key not in {"model", "max_tokens"}},
-            extra_headers=extra_headers(request.model, request.body),
+            extra_body=body,
+            extra_headers={**headers, **extra_headers(request.model, request.body)},
         )
 
 

@@ -47,10 +47,11 @@ def _explain(error: BaseException, redactor: Redactor) -> ExitCode:
     """Say on stderr what went wrong, and return the code for it."""
     match error:
         case InvalidScenarioError():
-            complain(str(error))
+            complain(*error.lines)
             return error.exit_code
         case ClaudeRunError():
-            complain(f"error: {error}")
+            first, *more = error.lines
+            complain(f"error: {first}", *more)
             return error.exit_code
         case KeyboardInterrupt():
             complain("interrupted")

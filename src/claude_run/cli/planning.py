@@ -47,7 +47,7 @@ def load_scenarios(options: RunOptions) -> tuple[Scenario, ...]:
         raise InvalidScenarioError(errors)
     warnings = [warning for each in found for warning in each.warnings]
     if warnings and not options.quiet:
-        complain(render(warnings, severity="warning"))
+        complain(*render(warnings, severity="warning").split("\n"))
     return scenarios
 
 

@@ -70,7 +70,10 @@ async def perform(
     """Play the job and write down how it began and ended."""
     begin = clock.monotonic()
     journal.append_run("started", at=clock.now())
-    halt = await _play(job, journal=journal, messages=messages, progress=progress, clock=clock)
+    try:
+        halt = await _play(job, journal=journal, messages=messages, progress=progress, clock=clock)
+    finally:
+        await journal.settled()
     journal.append_run(
         "ended",
         at=clock.now(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, cast
 
-from claude_run.report.safe import safe_terminal
+from claude_run.record.plain_json import plain_json
+from claude_run.report.safe import safe_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,19 +42,19 @@ def redacted_streams(redactor: Redactor) -> Iterator[None]:
         sys.stdout, sys.stderr = streams
 
 
-def complain(text: str) -> None:
-    """Write talk to stderr, made safe for a terminal."""
-    _write(sys.stderr, safe_terminal(text) + "\n")
+def complain(*lines: str) -> None:
+    """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds."""
+    _write(sys.stderr, "".join(f"{safe_line(line)}\n" for line in lines))
 
 
-def say(text: str) -> None:
-    """Write a line of data to stdout, made safe for a terminal."""
-    _write(sys.stdout, safe_terminal(text) + "\n")
+def say(line: str) -> None:
+    """Write one line of data to stdout, safe for a terminal."""
+    _write(sys.stdout, f"{safe_line(line)}\n")
 
 
 def say_json(value: object) -> None:
-    """Write a JSON document to stdout, in ASCII."""
-    _write(sys.stdout, json.dumps(value, ensure_ascii=True, allow_nan=False, indent=2) + "\n")
+    """Write a JSON document to stdout, in printable ASCII."""
+    _write(sys.stdout, plain_json(value, indent=2) + "\n")
 
 
 def _write(stream: TextIO, text: str) -> None:

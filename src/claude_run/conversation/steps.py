@@ -226,20 +226,29 @@ def _request(conversation: Conversation, messages: Sequence[Json], scribe: Scrib
 def system_blocks(conversation: Conversation, scribe: Scribe) -> list[Json]:
     """Return the system prompt as it is sent: text blocks, the last one a cache breakpoint.
 
-    There is none with `cache: off`, and breakpoints that the scenario sets itself are left as they are.
+    There is none with `cache: off`, nor where the scenario sets breakpoints itself: the API takes four.
+    Blocks that render to nothing are left out, because the API refuses them.
     """
     if conversation.system is None:
         return []
     system = conversation.system
     parts = (TextBlock(text=system),) if isinstance(system, Text) else system
-    blocks = [_block(part, scribe, {}) for part in parts]
-    if _caches(conversation) and not any("cache_control" in block for block in blocks):
+    blocks = [block for part in parts if (block := _block(part, scribe, {})) != {"type": "text", "text": ""}]
+    if blocks and _caches(conversation):
         blocks[-1] = {**blocks[-1], "cache_control": _cache_control(conversation)}
     return [*blocks]
 
 
 def _caches(conversation: Conversation) -> bool:
-    return conversation.cache != "off" and "cache_control" not in conversation.params
+    return conversation.cache != "off" and not _sets_breakpoints(conversation)
+
+
+def _sets_breakpoints(conversation: Conversation) -> bool:
+    tools: Any = conversation.params.get("tools", ())
+    contents = (conversation.system, *(turn.content for turn in conversation.turns))
+    blocks = [block for content in contents if isinstance(content, tuple) for block in content]
+    written = [block.extra if isinstance(block, TextBlock) else block.value for block in blocks]
+    return any("cache_control" in each for each in (conversation.params, *tools, *written))
 
 
 def _cache_control(conversation: Conversation) -> dict[str, Json]:

@@ -25,12 +25,20 @@ _SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 _WORDS = ("and", "or", "not")
 
 
+class ExpressionError(InputError):
+    """A `-k` expression cannot be read; the text shows it with a caret under the place."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(str(self).split("\n"))
+
+
 def parse_expression(source: str) -> Predicate:
     """Read a `-k` expression and return the predicate over a conversation's names.
 
     Grammar: words joined by `and`, `or`, `not` and parentheses, `not` binding tightest and `or` loosest. A
     word, bare or quoted, holds where it is a part of any of the names; case does not matter. Anything else
-    raises InputError with the column.
+    raises ExpressionError with the column.
     """
     parser = _Parser(source)
     predicate = parser.any_of()
@@ -161,4 +169,4 @@ class _Parser:
 
     def _fail(self, message: str, column: int) -> NoReturn:
         caret = " " * width(visible(self._source[:column])) + "^"
-        raise InputError(f"-k, column {column + 1}: {message}\n  {visible(self._source)}\n  {caret}")
+        raise ExpressionError(f"-k, column {column + 1}: {message}\n  {visible(self._source)}\n  {caret}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from claude_run.errors import InputError, StorageError
 from claude_run.record.disk import LocalDisk, replace_file
 from claude_run.record.journal import Journal
+from claude_run.record.plain_json import plain_json
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from claude_run.record.disk import Disk
+    from claude_run.scenario.model import Json
 
 OUTPUTS = Path("outputs")
 LATEST = "latest"
@@ -60,19 +62,20 @@ class RunFolder:
         """
         path = out if out is not None else OUTPUTS / f"{stamp}-{slug(run.name)}"
         try:
-            path = path if out is not None else _fresh(path)
             folder = cls(path, disk=disk, redactor=redactor)
-            if folder.journal.exists() or folder.run_json.exists():
+            if out is None:
+                folder.path = _make_fresh(folder.disk, path)
+            elif folder.journal.exists() or folder.run_json.exists():
                 raise InputError(
                     f"{path} already holds a run: pass --resume {path}, or another folder with -o"
                 )
-            if not path.is_dir():
+            elif not path.is_dir():
                 folder.disk.make_folder(path)
         except OSError as error:
             raise StorageError(f"{path} cannot be created: {error.strerror or error}; pass -o DIR") from error
         folder.write_json("run.json", run.to_json())
         if out is None:
-            _point_latest(folder.disk, path)
+            _point_latest(folder.disk, folder.path)
         return folder
 
     @classmethod
@@ -94,10 +97,9 @@ class RunFolder:
             raise StorageError(f"{self.run_json} is no JSON: {error}") from error
         return Run.from_json(value, path=str(self.run_json))
 
-    def write_json(self, name: str, value: object) -> None:
+    def write_json(self, name: str, value: Json) -> None:
         """Write a JSON file for people and programs, atomically."""
-        text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=2) + "\n"
-        self.write(name, [text.encode()])
+        self.write(name, [plain_json(self.redactor.json(value), indent=2).encode() + b"\n"])
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """Write a derived file, atomically; `parts` may be produced one by one."""
@@ -119,13 +121,17 @@ def slug(text: str) -> str:
     return plain[:_MAX_SLUG].rstrip("-.") or "run"
 
 
-def _fresh(path: Path) -> Path:
-    """Return the path, numbered where a run of the same second already took it."""
+def _make_fresh(disk: Disk, path: Path) -> Path:
+    """Make the folder, numbered where another run of the same second already took its name."""
     candidate, number = path, 1
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.name}-{number}")
-    return candidate
+    while True:
+        try:
+            disk.make_folder(candidate)
+        except FileExistsError:
+            number += 1
+            candidate = path.with_name(f"{path.name}-{number}")
+        else:
+            return candidate
 
 
 def _point_latest(disk: Disk, path: Path) -> None:

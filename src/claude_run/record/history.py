@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.events import Ended, Replied, Started
+from claude_run.conversation.exchange import Reply
 from claude_run.conversation.transcript import uncertain_usd
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import decode
@@ -60,8 +61,13 @@ def read_history(path: Path) -> History:
     for line in read_lines(path):
         kind = line.value["event"]
         if kind == "run":
-            ending = _ending(line.value, played_s)
-            played_s += float(line.value.get("duration_s") or 0.0)
+            try:
+                ending = _ending(line.value, played_s)
+            except (TypeError, ValueError) as error:
+                raise StorageError(
+                    f"{path}:{line.number}: a line on the run does not fit: {error}"
+                ) from error
+            played_s = ending.duration_s or played_s
         elif kind != "journal":
             event = _decoded(line.value, f"{path}:{line.number}")
             if isinstance(event, Started):
@@ -73,9 +79,12 @@ def read_history(path: Path) -> History:
 
 def _decoded(value: Mapping[str, Any], place: str) -> Event:
     try:
-        return decode(value)
+        event = decode(value)
+        if isinstance(event, Replied):
+            Reply.from_body(event.body)
     except ValueError as error:
         raise StorageError(f"{place}: {error}") from error
+    return event
 
 
 def _ending(value: Mapping[str, Any], played_s: float) -> Ending:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from claude_run.errors import InputError, StorageError
 from claude_run.record.codec import encode
 from claude_run.record.disk import LocalDisk, sync_folder, write_whole
+from claude_run.record.plain_json import plain_json
 from claude_run.record.redact import Redactor
 
 if TYPE_CHECKING:
@@ -99,6 +100,11 @@ class Journal:
             await asyncio.shield(self._sync)
         self._refuse_if_broken()
 
+    async def settled(self) -> None:
+        """Return when no sync is under way any more, so that the file may be closed."""
+        if self._sync is not None:
+            await asyncio.wait({self._sync})
+
     def close(self) -> None:
         """Close the file and release the lock; StorageError when the disk reports a late failure."""
         try:
@@ -118,7 +124,7 @@ class Journal:
 
     def _append(self, value: Mapping[str, Json]) -> None:
         self._refuse_if_broken()
-        line = _framed({"seq": self._seq, **value}, self._redactor)
+        line = _framed(self._redactor.json({"seq": self._seq, **value}))
         try:
             taken = self._disk.write(self._descriptor, line)
         except OSError as error:
@@ -179,9 +185,8 @@ class Journal:
         self._disk.truncate(self._descriptor, size)
 
 
-def _framed(value: Mapping[str, Json], redactor: Redactor) -> bytes:
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    rest = redactor.data(text.encode())[1:] + b"\n"
+def _framed(value: Json) -> bytes:
+    rest = plain_json(value).encode()[1:] + b"\n"
     return b'%s%08x",%s' % (_PREFIX, zlib.crc32(rest), rest)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from claude_run.scenario.model import Json
 
 REDACTED = "[redacted]"
 _SHORTEST = 8
+_CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_WEBHOOK_SIGNING_KEY")
 _KEY_LIKE = r"sk-ant-[A-Za-z0-9_-]{4,}"
 
@@ -24,15 +28,26 @@ class Redactor:
         longest_first = sorted(forms, key=len, reverse=True)
         pattern = "|".join([*map(re.escape, longest_first), _KEY_LIKE])
         self._text = re.compile(pattern)
-        self._data = re.compile(pattern.encode())
+        self._data = re.compile(pattern.encode("utf-8", "surrogateescape"))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Redactor:
-        """Return a redactor for the credentials that the SDK reads, and for custom headers' values."""
+        """Return a redactor for the credentials that the SDK reads, custom headers among them."""
         secrets = [environment.get(name, "") for name in _VARIABLES]
         headers = environment.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
-        secrets += [value.strip() for name, _, value in (line.partition(":") for line in headers) if name]
+        pairs = (line.partition(":") for line in headers)
+        secrets += [value.strip() for name, _, value in pairs if _CREDENTIAL_HEADER.search(name)]
         return cls(secrets)
+
+    def json(self, value: Json) -> Json:
+        """Return the value with the secrets gone from its strings; keys and numbers stay as they are."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {key: self.json(item) for key, item in value.items()}
+        if isinstance(value, Sequence):
+            return [self.json(item) for item in value]
+        return value
 
     def text(self, text: str) -> str:
         return self._text.sub(REDACTED, text)
@@ -42,9 +57,9 @@ class Redactor:
 
 
 def _forms(secret: str) -> Iterable[str]:
-    data = secret.encode()
+    data = secret.encode("utf-8", "surrogateescape")
     yield secret
-    yield quote(secret, safe="")
+    yield quote(data, safe="")
     # Inside a longer text the base64 of the secret depends on where it begins; these characters never change.
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")

@@ -6,12 +6,12 @@ meaning or goes away, never for a new field.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.record.codec import check_to_json, money
+from claude_run.record.plain_json import plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ def lines(records: Iterable[Record]) -> Iterator[bytes]:
     """Yield one line of JSON per record: ASCII, numbers as numbers, null for what is absent."""
     for record in records:
         value = to_json(record)
-        yield json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        yield plain_json(value).encode() + b"\n"
 
 
 def to_json(record: Record) -> JsonObject:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.usage import total
 from claude_run.record import transcripts
 from claude_run.record.derive import read_played
 from claude_run.record.journal import read_lines, torn_bytes
+from claude_run.record.plain_json import plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
     played = read_played(folder)
     everything: dict[str, Iterable[bytes]] = {
         "transcripts.jsonl": transcripts.lines(played.records),
-        "summary.json": [json.dumps(played.summary.to_json(), indent=2).encode() + b"\n"],
+        "summary.json": [plain_json(played.summary.to_json(), indent=2).encode() + b"\n"],
         **{name: make(played) for name, make in derived.items()},
     }
     for name, parts in everything.items():

@@ -49,6 +49,11 @@ class InvalidScenarioError(InputError):
     def __str__(self) -> str:
         return render(self.diagnostics)
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        # No line break of the user's is left in a rendered problem.
+        return tuple(str(self).split("\n"))
+
 
 def render(diagnostics: Sequence[Diagnostic], *, severity: Literal["error", "warning"] = "error") -> str:
     """Return the problems as text, each with its source line and a caret; after `MAX_SHOWN`, their number."""
