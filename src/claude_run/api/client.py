@@ -23,6 +23,9 @@ _NO_CREDENTIALS = (
     " --simulate needs none"
 )
 _LOOK = "look at ANTHROPIC_BASE_URL and at the proxy variables"
+MAX_ERROR_BODY = 64 * 1024
+"""Bytes of an error's body, before decompression, that are read: the SDK takes the whole of it into memory."""
+
 _SIMULATOR_KEY = "simulated"
 
 
@@ -51,6 +54,31 @@ def secrets_of(client: anthropic.AsyncAnthropic) -> tuple[str, ...]:
     return tuple(secret for secret in (client.api_key, client.auth_token) if secret)
 
 
+class _Beginning(httpx2.AsyncByteStream):
+    """The first bytes of a stream."""
+
+    def __init__(self, whole: httpx2.AsyncByteStream) -> None:
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MAX_ERROR_BODY
+        async for chunk in self._whole:
+            yield chunk[:left]
+            left -= len(chunk)
+            if left <= 0:
+                return
+
+    async def aclose(self) -> None:
+        await self._whole.aclose()
+
+
+async def _cut_error_body(response: httpx2.Response) -> None:
+    if response.status_code >= httpx2.codes.MULTIPLE_CHOICES and isinstance(
+        response.stream, httpx2.AsyncByteStream
+    ):
+        response.stream = _Beginning(response.stream)
+
+
 def _build(attempt_s: float, simulator_url: str | None) -> anthropic.AsyncAnthropic:
     try:
         client = anthropic.AsyncAnthropic(
@@ -59,7 +87,9 @@ def _build(attempt_s: float, simulator_url: str | None) -> anthropic.AsyncAnthro
             max_retries=0,
             timeout=anthropic.Timeout(attempt_s, connect=min(CONNECT_S, attempt_s)),
             http_client=anthropic.DefaultAioHttpClient(
-                follow_redirects=False, trust_env=simulator_url is None
+                follow_redirects=False,
+                trust_env=simulator_url is None,
+                event_hooks={"response": [_cut_error_body]},
             ),
         )
     except anthropic.AnthropicError as error:

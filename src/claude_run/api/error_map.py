@@ -83,13 +83,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
+def excerpt(body: bytes | str) -> str:
+    """Return the beginning of a body as one line; whoever shows it makes it safe."""
+    # A character of UTF-8 has at most four bytes.
+    text = body[: 4 * _EXCERPT].decode(errors="replace") if isinstance(body, bytes) else body
+    return " ".join(text.split())[:_EXCERPT]
+
+
 def _status_message(error: anthropic.APIStatusError) -> str:
     if error.api_message and error.type:
         return f"{error.status_code} {error.type}: {error.api_message}"
     if error.response.has_redirect_location:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
     kind = error.response.headers.get("content-type", "no content type")
-    return f"{error.status_code} with {kind}: {str(error.body or '').strip()[:_EXCERPT]}"
+    return f"{error.status_code} with {kind}: {excerpt(str(error.body or ''))}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -10,6 +10,7 @@ from claude_run.api import sse, strict_json
 from claude_run.api.accumulate import Accumulator
 from claude_run.api.error_map import (
     TRANSPORT_ERRORS,
+    excerpt,
     from_error_event,
     from_status_error,
     from_transport_error,
@@ -56,6 +57,9 @@ class AnthropicMessages:
             _fail(from_status_error(error), error)
         except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
             _fail(from_transport_error(error), error)
+        except UnicodeEncodeError as error:
+            message = f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
+            _fail(Failure(kind="invalid_reply", message=message, may_retry=False, paid="no"), error)
         except anthropic.AnthropicError as error:
             _fail(Failure(kind="credentials", message=str(error), may_retry=False, paid="no"), error)
 
@@ -75,7 +79,7 @@ class AnthropicMessages:
 async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool) -> Received:
     request_id = response.headers.get("request-id")
     try:
-        _check_content_type(response, "text/event-stream" if streamed else "application/json")
+        await _check_content_type(response, "text/event-stream" if streamed else "application/json")
         body = await (_streamed(response, request_id) if streamed else _whole(response))
         Reply.from_body(body)
     except InvalidReplyError as error:
@@ -88,15 +92,21 @@ async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool) -> Receiv
     )
 
 
-def _check_content_type(response: AsyncAPIResponse[Any], wanted: str) -> None:
+async def _check_content_type(response: AsyncAPIResponse[Any], wanted: str) -> None:
     found = response.headers.get("content-type", "")
     if not found.startswith(wanted):
-        raise InvalidReplyError(f"status {response.status_code} with content type {found!r}, not {wanted}")
+        problem = f"status {response.status_code} with content type {found!r}, not {wanted}"
+        async for chunk in _capped(response):
+            raise InvalidReplyError(f"{problem}: {excerpt(chunk)}")
+        raise InvalidReplyError(problem)
 
 
 async def _whole(response: AsyncAPIResponse[Any]) -> Mapping[str, Any]:
     data = b"".join([chunk async for chunk in _capped(response)])
-    body = strict_json.parse(data, "the body")
+    try:
+        body = strict_json.parse(data, "the body")
+    except InvalidReplyError as error:
+        raise InvalidReplyError(f"{error}: {excerpt(data)}") from error
     if not isinstance(body, dict):
         raise InvalidReplyError("the body is no JSON object")
     return body
@@ -121,7 +131,8 @@ async def _capped(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
     async for chunk in response.iter_bytes():
         size += len(chunk)
         if size > MAX_BODY:
-            raise InvalidReplyError(f"the body is longer than {MAX_BODY} bytes")
+            message = f"invalid reply: the body is longer than {MAX_BODY} bytes"
+            raise RequestFailedError(Failure(kind="invalid_reply", message=message, may_retry=False))
         yield chunk
 
 

@@ -57,6 +57,9 @@ def _explain(error: BaseException, redactor: Redactor) -> ExitCode:
             complain("interrupted")
             return ExitCode.INTERRUPTED
         case OSError():
+            _settle_stdout()
+            if isinstance(error, BrokenPipeError):
+                return ExitCode.PASSED
             where = f": {error.filename}" if error.filename else ""
             complain(f"error: {error.strerror or error}{where}")
             return StorageError.exit_code
@@ -64,6 +67,14 @@ def _explain(error: BaseException, redactor: Redactor) -> ExitCode:
             path = _write_details(redactor)
             complain(f"error: this is a bug in claude-run; the details are in {path}: {_ISSUES}")
             return ExitCode.BUG
+
+
+def _settle_stdout() -> None:
+    """Drop what stdout cannot take: a second complaint at exit would be noise, and change the code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(arguments: Sequence[str], world: World) -> int:

@@ -99,6 +99,7 @@ async def _play(
         limits=Limits(
             concurrency=options.concurrency, attempt_s=options.attempt_s, requests=options.max_requests
         ),
+        deadline=clock.monotonic() + (options.max_time_s or float("inf")),
     )
     stage = Stage(
         sender=sender,
@@ -108,7 +109,6 @@ async def _play(
         clock=clock,
         progress=progress,
         conversation_s=CONVERSATION_S,
-        deadline=clock.monotonic() + (options.max_time_s or float("inf")),
     )
     player = Player(stage=stage, concurrency=options.concurrency, max_failures=options.max_failures)
     timer = asyncio.create_task(_stop_in_time(brake, clock, options))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,10 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stage:
-    """What all conversations of a run work with.
-
-    One of them may take `conversation_s` seconds, and none goes on after `deadline` on the clock.
-    """
+    """What all conversations of a run work with; one of them may take `conversation_s` seconds."""
 
     sender: Sender
     recorder: Recorder
@@ -39,7 +35,6 @@ class Stage:
     clock: Clock
     progress: Progress
     conversation_s: float
-    deadline: float = math.inf
 
 
 class Performance:
@@ -60,7 +55,7 @@ class Performance:
         return fold(self._log.events)
 
     async def _play_turns(self) -> End:
-        deadline = min(self._begin + self._stage.conversation_s, self._stage.deadline)
+        deadline = self._begin + self._stage.conversation_s
         while True:
             try:
                 step = next_step(self._conversation, exchanges_of(self._log.events), self._renderer)

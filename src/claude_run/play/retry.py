@@ -17,6 +17,7 @@ _FATAL_STATUSES = frozenset({401, 402, 403})
 _FATAL_CODES = frozenset(
     {"enforced_spend_limit_reached", "contract_spend_limit_reached", "organization_on_hold"}
 )
+_FATAL_TYPES = frozenset({"authentication_error", "billing_error", "permission_error"})
 _SPEND_LIMIT_TEXT = "you have reached your specified api usage limits"
 _RETRIED_TYPES = frozenset({"overloaded_error", "rate_limit_error", "api_error", "timeout_error"})
 _SERVER_ERROR = 500
@@ -37,7 +38,12 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRun:
-    """No request of this run can be answered: wrong key, unknown model, spent limit."""
+    """No request of this run can be answered: wrong key, unknown model, spent limit.
+
+    `wait_s` is set where the API would answer again after so many seconds, but the run may not wait so long.
+    """
+
+    wait_s: float | None = None
 
 
 Decision: TypeAlias = Retry | GiveUp | StopRun
@@ -56,7 +62,8 @@ class RetryPolicy:
         """Decide after attempt number `attempt` (from 1).
 
         `chance` in [0, 1) is the jitter's random number; a wait longer than `patience_s`, the time left to
-        the nearest deadline, is not worth beginning.
+        the nearest deadline, is not worth beginning. Where the API itself asks for a wait like that, all
+        requests would get the same answer.
         """
         if is_fatal(failure):
             return StopRun()
@@ -66,16 +73,17 @@ class RetryPolicy:
         wait = failure.retry_after_s
         if wait is None:
             wait = chance * min(self.longest_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
-        if wait > patience_s:
-            return GiveUp()
-        return Retry(after_s=wait, throttled=is_throttle(failure))
+        throttled = is_throttle(failure)
+        if wait <= patience_s:
+            return Retry(after_s=wait, throttled=throttled)
+        return StopRun(wait_s=wait) if throttled and failure.retry_after_s is not None else GiveUp()
 
 
 def is_fatal(failure: Failure) -> bool:
     """Tell whether every other request of the run would fail in the same way."""
     if failure.kind in {"credentials", "not_recorded"}:
         return failure.kind == "credentials"
-    if failure.status in _FATAL_STATUSES or failure.code in _FATAL_CODES:
+    if failure.status in _FATAL_STATUSES or failure.type in _FATAL_TYPES or failure.code in _FATAL_CODES:
         return True
     unknown_model = failure.status == 404 and failure.type == "not_found_error"  # noqa: PLR2004 - HTTP status
     return unknown_model or _SPEND_LIMIT_TEXT in failure.message.lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,9 +14,10 @@ from claude_run.conversation.exchange import Failure
 from claude_run.conversation.transcript import exchanges_of
 from claude_run.errors import ExitCode
 from claude_run.play.brake import Halt, HaltedError
+from claude_run.play.breaker import Breaker, hopeless
 from claude_run.play.pacing import Lane
 from claude_run.play.ports import RequestFailedError
-from claude_run.play.retry import GiveUp, Retry, RetryPolicy, StopRun
+from claude_run.play.retry import GiveUp, Retry, RetryPolicy, StopRun, is_transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
     from claude_run.play.ports import Clock, Messages, Progress, Received, Recorder, Recording
     from claude_run.scenario.model import JsonObject
 
-FATAL_GRACE_S = 1.0
-
-
 class Prices(Protocol):
     """What requests may cost and replies did cost, in US dollars; None where the model has no known price."""
 
@@ -44,12 +43,16 @@ class Prices(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the user allows: requests under way, wall-clock seconds per attempt and conversation, requests."""
+    """What the user allows: requests under way, wall-clock seconds per attempt and conversation, requests.
+
+    After `given_up` requests in a row to one model that no retry could save, the run is stopped.
+    """
 
     concurrency: int = 20
     attempt_s: float = 600.0
     conversation_s: float = 3600.0
     requests: int | None = None
+    given_up: int = 10
     policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -90,7 +93,8 @@ class Sender:
     """Sends the requests of all conversations of a run within its limits.
 
     Without `messages` nothing is ever sent: every reply comes from the recording. `sending` are the tasks
-    whose request is under way; `chance` draws the jitter's random numbers from [0, 1).
+    whose request is under way; `chance` draws the jitter's random numbers from [0, 1). No wait that ends
+    after `deadline` on the clock is begun; what is under way then is for the brake to end.
     """
 
     messages: Messages | None
@@ -102,14 +106,17 @@ class Sender:
     progress: Progress
     limits: Limits
     chance: Callable[[], float] = random.random
+    deadline: float = math.inf
     sending: set[asyncio.Task[object]] = field(default_factory=set)
     _lanes: dict[str, Lane] = field(default_factory=dict)
     _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
     _in_flight: asyncio.Semaphore = field(init=False)
+    _breaker: Breaker = field(init=False)
     _requests: int = 0
 
     def __post_init__(self) -> None:
         self._in_flight = asyncio.Semaphore(self.limits.concurrency)
+        self._breaker = Breaker(self.limits.given_up)
 
     async def ask(self, conversation: Conversation, step: Send, *, log: Log, deadline: float) -> None:
         """Get the reply to `step` into the log, from the recording or from the API.
@@ -164,7 +171,7 @@ class Sender:
     async def _after(self, error: RequestFailedError, errand: Errand, attempt: int) -> None:
         """Wait before the next attempt, or raise the error again when there will be none."""
         failure, model = error.failure, errand.step.request.model
-        patience = errand.deadline - self.clock.monotonic()
+        patience = min(errand.deadline, self.deadline) - self.clock.monotonic()
         decision = self.limits.policy.decide(
             failure, attempt=attempt, chance=self.chance(), patience_s=patience
         )
@@ -172,19 +179,22 @@ class Sender:
             case Retry(after_s=seconds, throttled=throttled):
                 if throttled:
                     self._lane(model).throttled(seconds)
+                self.brake.check()
                 self.progress.waiting(model, seconds, failure.message)
                 await self.clock.sleep(seconds)
-            case StopRun():
-                self.brake.pull(
-                    Halt(code=ExitCode.NOT_MEASURED, reason=failure.message, grace_s=FATAL_GRACE_S)
-                )
+            case StopRun(wait_s=seconds):
+                self.brake.pull(hopeless(failure, wait_s=seconds, now=self.clock.now()))
                 raise HaltedError(failure.message) from error
             case GiveUp():
+                if is_transient(failure) and (halt := self._breaker.gave_up(model, failure)):
+                    self.brake.pull(halt)
                 raise error
 
     async def _attempt(self, errand: Errand, log: Log) -> None:
+        self.brake.check()
         lane = self._lane(errand.step.request.model)
         async with lane.slot(), self._in_flight:
+            self._refuse_if_late(errand)
             await self._reserve(errand)
             paid: Decimal | None = None
             try:
@@ -240,6 +250,7 @@ class Sender:
             )
         )
         lane.replied(received.headers)
+        self._breaker.replied(step.request.model)
         return cost
 
     async def _within_deadline(self, errand: Errand) -> Received:
@@ -257,6 +268,14 @@ class Sender:
         finally:
             self.sending.discard(task)
             self.progress.in_flight(len(self.sending))
+
+    def _refuse_if_late(self, errand: Errand) -> None:
+        """Give up before the attempt is written down: a place in the lane may come after all patience."""
+        if errand.deadline <= self.clock.monotonic():
+            message = "the conversation's time was over before its next request could be sent"
+            raise RequestFailedError(
+                Failure(kind="deadline", message=message, may_retry=False, paid="no")
+            )
 
     async def _reserve(self, errand: Errand) -> None:
         """Set the worst case aside. What is under way may turn out cheaper: wait for it before giving up."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.events import Ended, Replied, Started
+from claude_run.conversation.events import Attempted, Ended, Failed, Replied, Started
 from claude_run.conversation.exchange import Reply
-from claude_run.conversation.transcript import uncertain_usd
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import decode
 from claude_run.record.journal import read_lines
@@ -42,10 +41,17 @@ class History:
             yield from events
 
     def spent_usd(self) -> Decimal:
-        """Return what all attempts cost, those without a known end at their worst."""
-        events = tuple(self.all_events())
-        paid = (e.cost_usd for e in events if isinstance(e, Replied) and not e.replayed)
-        return sum((cost or Decimal(0) for cost in paid), uncertain_usd(events))
+        """Return what all attempts cost, at their worst those without a known end or a known price."""
+        spent = Decimal(0)
+        worst: dict[tuple[str, int], Decimal] = {}
+        for event in self.all_events():
+            if isinstance(event, Attempted):
+                # A conversation that is played anew may number its attempts anew: the old ones stay spent.
+                worst[event.key, event.n] = event.worst_cost_usd or Decimal(0)
+                spent += worst[event.key, event.n]
+            elif isinstance(event, Replied | Failed) and (cost := _known_cost(event)) is not None:
+                spent += cost - worst.pop((event.key, event.n), Decimal(0))
+        return spent
 
     def ended(self, conversation_id: str) -> Ended | None:
         """Return the last end of a conversation, or None where it has not ended."""
@@ -75,6 +81,13 @@ def read_history(path: Path) -> History:
             events.setdefault(event.conversation_id, []).append(event)
     kept = {name: tuple(rows) for name, rows in events.items() if isinstance(rows[0], Started)}
     return History(events=kept, superseded=tuple(superseded), ending=ending)
+
+
+def _known_cost(event: Replied | Failed) -> Decimal | None:
+    """Return what the end of an attempt says that it cost; None where it says nothing."""
+    if isinstance(event, Failed):
+        return Decimal(0) if event.failure.paid == "no" else None
+    return Decimal(0) if event.replayed else event.cost_usd
 
 
 def _decoded(value: Mapping[str, Any], place: str) -> Event:

@@ -1,1 +1,1 @@
-"""Placeholder docstring."""
+"""Whether a run is better or worse than another: exact, paired, deterministic statistics without any I/O."""

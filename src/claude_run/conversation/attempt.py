@@ -1,0 +1,85 @@
+"""One played conversation in the numbers and texts that a comparison needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.results import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from decimal import Decimal
+
+    from claude_run.conversation.results import CheckResult
+    from claude_run.conversation.transcript import Transcript
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One repeat of one case, variant and model.
+
+    `passed` is None where it could not be measured. `cost_usd` is in US dollars and None where the model has
+    no known price, `latency_s` in seconds over all replies. `replies` are the texts of the generated turns,
+    `failures` what the failed checks said.
+    """
+
+    scenario: str
+    path: str
+    case: str | None
+    variant: str | None
+    model: str
+    model_label: str
+    repeat: int | None
+    passed: bool | None
+    cost_usd: Decimal | None
+    latency_s: float | None
+    input_tokens: int
+    output_tokens: int
+    output_chars: int
+    replies: tuple[str, ...]
+    failures: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, transcript: Transcript) -> Attempt:
+        """Take from a transcript what comparisons need."""
+        started, usage = transcript.started, transcript.usage
+        answered = [turn for turn in transcript.turns if turn.exchanges]
+        return cls(
+            scenario=started.scenario,
+            path=started.path,
+            case=started.case,
+            variant=started.variant,
+            model=started.model,
+            model_label=started.model_label,
+            repeat=started.repeat,
+            passed=_passed(transcript.outcome),
+            cost_usd=transcript.cost_usd,
+            latency_s=sum(turn.latency_s for turn in answered) if answered else None,
+            input_tokens=usage.input_total,
+            output_tokens=usage.output_tokens,
+            output_chars=sum(len(turn.text) for turn in answered),
+            replies=tuple(turn.text for turn in answered),
+            failures=tuple(_failures(transcript)),
+        )
+
+    @property
+    def name(self) -> str:
+        """What identifies it among the attempts of a scenario, but for the repeat."""
+        return "/".join(part for part in (self.case, self.variant, self.model_label) if part)
+
+
+def _passed(outcome: Outcome) -> bool | None:
+    if outcome in {Outcome.PASSED, Outcome.FAILED}:
+        return outcome is Outcome.PASSED
+    return None
+
+
+def _failures(transcript: Transcript) -> Iterator[str]:
+    for turn in transcript.turns:
+        yield from (f"turn {turn.index}: {message}" for message in _failed(turn.checks))
+    yield from _failed(transcript.checks)
+
+
+def _failed(checks: tuple[CheckResult, ...]) -> Iterator[str]:
+    return (check.message for check in checks if check.status is Status.FAILED)

@@ -1,0 +1,141 @@
+"""Baselines: accepted results, slim and diffable, committed beside the scenarios that they belong to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from claude_run.conversation.attempt import Attempt
+from claude_run.errors import InputError
+from claude_run.record.codec import money
+from claude_run.record.disk import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from claude_run.record.disk import Disk
+    from claude_run.scenario.model import Json, JsonObject
+
+SCHEMA_VERSION = 1
+_SUFFIX = ".baseline.json"
+_PUBLIC_MODE = 0o644
+_NUMBERS = ("latency_s", "input_tokens", "output_tokens", "output_chars")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What was accepted of one scenario, and from which run. Attempts hold their replies, unless left out."""
+
+    scenario: str
+    path: str
+    accepted_at: str
+    simulated: bool
+    attempts: tuple[Attempt, ...]
+
+
+def baseline_path(scenario_path: str) -> Path:
+    """Return where the baseline of a scenario file stands: beside it."""
+    return Path(scenario_path).with_suffix(_SUFFIX)
+
+
+def read_baseline(path: Path, *, scenario_path: str) -> Baseline:
+    """Read a baseline; InputError where there is none, or it does not fit."""
+    try:
+        value = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}; `claude-run accept` writes baselines"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no JSON: {error}; restore it from git") from error
+    if not isinstance(value, Mapping) or value.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(f"{path} is no baseline of version {SCHEMA_VERSION}: accept a run anew")
+    try:
+        return _from_json(value, scenario_path)
+    except (KeyError, TypeError, ArithmeticError, AttributeError) as error:
+        raise InputError(
+            f"{path} is damaged ({error!r}): restore it from git, or accept a run anew"
+        ) from error
+
+
+def write_baseline(disk: Disk, path: Path, baseline: Baseline) -> None:
+    """Write a baseline for git: sorted, one value a line, readable like any source file."""
+    text = json.dumps(_to_json(baseline), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    replace_file(disk, path, [text.encode("utf-8", "backslashreplace")])
+    path.chmod(_PUBLIC_MODE)
+
+
+def _to_json(baseline: Baseline) -> JsonObject:
+    by_name: dict[str, list[Attempt]] = {}
+    for attempt in baseline.attempts:
+        by_name.setdefault(attempt.name, []).append(attempt)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "scenario": baseline.scenario,
+        "accepted_at": baseline.accepted_at,
+        "simulated": baseline.simulated,
+        "conversations": {name: _conversation(by_name[name]) for name in sorted(by_name)},
+    }
+
+
+def _conversation(attempts: Sequence[Attempt]) -> JsonObject:
+    first = attempts[0]
+    shown = next((attempt for attempt in attempts if attempt.passed), first)
+    return {
+        "case": first.case,
+        "variant": first.variant,
+        "model": first.model,
+        "model_label": first.model_label,
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "replies": [reply.split("\n") for reply in shown.replies],
+    }
+
+
+def _attempt(attempt: Attempt) -> JsonObject:
+    numbers: dict[str, Json] = {name: getattr(attempt, name) for name in _NUMBERS}
+    return {
+        "repeat": attempt.repeat,
+        "passed": attempt.passed,
+        "cost_usd": money(attempt.cost_usd),
+        **numbers,
+        "failures": list(attempt.failures),
+    }
+
+
+def _from_json(value: Mapping[str, Any], scenario_path: str) -> Baseline:
+    attempts = (
+        attempt
+        for conversation in value["conversations"].values()
+        for attempt in _attempts(value["scenario"], scenario_path, conversation)
+    )
+    return Baseline(
+        scenario=value["scenario"],
+        path=scenario_path,
+        accepted_at=value["accepted_at"],
+        simulated=value["simulated"],
+        attempts=tuple(attempts),
+    )
+
+
+def _attempts(scenario: str, path: str, conversation: Mapping[str, Any]) -> Iterable[Attempt]:
+    replies = tuple("\n".join(lines) for lines in conversation["replies"])
+    for row in conversation["attempts"]:
+        cost = row["cost_usd"]
+        yield Attempt(
+            scenario=scenario,
+            path=path,
+            case=conversation["case"],
+            variant=conversation["variant"],
+            model=conversation["model"],
+            model_label=conversation["model_label"],
+            repeat=row["repeat"],
+            passed=row["passed"],
+            cost_usd=None if cost is None else Decimal(str(cost)),
+            replies=replies,
+            failures=tuple(row["failures"]),
+            **{name: row[name] for name in _NUMBERS},
+        )

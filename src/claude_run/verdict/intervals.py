@@ -1,0 +1,205 @@
+"""Confidence intervals of rates, of differences of rates, and of means; none of them ever has zero width."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from claude_run.verdict.rational import cluster_sums, common_units
+from claude_run.verdict.special import beta_quantile, normal_quantile, t_quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from claude_run.verdict.rational import Number, Rate
+
+
+class Method(StrEnum):
+    """How an interval was made; the text is fit for a table's foot."""
+
+    WILSON = "Wilson"
+    WILSON_CORRECTED = "Wilson with continuity correction"
+    CLOPPER_PEARSON = "Clopper-Pearson"
+    JEFFREYS = "Jeffreys"
+    NEWCOMBE = "Newcombe"
+    NEWCOMBE_PAIRED = "Newcombe paired"
+    PAIRED_T = "paired t"
+    CLUSTERED_T = "clustered paired t"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A two-sided confidence interval, on the scale of the estimate (rates: 0 to 1)."""
+
+    lower: float
+    upper: float
+    confidence: float
+    method: Method
+
+    def __contains__(self, value: Number) -> bool:
+        return self.lower <= value <= self.upper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedTable:
+    """Paired passes: in both runs, only in the first, only in the second, in neither.
+
+    The cells may be fractions: with repeats a cell is the expected count over one attempt drawn from each
+    run. Raises `ValueError` when a cell is negative or all are zero.
+    """
+
+    both: Number
+    first_only: Number
+    second_only: Number
+    neither: Number
+
+    def __post_init__(self) -> None:
+        cells = (self.both, self.first_only, self.second_only, self.neither)
+        if min(cells) < 0 or sum(cells) == 0:
+            raise ValueError(f"a paired table needs cells >= 0 that are not all zero, got {cells}")
+
+
+def wilson(rate: Rate, *, confidence: float = 0.95) -> Interval:
+    """Return the score interval (p + z^2/2n -+ z sqrt(p q/n + z^2/4n^2)) / (1 + z^2/n).
+
+    Source: Wilson 1927, JASA 22:209; Newcombe 1998, Stat Med 17:857, method 3.
+    """
+    lower, upper = _wilson_limits(float(rate.value), rate.total, z=_z(confidence))
+    return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.WILSON)
+
+
+def wilson_corrected(rate: Rate, *, confidence: float = 0.95) -> Interval:
+    """Return the score interval with continuity correction (Newcombe 1998, Stat Med 17:857, method 4)."""
+    p, n, z = float(rate.value), rate.total, _z(confidence)
+    below = z * math.sqrt(max(0.0, z * z - 2 - 1 / n + 4 * p * (n * (1 - p) + 1)))
+    above = z * math.sqrt(max(0.0, z * z + 2 - 1 / n + 4 * p * (n * (1 - p) - 1)))
+    base, scale = 2 * n * p + z * z, 2 * (n + z * z)
+    lower = 0.0 if rate.passed == 0 else max(0.0, (base - 1 - below) / scale)
+    upper = 1.0 if rate.passed == n else min(1.0, (base + 1 + above) / scale)
+    return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.WILSON_CORRECTED)
+
+
+def clopper_pearson(rate: Rate, *, confidence: float = 0.95) -> Interval:
+    """Return the exact interval: quantiles of beta(k, n-k+1) and beta(k+1, n-k).
+
+    Source: Clopper and Pearson 1934, Biometrika 26:404. With k = 0 and one-sided level a the upper bound is
+    1 - a^(1/n), the rule of three.
+    """
+    k, n, tail = rate.passed, rate.total, (1 - confidence) / 2
+    lower = beta_quantile(tail, k, b=n - k + 1) if k else 0.0
+    upper = beta_quantile(1 - tail, k + 1, b=n - k) if k < n else 1.0
+    return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.CLOPPER_PEARSON)
+
+
+def jeffreys(rate: Rate, *, confidence: float = 0.95) -> Interval:
+    """Return the equal-tailed interval of the posterior beta(k + 1/2, n - k + 1/2).
+
+    Source: Brown, Cai, DasGupta 2001, Stat Sci 16:101, without their change of the limits at k = 0 and k = n;
+    there the interval leaves out the estimate itself.
+    """
+    a, b, tail = rate.passed + 0.5, rate.total - rate.passed + 0.5, (1 - confidence) / 2
+    lower, upper = beta_quantile(tail, a, b=b), beta_quantile(1 - tail, a, b=b)
+    return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.JEFFREYS)
+
+
+def newcombe(first: Rate, second: Rate, *, confidence: float = 0.95) -> Interval:
+    """Return the interval of first - second for independent rates, squared and added from Wilson limits.
+
+    Source: Newcombe 1998, Stat Med 17:873, method 10.
+    """
+    p1, p2 = float(first.value), float(second.value)
+    lower1, upper1 = _wilson_limits(p1, first.total, z=_z(confidence))
+    lower2, upper2 = _wilson_limits(p2, second.total, z=_z(confidence))
+    return Interval(
+        lower=p1 - p2 - math.hypot(p1 - lower1, upper2 - p2),
+        upper=p1 - p2 + math.hypot(upper1 - p1, p2 - lower2),
+        confidence=confidence,
+        method=Method.NEWCOMBE,
+    )
+
+
+def newcombe_paired(table: PairedTable, *, confidence: float = 0.95) -> Interval:
+    """Return the interval of first - second for paired rates, squared and added with the correlation phi.
+
+    Source: Newcombe 1998, Stat Med 17:2635, method 10: limits d -+ sqrt(l^2 - 2 phi l u + u^2) from the
+    Wilson limits of both margins, phi with its continuity correction, which keeps the width above zero.
+    """
+    total = float(table.both + table.first_only + table.second_only + table.neither)
+    p1, p2 = float(table.both + table.first_only) / total, float(table.both + table.second_only) / total
+    lower1, upper1 = _wilson_limits(p1, total, z=_z(confidence))
+    lower2, upper2 = _wilson_limits(p2, total, z=_z(confidence))
+    phi = _corrected_phi(table, total)
+    return Interval(
+        lower=max(-1.0, p1 - p2 - _joined(p1 - lower1, upper2 - p2, phi=phi)),
+        upper=min(1.0, p1 - p2 + _joined(upper1 - p1, p2 - lower2, phi=phi)),
+        confidence=confidence,
+        method=Method.NEWCOMBE_PAIRED,
+    )
+
+
+def paired_t(
+    differences: Sequence[Number], *, clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+) -> Interval | None:
+    """Return the t interval of the mean difference, or None where it has none (one unit, or no variation).
+
+    mean -+ t(df) * SE, df = units - 1, where a unit is a difference or, with `clusters`, a whole cluster
+    (Miller 2024, arXiv 2411.00640, sections 2 and 4; Student 1908).
+    """
+    error = standard_error(differences, clusters=clusters)
+    if not error:
+        return None
+    units = len(differences if clusters is None else set(clusters))
+    reach = t_quantile((1 + confidence) / 2, units - 1) * error
+    mean = float(sum((Fraction(value) for value in differences), Fraction(0)) / len(differences))
+    method = Method.PAIRED_T if clusters is None or units == len(differences) else Method.CLUSTERED_T
+    return Interval(lower=mean - reach, upper=mean + reach, confidence=confidence, method=method)
+
+
+def standard_error(
+    values: Sequence[Number], *, clusters: Sequence[Hashable] | None = None, small_sample: bool = True
+) -> float | None:
+    """Return the standard error of the mean, None for fewer than two units; exactly 0 without variation.
+
+    Without clusters sqrt(sum (s_i - m)^2 / (n - 1) / n). With clusters sqrt(sum_c (sum_i (s_ic - m))^2) / n,
+    its variance times C/(C-1) for C clusters unless `small_sample` is off (Miller 2024, arXiv 2411.00640,
+    sections 2.1 and 2.2; Liang and Zeger 1986). Summed in whole numbers, so the order of values cannot
+    matter.
+    """
+    units, denominator = common_units(values)
+    n, total = len(units), sum(units)
+    residuals = cluster_sums([n * unit - total for unit in units], clusters)
+    if len(residuals) <= 1:
+        return None
+    variance = Fraction(sum(residual * residual for residual in residuals), (n * n * denominator) ** 2)
+    return math.sqrt(variance * Fraction(len(residuals), len(residuals) - 1) if small_sample else variance)
+
+
+def _z(confidence: float) -> float:
+    return normal_quantile((1 + confidence) / 2)
+
+
+def _wilson_limits(p: float, n: float, *, z: float) -> tuple[float, float]:
+    centre, reach = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    lower = (centre - reach) / (1 + z * z / n) if p > 0 else 0.0
+    upper = (centre + reach) / (1 + z * z / n) if p < 1 else 1.0
+    return max(0.0, min(p, lower)), min(1.0, max(p, upper))
+
+
+def _joined(one: float, other: float, *, phi: float) -> float:
+    return math.sqrt(max(0.0, one * one - 2 * phi * one * other + other * other))
+
+
+def _corrected_phi(table: PairedTable, total: float) -> float:
+    margins = (
+        float(table.both + table.first_only)
+        * float(table.second_only + table.neither)
+        * float(table.both + table.second_only)
+        * float(table.first_only + table.neither)
+    )
+    if margins <= 0:
+        return 0.0
+    cross = float(table.both * table.neither - table.first_only * table.second_only)
+    return (max(0.0, cross - total / 2) if cross > 0 else cross) / math.sqrt(margins)
