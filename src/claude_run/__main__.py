@@ -10,7 +10,11 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         from claude_run import __version__  # noqa: PLC0415 - the one thing that this answer needs
 
-        sys.stdout.write(f"claude-run {__version__}\n")
+        try:
+            sys.stdout.write(f"claude-run {__version__}\n")
+            sys.stdout.close()
+        except OSError as error:
+            sys.exit(f"error: {error.strerror}")
         return
     from claude_run.cli.entry import run_command_line  # noqa: PLC0415 - costs more than `--version` may
 

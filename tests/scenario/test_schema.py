@@ -81,7 +81,7 @@ BAD = [
     "system: [{image: i.png}]\n" + ONE_TURN,
     "api_key: a\n" + ONE_TURN,
     "stream: true\n" + ONE_TURN,
-    "judge: {model: m}\n" + ONE_TURN,
+    "judge: {max_tokens: 9}\n" + ONE_TURN,
 ]
 
 

@@ -196,7 +196,6 @@ def test_a_name_is_saved_once(tmp_path: Path) -> None:
         ("[{label: a}]", "1:29 this expectation is empty"),
         ("[{contians: a}]", "1:30 unknown expectation `contians`"),
         ("[{zzz: a}]", "1:30 unknown expectation `zzz`"),
-        ("[{judge: a}]", "1:30 this version does not know `judge`"),
         ("[{calls_tool: a}]", "1:30 this version does not know `calls_tool`"),
         ("[{contains: a, matches: b}]", "1:43 `matches` needs an entry of its own: this one is `contains`"),
         ("[{contains: a, label: 5}]", "1:50 `label` must be a string, not a number"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,9 +49,9 @@ def test_a_word_is_found_where_it_is_written(yaml: str, expected: str) -> None:
 @settings(max_examples=100, deadline=None)
 def test_a_word_behind_any_escaped_text_is_found(before: str) -> None:
     """Whatever stands before it, escaped or not, a word is found in double quotes."""
-    text = "".join(f"\\U{ord(character):08x}" if ord(character) > 126 else character for character in before)
-    plain = text.replace('"', '\\"') if "\\" in text else json.dumps(text)[1:-1]
-    yaml = f'a: "{plain} WORD"'
+    escaped = {'"': '\\"', "\\": "\\\\"}
+    written = (f"\\U{ord(each):08x}" if ord(each) > 126 else escaped.get(each, each) for each in before)
+    yaml = f'a: "{"".join(written)} WORD"'
     source = Source("f", yaml)
     root = parse(source).root
     assert isinstance(root, MappingNode)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claude_run.checks import json_check, limit_checks, pattern_check, stop_checks, text_checks
+from claude_run.checks import (
+    json_check,
+    judge_check,
+    limit_checks,
+    pattern_check,
+    similar_check,
+    stop_checks,
+    text_checks,
+)
 from claude_run.checks.arguments import replace_strings, suggest
 from claude_run.checks.check import Finding, errored
 from claude_run.checks.excerpt import short
@@ -24,9 +32,11 @@ if TYPE_CHECKING:
 BUILT_IN: tuple[Check, ...] = (
     *text_checks.CHECKS,
     *pattern_check.CHECKS,
+    *similar_check.CHECKS,
     *json_check.CHECKS,
     *limit_checks.CHECKS,
     *stop_checks.CHECKS,
+    *judge_check.CHECKS,
 )
 """The checks that claude-run brings along, in the order of the reference."""
 
@@ -102,15 +112,18 @@ class Registry:
         """Judge a subject by every expectation; none is left out because another one failed."""
         return tuple(self.evaluate(expectation, subject, render) for expectation in expectations)
 
+    def rendered(self, kind: str, value: Json, render: Callable[[str], str]) -> Json:
+        """Return a value with its templates filled in; raises what `render` raises."""
+        return replace_strings(value, {path: render(source) for path, source in self.templates(kind, value)})
+
     def _find(self, expectation: Expectation, subject: Subject, render: Callable[[str], str]) -> Finding:
         kind, value = expectation.kind, expectation.value
         if subject.stop_reason is None:
             return errored("there is no reply to judge", expected=short(value))
         try:
-            rendered = {path: render(source) for path, source in self.templates(kind, value)}
+            value = self.rendered(kind, value, render)
         except ClaudeRunError as error:
             return errored(str(error), expected=short(value))
-        value = replace_strings(value, rendered)
         # Rendering can empty a text, and then `contains` would hold for every reply.
         problems = self.problems(kind, value, on_conversation=False)
         if problems:

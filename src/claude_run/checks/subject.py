@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import Usage, total
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
+    from claude_run.checks.judge_question import Ruling
     from claude_run.conversation.transcript import TurnRecord
     from claude_run.scenario.model import JsonObject
 
@@ -21,7 +22,8 @@ class Subject:
     """The facts that checks look at.
 
     `stop_reason` is None where there was no reply, and then nothing can be judged. `cost_usd` is None where
-    the model has no known price. `name` is what messages call the subject.
+    the model has no known price. `name` is what messages call the subject. `rulings` are what judges say of
+    it, by the digest of the question.
     """
 
     text: str
@@ -31,6 +33,7 @@ class Subject:
     usage: Usage
     content: tuple[JsonObject, ...] = ()
     name: str = "the reply"
+    rulings: Mapping[str, Ruling] = field(default_factory=dict)
 
     @classmethod
     def of_turn(cls, record: TurnRecord) -> Subject:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from claude_run.cli.options import RunOptions, check_combination, read_duration, read_money, read_overrides
+from claude_run.cli import flags  # noqa: TC001 - Typer reads the annotations when the process starts
+from claude_run.cli.options import (
+    GateOptions,
+    RunOptions,
+    check_combination,
+    read_duration,
+    read_money,
+    read_overrides,
+)
 from claude_run.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,47 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Scenario files, folders or globs.")]
-Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-m", "--model", help="Model to play, instead of the scenario's; repeatable; name=ID labels it."
-    ),
-]
-Repeat = Annotated[
-    int | None, typer.Option("-n", "--repeat", min=1, help="Play each conversation so many times.")
-]
-Expression = Annotated[
-    str | None,
-    typer.Option(
-        "-k", metavar="EXPR", help="Only conversations whose id, tags or model match: 'refund and not sofa'."
-    ),
-]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="Only scenarios with this tag; repeatable.")]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a variable; repeatable.")
-]
-Shard = Annotated[str | None, typer.Option("--shard", metavar="I/N", help="Only the I-th of N equal parts.")]
-FileRoot = Annotated[
-    str | None,
-    typer.Option(
-        "--file-root", metavar="DIR", help="Files named in scenarios may lie anywhere in this folder."
-    ),
-]
-Color = Annotated[str, typer.Option("--color", help="auto, always or never.")]
-Verbose = Annotated[
-    int, typer.Option("-v", "--verbose", count=True, help="Show the replies that failed; -vv in full.")
-]
-Faults = Annotated[
-    str | None,
-    typer.Option(
-        "--faults",
-        metavar="SCRIPT",
-        help="What the simulator gets wrong: '429@3 529:10% cut@5 latency=50ms..200ms'.",
-    ),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say no more than how it ended.")]
-
 
 @app.command(RUN)
 def run_command(
@@ -80,27 +47,20 @@ def run_command(
     paths: Annotated[
         list[str] | None, typer.Argument(metavar="PATH...", help="Scenario files, folders or globs.")
     ] = None,
-    models: Models = None,
-    repeat: Repeat = None,
-    concurrency: Annotated[
-        int, typer.Option("-j", "--concurrency", min=1, max=1000, help="At most so many requests under way.")
-    ] = 20,
-    expression: Expression = None,
-    tags: Tags = None,
+    models: flags.Models = None,
+    repeat: flags.Repeat = None,
+    concurrency: flags.Concurrency = 20,
+    expression: flags.Expression = None,
+    tags: flags.Tags = None,
     last_failed: Annotated[
         bool, typer.Option("--lf", "--last-failed", help="Only what did not pass in the latest run.")
     ] = False,
-    overrides: Overrides = None,
-    shard: Shard = None,
-    file_root: FileRoot = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", metavar="DIR", help="The run folder itself, without a run yet."),
-    ] = None,
-    simulate: Annotated[
-        bool, typer.Option("--simulate", help="Let a local simulator answer; nothing leaves this machine.")
-    ] = False,
-    faults: Faults = None,
+    overrides: flags.Overrides = None,
+    shard: flags.Shard = None,
+    file_root: flags.FileRoot = None,
+    out: flags.Out = None,
+    simulate: flags.Simulate = False,
+    faults: flags.Faults = None,
     resume: Annotated[
         Path | None,
         typer.Option("--resume", metavar="[RUN]", help="Go on with a run where it stopped; the latest one."),
@@ -112,17 +72,25 @@ def run_command(
         bool,
         typer.Option("--retry-errors", help="Go on with a run and try again what could not be measured."),
     ] = False,
-    replay: Annotated[
+    replay: flags.Replay = None,
+    reuse: flags.Reuse = None,
+    baseline: Annotated[
         Path | None,
-        typer.Option("--replay", metavar="PATH", help="Answer from a recorded run only; send nothing."),
+        typer.Option(
+            "--baseline", metavar="[PATH]", help="Gate against the accepted baseline, or another run."
+        ),
     ] = None,
-    reuse: Annotated[
-        Path | None, typer.Option("--reuse", metavar="PATH", help="Take recorded replies, and send the rest.")
-    ] = None,
-    max_cost: Annotated[
-        str | None,
-        typer.Option("--max-cost", metavar="USD", help="Send nothing that could cost more in all."),
-    ] = None,
+    until_sure: Annotated[
+        bool, typer.Option("--until-sure", help="Add repeats until the verdict is sure, at most four times.")
+    ] = False,
+    alpha: flags.Alpha = 0.05,
+    margin: flags.Margin = 0.1,
+    min_drop: flags.MinDrop = 0.0,
+    on_inconclusive: flags.OnInconclusive = "warn",
+    judge_models: flags.JudgeModels = None,
+    own_checks: flags.OwnChecks = None,
+    junit: flags.Junit = None,
+    max_cost: flags.MaxCost = None,
     max_time: Annotated[
         str | None, typer.Option("--max-time", metavar="TIME", help="Stop after 90s, 10m or 1h.")
     ] = None,
@@ -148,9 +116,9 @@ def run_command(
         bool, typer.Option("--list", help="Print the ids of the conversations and stop.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
-    color: Color = "auto",
-    quiet: Quiet = False,
-    verbose: Verbose = 0,
+    color: flags.Color = "auto",
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = 0,
 ) -> int:
     """Play scenarios, check the replies, write transcripts."""
     options = RunOptions(
@@ -178,6 +146,12 @@ def run_command(
         max_failures=1 if fail_fast else max_failures,
         attempt_s=read_duration("--timeout", timeout),
         grace_s=read_duration("--grace", grace),
+        baseline=baseline,
+        until_sure=until_sure,
+        gate=_gate(alpha, margin, min_drop=min_drop, on_inconclusive=on_inconclusive),
+        judge_models=tuple(judge_models or ()),
+        own_checks=tuple(own_checks or ()),
+        junit=junit,
         json=as_json,
         quiet=quiet,
         verbose=verbose,
@@ -188,11 +162,11 @@ def run_command(
 
 @app.command("check")
 def check_command(
-    paths: Paths,
-    models: Models = None,
-    overrides: Overrides = None,
-    file_root: FileRoot = None,
-    quiet: Quiet = False,
+    paths: flags.Paths,
+    models: flags.Models = None,
+    overrides: flags.Overrides = None,
+    file_root: flags.FileRoot = None,
+    quiet: flags.Quiet = False,
 ) -> int:
     """Find everything that can be found wrong without sending anything."""
     from claude_run.cli.check import check  # noqa: PLC0415 - each command imports what it needs
@@ -209,32 +183,110 @@ def check_command(
 
 @app.command("report")
 def report_command(
-    run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="A run folder; without it the latest.")
-    ] = None,
+    run: flags.Run = None,
+    junit: flags.Junit = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
-    color: Color = "auto",
-    quiet: Quiet = False,
-    verbose: Verbose = 0,
+    color: flags.Color = "auto",
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = 0,
 ) -> int:
     """Rebuild every derived file of a run from its journal."""
     from claude_run.cli.report import report  # noqa: PLC0415 - each command imports what it needs
-    from claude_run.cli.terminal import Terminal  # noqa: PLC0415 - same
 
-    terminal = Terminal(color=_color(color), quiet=quiet, verbose=verbose)
-    return report(run, terminal, as_json=as_json)
+    options = RunOptions(color=_color(color), quiet=quiet, verbose=verbose, json=as_json, junit=junit)
+    return report(run, options)
 
 
 @app.command("verify")
 def verify_command(
-    run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="A run folder; without it the latest.")
-    ] = None,
+    run: flags.Run = None,
 ) -> int:
     """Check that a run folder is whole and that its files agree with its journal."""
     from claude_run.cli.verify import verify  # noqa: PLC0415 - each command imports what it needs
 
     return verify(run)
+
+
+@app.command("compare")
+def compare_command(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="A [B...]", help="Run folders; one alone: its models or variants.")
+    ],
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print it for a pull request comment.")
+    ] = False,
+    html: Annotated[bool, typer.Option("--html", help="Print it as one self-contained HTML page.")] = False,
+    as_json: flags.AsJson = False,
+    alpha: flags.Alpha = 0.05,
+    margin: flags.Margin = 0.1,
+    min_drop: flags.MinDrop = 0.0,
+    on_inconclusive: flags.OnInconclusive = "warn",
+    color: flags.Color = "auto",
+    verbose: flags.Verbose = 0,
+) -> int:
+    """Say whether a run is better or worse than another, with the statistics that it rests on."""
+    from claude_run.cli.compare import Output, compare_runs  # noqa: PLC0415 - each command imports what it needs
+
+    forms = [name for name, wanted in (("markdown", markdown), ("html", html), ("json", as_json)) if wanted]
+    if len(forms) > 1:
+        raise InputError(f"--{forms[0]} and --{forms[1]}: choose one form")
+    output = Output(form=forms[0] if forms else "text", color=_color(color), verbose=verbose)
+    gate = _gate(alpha, margin, min_drop=min_drop, on_inconclusive=on_inconclusive)
+    return compare_runs(tuple(runs), gate, output)
+
+
+@app.command("accept")
+def accept_command(context: typer.Context, run: flags.Run = None) -> int:
+    """Make a run the baseline of its scenarios: a file beside each, to be committed."""
+    from claude_run.cli.accept import accept  # noqa: PLC0415 - each command imports what it needs
+
+    return accept(run, context.obj)
+
+
+@app.command("review")
+def review_command(
+    context: typer.Context,
+    run: flags.Run = None,
+    pending: Annotated[bool, typer.Option("--pending", help="List what is open, and ask nothing.")] = False,
+    as_json: flags.AsJson = False,
+) -> int:
+    """Go through the replies that changed since the baseline: accept, reject or skip each by one key."""
+    from claude_run.cli.review import review  # noqa: PLC0415 - each command imports what it needs
+
+    return review(run, context.obj, pending=pending, as_json=as_json)
+
+
+@app.command("judge-eval")
+def judge_eval_command(
+    context: typer.Context,
+    labels: Annotated[str, typer.Argument(metavar="LABELS.jsonl", help="Replies with the labels of people.")],
+    judge_models: flags.JudgeModels = None,
+    concurrency: flags.Concurrency = 20,
+    simulate: flags.Simulate = False,
+    out: flags.Out = None,
+    max_cost: flags.MaxCost = None,
+    replay: flags.Replay = None,
+    reuse: flags.Reuse = None,
+    as_json: flags.AsJson = False,
+    color: flags.Color = "auto",
+    quiet: flags.Quiet = False,
+) -> int:
+    """Measure how well a judge agrees with people: agreement and Cohen's kappa with their intervals."""
+    from claude_run.cli.judge_eval import judge_eval  # noqa: PLC0415 - each command imports what it needs
+
+    options = RunOptions(
+        judge_models=tuple(judge_models or ()),
+        concurrency=concurrency,
+        simulate=simulate,
+        out=out,
+        max_cost=read_money(max_cost),
+        replay=replay,
+        reuse=reuse,
+        json=as_json,
+        color=_color(color),
+        quiet=quiet,
+    )
+    return judge_eval(labels, options, context.obj)
 
 
 @app.command("schema")
@@ -254,7 +306,7 @@ def simulate_command(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 for any free one.")
     ] = 8080,
-    faults: Faults = None,
+    faults: flags.Faults = None,
 ) -> int:
     """Serve a simulated Messages API on this machine until interrupted."""
     from claude_run.cli.simulate import simulate  # noqa: PLC0415 - each command imports what it needs
@@ -290,6 +342,12 @@ def _run(options: RunOptions, world: World, *, list_only: bool, dry_run: bool) -
 
         return say_what(options)
     return run.run(options, world)
+
+
+def _gate(alpha: float, margin: float, *, min_drop: float, on_inconclusive: str) -> GateOptions:
+    if on_inconclusive not in {"fail", "warn"}:
+        raise InputError(f"--on-inconclusive {on_inconclusive}: choose fail or warn")
+    return GateOptions(alpha=alpha, margin=margin, min_drop=min_drop, on_inconclusive=on_inconclusive)
 
 
 def _color(value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claude_run.cli.planning import load_scenarios, make_plan
+from claude_run.cli.planning import prepare
 from claude_run.cli.playing import renderer_of
 from claude_run.cli.talk import complain, say
 from claude_run.plan.estimate import estimate
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def dry_run(options: RunOptions) -> int:
     """Print the conversations on stdout and the bound on stderr; send and write nothing."""
-    plan = make_plan(options, load_scenarios(options))
+    plan = prepare(options).plan
     bound = estimate(plan, renderer_of)
     for conversation in plan.conversations:
         say(conversation.id)

@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from claude_run.cli.app import COMMANDS, RUN, app
+from claude_run.cli.options import BESIDE
 from claude_run.cli.talk import complain, redacted_streams
 from claude_run.cli.wiring import World
 from claude_run.errors import ClaudeRunError, ExitCode, StorageError
@@ -36,7 +37,7 @@ def run_command_line(arguments: Sequence[str], world: World | None = None) -> in
 
 def _run(arguments: Sequence[str], redactor: Redactor, world: World) -> int:
     try:
-        code = _dispatch(_with_run(_with_command(arguments)), world)
+        code = _dispatch(_with_values(_with_command(arguments)), world)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: no traceback is a message
         return int(_explain(error, redactor))
@@ -56,10 +57,11 @@ def _explain(error: BaseException, redactor: Redactor) -> ExitCode:
         case KeyboardInterrupt():
             complain("interrupted")
             return ExitCode.INTERRUPTED
+        case BrokenPipeError():
+            _drop_stdout()
+            return ExitCode.PASSED
         case OSError():
             _settle_stdout()
-            if isinstance(error, BrokenPipeError):
-                return ExitCode.PASSED
             where = f": {error.filename}" if error.filename else ""
             complain(f"error: {error.strerror or error}{where}")
             return StorageError.exit_code
@@ -74,7 +76,11 @@ def _settle_stdout() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
+
+
+def _drop_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(arguments: Sequence[str], world: World) -> int:
@@ -84,23 +90,30 @@ def _dispatch(arguments: Sequence[str], world: World) -> int:
         return stop.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except SystemExit:
+        raise BrokenPipeError from None  # the one thing that Typer exits for by itself
     except TyperException as error:
         complain(f"error: {error.format_message().rstrip('.')}; see claude-run --help")
         return int(ExitCode.USAGE)
     return int(result or ExitCode.PASSED)
 
 
-def _with_run(arguments: Sequence[str]) -> Sequence[str]:
-    """Name the latest run where `--resume` names none: its value is optional, which Typer cannot say."""
+def _with_values(arguments: Sequence[str]) -> Sequence[str]:
+    """Fill in the values of `--resume` and `--baseline` where they are left out, which Typer cannot say."""
     result: list[str] = []
     for index, argument in enumerate(arguments):
         result.append(argument)
         following = arguments[index + 1] if index + 1 < len(arguments) else "-"
-        if argument == "--resume" and (
-            following.startswith("-") or not (Path(following) / "run.json").exists()
-        ):
+        # A file is a scenario, to be ignored; a folder without a run must not become some other run.
+        if argument == "--resume" and (following.startswith("-") or Path(following).is_file()):
             result.append(str(latest()))
+        if argument == "--baseline" and not _is_baseline(following):
+            result.append(str(BESIDE))
     return result
+
+
+def _is_baseline(path: str) -> bool:
+    return path.endswith(".baseline.json") or (Path(path) / "run.json").is_file()
 
 
 def _with_command(arguments: Sequence[str]) -> Sequence[str]:

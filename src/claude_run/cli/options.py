@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from claude_run.scenario.model import JsonObject
+    from claude_run.verdict.rules import GateRules
 
 _SET = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
@@ -31,8 +32,35 @@ _SHAPING = {
     "faults": "--faults",
     "replay": "--replay",
     "reuse": "--reuse",
+    "baseline": "--baseline",
+    "until_sure": "--until-sure",
+    "judge_models": "--judge-model",
+    "own_checks": "--checks",
 }
 """Fields that decide what a run is, and cannot change when it goes on."""
+
+
+BESIDE = Path("beside-the-scenarios")
+"""What `--baseline` without a path stands for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOptions:
+    """How a comparison is judged, as the flags say."""
+
+    alpha: float = 0.05
+    margin: float = 0.1
+    min_drop: float = 0.0
+    on_inconclusive: str = "warn"
+
+    def rules(self, *, looks: int = 1) -> GateRules:
+        """Return the rules of the gate; InputError for a number out of its range."""
+        from claude_run.verdict.rules import GateRules  # noqa: PLC0415 - only a comparison needs it
+
+        try:
+            return GateRules(alpha=self.alpha, margin=self.margin, min_drop=self.min_drop, looks=looks)
+        except ValueError as error:
+            raise InputError(f"--{str(error).replace('_', '-', 1)}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +91,12 @@ class RunOptions:
     max_failures: int | None = None
     attempt_s: float = 600.0
     grace_s: float = 10.0
+    baseline: Path | None = None
+    until_sure: bool = False
+    gate: GateOptions = field(default_factory=GateOptions)
+    judge_models: tuple[str, ...] = ()
+    own_checks: tuple[Path, ...] = ()
+    junit: Path | None = None
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -87,8 +121,22 @@ class RunOptions:
             "faults": self.faults,
             "replay": None if self.replay is None else str(self.replay),
             "reuse": None if self.reuse is None else str(self.reuse),
+            "baseline": None if self.baseline is None else str(self.baseline),
+            "until_sure": self.until_sure,
+            "gate": {
+                "alpha": self.gate.alpha,
+                "margin": self.gate.margin,
+                "min_drop": self.gate.min_drop,
+                "on_inconclusive": self.gate.on_inconclusive,
+            },
+            "judge_models": list(self.judge_models),
+            "own_checks": [str(path) for path in self.own_checks],
             "max_cost": None if self.max_cost is None else str(self.max_cost),
         }
+
+    def without_json(self) -> RunOptions:
+        """Return the same options for a command that prints JSON of its own."""
+        return replace(self, json=False)
 
     def restored(self, paths: Sequence[str], saved: Mapping[str, Any]) -> RunOptions:
         """Return these options with all that shapes the run taken from where it was saved."""
@@ -106,6 +154,11 @@ class RunOptions:
             faults=saved["faults"],
             replay=None if saved["replay"] is None else Path(saved["replay"]),
             reuse=None if saved["reuse"] is None else Path(saved["reuse"]),
+            baseline=None if saved["baseline"] is None else Path(saved["baseline"]),
+            until_sure=saved["until_sure"],
+            gate=GateOptions(**saved["gate"]),
+            judge_models=tuple(saved["judge_models"]),
+            own_checks=tuple(map(Path, saved["own_checks"])),
             max_cost=read_money(saved["max_cost"]) if self.max_cost is None else self.max_cost,
         )
 
@@ -120,6 +173,8 @@ def check_combination(options: RunOptions) -> None:
     """Raise InputError for options that contradict each other, or say too little."""
     if not options.paths and not options.goes_on:
         raise InputError("no PATH: name a scenario file or a folder of them, such as scenarios/")
+    if options.out is not None and str(options.out) in {"", "."}:
+        raise InputError("-o names no folder: is the variable in your command empty? write -o outputs/my-run")
     if options.faults is not None and not options.simulate and not options.goes_on:
         raise InputError("--faults is for the simulator: add --simulate")
     if options.replay is not None and (options.reuse is not None or options.simulate):

@@ -2,63 +2,103 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from claude_run.checks.registry import default_registry
+from claude_run.checks.registry import Registry, default_registry
+from claude_run.cli.sides import scenarios_of, side_of_baseline
 from claude_run.cli.talk import complain
 from claude_run.conversation.exchange import Request
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.estimate import worst_cost
 from claude_run.plan.filters import parse_shard
-from claude_run.plan.matrix import Selection, choices, expand
+from claude_run.plan.matrix import Plan, Selection, choices, expand
 from claude_run.plan.model_checks import problems
 from claude_run.plan.prices import price_table
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder, latest
-from claude_run.scenario.diagnostics import InvalidScenarioError, render
+from claude_run.scenario.diagnostics import render
 from claude_run.scenario.loader import load
+from claude_run.scenario.model import Graders
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from claude_run.cli.options import RunOptions
-    from claude_run.plan.matrix import Plan
+    from claude_run.scenario.diagnostics import Diagnostic
     from claude_run.scenario.model import Scenario
+    from claude_run.verdict.contest import Side
+
+LOOKS = 4
+"""How often `--until-sure` looks at the results, and so how many times the repeats may be played."""
 
 
-def load_scenarios(options: RunOptions) -> tuple[Scenario, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """All that playing needs, found sound: the plan, the checks, and the baseline to gate against."""
+
+    options: RunOptions
+    scenarios: tuple[Scenario, ...]
+    plan: Plan
+    registry: Registry
+    baseline: Side | None
+
+
+def prepare(options: RunOptions) -> Prepared:
+    """Read, check and plan what the options select."""
+    registry = registry_of(options)
+    return prepared(options, load_scenarios(options, registry), registry)
+
+
+def prepared(options: RunOptions, scenarios: tuple[Scenario, ...], registry: Registry) -> Prepared:
+    """Plan scenarios that were read already."""
+    plan = make_plan(options, scenarios)
+    refuse_unpriced(options, plan)
+    baseline = None
+    if options.baseline is not None:
+        baseline = side_of_baseline(options.baseline, scenarios_of(plan.conversations))
+    return Prepared(options=options, scenarios=scenarios, plan=plan, registry=registry, baseline=baseline)
+
+
+def registry_of(options: RunOptions) -> Registry:  # noqa: ARG001 - own checks come next
+    """Return the built-in checks, those of installed packages, and those of `--checks`."""
+    return default_registry()
+
+
+def load_scenarios(options: RunOptions, registry: Registry) -> tuple[Scenario, ...]:
     """Read the scenarios and hold them against the rules of their models; warnings go to stderr.
 
     InvalidScenarioError lists every problem of every file.
     """
+    today = datetime.now(UTC).date()
+    warnings: list[Diagnostic] = []
+
+    def inspect(scenario: Scenario) -> Iterable[Diagnostic]:
+        found = problems(scenario, choices(scenario, options.models), today=today)
+        warnings.extend(found.warnings)
+        return found.errors
+
     scenarios = load(
         options.paths,
-        vocabulary=default_registry(),
+        vocabulary=registry,
         overrides=options.overrides,
         file_root=options.file_root,
+        inspect=inspect,
     )
-    today = datetime.now(UTC).date()
-    found = [problems(scenario, choices(scenario, options.models), today=today) for scenario in scenarios]
-    errors = [error for each in found for error in each.errors]
-    if errors:
-        raise InvalidScenarioError(errors)
-    warnings = [warning for each in found for warning in each.warnings]
     if warnings and not options.quiet:
-        complain(*render(warnings, severity="warning").split("\n"))
+        complain(render(warnings, severity="warning"))
     return scenarios
 
 
 def make_plan(
     options: RunOptions, scenarios: Sequence[Scenario], *, ids: frozenset[str] | None = None
 ) -> Plan:
-    """Expand the scenarios into the conversations that the options select, or into exactly those of `ids`."""
-    if ids is not None:
-        return expand(
-            scenarios, Selection(models=options.models, repeat=options.repeat, ids=ids), options.overrides
-        )
+    """Expand the scenarios into the conversations that the options select, or into exactly those of `ids`.
+
+    With `--until-sure` the plan holds the repeats of every look that there may be.
+    """
     selection = Selection(
         models=options.models,
         repeat=options.repeat,
@@ -66,8 +106,24 @@ def make_plan(
         expression=options.expression,
         shard=parse_shard(options.shard) if options.shard else None,
     )
+    if ids is not None:
+        selection = Selection(models=options.models, repeat=options.repeat, ids=ids)
+    if options.until_sure:
+        scenarios = [
+            replace(scenario, repeat=repeats_of(options, scenario) * LOOKS) for scenario in scenarios
+        ]
+        selection = replace(selection, repeat=None)
     plan = expand(scenarios, selection, options.overrides)
+    if options.judge_models:
+        judges = Graders(models=options.judge_models)
+        conversations = (replace(conversation, judge=judges) for conversation in plan.conversations)
+        plan = replace(plan, conversations=tuple(conversations))
     return _last_failed(plan) if options.last_failed else plan
+
+
+def repeats_of(options: RunOptions, scenario: Scenario) -> int:
+    """Return how often each conversation of a scenario is played, for one look."""
+    return options.repeat or scenario.repeat
 
 
 def refuse_unpriced(options: RunOptions, plan: Plan) -> None:

@@ -6,27 +6,35 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.checks.registry import default_registry
+from claude_run.cli.gate import gate_run, verdict_of
+from claude_run.cli.looks import plan_further
+from claude_run.cli.sides import accepted_replies, scenarios_of, side_of_accepted
 from claude_run.cli.signals import graceful
 from claude_run.cli.wiring import ListPrices
+from claude_run.conversation.script import generated_turns
 from claude_run.errors import ExitCode
 from claude_run.play.brake import Brake, Halt
 from claude_run.play.budget import Budget
 from claude_run.play.performance import Stage
 from claude_run.play.player import Player
 from claude_run.play.sender import Limits, Sender
+from claude_run.record.derive import read_played
 from claude_run.scenario.template import Renderer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AsyncExitStack
     from decimal import Decimal
 
+    from claude_run.cli.looks import Looks
     from claude_run.cli.options import RunOptions
+    from claude_run.cli.planning import Prepared
     from claude_run.conversation.events import Event
     from claude_run.conversation.script import Conversation
     from claude_run.play.ports import Clock, Messages, Progress, Recording
+    from claude_run.record.folder import RunFolder
     from claude_run.record.journal import Journal
+    from claude_run.verdict.contest import Contest
 
 CONVERSATION_S = 3600.0
 
@@ -35,11 +43,22 @@ CONVERSATION_S = 3600.0
 class Job:
     """What is to be played, with the events that it already has and what those have cost."""
 
-    options: RunOptions
-    conversations: Sequence[Conversation]
+    looks: Looks
     earlier: Mapping[str, tuple[Event, ...]]
+    done: frozenset[str]
     recording: Recording | None
     spent_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where it is played: the folder and its journal, the API, who watches, and the clock."""
+
+    folder: RunFolder
+    journal: Journal
+    messages: Messages | None
+    progress: Progress
+    clock: Clock
 
 
 def renderer_of(conversation: Conversation) -> Renderer:
@@ -64,14 +83,13 @@ async def connect(
     return AnthropicMessages(client)
 
 
-async def perform(
-    job: Job, *, journal: Journal, messages: Messages | None, progress: Progress, clock: Clock
-) -> None:
-    """Play the job and write down how it began and ended."""
+async def perform(job: Job, scene: Scene) -> Contest | None:
+    """Play the job, write down how it began and ended, and hold it against its baseline if it has one."""
+    journal, clock, prepared = scene.journal, scene.clock, job.looks.prepared
     begin = clock.monotonic()
     journal.append_run("started", at=clock.now())
     try:
-        halt = await _play(job, journal=journal, messages=messages, progress=progress, clock=clock)
+        halt = await _play_looks(job, scene)
     finally:
         await journal.settled()
     journal.append_run(
@@ -82,20 +100,45 @@ async def perform(
         reason=halt.reason if halt else None,
     )
     await journal.synced()
+    if prepared.baseline is None or halt is not None:
+        return None
+    played, gate = read_played(scene.folder), prepared.options.gate
+    contest = gate_run(played, prepared.baseline, gate, looks=job.looks.number)
+    verdict = verdict_of(contest, gate)
+    journal.append_run("gated", code=int(verdict.code), verdict=verdict.verdict, reason=verdict.reason)
+    await journal.synced()
+    return contest
 
 
-async def _play(
-    job: Job, *, journal: Journal, messages: Messages | None, progress: Progress, clock: Clock
-) -> Halt | None:
-    options, brake = job.options, Brake()
+async def _play_looks(job: Job, scene: Scene) -> Halt | None:
+    brake = Brake()
+    player = _player(job, scene, brake)
+    timer = asyncio.create_task(_stop_in_time(brake, scene.clock, job.looks.prepared.options))
+    try:
+        with graceful(brake, grace_s=job.looks.prepared.options.grace_s):
+            for look in range(job.looks.number):
+                needed = job.looks.needed(look, scene.folder)
+                plan_further(scene.folder, needed, job.looks.prepared.plan.pass_rates)
+                todo = [conversation for conversation in needed if conversation.id not in job.done]
+                halt = await player.play(todo, job.earlier) if todo else None
+                if halt is not None or not needed:
+                    return halt
+    finally:
+        timer.cancel()
+    return None
+
+
+def _player(job: Job, scene: Scene, brake: Brake) -> Player:
+    prepared, clock = job.looks.prepared, scene.clock
+    options = prepared.options
     sender = Sender(
-        messages=messages,
+        messages=scene.messages,
         recording=job.recording,
         prices=ListPrices(),
         budget=Budget(options.max_cost, spent_usd=job.spent_usd),
         brake=brake,
         clock=clock,
-        progress=progress,
+        progress=scene.progress,
         limits=Limits(
             concurrency=options.concurrency, attempt_s=options.attempt_s, requests=options.max_requests
         ),
@@ -103,20 +146,29 @@ async def _play(
     )
     stage = Stage(
         sender=sender,
-        recorder=journal,
-        registry=default_registry(),
+        recorder=scene.journal,
+        registry=prepared.registry,
         brake=brake,
         clock=clock,
-        progress=progress,
+        progress=scene.progress,
         conversation_s=CONVERSATION_S,
+        accepted=_accepted(prepared),
     )
-    player = Player(stage=stage, concurrency=options.concurrency, max_failures=options.max_failures)
-    timer = asyncio.create_task(_stop_in_time(brake, clock, options))
-    try:
-        with graceful(brake, grace_s=options.grace_s):
-            return await player.play(job.conversations, job.earlier)
-    finally:
-        timer.cancel()
+    return Player(stage=stage, concurrency=options.concurrency, max_failures=options.max_failures)
+
+
+def _accepted(prepared: Prepared) -> Callable[[Conversation, int], str | None]:
+    """Return what finds the accepted reply to a turn: in the baseline that is gated against, or beside it."""
+    side = prepared.baseline or side_of_accepted(scenarios_of(prepared.plan.conversations))
+    replies = accepted_replies(side)
+
+    def find(conversation: Conversation, turn: int) -> str | None:
+        key = (conversation.scenario, conversation.case, conversation.variant, conversation.model_label)
+        texts = replies.get(key, ())
+        position = generated_turns(conversation.turns).index(turn)
+        return texts[position] if position < len(texts) else None
+
+    return find
 
 
 async def _stop_in_time(brake: Brake, clock: Clock, options: RunOptions) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.cli.talk import say_json
+from claude_run.cli.talk import say_json, say_raw
+from claude_run.errors import StorageError
 from claude_run.record.derive import read_played, write_derived
 from claude_run.report.markdown import summary_markdown, transcripts_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from claude_run.cli.options import RunOptions
     from claude_run.cli.terminal import Terminal
     from claude_run.record.derive import Played
     from claude_run.record.folder import RunFolder
+    from claude_run.verdict.contest import Contest
 
 
 DERIVED: Mapping[str, Callable[[Played], Iterable[bytes]]] = {
@@ -23,13 +28,45 @@ DERIVED: Mapping[str, Callable[[Played], Iterable[bytes]]] = {
 """The files for people, each made from what the journal tells."""
 
 
-def finish(folder: RunFolder, terminal: Terminal, *, as_json: bool) -> int:
+def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: Contest | None = None) -> int:
     """Write every derived file anew from the journal, say how the run ended, and return its exit code."""
     played = read_played(folder)
     write_derived(folder, played)
     for name, make in DERIVED.items():
         folder.write(name, make(played))
+    if contest is not None:
+        from claude_run.report.comparison_markdown import contest_markdown  # noqa: PLC0415 - rarely needed
+
+        folder.write("comparison.md", [contest_markdown(contest).encode()])
+        terminal.print_contest(contest)
+    if options.junit is not None:
+        from claude_run.report.junit import junit_xml  # noqa: PLC0415 - rarely needed
+
+        _write(options.junit, folder.redactor.data(junit_xml(played)))
+    _tell_github(played, contest)
     terminal.print_summary(played, folder=folder.path)
-    if as_json:
+    if options.json:
         say_json(played.summary.to_json())
     return int(played.summary.exit_code)
+
+
+def _tell_github(played: Played, contest: Contest | None) -> None:
+    """Append to the step summary and print annotations where GitHub Actions runs this."""
+    target = os.environ.get("GITHUB_STEP_SUMMARY")
+    if target:
+        from claude_run.report.github import step_summary  # noqa: PLC0415 - only GitHub Actions needs it
+
+        _write(Path(target), step_summary(played, contest).encode(), append=True)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from claude_run.report import github  # noqa: PLC0415 - only GitHub Actions needs it
+
+        for line in github.annotations(played):
+            say_raw(line)
+
+
+def _write(path: Path, data: bytes, *, append: bool = False) -> None:
+    try:
+        with path.open("ab" if append else "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error

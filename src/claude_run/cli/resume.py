@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from claude_run.cli.planning import load_scenarios, make_plan, refuse_unpriced
-from claude_run.cli.playing import Job, connect, perform
+from claude_run.cli.looks import Looks
+from claude_run.cli.planning import load_scenarios, make_plan, prepared, registry_of
+from claude_run.cli.playing import Job, Scene, connect, perform
 from claude_run.cli.reports import finish
 from claude_run.cli.talk import complain
 from claude_run.cli.terminal import Terminal
@@ -20,16 +22,18 @@ from claude_run.record.recording import Recording
 from claude_run.record.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from claude_run.cli.options import RunOptions
+    from claude_run.cli.planning import Prepared
     from claude_run.cli.wiring import World
-    from claude_run.conversation.events import Event
     from claude_run.conversation.script import Conversation
     from claude_run.plan.matrix import Plan
     from claude_run.record.history import History
     from claude_run.record.journal import Journal
     from claude_run.record.run import Run
+    from claude_run.scenario.model import Json, Scenario
+    from claude_run.verdict.contest import Contest
 
 
 def resume(options: RunOptions, world: World) -> int:
@@ -40,52 +44,61 @@ def resume(options: RunOptions, world: World) -> int:
     if ignored:
         complain(f"warning: {', '.join(ignored)}: ignored, a resumed run keeps what it was started with")
     with closing(folder.open_journal()) as journal:
-        asyncio.run(_resume(options, folder, journal=journal, world=world))
-    return finish(folder, Terminal.of(options), as_json=options.json)
+        options, contest = asyncio.run(_resume(options, folder, journal=journal, world=world))
+    return finish(folder, Terminal.of(options), options, contest)
 
 
-async def _resume(options: RunOptions, folder: RunFolder, *, journal: Journal, world: World) -> None:
+async def _resume(
+    options: RunOptions, folder: RunFolder, *, journal: Journal, world: World
+) -> tuple[RunOptions, Contest | None]:
     run = folder.read_run()
     options = _restored(options, run, folder)
-    plan = make_plan(options, load_scenarios(options), ids=frozenset(item.id for item in run.conversations))
-    refuse_unpriced(options, plan)
-    history = read_history(folder.journal)
-    changed = _changed(plan, run)
+    registry = registry_of(options)
+    scenarios = load_scenarios(options, registry)
+    changed = _changed(scenarios, run)
     if changed and not options.resume_changed:
         raise InputError(
             f"{', '.join(sorted(changed))}: changed since the run was started; put the old text back, start a"
             " new run with --reuse, or pass --resume-changed to play what changed anew in this one"
         )
-    job = _job(options, plan, history, changed=changed)
+    ready = _planned(prepared(replace(options, last_failed=False), scenarios, registry), run)
     async with AsyncExitStack() as stack:
-        messages = await connect(options, plan.conversations, stack)
+        messages = await connect(options, ready.plan.conversations, stack)
         if changed:
-            folder.write_json("run.json", {**run.to_json(), "files": dict(plan.files)})
-        progress = Terminal.of(options).progress()
-        await perform(job, journal=journal, messages=messages, progress=progress, clock=world.clock)
+            journal.append_run("changed", superseded=_stale(ready.plan, changed))
+            await journal.synced()
+            # Only now: whoever is killed before is asked for --resume-changed again.
+            files, rates = {**run.files, **ready.plan.files}, ready.plan.pass_rates
+            folder.write_json("run.json", replace(run, files=files, pass_rates=rates).to_json())
+        scene = Scene(
+            folder=folder,
+            journal=journal,
+            messages=messages,
+            progress=Terminal.of(options).progress(),
+            clock=world.clock,
+        )
+        contest = await perform(_job(ready, read_history(folder.journal)), scene)
+    return options, contest
 
 
-def _job(options: RunOptions, plan: Plan, history: History, *, changed: frozenset[str]) -> Job:
-    """Leave out what has ended; play what changed from its first turn, taking recorded replies again."""
-    todo = [
-        conversation
-        for conversation in plan.conversations
-        if conversation.path in changed or not _has_ended(history, conversation, options)
-    ]
-    earlier: Mapping[str, tuple[Event, ...]] = {
-        conversation.id: history.events[conversation.id]
-        for conversation in todo
-        if conversation.path not in changed and conversation.id in history.events
-    }
+def _planned(ready: Prepared, run: Run) -> Prepared:
+    """Keep to the conversations that the run was planned with; `--until-sure` may still add to them."""
+    if ready.options.until_sure:
+        return ready
+    ids = frozenset(item.id for item in run.conversations)
+    return replace(ready, plan=make_plan(ready.options, ready.scenarios, ids=ids))
+
+
+def _job(ready: Prepared, history: History) -> Job:
+    """Leave out what has ended, go on with what has begun, and take every reply that the journal has."""
+    options, conversations = ready.options, ready.plan.conversations
+    done = frozenset(each.id for each in conversations if _has_ended(history, each, options))
     path = options.replay or options.reuse
-    recordings = [history] if changed else []
-    if path is not None:
-        recordings.append(Recording.history_of(path))
     return Job(
-        options=options,
-        conversations=todo,
-        earlier=earlier,
-        recording=Recording(recordings) if recordings else None,
+        looks=Looks.of(ready),
+        earlier={name: events for name, events in history.events.items() if name not in done},
+        done=done,
+        recording=Recording([history] if path is None else [history, Recording.history_of(path)]),
         spent_usd=history.spent_usd(),
     )
 
@@ -97,8 +110,18 @@ def _has_ended(history: History, conversation: Conversation, options: RunOptions
     return not (options.retry_errors and ended.outcome is Outcome.ERRORED)
 
 
-def _changed(plan: Plan, run: Run) -> frozenset[str]:
-    return frozenset(path for path, digest in plan.files.items() if run.files.get(path) != digest)
+def _changed(scenarios: Sequence[Scenario], run: Run) -> frozenset[str]:
+    """Return the paths of the run's scenarios that are not what they were."""
+    return frozenset(
+        scenario.path
+        for scenario in scenarios
+        if run.files.get(scenario.path, scenario.sha256) != scenario.sha256
+    )
+
+
+def _stale(plan: Plan, changed: frozenset[str]) -> list[Json]:
+    """Return the conversations whose events count no longer, but as a recording."""
+    return [conversation.id for conversation in plan.conversations if conversation.path in changed]
 
 
 def _restored(options: RunOptions, run: Run, folder: RunFolder) -> RunOptions:

@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run import __version__
-from claude_run.cli.planning import load_scenarios, make_plan, refuse_unpriced
-from claude_run.cli.playing import Job, connect, perform
+from claude_run.cli.looks import Looks
+from claude_run.cli.planning import prepare
+from claude_run.cli.playing import Job, Scene, connect, perform
 from claude_run.cli.reports import finish
 from claude_run.cli.talk import say
 from claude_run.cli.terminal import Terminal
@@ -22,49 +23,51 @@ from claude_run.record.redact import Redactor
 from claude_run.record.run import Planned, Run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from claude_run.cli.options import RunOptions
+    from claude_run.cli.planning import Prepared
     from claude_run.cli.wiring import World
-    from claude_run.plan.matrix import Plan
+    from claude_run.conversation.script import Conversation
+    from claude_run.verdict.contest import Contest
 
 
 def run(options: RunOptions, world: World) -> int:
     """Play what the options select and return the exit code."""
-    plan = make_plan(options, load_scenarios(options))
-    refuse_unpriced(options, plan)
+    ready = prepare(options)
     terminal = Terminal.of(options)
-    folder = asyncio.run(_play(options, plan, terminal=terminal, world=world))
-    return finish(folder, terminal, as_json=options.json)
+    folder, contest = asyncio.run(_play(ready, terminal=terminal, world=world))
+    return finish(folder, terminal, options, contest)
 
 
 def list_conversations(options: RunOptions) -> int:
     """Print the ids of the selected conversations, one a line."""
-    for conversation in make_plan(options, load_scenarios(options)).conversations:
+    for conversation in prepare(options).plan.conversations:
         say(conversation.id)
     return 0
 
 
-async def _play(options: RunOptions, plan: Plan, *, terminal: Terminal, world: World) -> RunFolder:
-    job = Job(
-        options=options,
-        conversations=plan.conversations,
-        earlier={},
-        recording=_recording(options),
-        spent_usd=Decimal(0),
-    )
+async def _play(ready: Prepared, *, terminal: Terminal, world: World) -> tuple[RunFolder, Contest | None]:
+    options, looks = ready.options, Looks.of(ready)
+    job = Job(looks=looks, earlier={}, done=frozenset(), recording=_recording(options), spent_usd=Decimal(0))
     async with AsyncExitStack() as stack:
-        messages = await connect(options, plan.conversations, stack)
+        messages = await connect(options, ready.plan.conversations, stack)
         folder = RunFolder.create(
-            _run_of(options, plan, created_at=world.clock.now()),
+            _run_of(ready, looks.by_look[0], created_at=world.clock.now()),
             out=options.out,
             stamp=datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ"),
             disk=world.disk,
             redactor=Redactor.from_environment(os.environ),
         )
-        journal = stack.enter_context(closing(folder.open_journal()))
-        await perform(
-            job, journal=journal, messages=messages, progress=terminal.progress(), clock=world.clock
+        scene = Scene(
+            folder=folder,
+            journal=stack.enter_context(closing(folder.open_journal())),
+            messages=messages,
+            progress=terminal.progress(),
+            clock=world.clock,
         )
-    return folder
+        contest = await perform(job, scene)
+    return folder, contest
 
 
 def _recording(options: RunOptions) -> Recording | None:
@@ -72,7 +75,8 @@ def _recording(options: RunOptions) -> Recording | None:
     return None if path is None else Recording.open(path)
 
 
-def _run_of(options: RunOptions, plan: Plan, *, created_at: str) -> Run:
+def _run_of(ready: Prepared, conversations: Sequence[Conversation], *, created_at: str) -> Run:
+    plan, options = ready.plan, ready.options
     scenarios = list(plan.pass_rates)
     return Run(
         name=scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)}-scenarios",
@@ -84,5 +88,5 @@ def _run_of(options: RunOptions, plan: Plan, *, created_at: str) -> Run:
         pass_rates=plan.pass_rates,
         prices=price_table(),
         simulated=options.simulate,
-        conversations=tuple(map(Planned.of, plan.conversations)),
+        conversations=tuple(map(Planned.of, conversations)),
     )

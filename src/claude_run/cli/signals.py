@@ -21,17 +21,19 @@ _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINAT
 
 @contextmanager
 def graceful(brake: Brake, *, grace_s: float) -> Iterator[None]:
-    """Pull the brake on a signal while the block runs."""
+    """Pull the brake on a signal while the block runs, also where something else is stopping the run."""
     loop = asyncio.get_running_loop()
+    seen: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
-        if brake.halt is not None:
+        seen.append(number)
+        if len(seen) > 1:
             brake.pull_now()
             return
         complain(
             f"{number.name}: nothing more is sent; replies under way have {grace_s:g} s, again stops now"
         )
-        brake.pull(Halt(code=_CODES[number], reason=f"stopped by {number.name}", grace_s=grace_s))
+        brake.interrupt(Halt(code=_CODES[number], reason=f"stopped by {number.name}", grace_s=grace_s))
 
     for number in _CODES:
         loop.add_signal_handler(number, stop, number)

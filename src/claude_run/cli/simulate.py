@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from claude_run.cli.options import RunOptions
-from claude_run.cli.planning import load_scenarios, make_plan
+from claude_run.cli.planning import prepare
 from claude_run.cli.playing import renderer_of
 from claude_run.cli.talk import complain, say
 from claude_run.simulator.examples import ExampleBook
@@ -46,5 +46,5 @@ def _examples(paths: Sequence[str]) -> ExampleBook:
     if not paths:
         return ExampleBook()
     options = RunOptions(paths=tuple(paths), models=(_ANY_MODEL,))
-    plan = make_plan(options, load_scenarios(options))
+    plan = prepare(options).plan
     return ExampleBook.from_conversations(plan.conversations, renderer_of)

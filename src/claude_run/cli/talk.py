@@ -43,13 +43,24 @@ def redacted_streams(redactor: Redactor) -> Iterator[None]:
 
 
 def complain(*lines: str) -> None:
-    """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds."""
-    _write(sys.stderr, "".join(f"{safe_line(line)}\n" for line in lines))
+    """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds.
+
+    Where stderr takes nothing, nobody can be told; the exit code still says how it ended.
+    """
+    try:
+        _write(sys.stderr, "".join(f"{safe_line(line)}\n" for line in lines))
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def say(line: str) -> None:
     """Write one line of data to stdout, safe for a terminal."""
     _write(sys.stdout, f"{safe_line(line)}\n")
+
+
+def say_raw(text: str) -> None:
+    """Write a document to stdout that was made safe for what it is: Markdown or HTML."""
+    _write(sys.stdout, text if text.endswith("\n") else text + "\n")
 
 
 def say_json(value: object) -> None:
@@ -58,9 +69,13 @@ def say_json(value: object) -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write at once. When the reader has gone the rest is dropped: the exit code must not depend on it."""
+    """Write at once. When the reader has gone the rest is dropped: the exit code must not depend on it.
+
+    What the stream's encoding cannot say is escaped.
+    """
+    encoding = stream.encoding or "utf-8"
     try:
-        stream.write(text)
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from claude_run.cli.options import RunOptions
     from claude_run.play.ports import Progress
     from claude_run.record.derive import Played
+    from claude_run.verdict.contest import Contest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,12 @@ class Terminal:
             verbose=self.verbose,
             quiet=self.quiet,
         )
+
+    def print_contest(self, contest: Contest) -> None:
+        """Print what holding the run against its baseline came to."""
+        from claude_run.report.comparison_terminal import print_contest  # noqa: PLC0415 - rarely needed
+
+        print_contest(contest, stream=sys.stderr, colour=self._colour, verbose=self.verbose)
 
     @property
     def _colour(self) -> bool:

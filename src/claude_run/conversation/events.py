@@ -35,12 +35,16 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request was made up: the messages that it adds to the history, kept once however often it is sent."""
+    """A request was made up: the messages that it adds to the history, kept once however often it is sent.
+
+    `judge` labels a question to a judge about the conversation; None is a request of the conversation itself.
+    """
 
     conversation_id: str
     turn: int
     key: str
     sent: tuple[SentMessage, ...]
+    judge: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         CacheMode,
         Content,
         Expectation,
+        Graders,
         Json,
         JsonObject,
         Position,
@@ -47,6 +48,7 @@ class Conversation:
     cache: CacheMode = "auto"
     turns: tuple[Turn, ...]
     expect: tuple[Expectation, ...] = ()
+    judge: Graders | None = None
 
     @property
     def identity(self) -> Sequence[Json]:

@@ -64,7 +64,7 @@ class TurnRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """A whole conversation, played to its end or as far as it came."""
+    """A whole conversation, played to its end or as far as it came; `judgements` are the judges' answers."""
 
     started: Started
     turns: tuple[TurnRecord, ...]
@@ -73,6 +73,7 @@ class Transcript:
     error: str | None = None
     error_turn: int | None = None
     warnings: tuple[str, ...] = ()
+    judgements: tuple[Exchange, ...] = ()
     duration_s: float | None = None
     uncertain_usd: Decimal = Decimal(0)
 
@@ -90,12 +91,22 @@ class Transcript:
         return total_cost(exchange.cost_usd for exchange in self.exchanges)
 
     @property
+    def judge_usage(self) -> Usage:
+        """What the judges used; it is no part of `usage`."""
+        return total(exchange.reply.usage for exchange in self.judgements)
+
+    @property
+    def judge_cost_usd(self) -> Decimal | None:
+        """What the judges cost; None where one of them has no known price."""
+        return total_cost(exchange.cost_usd for exchange in self.judgements)
+
+    @property
     def simulated(self) -> bool:
-        return any(exchange.simulated for exchange in self.exchanges)
+        return any(exchange.simulated for exchange in (*self.exchanges, *self.judgements))
 
     @property
     def replayed(self) -> bool:
-        return any(exchange.replayed for exchange in self.exchanges)
+        return any(exchange.replayed for exchange in (*self.exchanges, *self.judgements))
 
 
 def total_cost(costs: Iterable[Decimal | None]) -> Decimal | None:
@@ -108,8 +119,14 @@ def total_cost(costs: Iterable[Decimal | None]) -> Decimal | None:
     return result
 
 
-def exchanges_of(events: Iterable[Event]) -> tuple[Exchange, ...]:
-    """Return the answered requests among the events of one conversation, in order."""
+def exchanges_of(events: Iterable[Event], *, judged: bool = False) -> tuple[Exchange, ...]:
+    """Return the answered requests of a conversation, in order; with `judged` those to its judges instead."""
+    events = tuple(events)
+    judges = {event.key for event in events if isinstance(event, Asked) and event.judge is not None}
+    return tuple(exchange for exchange in _answered(events) if (exchange.key in judges) is judged)
+
+
+def _answered(events: Iterable[Event]) -> tuple[Exchange, ...]:
     sent: dict[str, tuple[SentMessage, ...]] = {}
     attempts: dict[str, int] = {}
     exchanges: dict[str, Exchange] = {}
@@ -126,10 +143,10 @@ def exchanges_of(events: Iterable[Event]) -> tuple[Exchange, ...]:
 def fold(events: Sequence[Event]) -> Transcript:
     """Make the transcript of one conversation from its events, the first of which is `Started`.
 
-    Without an `Ended` event the conversation was cut off and counts as skipped: it can be resumed.
+    Unless the last of them is `Ended` the conversation was cut off and counts as skipped: it can be resumed.
     """
     started = next(event for event in events if isinstance(event, Started))
-    ended = next((event for event in reversed(events) if isinstance(event, Ended)), None)
+    ended = events[-1] if isinstance(events[-1], Ended) else None
     exchanges = exchanges_of(events)
     turn_checks = dict(ended.turn_checks) if ended else {}
     sent = {message.turn: message for message in _sent_messages(events)}
@@ -149,6 +166,7 @@ def fold(events: Sequence[Event]) -> Transcript:
         turns=turns,
         outcome=Outcome.SKIPPED,
         error=NOT_ENDED,
+        judgements=exchanges_of(events, judged=True),
         uncertain_usd=uncertain_usd(events),
     )
     if ended is None:
@@ -177,7 +195,7 @@ def uncertain_usd(events: Iterable[Event]) -> Decimal:
 
 def _sent_messages(events: Iterable[Event]) -> Iterable[SentMessage]:
     for event in events:
-        if isinstance(event, Asked):
+        if isinstance(event, Asked) and event.judge is None:
             yield from event.sent
 
 

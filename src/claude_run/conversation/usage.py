@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
 
 
+_MOST = 10**12
+"""No reply has more tokens than this, and all sums of such counts stay exact in JSON."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """The `usage` of a reply, or a sum of several; None where the API said nothing.
@@ -102,6 +106,6 @@ def _optional(usage: Mapping[str, object], name: str) -> int | None:
     count = usage.get(name)
     if count is None:
         return None
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= _MOST:
         raise ValueError(f"usage.{name} is no token count")
     return count

@@ -188,6 +188,7 @@ def _conversation(
         cache=scenario.cache,
         turns=scenario.turns,
         expect=scenario.expect,
+        judge=scenario.judge,
     )
 
 

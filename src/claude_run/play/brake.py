@@ -1,4 +1,4 @@
-"""The brake of a run: pulled once with a reason, by a signal, a cap, a deadline or a hopeless error."""
+"""The brake of a run: pulled with a reason, by a cap, a deadline, a hopeless error, or by the user."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ class HaltedError(ClaudeRunError):
 
 
 class Brake:
-    """Remembers the first reason to stop; a second pull by the user means at once."""
+    """Remembers the first reason to stop, unless the user has one; a further word of the user means at once."""
 
     def __init__(self) -> None:
         self.halt: Halt | None = None
         self._pulled = asyncio.Event()
+        self._interrupted = asyncio.Event()
         self._now = asyncio.Event()
 
     def pull(self, halt: Halt) -> None:
@@ -38,6 +39,12 @@ class Brake:
         if self.halt is None:
             self.halt = halt
             self._pulled.set()
+
+    def interrupt(self, halt: Halt) -> None:
+        """Stop because the user says so: that is what is reported, whatever stopped the run before."""
+        self.halt = halt
+        self._interrupted.set()
+        self._pulled.set()
 
     def pull_now(self) -> None:
         """Do not wait for what is under way any longer."""
@@ -53,6 +60,11 @@ class Brake:
         await self._pulled.wait()
         assert self.halt is not None  # noqa: S101 - set before the event is
         return self.halt
+
+    async def interrupted(self) -> Halt:
+        """Return the user's own stop as soon as there is one."""
+        await self._interrupted.wait()
+        return await self.pulled()
 
     async def pulled_again(self) -> None:
         """Return when the user will wait no longer."""

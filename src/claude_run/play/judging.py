@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from claude_run.checks.subject import Subject
@@ -11,8 +11,9 @@ from claude_run.conversation.steps import StopKind
 from claude_run.scenario.model import UserTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from claude_run.checks.judge_question import Ruling
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Stop
     from claude_run.conversation.transcript import Transcript, TurnRecord
@@ -44,20 +45,26 @@ class Judgement:
     warnings: tuple[str, ...]
 
 
-def judge(conversation: Conversation, transcript: Transcript, *, end: End, evaluate: Evaluate) -> Judgement:
+def judge(
+    conversation: Conversation,
+    transcript: Transcript,
+    *,
+    end: End,
+    evaluate: Evaluate,
+    rulings: Mapping[int | None, Mapping[str, Ruling]],
+) -> Judgement:
     """Evaluate every expectation whose reply is there.
 
     The expectations on the whole are evaluated only where the script was played to its end: a part of a
     conversation proves nothing about all of it.
     """
     turn_checks = tuple(
-        (index, _turn_results(conversation.turns[index], index, record, end=end, evaluate=evaluate))
-        for index, record in enumerate(transcript.turns)
-        if record.exchanges
+        (index, _turn_results(conversation.turns[index], index, subject, end=end, evaluate=evaluate))
+        for index, subject in _subjects(transcript, rulings)
     )
     error_turn, error = _error(conversation, transcript, end)
     whole = error is None and all(record.sent for record in transcript.turns)
-    subject = Subject.of_conversation(transcript.turns)
+    subject = replace(Subject.of_conversation(transcript.turns), rulings=rulings.get(None, {}))
     checks = tuple(evaluate(expectation, subject) for expectation in conversation.expect) if whole else ()
     results = [*checks, *(result for _, turn_results in turn_checks for result in turn_results)]
     return Judgement(
@@ -70,12 +77,19 @@ def judge(conversation: Conversation, transcript: Transcript, *, end: End, evalu
     )
 
 
+def _subjects(
+    transcript: Transcript, rulings: Mapping[int | None, Mapping[str, Ruling]]
+) -> Iterator[tuple[int, Subject]]:
+    for index, record in enumerate(transcript.turns):
+        if record.exchanges:
+            yield index, replace(Subject.of_turn(record), rulings=rulings.get(index, {}))
+
+
 def _turn_results(
-    turn: Turn, index: int, record: TurnRecord, *, end: End, evaluate: Evaluate
+    turn: Turn, index: int, subject: Subject, *, end: End, evaluate: Evaluate
 ) -> tuple[CheckResult, ...]:
     if not isinstance(turn, UserTurn):
         return ()
-    subject = Subject.of_turn(record)
     results = tuple(evaluate(expectation, subject) for expectation in turn.expect)
     return results if end.stop is None or end.stop.turn != index else (*results, *_unwritten(turn, end.stop))
 

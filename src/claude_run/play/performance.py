@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.events import Ended, Started
 from claude_run.conversation.steps import Finish, next_step, role_of, saved_values, system_blocks
 from claude_run.conversation.transcript import exchanges_of, fold
+from claude_run.play.judges import Judges
 from claude_run.play.judging import End, judge
 from claude_run.play.ports import RequestFailedError
 from claude_run.play.sender import Log
 from claude_run.scenario.template import Renderer, RenderError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from claude_run.checks.judge_question import Ruling
     from claude_run.checks.registry import Registry
     from claude_run.conversation.events import Event
     from claude_run.conversation.script import Conversation
@@ -26,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stage:
-    """What all conversations of a run work with; one of them may take `conversation_s` seconds."""
+    """What all conversations of a run work with.
+
+    One of them may take `conversation_s` seconds; `accepted` gives the baseline's reply to one of its turns.
+    """
 
     sender: Sender
     recorder: Recorder
@@ -35,6 +42,7 @@ class Stage:
     clock: Clock
     progress: Progress
     conversation_s: float
+    accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
 
 
 class Performance:
@@ -46,16 +54,18 @@ class Performance:
         self._renderer = Renderer(conversation.vars)
         self._log = Log(stage.recorder, earlier)
         self._begin = stage.clock.monotonic()
+        self._deadline = self._begin + stage.conversation_s
 
     async def play(self) -> Transcript:
         """Play and judge it; HaltedError when the run is stopped first."""
         end = await self._play_turns()
-        self._log.append(self._ended(end))
+        saved = saved_values(self._conversation, exchanges_of(self._log.events), self._renderer)
+        rulings = await self._judges(saved).rulings(fold(self._log.events)) if end.problem is None else {}
+        self._log.append(self._ended(end, saved, rulings))
         await self._log.synced()
         return fold(self._log.events)
 
     async def _play_turns(self) -> End:
-        deadline = self._begin + self._stage.conversation_s
         while True:
             try:
                 step = next_step(self._conversation, exchanges_of(self._log.events), self._renderer)
@@ -69,7 +79,7 @@ class Performance:
                 system = system_blocks(self._conversation, self._renderer) or None
                 self._log.append(self._started(system))
             try:
-                await self._stage.sender.ask(self._conversation, step, log=self._log, deadline=deadline)
+                await self._stage.sender.ask(self._conversation, step, log=self._log, deadline=self._deadline)
             except RequestFailedError as error:
                 return End(problem=error.failure.message, problem_turn=step.turn)
 
@@ -92,13 +102,26 @@ class Performance:
             at=self._stage.clock.now(),
         )
 
-    def _ended(self, end: End) -> Ended:
-        conversation, events = self._conversation, self._log.events
-        saved = saved_values(conversation, exchanges_of(events), self._renderer)
+    def _judges(self, saved: Mapping[str, str]) -> Judges:
+        return Judges(
+            conversation=self._conversation,
+            registry=self._stage.registry,
+            sender=self._stage.sender,
+            log=self._log,
+            render=lambda source: self._renderer.render_string(source, saved),
+            accepted=self._stage.accepted,
+            deadline=self._deadline,
+        )
+
+    def _ended(
+        self, end: End, saved: Mapping[str, str], rulings: Mapping[int | None, Mapping[str, Ruling]]
+    ) -> Ended:
+        conversation = self._conversation
         judgement = judge(
             conversation,
-            fold(events),
+            fold(self._log.events),
             end=end,
+            rulings=rulings,
             evaluate=lambda expectation, subject: self._stage.registry.evaluate(
                 expectation,
                 subject,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.events import Event
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript
+    from claude_run.play.brake import Brake
     from claude_run.play.performance import Stage
     from claude_run.play.ports import Clock
 
@@ -67,18 +68,18 @@ class Player:
     async def _let_finish(self, running: set[asyncio.Task[None]], halt: Halt) -> None:
         sending = running & self.stage.sender.sending
         await _cancel(running - sending)
-        impatient = asyncio.create_task(self.stage.brake.pulled_again())
-        grace = asyncio.create_task(_grace(self.stage.clock, halt.grace_s))
+        brake, clock = self.stage.brake, self.stage.clock
+        ends = {
+            asyncio.create_task(brake.pulled_again()),
+            asyncio.create_task(_grace(clock, halt.grace_s)),
+            asyncio.create_task(_grace_of_user(clock, brake)),
+        }
         try:
-            while sending:
-                done, _ = await asyncio.wait(
-                    {*sending, impatient, grace}, return_when=asyncio.FIRST_COMPLETED
-                )
+            while sending and not any(end.done() for end in ends):
+                done, _ = await asyncio.wait({*sending, *ends}, return_when=asyncio.FIRST_COMPLETED)
                 sending -= _finished(done)
-                if impatient in done or grace in done:
-                    break
         finally:
-            await _cancel({*sending, impatient, grace})
+            await _cancel({*sending, *ends})
 
     async def _work(self, queue: Iterable[Conversation], earlier: Mapping[str, tuple[Event, ...]]) -> None:
         for conversation in queue:
@@ -123,6 +124,11 @@ async def _cancel(tasks: Iterable[asyncio.Task[object]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _grace_of_user(clock: Clock, brake: Brake) -> None:
+    """Return when a user who interrupts, perhaps while the run is stopping already, has waited long enough."""
+    await _grace(clock, (await brake.interrupted()).grace_s)
 
 
 async def _grace(clock: Clock, seconds: float | None) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from claude_run.play.ports import Clock, Messages, Progress, Received, Recorder, Recording
     from claude_run.scenario.model import JsonObject
 
+
 class Prices(Protocol):
     """What requests may cost and replies did cost, in US dollars; None where the model has no known price."""
 
@@ -72,6 +73,9 @@ class Log:
 
     def asked(self, key: str) -> bool:
         return any(isinstance(event, Asked) and event.key == key for event in self.events)
+
+    def replied(self, key: str) -> bool:
+        return any(isinstance(event, Replied) and event.key == key for event in self.events)
 
     def attempts(self, key: str) -> int:
         return sum(isinstance(event, Attempted) and event.key == key for event in self.events)
@@ -118,16 +122,24 @@ class Sender:
         self._in_flight = asyncio.Semaphore(self.limits.concurrency)
         self._breaker = Breaker(self.limits.given_up)
 
-    async def ask(self, conversation: Conversation, step: Send, *, log: Log, deadline: float) -> None:
-        """Get the reply to `step` into the log, from the recording or from the API.
+    async def ask(
+        self, conversation: Conversation, step: Send, *, log: Log, deadline: float, judge: str | None = None
+    ) -> str:
+        """Get the reply to `step` into the log, from the recording or from the API; return its key.
 
-        Raises RequestFailedError when it is given up, HaltedError when the run is being stopped.
+        `judge` labels a question to a judge. Raises RequestFailedError when it is given up, HaltedError when
+        the run is being stopped.
         """
-        key = step.request.key(conversation.identity)
+        whose = conversation.identity if judge is None else (*conversation.identity, judge)
+        key = step.request.key(whose)
+        if log.replied(key):
+            return key
         if not log.asked(key):
-            log.append(Asked(conversation_id=conversation.id, turn=step.turn, key=key, sent=step.sent))
+            log.append(
+                Asked(conversation_id=conversation.id, turn=step.turn, key=key, sent=step.sent, judge=judge)
+            )
         if self._take_recorded(conversation, step, log=log, key=key):
-            return
+            return key
         worst = self.prices.worst(step, exchanges_of(log.events))
         errand = Errand(conversation=conversation, step=step, key=key, worst_usd=worst, deadline=deadline)
         attempt = 0
@@ -138,7 +150,7 @@ class Sender:
             except RequestFailedError as error:
                 await self._after(error, errand, attempt)
             else:
-                return
+                return key
 
     def _take_recorded(self, conversation: Conversation, step: Send, *, log: Log, key: str) -> bool:
         found = self.recording.find(key) if self.recording else None
@@ -273,9 +285,7 @@ class Sender:
         """Give up before the attempt is written down: a place in the lane may come after all patience."""
         if errand.deadline <= self.clock.monotonic():
             message = "the conversation's time was over before its next request could be sent"
-            raise RequestFailedError(
-                Failure(kind="deadline", message=message, may_retry=False, paid="no")
-            )
+            raise RequestFailedError(Failure(kind="deadline", message=message, may_retry=False, paid="no"))
 
     async def _reserve(self, errand: Errand) -> None:
         """Set the worst case aside. What is under way may turn out cheaper: wait for it before giving up."""

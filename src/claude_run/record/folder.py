@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError, StorageError
 from claude_run.record.disk import LocalDisk, replace_file
-from claude_run.record.journal import Journal
+from claude_run.record.journal import Journal, refuse_if_held
 from claude_run.record.plain_json import plain_json
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
@@ -66,6 +66,8 @@ class RunFolder:
             if out is None:
                 folder.path = _make_fresh(folder.disk, path)
             elif folder.journal.exists() or folder.run_json.exists():
+                if folder.journal.exists():
+                    refuse_if_held(folder.journal, folder.disk)
                 raise InputError(
                     f"{path} already holds a run: pass --resume {path}, or another folder with -o"
                 )

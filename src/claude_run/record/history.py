@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from claude_run.conversation.exchange import Reply
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import decode
 from claude_run.record.journal import read_lines
-from claude_run.record.summary import Ending
+from claude_run.record.summary import Ending, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,9 +25,10 @@ CUT_OFF = Ending(stop=ExitCode.NOT_MEASURED, reason="the run was cut off before 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """`events` by conversation id, from its last start on; `superseded` are those of earlier starts.
+    """`events` by conversation id, from its last start on; `superseded` are those that no longer count.
 
-    `ending` is `CUT_OFF` where the last process that played the run did not live to write its end.
+    Another start followed them, or a line that calls the conversation superseded because its scenario
+    changed. `ending` is `CUT_OFF` where the last process that played the run did not live to write its end.
     """
 
     events: Mapping[str, tuple[Event, ...]]
@@ -53,10 +54,23 @@ class History:
                 spent += cost - worst.pop((event.key, event.n), Decimal(0))
         return spent
 
+    def uncertain(self) -> tuple[Attempted, ...]:
+        """Return the attempts that may have been billed though they brought no reply, superseded ones too."""
+        lost: list[Attempted] = []
+        unanswered: dict[tuple[str, int], Attempted] = {}
+        for event in self.all_events():
+            if isinstance(event, Attempted):
+                if before := unanswered.get((event.key, event.n)):
+                    lost.append(before)
+                unanswered[event.key, event.n] = event
+            elif isinstance(event, Replied) or (isinstance(event, Failed) and event.failure.paid == "no"):
+                unanswered.pop((event.key, event.n), None)
+        return (*lost, *unanswered.values())
+
     def ended(self, conversation_id: str) -> Ended | None:
-        """Return the last end of a conversation, or None where it has not ended."""
-        events = self.events.get(conversation_id, ())
-        return next((event for event in reversed(events) if isinstance(event, Ended)), None)
+        """Return the end of a conversation; None where it has none, or was played on after it."""
+        events = self.events.get(conversation_id)
+        return events[-1] if events and isinstance(events[-1], Ended) else None
 
 
 def read_history(path: Path) -> History:
@@ -67,9 +81,11 @@ def read_history(path: Path) -> History:
     for line in read_lines(path):
         kind = line.value["event"]
         if kind == "run":
+            for name in line.value.get("superseded", ()):
+                superseded.extend(events.pop(name, ()))
             try:
-                ending = _ending(line.value, played_s)
-            except (TypeError, ValueError) as error:
+                ending = _ending(line.value, ending, played_s=played_s)
+            except (KeyError, TypeError, ValueError) as error:
                 raise StorageError(
                     f"{path}:{line.number}: a line on the run does not fit: {error}"
                 ) from error
@@ -100,8 +116,11 @@ def _decoded(value: Mapping[str, Any], place: str) -> Event:
     return event
 
 
-def _ending(value: Mapping[str, Any], played_s: float) -> Ending:
+def _ending(value: Mapping[str, Any], before: Ending, *, played_s: float) -> Ending:
     """Return how the run stands after a line on it; the time of all its processes adds up."""
+    if value.get("what") == "gated":
+        gate = Gate(code=ExitCode(value["code"]), verdict=str(value["verdict"]), reason=str(value["reason"]))
+        return replace(before, gate=gate)
     if value.get("what") != "ended":
         return CUT_OFF
     stop = value.get("stop")

@@ -64,6 +64,17 @@ def torn_bytes(path: Path) -> int:
     return path.stat().st_size - size
 
 
+def refuse_if_held(path: Path, disk: Disk) -> None:
+    """Raise InputError that names the process which has this journal open for appending, if there is one."""
+    descriptor = disk.open(path, os.O_RDONLY)
+    try:
+        disk.lock(descriptor)
+    except BlockingIOError as error:
+        raise InputError(_held(path)) from error
+    finally:
+        disk.close(descriptor)
+
+
 class Journal:
     """The journal of a run, opened for appending by this process alone."""
 

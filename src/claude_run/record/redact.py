@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 REDACTED = "[redacted]"
 _SHORTEST = 8
+_LONG = 20
 _CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_WEBHOOK_SIGNING_KEY")
 _KEY_LIKE = r"sk-ant-[A-Za-z0-9_-]{4,}"
@@ -28,6 +29,9 @@ class Redactor:
         longest_first = sorted(forms, key=len, reverse=True)
         pattern = "|".join([*map(re.escape, longest_first), _KEY_LIKE])
         self._text = re.compile(pattern)
+        # A key of JSON is changed only for what can be no field name: what is long, or looks like a secret.
+        long = [form for form in longest_first if len(form) >= _LONG]
+        self._names = re.compile("|".join([*map(re.escape, long), _KEY_LIKE]))
         self._data = re.compile(pattern.encode("utf-8", "surrogateescape"))
 
     @classmethod
@@ -40,11 +44,11 @@ class Redactor:
         return cls(secrets)
 
     def json(self, value: Json) -> Json:
-        """Return the value with the secrets gone from its strings; keys and numbers stay as they are."""
+        """Return the value with the secrets gone from its strings; numbers stay, and keys unless long."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {key: self.json(item) for key, item in value.items()}
+            return {self._names.sub(REDACTED, key): self.json(item) for key, item in value.items()}
         if isinstance(value, Sequence):
             return [self.json(item) for item in value]
         return value

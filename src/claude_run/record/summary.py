@@ -29,7 +29,7 @@ class Totals:
     """Conversations by outcome, and what their replies used and cost.
 
     `cost_usd` is None where a reply has no known price; `uncertain_usd` is the worst case of attempts that
-    may have been billed without bringing a reply.
+    may have been billed without bringing a reply. What judges used and cost stands apart.
     """
 
     outcomes: Mapping[Outcome, int]
@@ -37,6 +37,9 @@ class Totals:
     usage: Usage
     cost_usd: Decimal | None
     uncertain_usd: Decimal
+    judge_replies: int
+    judge_usage: Usage
+    judge_cost_usd: Decimal | None
 
     @property
     def conversations(self) -> int:
@@ -60,6 +63,15 @@ class CaseRate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What holding the run against its baseline came to; it decides in place of the single checks."""
+
+    code: ExitCode
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
     """A run in numbers. `stopped` says in words why it ended early; None when it did not."""
 
@@ -74,6 +86,7 @@ class RunSummary:
     duration_s: float | None
     exit_code: ExitCode
     exit_reason: str
+    gate: Gate | None = None
 
     def to_json(self) -> JsonObject:
         """Return the content of `summary.json`."""
@@ -86,6 +99,9 @@ class RunSummary:
             "duration_s": self.duration_s,
             "exit_code": int(self.exit_code),
             "exit_reason": self.exit_reason,
+            "gate": None
+            if self.gate is None
+            else {"verdict": self.gate.verdict, "code": int(self.gate.code), "reason": self.gate.reason},
             "simulated": self.simulated,
             "replayed": self.replayed,
             "totals": _totals_json(self.totals),
@@ -104,6 +120,7 @@ class Ending:
     reason: str | None = None
     at: str | None = None
     duration_s: float | None = None
+    gate: Gate | None = None
 
 
 def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary:
@@ -126,12 +143,21 @@ def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary
         duration_s=ending.duration_s,
         exit_code=exit_code,
         exit_reason=reason,
+        gate=ending.gate,
     )
 
 
 def worst(codes: Iterable[ExitCode]) -> ExitCode:
     """Return the code that takes precedence."""
     return min(codes, key=PRECEDENCE.index)
+
+
+def case_name(record: Record) -> str:
+    """Return the name of a record's `CaseRate`: what identifies it but for the repeat."""
+    planned = record.planned
+    return "/".join(
+        part for part in (planned.scenario, planned.case, planned.variant, planned.model_label) if part
+    )
 
 
 def _totals(records: Sequence[Record]) -> Totals:
@@ -143,13 +169,16 @@ def _totals(records: Sequence[Record]) -> Totals:
         usage=total(transcript.usage for transcript in transcripts),
         cost_usd=total_cost(transcript.cost_usd for transcript in transcripts),
         uncertain_usd=sum((transcript.uncertain_usd for transcript in transcripts), Decimal(0)),
+        judge_replies=sum(len(transcript.judgements) for transcript in transcripts),
+        judge_usage=total(transcript.judge_usage for transcript in transcripts),
+        judge_cost_usd=total_cost(transcript.judge_cost_usd for transcript in transcripts),
     )
 
 
 def _rates(run: Run, records: Sequence[Record]) -> tuple[CaseRate, ...]:
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(_case_name(record), []).append(record)
+        groups.setdefault(case_name(record), []).append(record)
     return tuple(_rate(name, rows, run.pass_rates) for name, rows in groups.items())
 
 
@@ -164,23 +193,18 @@ def _rate(name: str, rows: Sequence[Record], required: Mapping[str, float]) -> C
     )
 
 
-def _case_name(record: Record) -> str:
-    planned = record.planned
-    return "/".join(
-        part for part in (planned.scenario, planned.case, planned.variant, planned.model_label) if part
-    )
-
-
 def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Ending) -> tuple[ExitCode, str]:
     reasons: dict[ExitCode, str] = {ExitCode.PASSED: "all conversations passed"}
     outcomes = Counter(record.outcome for record in records)
     failed, errored, skipped = (outcomes[o] for o in (Outcome.FAILED, Outcome.ERRORED, Outcome.SKIPPED))
     missed = [rate for rate in rates if rate.measured and not rate.met]
-    if failed:
+    if ending.gate is not None:
+        reasons[ending.gate.code] = ending.gate.reason
+    elif failed:
         reasons[ExitCode.PASSED] = (
             f"every case reached its pass rate, though {_count(failed, 'conversation')} failed"
         )
-    if missed:
+    if missed and ending.gate is None:
         reasons[ExitCode.FAILED] = f"{_count(len(missed), 'case')} failed"
     if errored:
         reasons[ExitCode.NOT_MEASURED] = f"{_count(errored, 'conversation')} could not be measured"
@@ -214,6 +238,11 @@ def _totals_json(totals: Totals) -> JsonObject:
         "usage": totals.usage.to_json(),
         "cost_usd": money(totals.cost_usd),
         "uncertain_cost_usd": money(totals.uncertain_usd),
+        "judge": {
+            "replies": totals.judge_replies,
+            "usage": totals.judge_usage.to_json(),
+            "cost_usd": money(totals.judge_cost_usd),
+        },
     }
 
 

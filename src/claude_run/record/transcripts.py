@@ -75,6 +75,7 @@ def _played(transcript: Transcript) -> dict[str, Json]:
         "warnings": list(transcript.warnings),
         "usage": transcript.usage.to_json(),
         "cost_usd": money(transcript.cost_usd),
+        "judge": _judge(transcript) if transcript.judgements else None,
         "uncertain_cost_usd": money(transcript.uncertain_usd),
         "started_at": started.at,
         "duration_s": transcript.duration_s,
@@ -96,12 +97,21 @@ _SKIPPED: dict[str, Json] = {
     "warnings": [],
     "usage": None,
     "cost_usd": None,
+    "judge": None,
     "uncertain_cost_usd": None,
     "started_at": None,
     "duration_s": None,
     "simulated": None,
     "replayed": None,
 }
+
+
+def _judge(transcript: Transcript) -> JsonObject:
+    return {
+        "usage": transcript.judge_usage.to_json(),
+        "cost_usd": money(transcript.judge_cost_usd),
+        "replies": [_exchange(exchange) for exchange in transcript.judgements],
+    }
 
 
 def _turn(turn: TurnRecord) -> JsonObject:

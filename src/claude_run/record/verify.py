@@ -1,4 +1,4 @@
-"""Holding a run folder against its own journal: what does not agree, in words."""
+"""Holding a run folder against its own journal: what does not agree and what to do about it, in words."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.usage import total
 from claude_run.record import transcripts
 from claude_run.record.derive import read_played
+from claude_run.record.history import CUT_OFF, read_history
 from claude_run.record.journal import read_lines, torn_bytes
 from claude_run.record.plain_json import plain_json
 
@@ -23,6 +24,7 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
     `derived` makes the content of further derived files, by name.
     """
     yield from _journal_problems(folder)
+    yield from _history_problems(folder)
     played = read_played(folder)
     everything: dict[str, Iterable[bytes]] = {
         "transcripts.jsonl": transcripts.lines(played.records),
@@ -37,11 +39,31 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
 def _journal_problems(folder: RunFolder) -> Iterator[str]:
     torn = torn_bytes(folder.journal)
     if torn:
-        yield f"journal.jsonl ends in a torn line of {torn} bytes: the next --resume sets it aside"
+        yield (
+            f"journal.jsonl ends in a torn line of {torn} bytes, whose request may be sent again:"
+            f" `claude-run --resume {folder.path}` sets it aside and goes on"
+        )
     for expected, line in enumerate(read_lines(folder.journal)):
         if line.value.get("seq") != expected:
-            yield f"journal.jsonl:{line.number}: line {expected} is missing before this one"
+            yield (
+                f"journal.jsonl:{line.number}: here belongs seq {expected}, not {line.value.get('seq')}:"
+                " lines were removed, added or moved, so replies may be lost; restore the file from a backup"
+            )
             return
+
+
+def _history_problems(folder: RunFolder) -> Iterator[str]:
+    history = read_history(folder.journal)
+    if history.ending is CUT_OFF:
+        yield f"the run was cut off before its end: `claude-run --resume {folder.path}` goes on with it"
+    for attempt in history.uncertain():
+        cost = attempt.worst_cost_usd
+        worst = "an unknown price" if cost is None else f"{cost:.6f} USD"
+        yield (
+            f"{attempt.conversation_id}: attempt {attempt.n} at turn {attempt.turn + 1}, sent {attempt.at},"
+            f" brought no reply and may have been billed, at most {worst}: look it up in the usage report"
+            " of the API's console; until then it counts as spent"
+        )
 
 
 def _file_problems(folder: RunFolder, name: str, parts: Iterable[bytes]) -> Iterator[str]:
@@ -62,4 +84,4 @@ def _total_problems(played: Played) -> Iterator[str]:
         for exchange in record.transcript.exchanges
     )
     if usage != played.summary.totals.usage:
-        yield "the usage totals are not the sum of the replies' usage"
+        yield "the usage totals are not the sum of the replies' usage: a bug of claude-run, please report it"

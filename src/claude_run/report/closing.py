@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, TextIO
 from claude_run.errors import ExitCode
 from claude_run.report import wording
 from claude_run.report.blocks import excerpt, words
-from claude_run.report.console import open_console, say
+from claude_run.report.console import aligned, open_console, say
 from claude_run.report.numbers import count, tokens, usd
 from claude_run.report.outcome_line import INDENT, word_of
 from claude_run.report.reasons import check_rows, reasons
 from claude_run.report.safe import safe_block, safe_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -28,6 +28,7 @@ SHOWN = 25
 """How many conversations that went wrong are printed before the rest is left to transcripts.md."""
 
 _REPLY = 2000
+_EXIT_REASON = 1000
 _COLUMNS = ("model", "conversations", "passed", "failed", "errored", "skipped", "in", "cached", "out", "cost")
 
 
@@ -52,7 +53,8 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
             say(console, line)
     summary = played.summary
     style = "bold green" if summary.exit_code is ExitCode.PASSED else "bold red"
-    say(console, f": {safe_line(summary.exit_reason)}", lead=wording.verdict(summary), style=style)
+    reason = safe_line(excerpt(summary.exit_reason, _EXIT_REASON))
+    say(console, f": {reason}", lead=wording.verdict(summary), style=style)
 
 
 def _print_wrong(console: Console, played: Played, *, verbose: int) -> None:
@@ -114,12 +116,13 @@ def _gutter(name: str, text: str) -> Iterator[str]:
 
 def _numbers(played: Played, folder: Path) -> Iterator[str]:
     summary = played.summary
-    yield from _aligned([_COLUMNS, *_model_rows(summary)])
+    yield from aligned([_COLUMNS, *_model_rows(summary)])
     yield ""
     yield wording.outcomes(summary.totals)
     yield wording.usage(summary.totals.usage)
     yield f"cost {wording.cost(played)}"
     notes = (
+        wording.judges(summary.totals),
         wording.uncertain(summary.totals),
         wording.unpriced(summary),
         wording.warnings(played),
@@ -143,16 +146,4 @@ def _model_rows(summary: RunSummary) -> Iterator[tuple[str, ...]]:
             tokens(totals.usage.cache_read_input_tokens or 0),
             tokens(totals.usage.output_tokens),
             usd(totals.cost_usd),
-        )
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield rows as columns, the first to the left and the numbers to the right."""
-    from rich.cells import cell_len  # noqa: PLC0415 - heavy, and needed only when something was played
-
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        gaps = [" " * (width - cell_len(cell)) for width, cell in zip(widths, row, strict=True)]
-        yield "  ".join(
-            [row[0] + gaps[0], *(gap + cell for gap, cell in zip(gaps[1:], row[1:], strict=True))]
         )

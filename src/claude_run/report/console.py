@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -52,3 +52,15 @@ def say(console: Console, line: str, *, lead: str = "", style: str = "") -> None
     from rich.text import Text  # noqa: PLC0415 - heavy, and needed only when something is played
 
     console.print(Text.assemble((lead, style), line), soft_wrap=True)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows as columns, the first to the left and the others, numbers mostly, to the right."""
+    from rich.cells import cell_len  # noqa: PLC0415 - heavy, and needed only when something was played
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        gaps = [" " * (width - cell_len(cell)) for width, cell in zip(widths, row, strict=True)]
+        yield "  ".join(
+            [row[0] + gaps[0], *(gap + cell for gap, cell in zip(gaps[1:], row[1:], strict=True))]
+        )

@@ -13,7 +13,7 @@ from claude_run.conversation.results import Outcome, Status
 from claude_run.report import blocks, numbers, reasons, safe, wording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from jinja2 import Environment
 
@@ -64,8 +64,11 @@ def only_sunk(value: object) -> Sunk:
     return value
 
 
-@cache
-def _environment() -> Environment:
+def sunk_environment(filters: Mapping[str, Callable[..., str]], helpers: Mapping[str, Any]) -> Environment:
+    """Return an environment for templates of this package that print only what those filters made.
+
+    `helpers` are global names, which templates call; what they return is not printed as it is.
+    """
     import jinja2  # noqa: PLC0415 - heavy, and needed only when Markdown is written
 
     environment = jinja2.Environment(
@@ -78,9 +81,14 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.filters.update({name: _sink(function) for name, function in _SINKS.items()})
-    environment.globals.update(_HELPERS)
+    environment.filters.update({name: _sink(function) for name, function in filters.items()})
+    environment.globals.update(helpers)
     return environment
+
+
+@cache
+def _environment() -> Environment:
+    return sunk_environment(_SINKS, _HELPERS)
 
 
 def _sink(function: Callable[..., str]) -> Callable[..., Sunk]:

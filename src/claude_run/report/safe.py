@@ -60,7 +60,7 @@ def safe_block(text: str, prefix: str) -> str:
     return "\n".join(prefix + line for line in safe_terminal(text.removesuffix("\n")).split("\n"))
 
 
-def fence(text: str, language: Literal["text", "json"] = "text") -> str:
+def fence(text: str, language: Literal["text", "json", "diff"] = "text") -> str:
     """Return a fenced Markdown block, without a line break at its end, that the text cannot close.
 
     Its fence is longer than any run of backticks or tildes in the text (CommonMark 4.5). Control and format

@@ -66,6 +66,14 @@ def uncertain(totals: Totals) -> str | None:
     return f"up to {amount} more may have been billed for attempts that brought no reply"
 
 
+def judges(totals: Totals) -> str | None:
+    """Return what the judges cost, which is no part of the cost of the replies; None where none was asked."""
+    if not totals.judge_replies:
+        return None
+    answers = count(totals.judge_replies, "answer of judges", plural="answers of judges")
+    return f"{usd(totals.judge_cost_usd)} on top for {answers}"
+
+
 def simulated(played: Played) -> str | None:
     """Return the sentence that says which replies were made up; None where none was."""
     source = "made up by the local simulator of claude-run"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from claude_run.scenario import keys
 from claude_run.scenario.content import system_prompt
 from claude_run.scenario.fields import conforms, known, mapping, name, sequence
-from claude_run.scenario.model import ModelChoice, Variant
+from claude_run.scenario.model import Graders, ModelChoice, Variant
 from claude_run.scenario.names import name_problem
 from claude_run.scenario.params import params
 from claude_run.scenario.refused import Refusal, refused_key
 from claude_run.scenario.yaml_nodes import MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from claude_run.scenario.model import Position
+    from claude_run.scenario.model import Json, Position
     from claude_run.scenario.reading import Reading
     from claude_run.scenario.yaml_nodes import Entry, Node
 
@@ -48,6 +48,25 @@ def variants(reading: Reading, entry: Entry) -> tuple[Variant, ...]:
         if variant is not None and variant.id is not None:
             report_twice(reading, node, variant.id, what="variant id", seen=seen)
     return tuple(variant for variant in read if variant is not None)
+
+
+def graders(reading: Reading, entry: Entry) -> Graders | None:
+    """Read the `judge` of a scenario: `{model: id}` with request parameters of its own, or several models."""
+    node = mapping(
+        reading.report, entry.value, what="`judge`", hint="write `judge: {model: claude-opus-5-5}`"
+    )
+    if node is None:
+        return None
+    entries = known(reading.report, node, keys=keys.GRADERS, what="`judge`", refused=refused_key)
+    named = [entries[key] for key in ("model", "models") if key in entries]
+    if len(named) != 1:
+        reading.report.node(node, "`judge` needs a model", hint="write `model: id`, or `models: [id, id]`")
+        return None
+    if not conforms(reading.report, named[0].value, keys.GRADERS_MODELS, what="the model of `judge`"):
+        return None
+    found = to_json(named[0].value)
+    models = (found,) if isinstance(found, str) else tuple(map(str, cast("Sequence[Json]", found)))
+    return Graders(models=models, params=params(reading.report, entries))
 
 
 def report_twice(

@@ -20,6 +20,9 @@ MAX_SHOWN = 100
 MAX_LINE = 100
 """How many characters of a source line are shown around its problem."""
 
+MAX_WORDS = 500
+"""How many characters are shown of a message, a hint or a path: a file may hold a key of a mebibyte."""
+
 _BEFORE = 40
 _TAB = "    "
 
@@ -72,13 +75,21 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
 def _render(problem: Diagnostic, severity: str) -> str:
     number = str(problem.position.line)
     gutter = " " * (len(number) + 2)
-    hint = visible(problem.hint) if problem.hint else None
-    lines = [f"{severity}: {visible(problem.message)}", f"{gutter[:-1]}--> {visible(str(problem.position))}"]
+    hint = _words(problem.hint) if problem.hint else None
+    lines = [f"{severity}: {_words(problem.message)}", f"{gutter[:-1]}--> {_place(problem.position)}"]
     if problem.source_line is None:
         return "\n".join([*lines, f"{gutter}= {hint}"] if hint else lines)
     shown, before, under = _window(problem.source_line, problem.position.column - 1, length=problem.length)
     caret = " " * before + "^" * under + (f" {hint}" if hint else "")
     return "\n".join([*lines, f"{gutter}|", f" {number} | {shown}".rstrip(), f"{gutter}| {caret}"])
+
+
+def _words(text: str) -> str:
+    return visible(text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}...")
+
+
+def _place(position: Position) -> str:
+    return f"{_words(position.path)}:{position.line}:{position.column}"
 
 
 def _window(line: str, index: int, *, length: int) -> tuple[str, int, int]:

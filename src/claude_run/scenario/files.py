@@ -72,7 +72,7 @@ class Files:
     def _read(self, name: str, limit: int) -> bytes:
         path = self._inside(name)
         try:
-            data = read_regular(path, limit)
+            data = read_regular(path, limit, follow=False)
         except FileNotFoundError as error:
             raise FileProblemError(f"no such file: {name}", _similar(path)) from error
         except OSError as error:
@@ -99,11 +99,16 @@ class Files:
         return path
 
 
-def read_regular(path: Path, limit: int) -> bytes:
-    """Return the bytes of a regular file; FileProblemError for another kind or over the limit, OSError."""
+def read_regular(path: Path, limit: int, *, follow: bool = True) -> bytes:
+    """Return the bytes of a regular file; FileProblemError for another kind or over the limit, OSError.
+
+    Without `follow`, a symbolic link at the end of the path is an OSError: the path was resolved before, so
+    that the link must have taken the place of a file since.
+    """
     # The checks are made on the open descriptor: the file cannot be exchanged between check and use.
     # O_NONBLOCK keeps the opening of a FIFO from waiting for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise FileProblemError(f"{path.name} is no regular file", "name a file, not a folder or a device")

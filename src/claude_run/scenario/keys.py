@@ -69,6 +69,22 @@ PARAMS: Keys = {
     ),
 }
 
+GRADERS_MODELS: JsonObject = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+    ]
+}
+
+GRADERS: Keys = {
+    "model": Key(schema={"type": "string", "minLength": 1}, about="The model that judges."),
+    "models": Key(
+        schema={"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+        about="Several models that judge; most of them must agree.",
+    ),
+    **{name: PARAMS[name] for name in ("max_tokens", "thinking", "output_config", "speed", "service_tier")},
+}
+
 SCENARIO: Keys = {
     "name": Key(schema=_ref("name"), about="Unique in a run; the file's stem where it is left out."),
     "description": Key(schema=_STRING, about="What this scenario is about, for people."),
@@ -104,6 +120,9 @@ SCENARIO: Keys = {
     "pass_rate": Key(
         schema={"type": "number", "minimum": 0, "maximum": 1},
         about="The share of the repeats of one case that must pass; 1.0 where it is left out.",
+    ),
+    "judge": Key(
+        schema=_ref("judge"), about="The model that answers `judge` expectations: {model: claude-opus-5-5}."
     ),
     "turns": Key(
         schema={"type": "array", "minItems": 1, "items": _ref("turn")}, about="The script, in order."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,16 @@ from claude_run.scenario.yaml_nodes import MappingNode
 from claude_run.scenario.yaml_source import MAX_BYTES, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from claude_run.scenario.discovery import Found
     from claude_run.scenario.model import Scenario
     from claude_run.scenario.scenario_file import Read
+    from claude_run.scenario.source import Source
     from claude_run.scenario.vocabulary import Vocabulary
     from claude_run.scenario.yaml_source import Document
+
+_WORD = re.compile(r"[^\s:,\]}]+")
 
 # Keys that tell a scenario whose turns were forgotten from YAML of another kind.
 _TELLING = frozenset({"system", "model", "models", "cases", "vars", "variants", "expect", "pass_rate"})
@@ -35,12 +39,14 @@ def load(
     vocabulary: Vocabulary,
     overrides: Mapping[str, str] | None = None,
     file_root: str | None = None,
+    inspect: Callable[[Scenario], Iterable[Diagnostic]] = lambda _scenario: (),
 ) -> tuple[Scenario, ...]:
     """Read the scenarios that files, folders and patterns name, in that order, each file once.
 
     Nothing is sent and nothing is written. `overrides` are the variables of `--set`: they count as defined,
     and one that no scenario knows is a problem. `file_root` widens the folder that the files named in a
-    scenario may not leave. InvalidScenarioError lists every problem of every file.
+    scenario may not leave. `inspect` says what else is wrong with a scenario that can be read.
+    InvalidScenarioError lists every problem of every file.
     """
     given = overrides or {}
     found, missing = find(paths)
@@ -54,6 +60,11 @@ def load(
     reads.extend(_read_all(others, vocabulary, file_root=root, given=given))
     problems.extend(problem for file in others for problem in file.problems)
     problems.extend(problem for read in reads for problem in read.problems)
+    documents = {file.file.path: file.document for file in opened if file.document is not None}
+    for read in reads:
+        if read.scenario is not None and not read.problems:
+            source = documents[read.scenario.path].source
+            problems.extend(_with_line(problem, source) for problem in inspect(read.scenario))
     if found and not reads and not problems:
         problems.append(_no_scenario(paths))
     problems.extend(_same_names(reads))
@@ -111,6 +122,15 @@ def _read_all(
             yield read_scenario(
                 file.document, file.data, vocabulary=vocabulary, file_root=file_root, given=given
             )
+
+
+def _with_line(problem: Diagnostic, source: Source) -> Diagnostic:
+    """Show the source line of a problem that was found without it; its place is the start of a word."""
+    if problem.source_line is not None or problem.position.path != source.path:
+        return problem
+    line = source.line(problem.position.line)
+    word = _WORD.match(line, problem.position.column - 1)
+    return replace(problem, source_line=line, length=max(1, len(word[0]) if word else 1))
 
 
 def _is_data(opened: _Opened, used: frozenset[Path]) -> bool:

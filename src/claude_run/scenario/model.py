@@ -159,6 +159,14 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Graders:
+    """Who answers `judge` expectations: models, and the request parameters that they are asked with."""
+
+    models: tuple[str, ...]
+    params: JsonObject = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One scenario file. `params` holds request parameters under their API names, passed on as written."""
 
@@ -180,3 +188,4 @@ class Scenario:
     repeat: int = 1
     pass_rate: float = 1.0
     expect: tuple[Expectation, ...] = ()
+    judge: Graders | None = None

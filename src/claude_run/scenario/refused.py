@@ -65,9 +65,8 @@ _ELSEWHERE = {
         "remove it: deadlines belong to the run, not to a scenario",
     ),
     "max_retries": ("`max_retries` is not set in a scenario", "remove it: retries belong to the run"),
-    "judge": ("this version does not know `judge`", "use another expectation, such as `matches`"),
 }
-_LATER_KINDS = frozenset({"judge", "calls_tool", "similar"})
+_LATER_KINDS = frozenset({"calls_tool"})
 
 
 def refused_key(key: str) -> Refusal | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from claude_run.scenario import keys
 from claude_run.scenario.case_rows import CaseSet, Definition
 from claude_run.scenario.cases import cases
-from claude_run.scenario.choices import models, variants
+from claude_run.scenario.choices import graders, models, variants
 from claude_run.scenario.content import system_prompt
 from claude_run.scenario.expectations import expectations
 from claude_run.scenario.fields import Reporter, conforms, known, mapping, name, variables
@@ -115,6 +115,7 @@ class _Builder:
             repeat=cast("int", self._plain("repeat", 1)),
             pass_rate=float(cast("float", self._plain("pass_rate", 1.0))),
             expect=expected,
+            judge=graders(reading, entries["judge"]) if "judge" in entries else None,
         )
         return self._finish(scenario, self._definitions(own, case_set))
 

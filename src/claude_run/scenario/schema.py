@@ -50,6 +50,10 @@ def _definitions() -> dict[str, Json]:
         "case_file": _object(keys.FILE, required=("file",)),
         "case": _object(keys.CASE),
         "model": _object(keys.MODEL, required=("model",)),
+        "judge": {
+            **_object(keys.GRADERS, forbid=("model", "models")),
+            "anyOf": [{"required": ["model"]}, {"required": ["models"]}],
+        },
         "variant": _object(keys.VARIANT, required=("id",)),
         "text_block": _object(keys.TEXT_BLOCK, required=("text",)),
         "image_block": _object(keys.IMAGE_BLOCK, required=("image",)),

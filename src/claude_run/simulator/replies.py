@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from claude_run.scenario.model import EMPTY
 from claude_run.simulator.prompt import blocks_of
+from claude_run.simulator.structured import asked_schema, simplest
 from claude_run.simulator.tokens import cut_to_tokens, json_tokens, text_tokens
 
 if TYPE_CHECKING:
@@ -103,10 +104,15 @@ class Composed:
 
 
 def placeholder(body: JsonObject) -> Scripted:
-    """Return the reply to a request that no example is given for: the same for every model."""
+    """Return the reply to a request that no example is given for: the same for every model.
+
+    Where the request asks for JSON by a schema, it is the simplest value that fits, texts saying what it is.
+    """
     messages = cast("Sequence[JsonObject]", body["messages"])
     number = sum(message["role"] == "assistant" for message in messages) + 1
-    return Scripted(content=f"[simulated reply {number}: no example is given for this turn]")
+    text = f"[simulated reply {number}: no example is given for this turn]"
+    schema = asked_schema(body)
+    return Scripted(content=text if schema is None else json.dumps(simplest(schema, text)))
 
 
 def compose(body: JsonObject, scripted: Scripted) -> Composed:

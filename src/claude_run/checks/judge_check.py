@@ -1,0 +1,123 @@
+"""`judge`: what a model says about a reply; asked for by the player, and read here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_run.checks.arguments import describe, is_list, is_object, key_problems, text_problems
+from claude_run.checks.check import Check, Finding, errored, failed, passed
+from claude_run.checks.excerpt import short
+from claude_run.checks.judge_question import Manner, Question, digest
+from claude_run.scenario.vocabulary import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from claude_run.checks.subject import Subject
+    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.vocabulary import ValuePath
+
+NAME = "judge"
+_KEYS = (*Manner, "about", "by")
+
+
+def _problems(value: Json) -> Sequence[Problem]:
+    if not is_object(value):
+        return text_problems(value)
+    return (*key_problems(value, _KEYS), *_manner_problems(value), *_by_problems(value))
+
+
+def _manner_problems(value: JsonObject) -> Iterator[Problem]:
+    manners = [manner for manner in Manner if manner in value]
+    if len(manners) != 1:
+        hint = "write one of rubric, question or at_least_as_good_as"
+        yield Problem(path=(), message="it is not clear what is to be judged", hint=hint)
+        return
+    manner = manners[0]
+    if manner is Manner.PAIRWISE:
+        if value[manner] != "baseline":
+            yield Problem(
+                path=(manner,), message="a reply can be held against the baseline only", hint="write baseline"
+            )
+        if "about" in value:
+            yield from text_problems(value["about"], ("about",))
+    else:
+        yield from text_problems(value[manner], (manner,))
+        if "about" in value:
+            yield Problem(
+                path=("about",), message="`about` goes with at_least_as_good_as only", hint="remove it"
+            )
+
+
+def _by_problems(value: JsonObject) -> Iterator[Problem]:
+    by = value.get("by")
+    if by is None or (isinstance(by, str) and by):
+        return
+    if not is_list(by):
+        yield Problem(
+            path=("by",), message=f"`by` is a model or a list of models, not {describe(by)}", hint=None
+        )
+        return
+    if not by:
+        yield Problem(
+            path=("by",), message="the list of judges is empty", hint="name a model, or remove `by`"
+        )
+    for index, model in enumerate(by):
+        yield from text_problems(model, ("by", index))
+
+
+def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
+    if isinstance(value, str):
+        return (((), value),)
+    if not is_object(value):
+        return ()
+    keys = (Manner.RUBRIC, Manner.QUESTION, "about")
+    return tuple(((str(key),), text) for key in keys if isinstance(text := value.get(key), str))
+
+
+def _evaluate(value: Json, subject: Subject) -> Finding:
+    question = Question.read(value)
+    ruling = subject.rulings.get(digest(question))
+    expected = short(question.text)
+    if ruling is None:
+        return errored("no judge was asked about this reply", expected=expected)
+    if ruling.passed is None:
+        return errored(f"no verdict: {ruling.reason}", expected=expected)
+    verdict = passed if ruling.passed else failed
+    word = "pass" if ruling.passed else "fail"
+    return verdict(f"the judge says {word}: {ruling.reason}", expected=expected, actual=word)
+
+
+_TEXT: JsonObject = {"type": "string", "minLength": 1}
+
+CHECKS = (
+    Check(
+        name=NAME,
+        schema={
+            "description": (
+                "A model judges: a rubric, a question whose answer must be yes, or whether the reply is at"
+                " least as good as the baseline's. The model is `judge: {model: ...}` of the scenario, or"
+                " those of `by`, of which most must agree."
+            ),
+            "anyOf": [
+                _TEXT,
+                {
+                    "type": "object",
+                    "properties": {
+                        "rubric": _TEXT,
+                        "question": _TEXT,
+                        "at_least_as_good_as": {"const": "baseline"},
+                        "about": _TEXT,
+                        "by": {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}]},
+                    },
+                    "additionalProperties": False,
+                    "oneOf": [{"required": [manner]} for manner in Manner],
+                },
+            ],
+        },
+        example="The answer is polite and states the order's status.",
+        problems=_problems,
+        evaluate=_evaluate,
+        templates=_templates,
+    ),
+)

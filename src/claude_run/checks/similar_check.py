@@ -1,0 +1,170 @@
+"""`similar`: how close the text of a reply comes to another text, by its letters, words or meaning."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+from claude_run.checks.arguments import describe, is_number, is_object, key_problems, suggest, text_problems
+from claude_run.checks.check import Check, Finding, errored, failed, passed
+from claude_run.checks.embedding import EXTRA, EmbeddingError, LocalModel, cosine
+from claude_run.checks.excerpt import quote, short
+from claude_run.checks.nearest import beginning
+from claude_run.scenario.vocabulary import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from claude_run.checks.embedding import Embedder
+    from claude_run.checks.subject import Subject
+    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.vocabulary import ValuePath
+
+MAX_WORK = 2 * 10**10
+"""The product of the lengths of two texts up to which their letters are compared: about a second of work."""
+
+_EMBEDDING = "embedding"
+_BY = ("ratio", "token_sort", "token_set", _EMBEDDING)
+_KEYS = ("to", "at_least", "by")
+_AT_LEAST = 0.8
+
+
+class TooLongError(Exception):
+    """The two texts are too long to be compared letter by letter."""
+
+
+def similar_check(embedder: Embedder) -> Check:
+    """Return the check, with what `by: embedding` asks for vectors."""
+    return Check(
+        name="similar",
+        schema=_SCHEMA,
+        example={"to": "Your order has been shipped and arrives on Monday.", "at_least": 0.7},
+        problems=partial(_problems, embedder),
+        evaluate=partial(_evaluate, embedder),
+        templates=_templates,
+    )
+
+
+def _evaluate(embedder: Embedder, value: Json, subject: Subject) -> Finding:
+    arguments = _arguments(value)
+    wanted, least, by = (
+        str(arguments["to"]),
+        arguments.get("at_least", _AT_LEAST),
+        arguments.get("by", _BY[0]),
+    )
+    try:
+        score = _score(str(by), subject.text.strip(), wanted.strip(), embedder=embedder)
+    except (TooLongError, EmbeddingError) as error:
+        return errored(str(error), expected=short(wanted), actual=short(subject.text))
+    # Rounded down, so that what is shown never reaches a limit that was missed.
+    shown = math.floor(score * 1000) / 1000
+    limit = least if is_number(least) else _AT_LEAST
+    if score >= limit:
+        message = (
+            f"{subject.name} is {shown:g} similar to {quote(wanted)} by {by}, which is at least {limit:g}"
+        )
+        return passed(message, expected=short(wanted), actual=short(subject.text))
+    message = (
+        f"expected {subject.name} to be at least {limit:g} similar to {quote(wanted)} by {by}, "
+        f"it is {shown:g}; {beginning(subject.text).clause}"
+    )
+    return failed(message, expected=short(wanted), actual=short(subject.text))
+
+
+def _score(by: str, text: str, wanted: str, *, embedder: Embedder) -> float:
+    """Return how similar two texts are, from 0 to 1; two of which one is empty are not."""
+    if not text or not wanted:
+        return 0.0
+    if by == _EMBEDDING:
+        one, other = embedder.embed([text, wanted])
+        return max(0.0, cosine(one, other))
+    if len(text) * len(wanted) > MAX_WORK:
+        raise TooLongError(
+            f"the texts are too long to be compared: {len(text):,} and {len(wanted):,} characters"
+        )
+    from rapidfuzz import fuzz  # noqa: PLC0415 - compiled code, and most scenarios need none of it
+
+    measures = {"ratio": fuzz.ratio, "token_sort": fuzz.token_sort_ratio, "token_set": fuzz.token_set_ratio}
+    return measures[by](text, wanted) / 100
+
+
+def _arguments(value: Json) -> JsonObject:
+    return value if is_object(value) else {"to": value}
+
+
+def _problems(embedder: Embedder, value: Json) -> Sequence[Problem]:
+    if not is_object(value):
+        return text_problems(value)
+    return tuple(_object_problems(embedder, value))
+
+
+def _object_problems(embedder: Embedder, value: JsonObject) -> Iterator[Problem]:
+    yield from key_problems(value, _KEYS)
+    if "to" in value:
+        yield from text_problems(value["to"], ("to",))
+    else:
+        yield Problem(path=(), message="`to` is missing", hint="write {to: text, at_least: 0.8}")
+    if "at_least" in value:
+        yield from _limit_problems(value["at_least"])
+    if "by" in value:
+        yield from _by_problems(embedder, value["by"])
+
+
+def _limit_problems(value: Json) -> Iterator[Problem]:
+    hint = "write 0.8 for four fifths"
+    if not is_number(value):
+        message = f"this must be a number, not {describe(value)}"
+        yield Problem(path=("at_least",), message=message, hint=hint)
+    elif not 0 < value <= 1:
+        message = f"this must be more than 0 and at most 1, not {value}"
+        yield Problem(path=("at_least",), message=message, hint=hint)
+
+
+def _by_problems(embedder: Embedder, value: Json) -> Iterator[Problem]:
+    if value not in _BY:
+        yield Problem(path=("by",), message="unknown way to compare", hint=suggest(str(value), _BY))
+    elif value == _EMBEDDING and not embedder.is_installed:
+        message = f"`by: {_EMBEDDING}` needs the extra `{EXTRA}` of claude-run, which is not installed"
+        hint = f'pip install "claude-run[{EXTRA}]", or compare by {", ".join(_BY[:-1])}'
+        yield Problem(path=("by",), message=message, hint=hint)
+
+
+def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
+    if isinstance(value, str):
+        return (((), value),)
+    wanted = value.get("to") if is_object(value) else None
+    return ((("to",), wanted),) if isinstance(wanted, str) else ()
+
+
+_TEXT: JsonObject = {"type": "string", "minLength": 1}
+_SCHEMA: JsonObject = {
+    "description": "The text of the reply is like this text, white space around it aside. Or "
+    "{to: ..., at_least: 0.8}.",
+    "anyOf": [
+        _TEXT,
+        {
+            "type": "object",
+            "properties": {
+                "to": {**_TEXT, "description": "The text to compare with."},
+                "at_least": {
+                    "type": "number",
+                    "exclusiveMinimum": 0,
+                    "maximum": 1,
+                    "description": "How similar, 1 being the same. Default 0.8.",
+                },
+                "by": {
+                    "enum": list(_BY),
+                    "description": "`ratio`, the default, counts the letters that must change; `token_sort` "
+                    "does so with the words in order of the alphabet; `token_set` takes each word once and "
+                    "is 1 where one text has all words of the other. `embedding` is the cosine of the "
+                    f"vectors of a small model on this machine (extra `{EXTRA}`); 0.5 is close already.",
+                },
+            },
+            "required": ["to"],
+            "additionalProperties": False,
+        },
+    ],
+}
+
+CHECKS = (similar_check(LocalModel()),)

@@ -1,0 +1,72 @@
+"""What a comparison compares: attempts of a run folder, or of the baselines beside the scenarios."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_run.cli.options import BESIDE
+from claude_run.conversation.attempt import Attempt
+from claude_run.record.baseline import baseline_path, read_baseline
+from claude_run.record.derive import read_played
+from claude_run.record.folder import RunFolder
+from claude_run.verdict.contest import Side, typical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from claude_run.conversation.script import Conversation
+    from claude_run.record.derive import Played
+
+
+def side_of_run(path: Path) -> Side:
+    """Return the attempts of a run folder; InputError where it holds none."""
+    return side_of_played(read_played(RunFolder.open(path)), name=str(path))
+
+
+def side_of_played(played: Played, *, name: str) -> Side:
+    """Return the attempts of a run that was read already."""
+    transcripts = (record.transcript for record in played.records)
+    return Side(name=name, attempts=tuple(Attempt.of(each) for each in transcripts if each is not None))
+
+
+def side_of_baseline(path: Path, scenarios: Mapping[str, str]) -> Side:
+    """Return the accepted attempts of the scenarios (name to file).
+
+    `path` is `BESIDE`, a run folder, or one baseline file. InputError where a scenario has no baseline.
+    """
+    if path != BESIDE and (path / "run.json").is_file():
+        return side_of_run(path)
+    if path != BESIDE:
+        return _of_files(dict.fromkeys(scenarios, path), scenarios)
+    return _of_files({name: baseline_path(file) for name, file in scenarios.items()}, scenarios)
+
+
+def side_of_accepted(scenarios: Mapping[str, str]) -> Side:
+    """Return the accepted attempts of those scenarios that have a baseline beside them."""
+    files = {name: baseline_path(file) for name, file in scenarios.items()}
+    return _of_files({name: file for name, file in files.items() if file.is_file()}, scenarios)
+
+
+def accepted_replies(side: Side) -> Mapping[tuple[str, str | None, str | None, str], tuple[str, ...]]:
+    """Return the accepted replies by scenario, case, variant and model label."""
+    rows: dict[tuple[str, str | None, str | None, str], list[Attempt]] = {}
+    for attempt in side.attempts:
+        key = (attempt.scenario, attempt.case, attempt.variant, attempt.model_label)
+        rows.setdefault(key, []).append(attempt)
+    return {key: shown.replies for key, each in rows.items() if (shown := typical(each, passed=True))}
+
+
+def scenarios_of(conversations: Iterable[Conversation]) -> Mapping[str, str]:
+    """Return the file of each scenario by its name."""
+    return {conversation.scenario: conversation.path for conversation in conversations}
+
+
+def _of_files(files: Mapping[str, Path], scenarios: Mapping[str, str]) -> Side:
+    attempts = [
+        attempt
+        for name, file in files.items()
+        for attempt in read_baseline(file, scenario_path=scenarios[name]).attempts
+        if attempt.scenario == name
+    ]
+    return Side(name="the accepted baseline", attempts=tuple(attempts))
