@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt docs bench coverage lock clean
+.PHONY: help demo test check fmt docs bench simulate-verdicts torture coverage lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,9 @@ demo: $(READY) ## play scenarios/quickstart.yaml against the simulator; no key n
 test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest
 
-coverage: $(READY) ## run the tests and hold the pure rooms to 95 % of their branches
-	@$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=95
+coverage: $(READY) ## hold the rooms that decide to 95 % of their branches, by their own tests
+	@$(BIN)/python -m pytest tests/conversation tests/scenario tests/checks tests/plan \
+	  --cov --cov-report=term --cov-fail-under=95
 
 check: $(READY) ## format, lint, types, import contract, dependencies, generated docs
 	@$(BIN)/ruff format --check .
@@ -44,8 +45,14 @@ fmt: $(READY) ## format and mend what can be mended
 docs: $(READY) ## write the generated reference pages anew
 	@$(BIN)/python -m tests.docs --write
 
-bench: $(READY) ## start-up cost and turns per second, as ratios
+bench: $(READY) ## start-up, journal and comparison costs, as ratios
 	@$(BIN)/python -m tests.bench
+
+simulate-verdicts: $(READY) ## false alarms and power of the gate on simulated suites (some minutes)
+	@$(BIN)/python -m tests.verdict.simulate
+
+torture: $(READY) ## 500 kills, every fault, and the fuzzers (long)
+	@$(BIN)/python -m tests.torture
 
 lock: ## pin the development requirements anew (needs uv)
 	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -36,11 +36,18 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What goes back: these bytes, then the connection is closed, reset, or kept open in silence."""
+    """What goes back: these bytes, then the connection is closed, reset, or kept open in silence.
+
+    The first byte comes after `delay_s` seconds, and with `drip_s` each byte after as many again. With
+    `keep_s` the connection takes a further request within so many seconds.
+    """
 
     data: bytes = b""
     reset: bool = False
     silent: bool = False
+    delay_s: float = 0.0
+    drip_s: float = 0.0
+    keep_s: float = 0.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -88,17 +95,30 @@ class RawServer:
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A client may leave at any moment; that is what some of the tests are about.
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            heard = await _read(reader)
-            self.ledger.append(heard)
-            answer = self.respond(heard)
-            writer.write(answer.data)
-            await writer.drain()
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, TimeoutError):
+            answer = await self._exchange(reader, writer, wait_s=None)
+            while answer.keep_s:
+                answer = await self._exchange(reader, writer, wait_s=answer.keep_s)
             if answer.silent:
-                await asyncio.Event().wait()
+                await reader.read()  # until the client leaves
             if answer.reset:
                 _reset_on_close(writer)
         writer.close()
+
+    async def _exchange(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, wait_s: float | None
+    ) -> Answer:
+        async with asyncio.timeout(wait_s):
+            heard = await _read(reader)
+        self.ledger.append(heard)
+        answer = self.respond(heard)
+        await asyncio.sleep(answer.delay_s)
+        pieces = [answer.data[at : at + 1] for at in range(len(answer.data))] if answer.drip_s else ()
+        for piece in pieces or (answer.data,):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(answer.drip_s)
+        return answer
 
 
 def in_turn(*answers: Answer) -> Callable[[Heard], Answer]:

@@ -152,6 +152,7 @@ def test_a_stream_with_a_part_missing(asking: Asking, missing: str) -> None:
         (http(json.dumps(message()).encode()[:-1]), "no JSON"),
         (http(b"\xff\xfe"), "no JSON"),
         (http(b"[" * 100_000), "no JSON"),
+        (http(b'{"a":' * 500 + b"1" + b"}" * 500), "nested deeper than 100 levels"),
         (http(b'{"usage": NaN}'), "NaN is no JSON number"),
         (http(json.dumps(message(odd=7)).replace("7", "1e999").encode()), "1e999 is no JSON number"),
         (json_answer(message(content=[{"text": "no type"}])), "content is no list of typed blocks"),
@@ -185,6 +186,20 @@ def test_a_huge_body_is_refused(asking: Asking) -> None:
     failure = asking.fail(http(packed, headers=["content-encoding: gzip"]))
     assert failure.kind == "invalid_reply"
     assert f"longer than {MAX_BODY} bytes" in failure.message
+
+
+def test_a_huge_error_page_is_cut(asking: Asking) -> None:
+    """Of an error's body only the beginning is read and shown, however long or packed it is."""
+    for answer in (
+        http(b"x" * 2_000_000, status=502, kind="text/html"),
+        http(
+            gzip.compress(b"x" * 2_000_000), status=502, kind="text/html", headers=["content-encoding: gzip"]
+        ),
+    ):
+        failure = asking.fail(answer)
+        assert (failure.kind, failure.status) == ("status", 502)
+        assert failure.message.startswith("502 with text/html: xxx")
+        assert len(failure.message) < 300
 
 
 def test_a_packed_body_is_unpacked(asking: Asking) -> None:
@@ -229,6 +244,14 @@ def test_statuses(asking: Asking, kind: str, status: int, changes: dict[str, Any
     assert (failure.request_id, failure.retry_after_s) == ("req_7", 2.0)
 
 
+def test_a_text_that_cannot_be_sent(asking: Asking) -> None:
+    """A lone surrogate, which JSON may carry and UTF-8 may not, fails before anything is sent."""
+    failure = asking.fail(json_answer(message()), messages=[{"role": "user", "content": "x\ud800"}])
+    assert (failure.kind, failure.paid, failure.may_retry) == ("invalid_reply", "no", False)
+    assert "what UTF-8 cannot carry" in failure.message
+    assert asking.heard == []
+
+
 def test_a_refused_connection_is_unpaid(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody listens nothing was sent."""
     assert asking.heard == []
@@ -267,5 +290,5 @@ def test_what_is_no_http_at_all(asking: Asking) -> None:
 )
 def test_silence_is_a_timeout(asking: Asking, data: bytes) -> None:
     """A server that stops talking is given up, and may bill all the same."""
-    failure = asking.fail(Answer(data=data, silent=True), attempt_s=0.3, **LONG)
+    failure = asking.fail(Answer(data=data, silent=True), attempt_s=0.8, **LONG)
     assert (failure.kind, failure.paid) == ("timeout", "maybe")

@@ -79,6 +79,7 @@ def test_an_event_without_its_empty_line_is_no_event(data: bytes) -> None:
         (b"data: " + b"[" * 100_000 + b"\n\n", "no JSON:"),
         (b'data: {"a": NaN}\n\n', "no JSON:"),
         (b'data: {"a": 1e999}\n\n', "no JSON:"),
+        (b'data: {"a": ' + b"[" * 100 + b"]" * 100 + b"}\n\n", "nested deeper than 100 levels"),
         (b"data: [1]\n\n", "no JSON object"),
         (b"data: null\n\n", "no JSON object"),
     ],

@@ -1,7 +1,8 @@
-"""The real command in a process of its own, with an environment that holds nothing but what a test gives it."""
+"""The real command in a process of its own, in an environment that holds only what a test gives it."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,16 @@ COMMAND = Path(sys.executable).with_name("claude-run")
 SCENARIOS = Path(__file__).parent.parent.parent / "scenarios"
 QUICKSTART = SCENARIOS / "quickstart.yaml"
 PATIENCE_S = 60.0
+HEAVY = {"anthropic", "genai_prices", "aiohttp"}
+"""What costs seconds to import, or belongs to a run alone."""
+
+_LOADED = """
+import contextlib, io, json, sys
+from claude_run.__main__ import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+json.dump(sorted({name.partition(".")[0] for name in sys.modules}), sys.stdout)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +46,11 @@ def claude_run(*arguments: str | Path, cwd: Path, **options: Any) -> Ended:
 def python(code: str, *arguments: str | Path, cwd: Path) -> Ended:
     """Run a piece of Python that calls the command's entry in its own way."""
     return execute([sys.executable, "-c", code, *map(str, arguments)], cwd=cwd)
+
+
+def loaded_by(*arguments: str | Path, cwd: Path) -> set[str]:
+    """Return the packages that are loaded when the command with these arguments has ended."""
+    return set(json.loads(python(_LOADED, *arguments, cwd=cwd).stdout))
 
 
 def execute(
@@ -59,4 +75,4 @@ def execute(
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment without keys, colours or the width of a terminal."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home), **(more or {})}
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), **(more or {})}

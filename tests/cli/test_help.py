@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from typing import TYPE_CHECKING
 
@@ -10,20 +9,13 @@ import pytest
 
 from claude_run import __version__
 from claude_run.cli.app import COMMANDS
-from tests.cli.command import QUICKSTART, SCENARIOS, claude_run, python
+from tests.cli.command import HEAVY, QUICKSTART, SCENARIOS, claude_run, loaded_by
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from syrupy.assertion import SnapshotAssertion
 
-LOADED = """
-import contextlib, io, json, sys
-from claude_run.__main__ import main
-with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    main()
-json.dump(sorted({name.partition(".")[0] for name in sys.modules}), sys.stdout)
-"""
 PLAIN = {"COLUMNS": "80", "TERM": "dumb"}
 
 
@@ -66,7 +58,6 @@ def test_no_arguments_is_help(tmp_path: Path) -> None:
 )
 def test_nothing_heavy_is_loaded(arguments: list[str], tmp_path: Path) -> None:
     """What sends nothing loads neither the SDK nor the price table."""
-    ended = python(LOADED, *arguments, cwd=tmp_path)
-    loaded = set(json.loads(ended.stdout))
+    loaded = loaded_by(*arguments, cwd=tmp_path)
     assert "claude_run" in loaded
-    assert loaded & {"anthropic", "genai_prices", "aiohttp"} == set()
+    assert loaded & HEAVY == set()

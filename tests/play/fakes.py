@@ -197,6 +197,7 @@ class Rig:
     prices: FlatPrices = field(default_factory=FlatPrices)
     limits: Limits = field(default_factory=Limits)
     cap: Decimal | None = None
+    spent: Decimal = Decimal(0)
     max_failures: int | None = None
     conversation_s: float = 3600.0
     recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
@@ -219,7 +220,7 @@ class Rig:
         meanwhile: Callable[[Brake], Awaitable[None]] | None,
     ) -> Halt | None:
         brake, clock = Brake(), LoopClock()
-        self.budget = Budget(self.cap)
+        self.budget = Budget(self.cap, spent_usd=self.spent)
         sender = Sender(
             messages=self.messages,
             recording=self.recording,

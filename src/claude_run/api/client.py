@@ -23,8 +23,8 @@ _NO_CREDENTIALS = (
     " --simulate needs none"
 )
 _LOOK = "look at ANTHROPIC_BASE_URL and at the proxy variables"
-MAX_ERROR_BODY = 64 * 1024
-"""Bytes of an error's body, before decompression, that are read: the SDK takes the whole of it into memory."""
+MAX_ERROR_BODY = 32 * 1024
+"""Bytes of an error's body, before decompression, that are read: the SDK would take it all into memory."""
 
 _SIMULATOR_KEY = "simulated"
 

@@ -6,7 +6,7 @@ import email.utils
 import math
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import aiohttp
 import anthropic
@@ -15,22 +15,28 @@ import httpx2
 from claude_run.conversation.exchange import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Redact: TypeAlias = Callable[[str], str]
 
 TRANSPORT_ERRORS = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError, EOFError)
 """What reading a body may raise: the SDK passes these on as they are."""
 
 _EXCERPT = 200
+_READ = 64 * 1024
 _SERVER_ERROR = 500
 _OVERLOADED = 529
 
 
-def from_status_error(error: anthropic.APIStatusError) -> Failure:
-    """Return the failure of an error status, in the API's words where there are any."""
+def from_status_error(error: anthropic.APIStatusError, redact: Redact = str) -> Failure:
+    """Return the failure of an error status, in the API's words where there are any.
+
+    Here and below `redact` takes secrets out of a text before it is cut: half a secret is not recognised.
+    """
     headers = error.response.headers
     return Failure(
         kind="status",
-        message=_status_message(error),
+        message=_status_message(error, redact),
         status=error.status_code,
         type=error.type,
         code=error.error_code,
@@ -41,7 +47,7 @@ def from_status_error(error: anthropic.APIStatusError) -> Failure:
     )
 
 
-def from_transport_error(error: BaseException) -> Failure:
+def from_transport_error(error: BaseException, redact: Redact = str) -> Failure:
     """Return the failure of a connection that could not be made, was cut, or fell silent."""
     causes = list(_chain(error))
     refused = any(isinstance(cause, aiohttp.ClientConnectorError | httpx2.ConnectTimeout) for cause in causes)
@@ -50,17 +56,17 @@ def from_transport_error(error: BaseException) -> Failure:
         return Failure(kind="timeout", message="the API fell silent", paid=paid)
     detail = next((str(cause) for cause in reversed(causes) if str(cause)), type(error).__name__)
     what = "the API cannot be reached" if refused else "the connection was cut"
-    return Failure(kind="connection", message=f"{what}: {detail[:_EXCERPT]}", paid=paid)
+    return Failure(kind="connection", message=f"{what}: {excerpt(detail, redact)}", paid=paid)
 
 
-def from_error_event(error: Mapping[str, object], request_id: str | None) -> Failure:
+def from_error_event(error: Mapping[str, object], request_id: str | None, *, redact: Redact = str) -> Failure:
     """Return the failure that an `error` event in a stream reports: its status was 200, its type decides."""
     kind, message = str(error.get("type")), str(error.get("message"))
     details = error.get("details")
     code = details.get("error_code") if isinstance(details, Mapping) else None
     return Failure(
         kind="status",
-        message=f"{kind} in mid-stream: {message[:_EXCERPT]}",
+        message=f"{kind} in mid-stream: {excerpt(message, redact)}",
         type=kind,
         code=code if isinstance(code, str) else None,
         request_id=request_id,
@@ -83,20 +89,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def excerpt(body: bytes | str) -> str:
+def excerpt(body: bytes | str, redact: Redact = str) -> str:
     """Return the beginning of a body as one line; whoever shows it makes it safe."""
-    # A character of UTF-8 has at most four bytes.
-    text = body[: 4 * _EXCERPT].decode(errors="replace") if isinstance(body, bytes) else body
-    return " ".join(text.split())[:_EXCERPT]
+    beginning = body[:_READ]
+    text = beginning.decode(errors="replace") if isinstance(beginning, bytes) else beginning
+    return " ".join(redact(text).split())[:_EXCERPT]
 
 
-def _status_message(error: anthropic.APIStatusError) -> str:
+def _status_message(error: anthropic.APIStatusError, redact: Redact) -> str:
     if error.api_message and error.type:
         return f"{error.status_code} {error.type}: {error.api_message}"
     if error.response.has_redirect_location:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
     kind = error.response.headers.get("content-type", "no content type")
-    return f"{error.status_code} with {kind}: {excerpt(str(error.body or ''))}"
+    return f"{error.status_code} with {kind}: {excerpt(str(error.body or ''), redact)}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

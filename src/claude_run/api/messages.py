@@ -8,6 +8,7 @@ import anthropic
 
 from claude_run.api import sse, strict_json
 from claude_run.api.accumulate import Accumulator
+from claude_run.api.client import secrets_of
 from claude_run.api.error_map import (
     TRANSPORT_ERRORS,
     excerpt,
@@ -18,12 +19,14 @@ from claude_run.api.error_map import (
 from claude_run.conversation.exchange import Failure, InvalidReplyError, Reply
 from claude_run.plan.model_rules import extra_headers
 from claude_run.play.ports import Received, RequestFailedError
+from claude_run.record.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from anthropic import AsyncAPIResponse
 
+    from claude_run.api.error_map import Redact
     from claude_run.conversation.exchange import Request
 
 STREAM_ABOVE = 16_000
@@ -46,17 +49,18 @@ class AnthropicMessages:
 
     def __init__(self, client: anthropic.AsyncAnthropic) -> None:
         self._client = client
+        self._redact = Redactor(secrets_of(client)).text
 
     async def send(self, request: Request) -> Received:
         """Send the request once, its body as it is; RequestFailedError unless a whole message comes back."""
         streamed = request.max_tokens > STREAM_ABOVE
         try:
             async with self._open(request, streamed=streamed) as response:
-                return await _receive(response, streamed=streamed)
+                return await _receive(response, streamed=streamed, redact=self._redact)
         except anthropic.APIStatusError as error:
-            _fail(from_status_error(error), error)
+            _fail(from_status_error(error, self._redact), error)
         except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
-            _fail(from_transport_error(error), error)
+            _fail(from_transport_error(error, self._redact), error)
         except UnicodeEncodeError as error:
             message = f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
             _fail(Failure(kind="invalid_reply", message=message, may_retry=False, paid="no"), error)
@@ -76,11 +80,11 @@ class AnthropicMessages:
         )
 
 
-async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool) -> Received:
+async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Received:
     request_id = response.headers.get("request-id")
     try:
-        await _check_content_type(response, "text/event-stream" if streamed else "application/json")
-        body = await (_streamed(response, request_id) if streamed else _whole(response))
+        await _check_content_type(response, streamed=streamed, redact=redact)
+        body = await (_streamed(response, redact) if streamed else _whole(response, redact))
         Reply.from_body(body)
     except InvalidReplyError as error:
         _fail(Failure(kind="invalid_reply", message=f"invalid reply: {error}", request_id=request_id), error)
@@ -92,32 +96,34 @@ async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool) -> Receiv
     )
 
 
-async def _check_content_type(response: AsyncAPIResponse[Any], wanted: str) -> None:
+async def _check_content_type(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> None:
+    wanted = "text/event-stream" if streamed else "application/json"
     found = response.headers.get("content-type", "")
     if not found.startswith(wanted):
         problem = f"status {response.status_code} with content type {found!r}, not {wanted}"
         async for chunk in _capped(response):
-            raise InvalidReplyError(f"{problem}: {excerpt(chunk)}")
+            raise InvalidReplyError(f"{problem}: {excerpt(chunk, redact)}")
         raise InvalidReplyError(problem)
 
 
-async def _whole(response: AsyncAPIResponse[Any]) -> Mapping[str, Any]:
+async def _whole(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
     data = b"".join([chunk async for chunk in _capped(response)])
     try:
         body = strict_json.parse(data, "the body")
     except InvalidReplyError as error:
-        raise InvalidReplyError(f"{error}: {excerpt(data)}") from error
+        raise InvalidReplyError(f"{error}: {excerpt(data, redact)}") from error
     if not isinstance(body, dict):
         raise InvalidReplyError("the body is no JSON object")
     return body
 
 
-async def _streamed(response: AsyncAPIResponse[Any], request_id: str | None) -> Mapping[str, Any]:
-    message = Accumulator()
+async def _streamed(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
+    message, request_id = Accumulator(), response.headers.get("request-id")
     async for event in sse.events(_capped(response)):
         if event.get("type") == "error":
             error = event.get("error")
-            raise RequestFailedError(from_error_event(error if isinstance(error, dict) else {}, request_id))
+            said = error if isinstance(error, dict) else {}
+            raise RequestFailedError(from_error_event(said, request_id, redact=redact))
         message.add(event)
         if message.done and message.message is not None:
             return message.message

@@ -28,17 +28,25 @@ class TooMuchWorkError(Exception):
     """The schema and the JSON together ask for more work than a check may do."""
 
 
-def schema_errors(schema: JsonObject, value: Json, *, max_steps: int = MAX_STEPS) -> tuple[str, ...]:
+def schema_errors(
+    schema: JsonObject,
+    value: Json,
+    *,
+    max_steps: int = MAX_STEPS,
+    overlook: Callable[[Json], bool] = lambda _: False,
+) -> tuple[str, ...]:
     """Return the first few reasons why a JSON value does not fit a schema without problems; none if it fits.
 
-    Raises TooMuchWorkError after `max_steps` keywords, or where both are nested too deeply.
+    `overlook` tells which parts of the value nothing is said about, because they are not final yet. Raises
+    TooMuchWorkError after `max_steps` keywords, or where both are nested too deeply.
     """
     from jsonschema import exceptions  # noqa: PLC0415 - costs 0.1 s, and most scenarios check no schema
 
     bare = {key: part for key, part in schema.items() if key not in {"$schema", "$id"}}
     validator = _validator_class(dialect_of(schema) or "", _Budget(left=max_steps))
     try:
-        errors = islice(validator(bare).iter_errors(value), _SHOWN)
+        found = (error for error in validator(bare).iter_errors(value) if not overlook(error.instance))
+        errors = islice(found, _SHOWN)
         return tuple(_sentence(exceptions.best_match([error])) for error in errors)
     except RecursionError as error:
         raise TooMuchWorkError("the schema and the JSON are nested too deeply") from error

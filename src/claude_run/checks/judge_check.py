@@ -8,13 +8,15 @@ from claude_run.checks.arguments import describe, is_list, is_object, key_proble
 from claude_run.checks.check import Check, Finding, errored, failed, passed
 from claude_run.checks.excerpt import short
 from claude_run.checks.judge_question import Manner, Question, digest
+from claude_run.scenario.model import UserTurn
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.conversation.script import Conversation
+    from claude_run.scenario.model import Expectation, Graders, Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
 NAME = "judge"
@@ -89,6 +91,25 @@ def _evaluate(value: Json, subject: Subject) -> Finding:
 
 
 _TEXT: JsonObject = {"type": "string", "minLength": 1}
+
+
+def judges_of(conversation: Conversation) -> tuple[str, ...]:
+    """Return the models that will be asked about a conversation, one for each answer."""
+    expectations = [*conversation.expect]
+    for turn in conversation.turns:
+        expectations += turn.expect if isinstance(turn, UserTurn) else ()
+    return tuple(_asked(expectations, conversation.judge))
+
+
+def _asked(expectations: Iterable[Expectation], graders: Graders | None) -> Iterator[str]:
+    for expectation in expectations:
+        yield from _asked(expectation.children, graders)
+        if expectation.kind == NAME:
+            question = Question.read(expectation.value)
+            models = question.by or (graders.models if graders else ())
+            yield from models
+            yield from models if question.manner is Manner.PAIRWISE else ()
+
 
 CHECKS = (
     Check(

@@ -129,7 +129,8 @@ def digest(question: Question) -> str:
 
 def _request(question: Question, talk: Talk, *, model: str, params: JsonObject, swapped: bool) -> Request:
     criterion, data, ask, verdicts = _parts(question, talk, swapped=swapped)
-    encoded = json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")
+    # Not escaped to ASCII: six characters for one would be paid for.
+    encoded = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     texts = (f"Criterion: {json.dumps(criterion)}", f"<data>{encoded}</data>", ask)
     config = params.get("output_config")
     return Request(

@@ -16,9 +16,10 @@ from claude_run.checks import (
 from claude_run.checks.arguments import replace_strings, suggest
 from claude_run.checks.check import Finding, errored
 from claude_run.checks.excerpt import short
+from claude_run.checks.guard import guarded
 from claude_run.checks.wrappers import WRAPPERS
 from claude_run.conversation.results import CheckResult
-from claude_run.errors import ClaudeRunError
+from claude_run.errors import ClaudeRunError, InputError
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:
@@ -134,6 +135,12 @@ class Registry:
         return suggest(kind, self.kinds())
 
 
-def default_registry() -> Registry:
-    """Return the registry of the built-in checks."""
-    return Registry(BUILT_IN)
+def default_registry(own: Sequence[Check] = ()) -> Registry:
+    """Return the registry of the built-in checks and the user's own, which cannot crash a run.
+
+    InputError when two have one name.
+    """
+    try:
+        return Registry([*BUILT_IN, *map(guarded, own)])
+    except ValueError as error:
+        raise InputError(f"{error}: rename one of them") from error

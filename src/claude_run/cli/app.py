@@ -330,6 +330,10 @@ COMMANDS = frozenset(command.name for command in app.registered_commands if comm
 def _run(options: RunOptions, world: World, *, list_only: bool, dry_run: bool) -> int:
     check_combination(options)
     if options.goes_on:
+        if list_only or dry_run:
+            raise InputError(
+                "--list and --dry-run tell what a new run would play, and --resume sends: leave one out"
+            )
         from claude_run.cli.resume import resume  # noqa: PLC0415 - each command imports what it needs
 
         return resume(options, world)

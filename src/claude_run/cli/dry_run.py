@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_run.checks.judge_check import judges_of
 from claude_run.cli.planning import prepare
 from claude_run.cli.playing import renderer_of
 from claude_run.cli.talk import complain, say
@@ -26,6 +27,11 @@ def dry_run(options: RunOptions) -> int:
         complain(f"{row.model}: {conversations}, {requests}, at most {usd(row.worst_cost_usd)}")
     for model in bound.unpriced:
         complain(f"{model} has no known price: its cost is not bounded")
+    answers = sum(len(judges_of(conversation)) for conversation in plan.conversations)
+    if answers:
+        complain(
+            f"judges: {count(answers, 'answer')} on top, not in the bound below; --max-cost holds them too"
+        )
     conversations, requests = count(bound.conversations, "conversation"), count(bound.requests, "request")
     worst = usd(bound.worst_cost_usd)
     complain(f"{conversations}, {requests}, at most {worst} ({price_table()}); nothing was sent")

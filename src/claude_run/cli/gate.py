@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from claude_run.cli.sides import side_of_played
 from claude_run.errors import ExitCode
-from claude_run.record.summary import Gate
+from claude_run.record.summary import CaseRate, Gate
 from claude_run.report.numbers import count
 from claude_run.verdict.contest import compare
 from claude_run.verdict.rules import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from claude_run.cli.options import GateOptions
+    from claude_run.conversation.attempt import Attempt
     from claude_run.record.derive import Played
     from claude_run.verdict.contest import Contest, Side
 
@@ -23,15 +26,16 @@ def gate_run(played: Played, baseline: Side, options: GateOptions, *, looks: int
     return compare(baseline, [candidate], options.rules(looks=looks))
 
 
-def verdict_of(contest: Contest, options: GateOptions) -> Gate:
+def verdict_of(contest: Contest, options: GateOptions, pass_rates: Mapping[str, float]) -> Gate:
     """Put the outcome of the gate into words.
 
-    Cases that the baseline does not know are new: each must pass, as it would without a baseline.
+    Cases that the baseline does not know are new: each must reach its scenario's pass rate, as it would
+    without a baseline.
     """
     code = exit_code_of(contest, options)
     verdict = contest.duels[0].comparison.verdict
     reason = f"{verdict} against {contest.baseline.name}"
-    failed = _failed_new_cases(contest)
+    failed = _failed_new_cases(contest, pass_rates)
     if failed and code is ExitCode.PASSED:
         code = ExitCode.FAILED
         reason = f"{reason}, but {count(len(failed), 'new case')} failed: {', '.join(failed[:3])}"
@@ -47,10 +51,22 @@ def exit_code_of(contest: Contest, options: GateOptions) -> ExitCode:
     return ExitCode.PASSED
 
 
-def _failed_new_cases(contest: Contest) -> list[str]:
+def _failed_new_cases(contest: Contest, pass_rates: Mapping[str, float]) -> list[str]:
     return [
         case
         for duel in contest.duels
         for case in duel.comparison.pairing.candidate_only
-        if any(attempt.passed is False for attempt in duel.candidate_attempts[case])
+        if _is_missed(duel.candidate_attempts[case], pass_rates)
     ]
+
+
+def _is_missed(attempts: Sequence[Attempt], pass_rates: Mapping[str, float]) -> bool:
+    measured = [attempt for attempt in attempts if attempt.passed is not None]
+    rate = CaseRate(
+        name=attempts[0].name,
+        passed=sum(attempt.passed is True for attempt in measured),
+        measured=len(measured),
+        repeats=len(attempts),
+        required=pass_rates.get(attempts[0].scenario, 1.0),
+    )
+    return bool(measured) and not rate.met

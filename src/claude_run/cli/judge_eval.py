@@ -20,7 +20,7 @@ from claude_run.cli.terminal import Terminal
 from claude_run.conversation.events import Asked, Replied, Started
 from claude_run.conversation.exchange import SentMessage
 from claude_run.conversation.results import Outcome
-from claude_run.errors import ExitCode, InputError
+from claude_run.errors import InputError
 from claude_run.plan.matrix import Plan
 from claude_run.plan.prices import price_table
 from claude_run.play.labels import read_labels
@@ -55,9 +55,9 @@ def judge_eval(path: str, options: RunOptions, world: World) -> int:
     refuse_unpriced(options, plan)
     ready = Prepared(options=options, scenarios=(), plan=plan, registry=default_registry(), baseline=None)
     folder = asyncio.run(_grade(ready, labels, world))
-    if not options.quiet:
-        finish(folder, Terminal.of(options), options.without_json())
-    return _report(read_played(folder), labels, as_json=options.json)
+    code = finish(folder, Terminal.of(options), options.without_json())
+    _report(read_played(folder), labels, as_json=options.json)
+    return code
 
 
 async def _grade(ready: Prepared, labels: Sequence[Labelled], world: World) -> RunFolder:
@@ -138,7 +138,7 @@ def _spoken(label: Labelled, now: str) -> tuple[Event, ...]:
     return (started, Asked(conversation_id=identity, turn=0, key=identity, sent=sent), replied)
 
 
-def _report(played: Played, labels: Sequence[Labelled], *, as_json: bool) -> int:
+def _report(played: Played, labels: Sequence[Labelled], *, as_json: bool) -> None:
     outcomes = {record.planned.id: record.outcome for record in played.records}
     graded = [
         (label.label, outcomes[label.conversation.id] is Outcome.PASSED)
@@ -151,7 +151,6 @@ def _report(played: Played, labels: Sequence[Labelled], *, as_json: bool) -> int
     if graded:
         found = agreement(graded)
         _print(found, missing) if not as_json else say_json(_json(found, missing))
-    return int(ExitCode.NOT_MEASURED if missing else ExitCode.PASSED)
 
 
 def _print(found: Agreement, missing: int) -> None:

@@ -52,6 +52,11 @@ class Looks:
         """Return what the look with this index must play after those before it; none once all is sure."""
         if look == 0:
             return self.by_look[0]
+        # What was planned before the run was cut off stays planned: half a look decides nothing.
+        planned = {each.id for each in folder.read_run().conversations}
+        begun = [each for each in self.by_look[look] if each.id in planned]
+        if begun:
+            return begun
         played = read_played(folder)
         if self.prepared.baseline is not None:
             contest = gate_run(played, self.prepared.baseline, self.prepared.options.gate, looks=self.number)

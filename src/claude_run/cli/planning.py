@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from claude_run.checks.judge_check import judges_of
 from claude_run.checks.registry import Registry, default_registry
 from claude_run.cli.sides import scenarios_of, side_of_baseline
 from claude_run.cli.talk import complain
@@ -88,7 +89,7 @@ def load_scenarios(options: RunOptions, registry: Registry) -> tuple[Scenario, .
         inspect=inspect,
     )
     if warnings and not options.quiet:
-        complain(render(warnings, severity="warning"))
+        complain(*render(warnings, severity="warning").split("\n"))
     return scenarios
 
 
@@ -130,7 +131,7 @@ def refuse_unpriced(options: RunOptions, plan: Plan) -> None:
     """Raise InputError where a cap on the cost could not be held, because a model has no known price."""
     if options.max_cost is None:
         return
-    models = dict.fromkeys(conversation.model for conversation in plan.conversations)
+    models = dict.fromkeys(model for each in plan.conversations for model in (each.model, *judges_of(each)))
     probes = {model: Request(body={"model": model, "max_tokens": 1, "messages": []}) for model in models}
     unpriced = [model for model, probe in probes.items() if worst_cost(probe) is None]
     if unpriced:

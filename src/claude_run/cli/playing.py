@@ -104,7 +104,7 @@ async def perform(job: Job, scene: Scene) -> Contest | None:
         return None
     played, gate = read_played(scene.folder), prepared.options.gate
     contest = gate_run(played, prepared.baseline, gate, looks=job.looks.number)
-    verdict = verdict_of(contest, gate)
+    verdict = verdict_of(contest, gate, prepared.plan.pass_rates)
     journal.append_run("gated", code=int(verdict.code), verdict=verdict.verdict, reason=verdict.reason)
     await journal.synced()
     return contest

@@ -50,6 +50,12 @@ def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: 
     return int(played.summary.exit_code)
 
 
+def refuse_unwritable(options: RunOptions) -> None:
+    """Raise StorageError for a report that could not be written once everything is paid."""
+    if options.junit is not None:
+        _write(options.junit, b"", append=True)
+
+
 def _tell_github(played: Played, contest: Contest | None) -> None:
     """Append to the step summary and print annotations where GitHub Actions runs this."""
     target = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -60,7 +66,7 @@ def _tell_github(played: Played, contest: Contest | None) -> None:
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from claude_run.report import github  # noqa: PLC0415 - only GitHub Actions needs it
 
-        for line in github.annotations(played):
+        for line in github.error_annotations(played):
             say_raw(line)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import termios
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING
 from claude_run.cli.accept import by_file, refuse_in_ci
 from claude_run.cli.sides import side_of_played
 from claude_run.cli.talk import complain, say, say_json
-from claude_run.errors import InputError
+from claude_run.errors import InputError, StorageError
 from claude_run.record.baseline import Baseline, baseline_path, read_baseline, write_baseline
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder, latest
+from claude_run.record.plain_json import read_json
 from claude_run.report.diff import print_reply_diff
 from claude_run.report.numbers import count
 from claude_run.report.terminal import colour_wanted
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.attempt import Attempt
 
 _REJECTED = "review.json"
-_HELP = "a accept, r reject, s skip, o open in $PAGER, q quit"
+_HELP = "a accept, r reject, s skip, o show both whole, q quit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,8 @@ class Change:
 def review(run: Path | None, world: World, *, pending: bool, as_json: bool) -> int:
     """Walk the changes; `pending` only lists them. Returns 0 when none is left, 1 otherwise."""
     folder = RunFolder.open(run or latest())
-    attempts = side_of_played(read_played(folder), name="").attempts
+    played = read_played(folder)
+    attempts = side_of_played(played, name="").attempts
     rejected = _read_rejected(folder)
     changes = [change for change in _changes(attempts) if change.id not in rejected]
     for stale in _stale(attempts):
@@ -68,14 +69,23 @@ def review(run: Path | None, world: World, *, pending: bool, as_json: bool) -> i
     refuse_in_ci()
     if not sys.stdin.isatty():
         raise InputError("review asks for a key: run it in a terminal, or list what is open with --pending")
-    return _walk(folder, changes, world)
+    return _walk(folder, changes, Desk(world=world, simulated=played.summary.simulated))
 
 
-def _walk(folder: RunFolder, changes: Sequence[Change], world: World) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Where accepted replies are written, and whether they are those of the simulator."""
+
+    world: World
+    simulated: bool
+
+
+def _walk(folder: RunFolder, changes: Sequence[Change], desk: Desk) -> int:
     colour = colour_wanted("auto", os.environ, isatty=sys.stderr.isatty())
     left = len(changes)
     for number, change in enumerate(changes, start=1):
-        complain(f"\n{number}/{len(changes)}  {change.id}  {_score(change.before)} -> {_score(change.after)}")
+        score = f"{_score(change.before)} -> {_score(change.after)}"
+        complain("", f"{number}/{len(changes)}  {change.id}  {score}")
         for turn, before, after in change.texts():
             complain(f"turn {turn}")
             print_reply_diff(before, after, stream=sys.stderr, colour=colour)
@@ -83,7 +93,7 @@ def _walk(folder: RunFolder, changes: Sequence[Change], world: World) -> int:
         if key == "q":
             break
         if key == "a":
-            _accept(change, world)
+            _accept(change, desk)
         elif key == "r":
             _reject(folder, change)
         left -= key in "ar"
@@ -93,20 +103,20 @@ def _walk(folder: RunFolder, changes: Sequence[Change], world: World) -> int:
 
 def _ask(change: Change) -> str:
     while True:
-        complain(_HELP)
-        key = _key()
+        key = _key(_HELP)
         if key == "o":
             _open(change)
         elif key in "arsq":
             return key
 
 
-def _key() -> str:
-    """Read one key press; Ctrl-C and Ctrl-D quit."""
+def _key(prompt: str) -> str:
+    """Ask for one key press, and forget those before it; Ctrl-C and Ctrl-D quit."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     try:
         tty.setcbreak(descriptor)
+        complain(prompt)
         return os.read(descriptor, 1).decode("ascii", "replace").lower().replace("\x04", "q") or "q"
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
@@ -114,26 +124,28 @@ def _key() -> str:
 
 def _open(change: Change) -> None:
     for turn, before, after in change.texts():
-        say(f"== turn {turn}, accepted\n{before}\n\n== turn {turn}, now\n{after}\n")
+        shown = (f"== turn {turn}, accepted", before, "", f"== turn {turn}, now", after, "")
+        for line in "\n".join(shown).split("\n"):
+            say(line)
 
 
-def _accept(change: Change, world: World) -> None:
+def _accept(change: Change, desk: Desk) -> None:
     target = baseline_path(change.path)
     first = change.after[0]
     known: tuple[Attempt, ...] = ()
-    simulated = False
+    simulated = desk.simulated
     if target.exists():
         baseline = read_baseline(target, scenario_path=change.path)
-        known, simulated = baseline.attempts, baseline.simulated
+        known, simulated = baseline.attempts, baseline.simulated or simulated
     kept = tuple(attempt for attempt in known if attempt.name != change.name)
     shown = tuple(replace(attempt, path=change.path) for attempt in change.after)
     write_baseline(
-        world.disk,
+        desk.world.disk,
         target,
         Baseline(
             scenario=first.scenario,
             path=change.path,
-            accepted_at=world.clock.now(),
+            accepted_at=desk.world.clock.now(),
             simulated=simulated,
             attempts=(*kept, *shown),
         ),
@@ -146,7 +158,12 @@ def _reject(folder: RunFolder, change: Change) -> None:
 
 def _read_rejected(folder: RunFolder) -> frozenset[str]:
     path = folder.path / _REJECTED
-    return frozenset(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else frozenset()
+    try:
+        return frozenset(map(str, read_json(path.read_bytes()))) if path.exists() else frozenset()
+    except (ValueError, TypeError) as error:
+        raise StorageError(
+            f"{path} is damaged: {error}; remove it, and reject those changes again"
+        ) from error
 
 
 def _list(changes: Sequence[Change], *, as_json: bool) -> None:
@@ -173,8 +190,10 @@ def _list(changes: Sequence[Change], *, as_json: bool) -> None:
 def _changes(attempts: Sequence[Attempt]) -> Iterator[Change]:
     for path, rows in by_file(attempts).items():
         accepted = _accepted(path)
-        for name in dict.fromkeys(row.name for row in rows):
-            after = tuple(row for row in rows if row.name == name)
+        # What could not be measured says nothing to accept.
+        measured = [row for row in rows if row.passed is not None]
+        for name in dict.fromkeys(row.name for row in measured):
+            after = tuple(row for row in measured if row.name == name)
             before = tuple(row for row in accepted if row.name == name)
             change = Change(
                 path=path, id=f"{after[0].scenario}/{name}", name=name, before=before, after=after

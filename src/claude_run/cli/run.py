@@ -13,7 +13,7 @@ from claude_run import __version__
 from claude_run.cli.looks import Looks
 from claude_run.cli.planning import prepare
 from claude_run.cli.playing import Job, Scene, connect, perform
-from claude_run.cli.reports import finish
+from claude_run.cli.reports import finish, refuse_unwritable
 from claude_run.cli.talk import say
 from claude_run.cli.terminal import Terminal
 from claude_run.plan.prices import price_table
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 def run(options: RunOptions, world: World) -> int:
     """Play what the options select and return the exit code."""
     ready = prepare(options)
+    refuse_unwritable(options)
     terminal = Terminal.of(options)
     folder, contest = asyncio.run(_play(ready, terminal=terminal, world=world))
     return finish(folder, terminal, options, contest)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.cli.options import BESIDE
 from claude_run.conversation.attempt import Attempt
+from claude_run.errors import InputError
 from claude_run.record.baseline import baseline_path, read_baseline
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder
@@ -69,4 +70,13 @@ def _of_files(files: Mapping[str, Path], scenarios: Mapping[str, str]) -> Side:
         for attempt in read_baseline(file, scenario_path=scenarios[name]).attempts
         if attempt.scenario == name
     ]
-    return Side(name="the accepted baseline", attempts=tuple(attempts))
+    known = {attempt.scenario for attempt in attempts}
+    unknown = next((name for name in files if name not in known), None)
+    if unknown is not None:
+        raise InputError(
+            f"{files[unknown]} is not the baseline of scenario {unknown!r}, which may have been renamed:"
+            " `claude-run accept` writes it anew"
+        )
+    distinct = dict.fromkeys(map(str, files.values()))
+    name = next(iter(distinct)) if len(distinct) == 1 else f"{len(distinct)} accepted files"
+    return Side(name=name, attempts=tuple(attempts))

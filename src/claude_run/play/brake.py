@@ -26,7 +26,7 @@ class HaltedError(ClaudeRunError):
 
 
 class Brake:
-    """Remembers the first reason to stop, unless the user has one; a further word of the user means at once."""
+    """Remembers the first reason to stop, unless the user has one; the user's second word means at once."""
 
     def __init__(self) -> None:
         self.halt: Halt | None = None

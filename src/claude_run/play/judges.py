@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from claude_run.checks.judge_check import NAME
 from claude_run.checks.judge_question import Manner, Question, Ruling, Talk, digest, gradings, rule
@@ -14,7 +15,7 @@ from claude_run.play.ports import RequestFailedError
 from claude_run.scenario.model import UserTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from claude_run.checks.judge_question import Grading
     from claude_run.checks.registry import Registry
@@ -46,13 +47,13 @@ class Judges:
     async def rulings(self, transcript: Transcript) -> Mapping[int | None, Mapping[str, Ruling]]:
         """Return what judges say, by turn index and question; None stands for the whole conversation."""
         found: dict[int | None, Mapping[str, Ruling]] = {}
-        for index, record in enumerate(transcript.turns):
+        answered = [index for index, record in enumerate(transcript.turns) if record.exchanges]
+        for index in answered:
             turn = self.conversation.turns[index]
-            if record.exchanges and isinstance(turn, UserTurn):
-                found[index] = await self._on(turn.expect, transcript.turns[: index + 1], index)
-        if all(record.sent for record in transcript.turns):
-            last = len(transcript.turns) - 1
-            found[None] = await self._on(self.conversation.expect, transcript.turns, last)
+            if isinstance(turn, UserTurn):
+                found[index] = await self._on(turn.expect, transcript.turns, index)
+        if answered and all(record.sent for record in transcript.turns):
+            found[None] = await self._on(self.conversation.expect, transcript.turns, answered[-1])
         return found
 
     async def _on(
@@ -71,7 +72,8 @@ class Judges:
                     value = self.registry.rendered(NAME, expectation.value, self.render)
                 except ClaudeRunError:
                     continue  # evaluating the expectation meets the same error, and reports it at its place
-                yield Question.read(value)
+                if not self.registry.problems(NAME, value, on_conversation=False):
+                    yield Question.read(value)
 
     async def _ask(self, question: Question, turns: Sequence[TurnRecord], index: int) -> Ruling:
         graders = self.conversation.judge
@@ -83,14 +85,23 @@ class Judges:
             accepted = self.accepted(self.conversation, index)
         if question.manner is Manner.PAIRWISE and accepted is None:
             return Ruling(passed=None, reason=NO_BASELINE)
-        talk = Talk(messages=_messages(turns), reply=turns[index].text, accepted=accepted)
+        talk = Talk(messages=_messages(turns, index), reply=turns[index].text, accepted=accepted)
+        return await self._rule(
+            question, gradings(question, talk, models=models, params=graders.params if graders else {}), index
+        )
+
+    async def _rule(self, question: Question, asked: Iterable[Grading], index: int) -> Ruling:
         answers: list[tuple[Grading, Reply | None]] = []
-        for grading in gradings(question, talk, models=models, params=graders.params if graders else {}):
+        lost: str | None = None
+        for grading in asked:
+            reply = None
             try:
-                answers.append((grading, await self._answer(grading, index)))
+                reply = await self._answer(grading, index)
             except RequestFailedError as error:
-                return Ruling(passed=None, reason=f"the judge could not be asked: {error.failure.message}")
-        return rule(question, answers)
+                lost = f"the judge could not be asked: {error.failure.message}"
+            answers.append((grading, reply))
+        ruling = rule(question, answers)
+        return ruling if lost is None or ruling.passed is not None else Ruling(passed=None, reason=lost)
 
     async def _answer(self, grading: Grading, index: int) -> Reply:
         step = Send(turn=index, request=grading.request, sent=())
@@ -102,11 +113,29 @@ class Judges:
         return next(exchange.reply for exchange in exchanges if exchange.key == key)
 
 
-def _messages(turns: Sequence[TurnRecord]) -> Sequence[Json]:
-    """Return the conversation as a judge reads it: what was said, without the reply to be judged."""
+def _messages(turns: Sequence[TurnRecord], judged: int) -> Sequence[Json]:
+    """Return what was said before the reply to be judged, in the order in which it was sent.
+
+    A system turn stands behind the user turn whose reply it steers, so the reply comes after both.
+    """
     messages: list[Json] = []
-    for record in turns:
-        messages.append({"role": record.role, "content": record.content})
-        if record.exchanges and record is not turns[-1]:
-            messages.append({"role": "assistant", "content": record.text})
+    reply: str | None = None
+    for index, record in enumerate(turns):
+        if record.role != "system":
+            if reply is not None:
+                messages.append({"role": "assistant", "content": reply})
+            if index > judged:
+                break
+            reply = record.text if record.exchanges and index != judged else None
+        messages.append({"role": record.role, "content": _readable(record.content)})
     return messages
+
+
+def _readable(content: Json) -> Json:
+    """Return content without images and documents: their data would cost more than all the rest."""
+    if not isinstance(content, Sequence) or isinstance(content, str):
+        return content
+    blocks = [cast("Mapping[str, Json]", block) for block in content]
+    return [
+        block if block["type"] == "text" else {"type": block["type"], "left_out": True} for block in blocks
+    ]

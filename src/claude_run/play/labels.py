@@ -86,11 +86,12 @@ def _problem(value: Mapping[str, object]) -> str | None:
         return f"unknown key `{unknown[0]}`"
     if ("rubric" in value) == ("question" in value):
         return "exactly one of `rubric` and `question` is needed"
-    texts = ("reply", "rubric" if "rubric" in value else "question")
-    wrong = next((name for name in texts if not isinstance(value.get(name), str) or not value[name]), None)
+    needed = ("reply", "rubric" if "rubric" in value else "question")
+    texts = {**{name: value.get(name) or None for name in needed}, "prompt": value.get("prompt", "")}
+    wrong = next((name for name, text in texts.items() if not isinstance(text, str)), None)
     if wrong is not None:
         return f"`{wrong}` must be text"
-    if value.get("label") not in _LABELS:
+    if value.get("label") not in tuple(_LABELS):
         return "`label` must be pass or fail"
     return None
 

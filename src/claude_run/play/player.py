@@ -127,7 +127,7 @@ async def _cancel(tasks: Iterable[asyncio.Task[object]]) -> None:
 
 
 async def _grace_of_user(clock: Clock, brake: Brake) -> None:
-    """Return when a user who interrupts, perhaps while the run is stopping already, has waited long enough."""
+    """Return when a user who interrupts, perhaps a run that stops already, has waited long enough."""
     await _grace(clock, (await brake.interrupted()).grace_s)
 
 

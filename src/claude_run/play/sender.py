@@ -140,7 +140,8 @@ class Sender:
             )
         if self._take_recorded(conversation, step, log=log, key=key):
             return key
-        worst = self.prices.worst(step, exchanges_of(log.events))
+        # A question to a judge is no continuation: what the API counted of the conversation bounds nothing.
+        worst = self.prices.worst(step, exchanges_of(log.events) if judge is None else ())
         errand = Errand(conversation=conversation, step=step, key=key, worst_usd=worst, deadline=deadline)
         attempt = 0
         while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +12,8 @@ from claude_run.conversation.attempt import Attempt
 from claude_run.errors import InputError
 from claude_run.record.codec import money
 from claude_run.record.disk import replace_file
+from claude_run.record.plain_json import read_json, readable_json
+from claude_run.record.shapes import fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,12 +46,12 @@ def baseline_path(scenario_path: str) -> Path:
 def read_baseline(path: Path, *, scenario_path: str) -> Baseline:
     """Read a baseline; InputError where there is none, or it does not fit."""
     try:
-        value = json.loads(path.read_bytes())
+        value = read_json(path.read_bytes())
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror or error}; `claude-run accept` writes baselines"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is no JSON: {error}; restore it from git") from error
     if not isinstance(value, Mapping) or value.get("schema_version") != SCHEMA_VERSION:
         raise InputError(f"{path} is no baseline of version {SCHEMA_VERSION}: accept a run anew")
@@ -64,8 +65,7 @@ def read_baseline(path: Path, *, scenario_path: str) -> Baseline:
 
 def write_baseline(disk: Disk, path: Path, baseline: Baseline) -> None:
     """Write a baseline for git: sorted, one value a line, readable like any source file."""
-    text = json.dumps(_to_json(baseline), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
-    replace_file(disk, path, [text.encode("utf-8", "backslashreplace")])
+    replace_file(disk, path, [readable_json(_to_json(baseline)).encode() + b"\n"])
     path.chmod(_PUBLIC_MODE)
 
 
@@ -112,20 +112,21 @@ def _from_json(value: Mapping[str, Any], scenario_path: str) -> Baseline:
         for conversation in value["conversations"].values()
         for attempt in _attempts(value["scenario"], scenario_path, conversation)
     )
-    return Baseline(
+    baseline = Baseline(
         scenario=value["scenario"],
         path=scenario_path,
         accepted_at=value["accepted_at"],
         simulated=value["simulated"],
         attempts=tuple(attempts),
     )
+    return fitting(baseline)
 
 
 def _attempts(scenario: str, path: str, conversation: Mapping[str, Any]) -> Iterable[Attempt]:
     replies = tuple("\n".join(lines) for lines in conversation["replies"])
     for row in conversation["attempts"]:
         cost = row["cost_usd"]
-        yield Attempt(
+        attempt = Attempt(
             scenario=scenario,
             path=path,
             case=conversation["case"],
@@ -139,3 +140,4 @@ def _attempts(scenario: str, path: str, conversation: Mapping[str, Any]) -> Iter
             failures=tuple(row["failures"]),
             **{name: row[name] for name in _NUMBERS},
         )
+        yield fitting(attempt)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
 from claude_run.conversation.exchange import Failure, SentMessage
 from claude_run.conversation.results import CheckResult, Outcome, Status
+from claude_run.record.shapes import fitting
 from claude_run.scenario.model import Position
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def decode(line: Mapping[str, Any]) -> Event:
     if cls is None:
         raise ValueError(f"unknown event {line.get('event')!r}")
     try:
-        return cls(**_typed({field.name: line[field.name] for field in fields(cls)}))
+        return fitting(cls(**_typed({field.name: line[field.name] for field in fields(cls)})))
     except (KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"a {line['event']} event does not fit: {error!r}") from error
 
@@ -91,8 +92,8 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
     readers: dict[str, Callable[[Any], Any]] = {
         "worst_cost_usd": _money,
         "cost_usd": _money,
-        "sent": lambda sent: tuple(SentMessage(**message) for message in sent),
-        "failure": lambda failure: Failure(**failure),
+        "sent": lambda sent: tuple(fitting(SentMessage(**message)) for message in sent),
+        "failure": lambda failure: fitting(Failure(**failure)),
         "outcome": Outcome,
         "tags": tuple,
         "roles": tuple,
@@ -112,13 +113,15 @@ def _checks(rows: Sequence[Mapping[str, Any]]) -> tuple[CheckResult, ...]:
 
 
 def _check(row: Mapping[str, Any]) -> CheckResult:
-    return CheckResult(
-        kind=row["kind"],
-        status=Status(row["status"]),
-        message=row["message"],
-        expected=row["expected"],
-        actual=row["actual"],
-        label=row["label"],
-        position=Position(**row["position"]),
-        children=_checks(row["children"]),
+    return fitting(
+        CheckResult(
+            kind=row["kind"],
+            status=Status(row["status"]),
+            message=row["message"],
+            expected=row["expected"],
+            actual=row["actual"],
+            label=row["label"],
+            position=fitting(Position(**row["position"])),
+            children=_checks(row["children"]),
+        )
     )

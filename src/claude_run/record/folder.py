@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from claude_run.errors import InputError, StorageError
 from claude_run.record.disk import LocalDisk, replace_file
 from claude_run.record.journal import Journal, refuse_if_held
-from claude_run.record.plain_json import plain_json
+from claude_run.record.plain_json import plain_json, read_json
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
 
@@ -92,7 +91,7 @@ class RunFolder:
     def read_run(self) -> Run:
         """Read `run.json`; StorageError when it is damaged."""
         try:
-            value = json.loads(self.run_json.read_bytes())
+            value = read_json(self.run_json.read_bytes())
         except OSError as error:
             raise StorageError(f"{self.run_json} cannot be read: {error.strerror or error}") from error
         except ValueError as error:

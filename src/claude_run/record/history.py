@@ -11,6 +11,7 @@ from claude_run.conversation.exchange import Reply
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import decode
 from claude_run.record.journal import read_lines
+from claude_run.record.shapes import fitting
 from claude_run.record.summary import Ending, Gate
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ def read_history(path: Path) -> History:
     for line in read_lines(path):
         kind = line.value["event"]
         if kind == "run":
-            for name in line.value.get("superseded", ()):
-                superseded.extend(events.pop(name, ()))
             try:
+                for name in line.value.get("superseded", ()):
+                    superseded.extend(events.pop(name, ()))
                 ending = _ending(line.value, ending, played_s=played_s)
             except (KeyError, TypeError, ValueError) as error:
                 raise StorageError(
@@ -124,9 +125,10 @@ def _ending(value: Mapping[str, Any], before: Ending, *, played_s: float) -> End
     if value.get("what") != "ended":
         return CUT_OFF
     stop = value.get("stop")
-    return Ending(
+    ending = Ending(
         stop=None if stop is None else ExitCode(stop),
         reason=value.get("reason"),
         at=value.get("at"),
-        duration_s=round(played_s + float(value.get("duration_s") or 0.0), 3),
+        duration_s=value.get("duration_s"),
     )
+    return replace(fitting(ending), duration_s=round(played_s + (ending.duration_s or 0.0), 3))

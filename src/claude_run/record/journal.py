@@ -12,7 +12,6 @@ kept aside in `journal.torn`; a bad line with good ones after it is damage, and 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import zlib
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from claude_run.errors import InputError, StorageError
 from claude_run.record.codec import encode
 from claude_run.record.disk import LocalDisk, sync_folder, write_whole
-from claude_run.record.plain_json import plain_json
+from claude_run.record.plain_json import plain_json, read_json
 from claude_run.record.redact import Redactor
 
 if TYPE_CHECKING:
@@ -207,8 +206,8 @@ def _parsed(line: bytes) -> Mapping[str, Any] | None:
     if not line.endswith(b"\n") or line[:_REST] != b'%s%08x",' % (_PREFIX, zlib.crc32(rest)):
         return None
     try:
-        value = json.loads(b"{" + rest)
-    except (ValueError, RecursionError):
+        value = read_json(b"{" + rest)
+    except ValueError:
         return None
     return value if isinstance(value, dict) and isinstance(value.get("event"), str) else None
 

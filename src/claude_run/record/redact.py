@@ -18,6 +18,7 @@ _SHORTEST = 8
 _LONG = 20
 _CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_WEBHOOK_SIGNING_KEY")
+_URL_SAFE = str.maketrans("+/", "-_")
 _KEY_LIKE = r"sk-ant-[A-Za-z0-9_-]{4,}"
 
 
@@ -67,4 +68,6 @@ def _forms(secret: str) -> Iterable[str]:
     # Inside a longer text the base64 of the secret depends on where it begins; these characters never change.
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")
-        yield encoded[-(-8 * offset // 6) : len(encoded) - 1]
+        part = encoded[-(-8 * offset // 6) : len(encoded) - 1]
+        yield part
+        yield part.translate(_URL_SAFE)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from claude_run.errors import StorageError
+from claude_run.record.shapes import fitting
 
 if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
@@ -87,7 +88,7 @@ class Run:
             )
         data = cast("Mapping[str, Any]", value)
         try:
-            return cls(
+            run = cls(
                 name=data["name"],
                 claude_run=data["claude_run"],
                 created_at=data["created_at"],
@@ -99,6 +100,7 @@ class Run:
                 simulated=data["simulated"],
                 conversations=tuple(_planned(item) for item in cast("Sequence[Any]", data["conversations"])),
             )
+            return fitting(run)
         except (KeyError, TypeError) as error:
             raise StorageError(
                 f"{path} is incomplete ({error}): it was changed by hand or cut off"
@@ -106,4 +108,4 @@ class Run:
 
 
 def _planned(item: Mapping[str, Any]) -> Planned:
-    return Planned(**{name: item[name] for name in Planned.__slots__})
+    return fitting(Planned(**{name: item[name] for name in Planned.__slots__}))

@@ -224,7 +224,7 @@ def _unpriced(transcripts: Iterable[Transcript]) -> tuple[str, ...]:
     models = {
         exchange.reply.model
         for transcript in transcripts
-        for exchange in transcript.exchanges
+        for exchange in (*transcript.exchanges, *transcript.judgements)
         if exchange.cost_usd is None
     }
     return tuple(sorted(models))

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from claude_run.scenario.model import Json
 
+MAX_EXCERPT = 300
+"""How many characters of a text are shown where nothing else is said."""
+
 _MAX_DEPTH = 40
 _OPAQUE = frozenset({"signature", "encrypted_content", "encrypted_index", "data"})
 _MAX_OPAQUE = 200
-_MAX_EXCERPT = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ def words(value: Json) -> str:
     return value if isinstance(value, str) else compact(value)
 
 
-def excerpt(text: str, limit: int = _MAX_EXCERPT) -> str:
+def excerpt(text: str, limit: int = MAX_EXCERPT) -> str:
     """Return the text, cut after `limit` characters with a word on how much is missing."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit:,} more characters)"
 

@@ -43,7 +43,7 @@ def facts(duel: Duel, *, family: int) -> tuple[Fact, ...]:
         Fact(label="pass rate", text=_rate_words(comparison, effect)),
         Fact(label="cases", text=_case_words(effect)),
         Fact(label="p-value", text=_p_words(comparison, family)),
-        Fact(label="could see", text=_reach_words(comparison, outlook)),
+        Fact(label="would see", text=_reach_words(comparison, effect, outlook=outlook)),
     ]
     if comparison.verdict is Verdict.INCONCLUSIVE:
         rows.append(Fact(label="would settle", text=_settle_words(outlook)))
@@ -86,9 +86,10 @@ def _p_words(comparison: Comparison, family: int) -> str:
     )
 
 
-def _reach_words(comparison: Comparison, outlook: Outlook) -> str:
+def _reach_words(comparison: Comparison, effect: Effect, *, outlook: Outlook) -> str:
     if outlook.detectable_drop is None:
-        return f"no drop of any size: at least {outlook.fewest_changes} must get worse together"
+        fewest = count(outlook.fewest_changes, "case" if effect.units == effect.cases else "group")
+        return f"no drop of any size: at least {fewest} must get worse together"
     power = percent(comparison.rules.power, digits=3)
     return f"a drop of {100 * outlook.detectable_drop:.1f} points or more, {power} of the time"
 

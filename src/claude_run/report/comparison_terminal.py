@@ -59,12 +59,13 @@ def print_contest(contest: Contest, *, stream: TextIO, colour: bool = False, ver
     room = _ROOMS[min(verbose, len(_ROOMS) - 1)]
     if len(contest.duels) != 1:
         _say_headline(console, words.headline(contest))
-        _say_table(console, words.OVERVIEW, map(words.overview_row, contest.duels))
-    for duel in contest.duels:
+        _say_table(console, words.OVERVIEW, map(words.overview_row, words.ranked(contest)))
+    for duel in words.ranked(contest):
         if len(contest.duels) > 1:
             say(console, "")
         _say_headline(console, words.duel_headline(contest, duel))
-        for line in _basis(contest, duel, room=room):
+        _say_left_out(console, contest, duel, room=room)
+        for line in _basis(contest, duel):
             say(console, line)
         _say_table(console, words.METRIC_COLUMNS, words.metric_rows(duel.comparison))
         _say_changes(console, duel.comparison, room=room)
@@ -72,24 +73,27 @@ def print_contest(contest: Contest, *, stream: TextIO, colour: bool = False, ver
             _say_evidence(console, found, room=room, colour=colour)
         if room.evidence < len(duel.comparison.changes):
             left = count(len(duel.comparison.changes) - room.evidence, "more changed case")
-            say(console, f"{left} without replies here: pass {'-v' if not verbose else '-vv'}")
+            say(console, f"\n{left} without replies here: pass {'-v' if not verbose else '-vv'}")
 
 
 def _say_headline(console: Console, headline: Headline) -> None:
     say(console, f" {safe_line(headline.text)}", lead=headline.word, style=_STYLES[headline.verdict])
 
 
-def _basis(contest: Contest, duel: Duel, *, room: _Room) -> Iterator[str]:
-    """Yield what the verdict rests on, and what it does not: notes, and cases that were not compared."""
+def _say_left_out(console: Console, contest: Contest, duel: Duel, *, room: _Room) -> None:
+    for group in words.left_out(contest, duel):
+        listed = safe_line(_listed(group.cases, most=room.names))
+        line = f", {safe_line(group.reason)} ({len(group.cases):,}): {listed}"
+        say(console, line, lead="NOT COMPARED", style=_STYLES[Verdict.INCONCLUSIVE])
+
+
+def _basis(contest: Contest, duel: Duel) -> Iterator[str]:
     rows = facts(duel, family=len(contest.duels))
     width = max((len(row.label) for row in rows), default=0)
     for row in rows:
         yield f"  {row.label:<{width}}  {row.text}"
     for note in duel.comparison.notes:
         yield f"  note: {note}"
-    for group in words.left_out(contest, duel):
-        listed = safe_line(_listed(group.cases, most=room.names))
-        yield f"  NOT COMPARED, {safe_line(group.reason)}: {listed}"
 
 
 def _say_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

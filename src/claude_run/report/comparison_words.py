@@ -35,7 +35,7 @@ OVERVIEW = (
     "verdict",
     "pass rate",
     "baseline",
-    "change",
+    "points",
     "interval",
     "p worse",
     "p better",
@@ -43,6 +43,7 @@ OVERVIEW = (
 )
 METRIC_COLUMNS = ("mean per case", "baseline", "candidate", "change", "relative", "interval", "p (Holm)")
 CHANGE_COLUMNS = ("case", "change", "baseline", "candidate", "points", "p worse (Holm)", "note")
+STEADY_COLUMNS = ("case", "baseline", "candidate", "note")
 
 _NAME = 100
 _GRAVITY = (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.UNCHANGED, Verdict.IMPROVED)
@@ -81,6 +82,11 @@ def headline(contest: Contest) -> Headline:
     )
 
 
+def ranked(contest: Contest) -> tuple[Duel, ...]:
+    """Return the candidates, the gravest verdict first, else in the order of the contest."""
+    return tuple(sorted(contest.duels, key=lambda duel: _GRAVITY.index(duel.comparison.verdict)))
+
+
 def duel_headline(contest: Contest, duel: Duel) -> Headline:
     """Return the verdict on one candidate: how many cases passed, or the mean pass rate with repeats."""
     comparison, candidate = duel.comparison, name(duel.candidate.name)
@@ -113,7 +119,7 @@ def left_out(contest: Contest, duel: Duel) -> tuple[LeftOut, ...]:
 
 
 def overview_row(duel: Duel) -> tuple[str, ...]:
-    """Return the cells of `OVERVIEW` for one candidate; `interval` is in points."""
+    """Return the cells of `OVERVIEW` for one candidate; `interval` is of the points."""
     comparison = duel.comparison
     effect = comparison.effect
     cost = next((row.relative for row in comparison.secondary if row.metric is Metric.COST_USD), None)
@@ -123,7 +129,7 @@ def overview_row(duel: Duel) -> tuple[str, ...]:
         else (
             percent(effect.candidate_rate),
             percent(effect.baseline_rate),
-            points(effect.difference),
+            points(effect.difference, unit=""),
             span(effect.interval),
         )
     )
@@ -176,6 +182,12 @@ def change_word(change: CaseChange) -> str:
 def steady(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
     """Return the cases whose pass rate did not move."""
     return tuple(pair for pair in pairs if not pair.difference)
+
+
+def steady_row(pair: Pair) -> tuple[str, ...]:
+    """Return the cells of `STEADY_COLUMNS` for one case that did not change."""
+    rates = (rate_words(pair.baseline), rate_words(pair.candidate))
+    return (name(pair.case), *rates, "flaky" if is_flaky(pair) else "")
 
 
 def is_flaky(pair: Pair) -> bool:

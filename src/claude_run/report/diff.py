@@ -160,8 +160,13 @@ def _shared(old: Sequence[str], new: Sequence[str]) -> int:
 
 
 def _worth_it(blocks: Iterable[_Block], before: str, *, after: str) -> bool:
-    shared = sum(len(old) for same, old, _ in blocks if same)
-    return shared >= _LEAST_SHARED * min(len(before), len(after))
+    shared = sum(_ink(old) for same, old, _ in blocks if same)
+    return shared >= _LEAST_SHARED * min(_ink(before), _ink(after))
+
+
+def _ink(text: str) -> int:
+    """Return how many characters are no white space: spaces alone make no two texts alike."""
+    return sum(map(len, text.split()))
 
 
 def _pieces(blocks: Sequence[_Block]) -> tuple[Piece, ...]:

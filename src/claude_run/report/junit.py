@@ -1,4 +1,4 @@
-"""JUnit XML, as GitLab, Jenkins and GitHub's reporters read it: a suite per scenario file, a test per conversation.
+"""JUnit XML for GitLab, Jenkins and others: a suite per scenario file, a test per conversation.
 
 A conversation that failed and is tolerated, by its pass rate or by the gate, is `skipped` as an expected
 failure is in pytest, so that the report and the exit code say the same.
@@ -14,30 +14,23 @@ from xml.etree import ElementTree as ET
 from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import Usage, total
-from claude_run.record.codec import money
 from claude_run.report import wording
-from claude_run.report.blocks import excerpt, words
+from claude_run.report.blocks import MAX_EXCERPT, excerpt, words
 from claude_run.report.reasons import check_rows, reasons
+from claude_run.report.safe import xml_text
 from claude_run.report.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from claude_run.conversation.results import CheckResult
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
     from claude_run.record.transcripts import Record
     from claude_run.report.reasons import Reason
-    from claude_run.scenario.model import Position
 
 _REPLY = 2000
 _NOT_MEASURED = "not measured"
-# What XML 1.0 forbids (C0 but tab and line feed, surrogates, U+FFFE and U+FFFF), a carriage return, which every
-# reader turns into a line feed, and what it allows and nobody can see: C1, direction marks, zero width.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u180e\u200b-\u200f"
-    "\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe-\uffff\U000110bd\U000110cd"
-    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
 
 
 def junit_xml(played: Played) -> bytes:
@@ -51,16 +44,13 @@ def junit_xml(played: Played) -> bytes:
     for record in played.records:
         suites.setdefault(record.planned.path, []).append(record)
     writer = _Writer(played)
-    root = ET.Element("testsuites", _clean(_root_attributes(played)))
-    for path, records in suites.items():
-        root.append(writer.suite(path, records))
+    found = [writer.suite(path, records) for path, records in suites.items()]
+    cases = [case for suite in found for case in suite.iter("testcase")]
+    root = ET.Element("testsuites", _clean(_root_attributes(played, cases)))
+    root.extend(found)
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
-
-
-def xml_text(text: str) -> str:
-    """Return the text with everything that XML 1.0 forbids, and what cannot be seen, as `#x1B`."""
-    return _UNSEEN.sub(lambda match: f"#x{ord(match.group()):02X}", text)
+    whole: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return whole + b"\n"
 
 
 class _Writer:
@@ -76,7 +66,6 @@ class _Writer:
         cases = [self._case(record) for record in records]
         attributes = {
             "name": path,
-            "tests": str(len(cases)),
             **_counts(cases),
             "time": _time(sum(transcript.duration_s or 0 for transcript in transcripts)),
             "timestamp": min((transcript.started.at for transcript in transcripts), default=""),
@@ -116,10 +105,10 @@ class _Writer:
         if transcript is None or record.outcome is Outcome.SKIPPED:
             said = transcript.error if transcript else None
             reason = said or f"never started: {self._played.summary.exit_reason}"
-            yield ET.Element("skipped", _clean({"message": excerpt(reason)}))
+            yield ET.Element("skipped", _clean({"message": _one_line(reason)}))
         elif tolerated is not None:
             message = f"failed, and is tolerated: {tolerated}"
-            yield _detailed("skipped", transcript, _clean({"message": excerpt(message)}))
+            yield _detailed("skipped", transcript, {"message": _one_line(message)})
         elif record.outcome is not Outcome.PASSED:
             yield _wrong(transcript)
 
@@ -140,67 +129,80 @@ class _Writer:
         yield "replayed", _yes(any(transcript.replayed for transcript in transcripts))
 
 
-def _root_attributes(played: Played) -> dict[str, str]:
+def _root_attributes(played: Played, cases: Sequence[ET.Element]) -> dict[str, str]:
     summary = played.summary
-    cases = summary.totals.conversations
     said = [text for text in (wording.simulated(played), wording.replayed(played)) if text]
     name = " ".join([summary.run.name, *(f"({text})" for text in said)])
-    return {"name": name, "tests": str(cases), "time": _time(summary.duration_s)}
+    return {"name": name, **_counts(cases), "time": _time(summary.duration_s)}
 
 
 def _counts(cases: Sequence[ET.Element]) -> dict[str, str]:
     names = (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
-    return {name: str(sum(case.find(tag) is not None for case in cases)) for name, tag in names}
+    counts = {name: sum(case.find(tag) is not None for case in cases) for name, tag in names}
+    return {name: str(number) for name, number in {"tests": len(cases), **counts}.items()}
 
 
 def _wrong(transcript: Transcript) -> ET.Element:
-    found = reasons(transcript)
-    is_error = transcript.outcome is Outcome.ERRORED
-    first = _deciding(found) if found else None
-    tag = "error" if is_error else "failure"
+    first = _deciding(transcript)
+    tag = "error" if transcript.outcome is Outcome.ERRORED else "failure"
     kind = first.check.kind if first and first.check else _NOT_MEASURED
     message = f"{first.where}: {first.message}" if first else str(transcript.outcome)
-    return _detailed(tag, transcript, _clean({"message": excerpt(message), "type": kind}))
+    return _detailed(tag, transcript, {"message": _one_line(message), "type": kind})
 
 
 def _detailed(tag: str, transcript: Transcript, attributes: dict[str, str]) -> ET.Element:
-    element = ET.Element(tag, attributes)
+    element = ET.Element(tag, _clean(attributes))
     element.text = xml_text("\n".join(_details(transcript)))
     return element
 
 
 def _details(transcript: Transcript) -> Iterator[str]:
-    for reason in reasons(transcript):
-        yield f"{reason.where}: {excerpt(reason.message, _REPLY)}"
-        yield f"  at {reason.place}"
-        if reason.check is None:
-            continue
-        for name, value in (("expected", reason.check.expected), ("actual", reason.check.actual)):
-            if value is not None:
-                yield f"  {name} {excerpt(words(value))}"
-        for row in check_rows(reason.check.children, 1):
-            yield f"{'  ' * row.depth}- {row.check.status} {row.title}: {excerpt(row.check.message)}"
-    wrong = {reason.turn for reason in reasons(transcript)}
+    found = reasons(transcript)
+    for reason in found:
+        yield _one_line(f"{reason.where}: {reason.message}", _REPLY)
+        yield _one_line(f"  at {reason.place}", _REPLY)
+        if reason.check is not None:
+            yield from _inside(reason.check)
+    wrong = {reason.turn for reason in found}
     for turn in transcript.turns:
         if turn.exchanges and (turn.index in wrong or None in wrong):
-            yield f"reply {turn.index}: {excerpt(turn.text, _REPLY) or '(no text)'}"
+            yield from _block(f"reply {turn.index}", excerpt(turn.text, _REPLY) or "(no text)")
 
 
-def _deciding(found: Sequence[Reason]) -> Reason:
-    """Return what made the outcome: not measured outweighs failed."""
-    return next((reason for reason in found if reason.status is Status.ERRORED), found[0])
+def _inside(check: CheckResult) -> Iterator[str]:
+    for name, value in (("expected", check.expected), ("actual", check.actual)):
+        if value is not None:
+            yield from _block(f"  {name}", excerpt(words(value)))
+    for row in check_rows(check.children, 1):
+        yield "  " * row.depth + _one_line(f"- {row.check.status} {row.title}: {row.check.message}")
+
+
+def _block(name: str, text: str) -> Iterator[str]:
+    """Yield the lines of a text that may hold several, marked as such: nobody's text can pose as ours."""
+    first, *rest = text.split("\n")
+    yield f"{name} | {first}"
+    yield from (f"{'':<{len(name)}} | {line}" for line in rest)
+
+
+def _one_line(text: str, limit: int = MAX_EXCERPT) -> str:
+    return excerpt(text.replace("\n", " "), limit)
+
+
+def _deciding(transcript: Transcript) -> Reason | None:
+    """Return the first reason of the kind that made the outcome, or else the first one."""
+    found = reasons(transcript)
+    status = Status.ERRORED if transcript.outcome is Outcome.ERRORED else Status.FAILED
+    return next((reason for reason in found if reason.status is status), next(iter(found), None))
 
 
 def _line(transcript: Transcript | None) -> dict[str, str]:
     """Return the line of the expectation that decided, or of the first one; nothing where there is none."""
-    position = _position(transcript) if transcript else None
-    return {} if position is None else {"line": str(position.line)}
-
-
-def _position(transcript: Transcript) -> Position | None:
-    wrong = [reason.check for reason in reasons(transcript) if reason.check]
-    first = [check for turn in transcript.turns for check in turn.checks]
-    return next((check.position for check in (*wrong, *first, *transcript.checks)), None)
+    if transcript is None:
+        return {}
+    decided = _deciding(transcript)
+    turns = [check for turn in transcript.turns for check in turn.checks]
+    checks = [decided.check if decided else None, *turns, *transcript.checks]
+    return next(({"line": str(check.position.line)} for check in checks if check), {})
 
 
 def _name(record: Record) -> str:
@@ -211,7 +213,8 @@ def _name(record: Record) -> str:
 
 
 def _usd(transcripts: Sequence[Transcript], name: str) -> str:
-    return money(total_cost(getattr(transcript, name) for transcript in transcripts)) or "unpriced"
+    amount = total_cost(getattr(transcript, name) for transcript in transcripts)
+    return "unpriced" if amount is None else f"{amount:f}"
 
 
 def _clean(attributes: dict[str, str]) -> dict[str, str]:
@@ -222,5 +225,5 @@ def _time(seconds: float | None) -> str:
     return f"{seconds or 0:.3f}"
 
 
-def _yes(value: bool) -> str:  # noqa: FBT001 - the value itself is what is spelt
+def _yes(value: bool) -> str:
     return "true" if value else "false"

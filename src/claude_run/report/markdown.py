@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 SHOWN = 20
 """How many conversations or cases `summary.md` lists before it points to the rest."""
 
-_BUFFERED = 100
-_MARKS = {
+MARKS = {
     Outcome.PASSED: "✓ PASSED",
     Outcome.FAILED: "✗ FAILED",
     Outcome.ERRORED: "! ERRORED",
     Outcome.SKIPPED: "○ SKIPPED",
 }
+"""The outcome of a conversation as Markdown that a reader of a page searches for."""
+
+_BUFFERED = 100
 _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
 
 
@@ -140,7 +142,7 @@ _SINKS: dict[str, Callable[..., str]] = {
     "count": numbers.count,
     "indent": _indent,
     "passed": _passed,
-    "mark": _MARKS.__getitem__,
+    "mark": MARKS.__getitem__,
     "tick": _TICKS.__getitem__,
 }
 _HELPERS: dict[str, Any] = {

@@ -7,6 +7,7 @@ looks for `::`, so that indentation alone protects nothing (actions/runner, Acti
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Literal
 
@@ -27,6 +28,7 @@ _FORMAT = (
     "\U000e0000-\U000e0fff\ud800-\udfff"
 )
 _UNSEEN = re.compile(f"[{_C0}{_C1}{_FORMAT}]")
+_UNSEEN_IN_XML = re.compile(f"[{_C0}{_C1}{_FORMAT}\ufffe\uffff]")
 _BREAK = re.compile(r"[\n\t]+")
 _COMMAND = re.compile(r"^([^\w\n]*?):(?=:[A-Za-z])", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"#(?=#\w*\[)")
@@ -103,6 +105,24 @@ def md_code(text: str) -> str:
 def md_code_cell(text: str) -> str:
     """Return the text as a code span for a table cell; text with a `|`, which splits cells, as `md_cell`."""
     return md_cell(text) if "|" in text else md_code(text)
+
+
+def xml_text(text: str) -> str:
+    """Return the text for an XML 1.0 writer, with what that forbids and what cannot be seen as `#x1B`.
+
+    A writer escapes markup, and lets controls, lone surrogates and U+FFFE through, which no reader accepts. A
+    carriage return is spelt out too, because readers turn it into a line feed.
+    """
+    return _UNSEEN_IN_XML.sub(lambda match: f"#x{ord(match.group()):02X}", text)
+
+
+def html_text(text: str) -> str:
+    r"""Return the text for HTML, between tags or in a quoted attribute; `\n` and `\t` stay.
+
+    Control and format characters are shown as in `safe_terminal`; what a CI log would obey becomes an entity.
+    """
+    text = _OLD_COMMAND.sub("&#35;", html.escape(_visible(text)))
+    return _COMMAND.sub(r"\1&#58;", text)
 
 
 def _visible(text: str) -> str:

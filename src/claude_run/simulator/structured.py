@@ -25,16 +25,18 @@ def simplest(schema: JsonObject, text: str) -> Json:
 
 
 def _simplest(schema: Any, text: str, root: JsonObject) -> Json:  # noqa: ANN401 - a part of any schema
-    if "const" in schema or "enum" in schema:
+    if not isinstance(schema, Mapping):
+        return text  # `true` allows anything
+    if "const" in schema or schema.get("enum"):
         return cast("Json", schema["const"] if "const" in schema else schema["enum"][0])
     if "$ref" in schema:
-        return _simplest(_resolved(schema["$ref"], root), text, root)
-    choice = next((name for name in ("anyOf", "oneOf", "allOf") if name in schema), None)
+        return _simplest(_resolved(str(schema["$ref"]), root), text, root)
+    choice = next((name for name in ("anyOf", "oneOf", "allOf") if schema.get(name)), None)
     return _typed(schema, text, root) if choice is None else _simplest(schema[choice][0], text, root)
 
 
 def _typed(schema: Any, text: str, root: JsonObject) -> Json:  # noqa: ANN401 - a part of any schema
-    kind = schema.get("type", "string")
+    kind = schema.get("type") or "string"
     kind = kind if isinstance(kind, str) else kind[0]
     if kind == "object":
         wanted = schema.get("properties", {})
@@ -45,7 +47,8 @@ def _typed(schema: Any, text: str, root: JsonObject) -> Json:  # noqa: ANN401 - 
 
 
 def _resolved(reference: str, root: JsonObject) -> Json:
+    """Return the part of the schema that a reference names; true, which allows anything, where none is."""
     found: Any = root
-    for part in reference.removeprefix("#/").split("/"):
-        found = found[part]
+    for part in filter(None, reference.removeprefix("#").split("/")):
+        found = found.get(part, True) if isinstance(found, Mapping) else True
     return cast("Json", found)

@@ -45,8 +45,8 @@ class Contest:
 def compare(baseline: Side, candidates: Sequence[Side], rules: GateRules) -> Contest:
     """Judge the candidates. A case is what identifies a conversation on both sides.
 
-    The model, or the variant, is left out of the key where it is what differs: where each side has one of
-    its own. Several rows of one case (its variants or models) are a cluster: they rise and fall together.
+    The model, or the variant, is left out of the key where each side has only one: the same, or its own.
+    Several rows of one case (its variants or models) are a cluster: they rise and fall together.
     """
     keys = [_key_of(baseline, candidate) for candidate in candidates]
     pairings = [
@@ -107,8 +107,8 @@ def _key_of(left: Side, right: Side) -> Callable[[Attempt], str]:
 
 
 def _one_each(labels: set[frozenset[str | None]]) -> bool:
-    """Tell whether each side has one label and the two are not the same."""
-    return len(labels) > 1 and all(len(each) == 1 for each in labels)
+    """Tell whether each side has only one label, which then tells no case from another."""
+    return all(len(each) == 1 for each in labels)
 
 
 def _observations(side: Side, key: Callable[[Attempt], str]) -> list[Observation]:

@@ -43,9 +43,10 @@ def _left_out(pairing: Pairing) -> list[str]:
 def _too_little(pairing: Pairing, effect: Effect, *, outlook: Outlook) -> str | None:
     fewest, unit = outlook.fewest_changes, "case" if effect.units == effect.cases else "group"
     if effect.units < fewest:
+        verb = "was" if effect.units == 1 else "were"
         return (
             f"This comparison cannot fail the gate: at least {_count(fewest, unit)} must get worse together, "
-            f"and only {_count(effect.units, unit)} were compared. Add cases."
+            f"and only {_count(effect.units, unit)} {verb} compared. Add cases."
         )
     changed = len({pair.cluster for pair in pairing.pairs if pair.difference})
     if effect.worse and changed < fewest:
