@@ -18,7 +18,7 @@ folders and globs mix. Data goes to stdout, all talk to stderr. `claude-run --ve
 
 _MEANING = {
     ExitCode.PASSED: "all passed",
-    ExitCode.FAILED: "a check failed, in more repeats than `pass_rate` allows",
+    ExitCode.FAILED: "a check failed, in more repeats than `pass_rate` allows; or the gate says regressed",
     ExitCode.USAGE: "a scenario or an option is wrong; nothing was sent",
     ExitCode.NOT_MEASURED: "something could not be measured: API, network, disk",
     ExitCode.CAPPED: "stopped by a cap on cost or time",
@@ -35,6 +35,9 @@ _ENVIRONMENT = """\
 | --- | --- |
 | `ANTHROPIC_API_KEY` | the key; the SDK's other ways to log in work too |
 | `ANTHROPIC_BASE_URL` | another server that speaks the Messages API |
+| `CI` | where it is set, baselines are read and never written |
+| `GITHUB_STEP_SUMMARY` | the file that the summary of a run is appended to |
+| `GITHUB_ACTIONS` | where it is `true`, annotations for the lines of scenarios go to stdout |
 | `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE` | colours of the terminal; `--color` wins over them |
 
 With `--simulate` none of the first two is read.

@@ -23,6 +23,8 @@ _CHANGING = (
     (re.compile(r"genai-prices \d+\.\d+\.\d+"), "genai-prices <version>"),
 )
 EXIT_CODE = "echo $?"
+LEFT_OUT = "..."
+"""A line of shown output that stands for any number of printed lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,12 @@ def replay(page: str, folder: Path) -> Iterator[tuple[str, str]]:
             code, printed = run(command.line)
             yield steady(command.shown), steady(printed)
     assert code == 0, f"the last command of the page ended with {code}, which the page hides"
+
+
+def fits(shown: str, printed: str) -> bool:
+    """Tell whether a page shows what was printed; a line `...` stands for lines that it leaves out."""
+    parts = (".*" if line == f"{LEFT_OUT}\n" else re.escape(line) for line in shown.splitlines(keepends=True))
+    return re.fullmatch("".join(parts), printed, re.DOTALL) is not None
 
 
 def mentioned(page: str) -> tuple[str, ...]:

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from tests.docs.tables import fields
 
-from tests.docs.tables import Field
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-Fields = tuple[Field, ...]
-
-
-def _fields(text: str) -> Fields:
-    """Read one field a line: name, type and meaning, separated by semicolons."""
-    rows: Sequence[Sequence[str]] = [line.split("; ", 2) for line in text.strip().splitlines()]
-    return tuple(Field(name=name.strip(), type=kind, about=about) for name, kind, about in rows)
-
-
-LINE = _fields("""
+LINE = fields("""
     schema_version; integer; 1. It grows when a field changes its meaning or goes away, not for a new one.
     conversation_id; string; `scenario/case/variant/model/repeat`, parts that are not used left out.
     scenario; string; The scenario's name.
@@ -40,6 +26,7 @@ LINE = _fields("""
     warnings; list of strings; What was odd but did not stop it, such as a reply cut at `max_tokens`.
     usage; usage or null; The sum over all replies.
     cost_usd; number or null; The sum over all replies; null where one of them is unpriced.
+    judge; judge or null; What judges were asked and answered; null where none was asked.
     uncertain_cost_usd; number or null; The most that attempts without a reply may have cost on top.
     started_at; string or null; ISO 8601, UTC.
     duration_s; number or null; From the start to the end, waiting included.
@@ -47,7 +34,7 @@ LINE = _fields("""
     replayed; boolean or null; Whether a reply was taken from a recording.
 """)
 
-TURN = _fields("""
+TURN = fields("""
     index; integer; Its place in the script, from 1.
     role; string; `user`, `assistant` (scripted history) or `system`.
     content; string, list of blocks or null; As sent; null where it was never sent.
@@ -61,7 +48,7 @@ TURN = _fields("""
     checks; list of checks; The results of the turn's expectations.
 """)
 
-REPLY = _fields("""
+REPLY = fields("""
     text; string; The text blocks, joined. Of several exchanges, all of them.
     content; list of blocks; The API's content blocks, verbatim; of several exchanges those of the last.
     stop_reason; string; As the API says it.
@@ -75,7 +62,7 @@ REPLY = _fields("""
     replayed; boolean; Whether it was taken from a recording.
 """)
 
-EXCHANGE = _fields("""
+EXCHANGE = fields("""
     reply; reply; The answer to this request.
     usage; usage; Its token counts.
     cost_usd; number or null; Its cost.
@@ -83,7 +70,13 @@ EXCHANGE = _fields("""
     attempts; integer; How often this request was sent.
 """)
 
-CHECK = _fields("""
+JUDGE = fields("""
+    usage; usage; The sum over the judges' answers; no part of the conversation's own `usage`.
+    cost_usd; number or null; The same sum in US dollars, on top of the conversation's own `cost_usd`.
+    replies; list of exchanges; Every answer, in the order asked. Its text is the JSON of reason and verdict.
+""")
+
+CHECK = fields("""
     kind; string; The expectation, such as `contains`.
     status; string; `passed`, `failed`, or `errored` where nobody can tell.
     message; string; One sentence that says what was expected and what was found.
@@ -94,7 +87,7 @@ CHECK = _fields("""
     children; list of checks; What stands inside `not`, `any_of` and `all_of`.
 """)
 
-USAGE = _fields("""
+USAGE = fields("""
     input_tokens; integer; What lies behind the last cache breakpoint only.
     output_tokens; integer; All that was billed as output, thinking included.
     cache_creation_input_tokens; integer or null; Written to the prompt cache.
@@ -104,7 +97,7 @@ USAGE = _fields("""
     server_tool_use; object; `web_search_requests`, `web_fetch_requests`.
 """)
 
-SUMMARY = _fields("""
+SUMMARY = fields("""
     schema_version; integer; As in the transcripts.
     name; string; The scenario's name, or how many there are.
     claude_run; string; The version that played the run.
@@ -113,6 +106,7 @@ SUMMARY = _fields("""
     duration_s; number or null; From the start to the end.
     exit_code; integer; What the process ended with.
     exit_reason; string; The same in words.
+    gate; gate or null; What holding it against a baseline came to; null where that was not asked or not done.
     simulated; boolean; Whether a reply was made up by the simulator.
     replayed; boolean; Whether a reply was taken from a recording.
     totals; totals; Of the whole run.
@@ -122,7 +116,7 @@ SUMMARY = _fields("""
     prices; string; The price table and its version.
 """)
 
-TOTALS = _fields("""
+TOTALS = fields("""
     conversations; integer; How many were planned.
     passed; integer; How many of them passed.
     failed; integer; How many failed a check.
@@ -132,9 +126,16 @@ TOTALS = _fields("""
     usage; usage; The sum over all replies.
     cost_usd; number or null; The sum over all replies; null where one of them is unpriced.
     uncertain_cost_usd; number; The most that attempts without a reply may have cost on top.
+    judge; object; `replies`, `usage` and `cost_usd` of the judges' answers; no part of the rest.
 """)
 
-CASE = _fields("""
+GATE = fields("""
+    verdict; string; `improved`, `unchanged`, `regressed` or `inconclusive`.
+    code; integer; 0 or 1. It decides in place of the single checks.
+    reason; string; The same in words.
+""")
+
+CASE = fields("""
     name; string; `scenario/case/variant/model`, parts that are not used left out.
     passed; integer; How many repeats passed.
     measured; integer; How many passed or failed.
@@ -143,7 +144,7 @@ CASE = _fields("""
     met; boolean; Whether it did.
 """)
 
-RUN = _fields("""
+RUN = fields("""
     schema_version; integer; As in the transcripts.
     name; string; The scenario's name, or how many there are.
     claude_run; string; The version that played the run.
@@ -156,119 +157,4 @@ RUN = _fields("""
     simulated; boolean; Whether it was played against the simulator.
     models; list of strings; The models that were asked for.
     conversations; list of objects; The plan: the identity of each conversation, fields as in the transcripts.
-""")
-
-FRAME = _fields("""
-    crc; string; CRC-32 of the rest of the line, eight hexadecimal digits.
-    seq; integer; The number of the line, from 0.
-    event; string; What happened: one of the kinds below.
-""")
-
-EVENTS: Mapping[str, tuple[str, Fields]] = {
-    "journal": (
-        "The first line of the file.",
-        _fields("version; integer; 1. A journal of another version is refused."),
-    ),
-    "start": (
-        "A conversation begins.",
-        _fields("""
-            conversation_id; string; Its id. The fields up to `repeat` are as in the transcripts.
-            scenario; string; The scenario's name.
-            path; string; The scenario's file.
-            case; string or null; The case's id.
-            variant; string or null; The variant's id.
-            model; string; The model that is asked for.
-            model_label; string; The model's name in ids.
-            repeat; integer or null; Which of the repeats.
-            vars; object; The variables.
-            tags; list of strings; The scenario's tags.
-            system; list of blocks or null; The system prompt as sent.
-            params; object; The request parameters as sent.
-            roles; list of strings; The roles of the scripted turns.
-            at; string; ISO 8601, UTC.
-        """),
-    ),
-    "request": (
-        "A request was made up. It is written once, however often it is sent.",
-        _fields("""
-            conversation_id; string; Whose it is.
-            turn; integer; The user turn that it asks for, from 0.
-            key; string; SHA-256 of the canonical request and of the conversation's identity.
-            sent; list of objects; The messages that it adds to the history: `turn`, `role`, `content`.
-        """),
-    ),
-    "attempt": (
-        "A request is about to be sent.",
-        _fields("""
-            conversation_id; string; Whose it is.
-            turn; integer; The user turn, from 0.
-            key; string; The request's key.
-            n; integer; The number of the attempt, from 1.
-            worst_cost_usd; number or null; The most that it may cost; null where the model is unpriced.
-            at; string; ISO 8601, UTC.
-        """),
-    ),
-    "reply": (
-        "A whole reply arrived.",
-        _fields("""
-            conversation_id; string; Whose it is.
-            turn; integer; The user turn, from 0.
-            key; string; The request's key.
-            n; integer; The attempt that brought it.
-            body; object; The API's JSON, verbatim.
-            request_id; string or null; The `request-id` header.
-            latency_s; number; Seconds from sending to the whole reply.
-            cost_usd; number or null; What it cost; null where it is unpriced.
-            simulated; boolean; Whether the simulator made it up.
-            replayed; boolean; Whether it was taken from a recording.
-            at; string; ISO 8601, UTC.
-        """),
-    ),
-    "failure": (
-        "An attempt brought no reply.",
-        _fields("""
-            conversation_id; string; Whose it is.
-            turn; integer; The user turn, from 0.
-            key; string; The request's key.
-            n; integer; The attempt.
-            failure; failure; Why.
-            at; string; ISO 8601, UTC.
-        """),
-    ),
-    "end": (
-        "A conversation is over.",
-        _fields("""
-            conversation_id; string; Whose it is.
-            outcome; string; As in the transcripts.
-            error; string or null; As in the transcripts.
-            error_turn; integer or null; The turn that the error belongs to, from 0.
-            warnings; list of strings; As in the transcripts.
-            turn_checks; list of pairs; A turn's number, from 0, and its checks.
-            checks; list of checks; Those on the conversation as a whole.
-            duration_s; number; From the start to the end.
-            at; string; ISO 8601, UTC.
-        """),
-    ),
-    "run": (
-        "A process began to play the run, or ended in order. Only `ended` has the last three.",
-        _fields("""
-            what; string; `started` or `ended`.
-            at; string; ISO 8601, UTC.
-            duration_s; number; How long the process played.
-            stop; integer or null; The exit code of what stopped the run early; null when all was played.
-            reason; string or null; The same in words.
-        """),
-    ),
-}
-
-FAILURE = _fields("""
-    kind; string; Such as `status`, `connection`, `timeout`, `invalid_reply` or `truncated`.
-    message; string; In words.
-    status; integer or null; The HTTP status.
-    type; string or null; The API's error type.
-    code; string or null; The API's error code.
-    request_id; string or null; The `request-id` header.
-    retry_after_s; number or null; How long the API asks to wait.
-    may_retry; boolean; Whether it makes sense to try again.
-    paid; string; `no`, or `maybe` where the API may bill it.
 """)

@@ -12,23 +12,22 @@ from claude_run.conversation.events import Event
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder
 from claude_run.record.transcripts import to_json
-from tests.docs import run_fields
+from tests.docs import journal_fields, run_fields
 from tests.docs.page_examples import run
-from tests.docs.tables import table
+from tests.docs.tables import names, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.docs.run_fields import Fields
-
 _SCENARIO = """\
 name: documented
 model: claude-haiku-5-5
+judge: {model: claude-opus-5-5}
 system: Be brief.
 turns:
   - user: Hello
-    expect: [{not: {contains: guarantee}}]
+    expect: [{not: {contains: guarantee}}, {judge: It greets.}]
     example: Hello
 expect: [{refusal: false}]
 """
@@ -36,11 +35,15 @@ expect: [{refusal: false}]
 
 @pytest.fixture(scope="module", name="played")
 def _played(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Play a small scenario whose first attempt fails, and return the run folder."""
+    """Play a small scenario whose first attempt fails against a baseline; then change it and play on."""
     folder = tmp_path_factory.mktemp("documented")
-    (folder / "documented.yaml").write_text(_SCENARIO, encoding="utf-8")
-    code, printed = run(f"claude-run {folder}/documented.yaml --simulate --faults 529@1 -q -o {folder}/run")
-    assert code == 0, printed
+    scenario = folder / "documented.yaml"
+    scenario.write_text(_SCENARIO, encoding="utf-8")
+    _command(f"claude-run {scenario} --simulate -q -o {folder}/accepted")
+    _command(f"claude-run accept {folder}/accepted")
+    _command(f"claude-run {scenario} --simulate --baseline --faults 529@1 -q -o {folder}/run")
+    scenario.write_text(_SCENARIO.replace("Be brief", "Be short"), encoding="utf-8")
+    _command(f"claude-run --resume {folder}/run --resume-changed -q")
     return folder / "run"
 
 
@@ -49,12 +52,12 @@ def test_each_key_of_a_transcript_is_documented(played: Path) -> None:
     line = _lines(played / "transcripts.jsonl")[0]
     (turn,) = line["turns"]
 
-    assert list(line) == _names(run_fields.LINE)
-    assert list(turn) == _names(run_fields.TURN)
-    assert set(turn["reply"]) == set(_names(run_fields.REPLY))
-    assert list(turn["usage"]) == list(line["usage"]) == _names(run_fields.USAGE)
+    assert list(line) == names(run_fields.LINE)
+    assert list(turn) == names(run_fields.TURN)
+    assert set(turn["reply"]) == set(names(run_fields.REPLY))
+    assert list(turn["usage"]) == list(line["usage"]) == names(run_fields.USAGE)
     for check in (*line["checks"], *turn["checks"], *turn["checks"][0]["children"]):
-        assert list(check) == _names(run_fields.CHECK)
+        assert list(check) == names(run_fields.CHECK)
 
 
 def test_each_nested_key_of_usage_and_position_is_named(played: Path) -> None:
@@ -69,6 +72,14 @@ def test_each_nested_key_of_usage_and_position_is_named(played: Path) -> None:
     assert all(f"`{name}`" in position for name in line["checks"][0]["position"])
 
 
+def test_each_key_of_a_judge_is_documented(played: Path) -> None:
+    """A conversation that was judged has the documented keys, and each answer is an exchange."""
+    judge = _lines(played / "transcripts.jsonl")[0]["judge"]
+
+    assert list(judge) == names(run_fields.JUDGE)
+    assert [list(answer) for answer in judge["replies"]] == [names(run_fields.EXCHANGE)]
+
+
 def test_each_key_of_an_exchange_is_documented(played: Path) -> None:
     """A turn that needed two requests lists them, each with the documented keys."""
     (record,) = read_played(RunFolder.open(played)).records
@@ -79,53 +90,70 @@ def test_each_key_of_an_exchange_is_documented(played: Path) -> None:
     exchanges = value["turns"][0]["exchanges"]
 
     assert len(exchanges) == 2
-    assert [list(exchange) for exchange in exchanges] == [_names(run_fields.EXCHANGE)] * 2
-    assert set(exchanges[0]["reply"]) == set(_names(run_fields.REPLY))
+    assert [list(exchange) for exchange in exchanges] == [names(run_fields.EXCHANGE)] * 2
+    assert set(exchanges[0]["reply"]) == set(names(run_fields.REPLY))
 
 
 def test_a_skipped_conversation_has_the_same_keys(played: Path) -> None:
     """A conversation that was never started has every documented key too."""
     (record,) = read_played(RunFolder.open(played)).records
 
-    assert list(to_json(replace(record, transcript=None))) == _names(run_fields.LINE)
+    assert list(to_json(replace(record, transcript=None))) == names(run_fields.LINE)
 
 
 def test_each_key_of_the_summary_is_documented(played: Path) -> None:
     """The summary, its totals and its cases have exactly the documented keys."""
     summary = json.loads((played / "summary.json").read_text(encoding="utf-8"))
 
-    assert list(summary) == _names(run_fields.SUMMARY)
+    judge = next(field.about for field in run_fields.TOTALS if field.name == "judge")
+
+    assert list(summary) == names(run_fields.SUMMARY)
+    assert list(summary["gate"]) == names(run_fields.GATE)
     for totals in (summary["totals"], *summary["models"].values()):
-        assert list(totals) == _names(run_fields.TOTALS)
-    assert [list(case) for case in summary["cases"]] == [_names(run_fields.CASE)]
+        assert list(totals) == names(run_fields.TOTALS)
+        assert all(f"`{inner}`" in judge for inner in totals["judge"])
+    assert [list(case) for case in summary["cases"]] == [names(run_fields.CASE)]
 
 
 def test_each_key_of_run_json_is_documented(played: Path) -> None:
     """The file that is written before anything is sent has exactly the documented keys."""
-    assert list(json.loads((played / "run.json").read_text(encoding="utf-8"))) == _names(run_fields.RUN)
+    assert list(json.loads((played / "run.json").read_text(encoding="utf-8"))) == names(run_fields.RUN)
 
 
 def test_each_event_of_the_journal_is_documented(played: Path) -> None:
     """A run with a failed attempt writes every documented kind of event, with the documented keys."""
-    lines = _lines(played / "journal.jsonl")
-    frame = _names(run_fields.FRAME)
+    lines = [line for line in _lines(played / "journal.jsonl") if line["event"] != "run"]
 
-    assert {line["event"] for line in lines} == set(run_fields.EVENTS)
-    assert len(run_fields.EVENTS) == len(get_args(Event)) + len(("journal", "run"))
+    assert {line["event"] for line in lines} == set(journal_fields.EVENTS)
+    assert len(journal_fields.EVENTS) == len(get_args(Event)) + len(("journal",))
     for line in lines:
-        _, fields = run_fields.EVENTS[line["event"]]
-        names = frame + _names(fields)
-        assert list(line) == (names[:-3] if line.get("what") == "started" else names), line["event"]
+        _, fields = journal_fields.EVENTS[line["event"]]
+        assert list(line) == names(journal_fields.FRAME) + names(fields), line["event"]
+
+
+def test_each_line_on_the_run_is_documented(played: Path) -> None:
+    """A run that was gated, changed and resumed writes every documented line, with the documented keys."""
+    lines = [line for line in _lines(played / "journal.jsonl") if line["event"] == "run"]
+
+    assert {line["what"] for line in lines} == set(journal_fields.RUN_LINES)
+    for line in lines:
+        _, fields = journal_fields.RUN_LINES[line["what"]]
+        assert list(line) == [*names(journal_fields.FRAME), "what", *names(fields)]
 
 
 def test_each_key_inside_an_event_is_documented(played: Path) -> None:
     """A failure has a table of its own, and the messages of a request are named beside it."""
-    lines = {line["event"]: line for line in _lines(played / "journal.jsonl")}
-    _, request = run_fields.EVENTS["request"]
+    lines = _lines(played / "journal.jsonl")
+    asked, judged = [line for line in lines if line["event"] == "request"][:2]
+    _, request = journal_fields.EVENTS["request"]
     sent = next(field.about for field in request if field.name == "sent")
 
-    assert list(lines["failure"]["failure"]) == _names(run_fields.FAILURE)
-    assert all(f"`{name}`" in sent for name in lines["request"]["sent"][0])
+    failed = next(line for line in lines if line["event"] == "failure")
+    assert list(failed["failure"]) == names(journal_fields.FAILURE)
+    assert all(f"`{name}`" in sent for name in asked["sent"][0])
+    assert asked["judge"] is None
+    assert judged["judge"]
+    assert judged["sent"] == []
 
 
 def test_a_cell_cannot_break_its_table() -> None:
@@ -133,8 +161,9 @@ def test_a_cell_cannot_break_its_table() -> None:
     assert table(["key"], [["a|b\nc"]]).splitlines() == ["| key |", "| --- |", "| a\\|b c |"]
 
 
-def _names(fields: Fields) -> list[str]:
-    return [field.name for field in fields]
+def _command(line: str) -> None:
+    code, printed = run(line)
+    assert code == 0, printed
 
 
 def _lines(path: Path) -> Sequence[Any]:

@@ -1,7 +1,8 @@
-"""The reference page of the files that a run leaves, from the tables of `run_fields`."""
+"""The reference page of the files that a run leaves, from `run_fields` and `journal_fields`."""
 
 from __future__ import annotations
 
+from tests.docs import journal_fields as journal
 from tests.docs import run_fields as run
 from tests.docs.tables import field_table
 
@@ -19,10 +20,12 @@ the newest.
 | `transcripts.md` | the same to read |
 | `summary.json` | the run in numbers |
 | `summary.md` | the same to read |
+| `comparison.md` | with `--baseline`: the run held against it, to read |
+| `review.json` | after `claude-run review`: the ids of the conversations that were rejected |
 
-All but the first two are derived, and `claude-run report` writes them again. Only their owner can read the
-folder and the files. Beside the journal stands `journal.lock`, with the process id of who writes it, and
-`journal.torn` where a torn line was cut off.
+`claude-run report` writes the four in the middle again, from the first two. `journal.lock` has the process id
+of who writes the journal, and `journal.torn` what was cut off where a line was torn. Only their owner can
+read the folder and the files.
 
 JSON is ASCII with escapes. Numbers are numbers, money is US dollars, times are seconds. A value that is
 absent is null, so that every field is always there.
@@ -60,6 +63,8 @@ def _transcripts() -> list[str]:
         field_table(run.REPLY),
         "\n### Exchange\n",
         field_table(run.EXCHANGE),
+        "\n### Judge\n",
+        field_table(run.JUDGE),
         "\n### Check\n",
         field_table(run.CHECK),
         "\n### Usage\n",
@@ -73,6 +78,8 @@ def _summary() -> list[str]:
     return [
         "## summary.json\n",
         field_table(run.SUMMARY),
+        "\n### Gate\n",
+        field_table(run.GATE),
         "\n### Totals\n",
         field_table(run.TOTALS),
         "\n### Case\n",
@@ -89,9 +96,12 @@ def _journal() -> list[str]:
     parts = [
         "## journal.jsonl\n",
         _EVENTS,
-        field_table(run.FRAME),
+        field_table(journal.FRAME),
         "",
     ]
-    for name, (about, fields) in run.EVENTS.items():
+    for name, (about, fields) in journal.EVENTS.items():
         parts += [f"### `{name}`\n", f"{about}\n", field_table(fields), ""]
-    return [*parts, "### Failure\n", field_table(run.FAILURE), ""]
+    parts += ["### Failure\n", field_table(journal.FAILURE), "", "### `run`\n", journal.ABOUT_RUN]
+    for what, (about, fields) in journal.RUN_LINES.items():
+        parts += [f"#### `{what}`\n", f"{about}\n", field_table(fields), ""]
+    return parts

@@ -200,6 +200,7 @@ class Rig:
     spent: Decimal = Decimal(0)
     max_failures: int | None = None
     conversation_s: float = 3600.0
+    accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
     recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
     watcher: Watcher = field(default_factory=Watcher)
 
@@ -240,6 +241,7 @@ class Rig:
             clock=clock,
             progress=self.watcher,
             conversation_s=self.conversation_s,
+            accepted=self.accepted,
         )
         player = Player(stage=stage, concurrency=self.limits.concurrency, max_failures=self.max_failures)
         if meanwhile is None:

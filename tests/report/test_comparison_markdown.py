@@ -57,12 +57,12 @@ def test_the_mark_and_the_verdict_come_first() -> None:
 
 def test_unchanged_cases_are_left_out_first() -> None:
     """A suite with too many cases loses rows of what did not change, and keeps every change."""
-    shown = contest_markdown(large(cases=1_300, changed=8, reply="word " * 40))
+    shown = contest_markdown(large(cases=2_000, changed=8, reply="word " * 40))
     assert LIMIT * 0.9 < len(shown.encode()) <= LIMIT
     assert shown.count("| `refund/moved-") == 8
     assert shown.count("```diff") == 8
-    assert 100 < shown.count("| `refund/steady-") < 1_300
-    left = 1_300 - shown.count("| `refund/steady-")
+    assert 100 < shown.count("| `refund/steady-") < 2_000
+    left = 2_000 - shown.count("| `refund/steady-")
     assert shown.endswith(
         f"\n*Left out to fit a comment: {left:,} unchanged cases. `claude-run compare --html` shows all.*\n"
     )
@@ -79,10 +79,10 @@ def test_replies_are_left_out_next() -> None:
 
 def test_changed_cases_and_names_are_left_out_last() -> None:
     """Where even the changed cases are too many, the verdict and the numbers still stand."""
-    shown = contest_markdown(large(changed=1_300, names=1_000, reply="word " * 10))
+    shown = contest_markdown(large(changed=2_000, names=1_000, reply="word " * 10))
     assert len(shown.encode()) <= LIMIT
     assert "v0 passes 0 of 1,300 cases, was 1,300" in shown
-    left = 1_300 - shown.count("| `refund/moved-")
+    left = 2_000 - shown.count("| `refund/moved-")
     assert 100 < left < 1_000
     assert (
         f"the replies of 1,300 changed cases, {left:,} changed cases, 950 names of cases that were" in shown

@@ -52,8 +52,9 @@ def _manner_problems(value: JsonObject) -> Iterator[Problem]:
 
 
 def _by_problems(value: JsonObject) -> Iterator[Problem]:
-    by = value.get("by")
-    if by is None or (isinstance(by, str) and by):
+    by = value.get("by", "the scenario's judge")
+    if isinstance(by, str):
+        yield from text_problems(by, ("by",))
         return
     if not is_list(by):
         yield Problem(
@@ -133,6 +134,7 @@ CHECKS = (
                     },
                     "additionalProperties": False,
                     "oneOf": [{"required": [manner]} for manner in Manner],
+                    "dependencies": {"about": ["at_least_as_good_as"]},
                 },
             ],
         },

@@ -166,6 +166,7 @@ def check_command(
     models: flags.Models = None,
     overrides: flags.Overrides = None,
     file_root: flags.FileRoot = None,
+    own_checks: flags.OwnChecks = None,
     quiet: flags.Quiet = False,
 ) -> int:
     """Find everything that can be found wrong without sending anything."""
@@ -176,6 +177,7 @@ def check_command(
         models=tuple(models or ()),
         overrides=read_overrides(overrides or ()),
         file_root=file_root,
+        own_checks=tuple(own_checks or ()),
         quiet=quiet,
     )
     return check(options)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from claude_run.checks.judge_check import judges_of
+from claude_run.checks.own import installed, load_file
 from claude_run.checks.registry import Registry, default_registry
 from claude_run.cli.sides import scenarios_of, side_of_baseline
 from claude_run.cli.talk import complain
@@ -63,9 +64,10 @@ def prepared(options: RunOptions, scenarios: tuple[Scenario, ...], registry: Reg
     return Prepared(options=options, scenarios=scenarios, plan=plan, registry=registry, baseline=baseline)
 
 
-def registry_of(options: RunOptions) -> Registry:  # noqa: ARG001 - own checks come next
+def registry_of(options: RunOptions) -> Registry:
     """Return the built-in checks, those of installed packages, and those of `--checks`."""
-    return default_registry()
+    own = (check for path in options.own_checks for check in load_file(path))
+    return default_registry([*installed(), *own])
 
 
 def load_scenarios(options: RunOptions, registry: Registry) -> tuple[Scenario, ...]:

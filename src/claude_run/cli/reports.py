@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.cli.talk import say_json, say_raw
+from claude_run.cli.talk import command_runner, say_json
 from claude_run.errors import StorageError
 from claude_run.record.derive import read_played, write_derived
 from claude_run.report.markdown import summary_markdown, transcripts_markdown
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from claude_run.cli.terminal import Terminal
     from claude_run.record.derive import Played
     from claude_run.record.folder import RunFolder
+    from claude_run.record.redact import Redactor
     from claude_run.verdict.contest import Contest
 
 
@@ -43,7 +44,7 @@ def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: 
         from claude_run.report.junit import junit_xml  # noqa: PLC0415 - rarely needed
 
         _write(options.junit, folder.redactor.data(junit_xml(played)))
-    _tell_github(played, contest)
+    _tell_github(played, contest, folder.redactor)
     terminal.print_summary(played, folder=folder.path)
     if options.json:
         say_json(played.summary.to_json())
@@ -56,18 +57,18 @@ def refuse_unwritable(options: RunOptions) -> None:
         _write(options.junit, b"", append=True)
 
 
-def _tell_github(played: Played, contest: Contest | None) -> None:
+def _tell_github(played: Played, contest: Contest | None, redactor: Redactor) -> None:
     """Append to the step summary and print annotations where GitHub Actions runs this."""
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if target:
         from claude_run.report.github import step_summary  # noqa: PLC0415 - only GitHub Actions needs it
 
-        _write(Path(target), step_summary(played, contest).encode(), append=True)
+        _write(Path(target), redactor.data(step_summary(played, contest).encode()), append=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from claude_run.report import github  # noqa: PLC0415 - only GitHub Actions needs it
 
         for line in github.error_annotations(played):
-            say_raw(line)
+            command_runner(line)
 
 
 def _write(path: Path, data: bytes, *, append: bool = False) -> None:

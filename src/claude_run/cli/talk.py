@@ -63,6 +63,11 @@ def say_raw(text: str) -> None:
     _write(sys.stdout, text if text.endswith("\n") else text + "\n")
 
 
+def command_runner(line: str) -> None:
+    """Write a workflow command, which must reach the CI runner as it is, to stderr."""
+    _write(sys.stderr, line + "\n")
+
+
 def say_json(value: object) -> None:
     """Write a JSON document to stdout, in printable ASCII."""
     _write(sys.stdout, plain_json(value, indent=2) + "\n")

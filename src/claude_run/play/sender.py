@@ -138,7 +138,7 @@ class Sender:
             log.append(
                 Asked(conversation_id=conversation.id, turn=step.turn, key=key, sent=step.sent, judge=judge)
             )
-        if self._take_recorded(conversation, step, log=log, key=key):
+        if self._take_recorded(conversation, step, log=log, key=key, judge=judge):
             return key
         # A question to a judge is no continuation: what the API counted of the conversation bounds nothing.
         worst = self.prices.worst(step, exchanges_of(log.events) if judge is None else ())
@@ -153,7 +153,9 @@ class Sender:
             else:
                 return key
 
-    def _take_recorded(self, conversation: Conversation, step: Send, *, log: Log, key: str) -> bool:
+    def _take_recorded(
+        self, conversation: Conversation, step: Send, *, log: Log, key: str, judge: str | None
+    ) -> bool:
         found = self.recording.find(key) if self.recording else None
         if found is not None:
             log.append(
@@ -174,7 +176,9 @@ class Sender:
             return True
         if self.messages is None:
             message = "nothing may be sent, and there is no recording"
-            if self.recording is not None:
+            if self.recording is not None and judge is not None:
+                message = "this question to it was not recorded"
+            elif self.recording is not None:
                 message = self.recording.explain(step.request, conversation.id)
             raise RequestFailedError(
                 Failure(kind="not_recorded", message=message, may_retry=False, paid="no")

@@ -1,0 +1,111 @@
+"""A Messages API that outlives its clients, answers by the request alone, and keeps a ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+LATENCY_S = 0.004
+
+
+@dataclass(kw_only=True, eq=False)
+class LedgerApi:
+    """A context manager that serves from a thread of its own while it is entered.
+
+    `ledger` holds the body of every request in the order of arrival. `refuse` may return an error status
+    for a body instead of a reply. `hold` keeps all replies back until it is set again.
+    """
+
+    latency_s: float = LATENCY_S
+    refuse: Callable[[dict[str, Any]], int | None] = lambda _: None
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
+    hold: bool = False
+    port: int = 0
+    _loop: asyncio.AbstractEventLoop | None = None
+    _stop: asyncio.Event | None = None
+    _ready: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10), "the API of the tests did not start"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._loop is not None
+        assert self._stop is not None
+        assert self._thread is not None
+        self.hold = False
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, for `ANTHROPIC_BASE_URL`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def reset(self) -> None:
+        """Forget what came, and behave well again."""
+        self.ledger.clear()
+        self.arrived.clear()
+        self.latency_s, self.refuse, self.hold = LATENCY_S, lambda _: None, False
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        runner = web.ServerRunner(
+            web.Server(self._handle, handler_cancellation=True, access_log=None), shutdown_timeout=0.1
+        )
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.port = runner.addresses[0][1]
+        self._ready.set()
+        await self._stop.wait()
+        await runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        self.ledger.append(body)
+        self.arrived.set()
+        await asyncio.sleep(self.latency_s)
+        while self.hold:  # noqa: ASYNC110 - set by another thread, which an asyncio.Event is not for
+            await asyncio.sleep(0.01)
+        status = self.refuse(body)
+        if status is not None:
+            error = {"type": "invalid_request_error", "message": f"{status} by the test"}
+            return web.json_response({"type": "error", "error": error}, status=status)
+        headers = {"request-id": f"req_{len(self.ledger)}"}
+        return web.json_response(message_for(body), headers=headers)
+
+
+def message_for(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the message that answers a request: equal requests get equal messages."""
+    text = json.dumps(body, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {
+        "id": f"msg_{digest[:12]}",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": [
+            {"type": "thinking", "thinking": f"Hm, {digest[12:20]}.", "signature": digest[20:40]},
+            {"type": "text", "text": f"My number is {int(digest[:6], 16)}, dear {len(body['messages'])}."},
+        ],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": len(text) // 4, "output_tokens": 20},
+    }

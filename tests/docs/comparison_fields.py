@@ -1,0 +1,131 @@
+"""What every field of a comparison and of a baseline means; tests hold this against real ones."""
+
+from __future__ import annotations
+
+from tests.docs.tables import fields
+
+COMPARISON = fields("""
+    schema_version; integer; 1. It grows when a field changes its meaning or goes away, not for a new one.
+    baseline; string; The name of the side that all candidates are held against.
+    verdict; string or null; The gravest verdict of all candidates; null where there is none.
+    candidates; list of candidates; In the order given.
+""")
+
+CANDIDATE = fields("""
+    candidate; string; The name of the run, the model or the variant.
+    verdict; string; `improved`, `unchanged`, `regressed` or `inconclusive`.
+    rules; rules; How the verdict was reached.
+    effect; effect or null; How large the change is; null where no case could be paired.
+    p_worse; number; The one-sided p-value of "the candidate is worse", from the sign-flip test.
+    p_better; number; The one-sided p-value of "the candidate is better".
+    p_worse_adjusted; number; The same after Holm over all candidates. The verdict reads this one.
+    p_better_adjusted; number; The same after Holm over all candidates. The verdict reads this one.
+    outlook; outlook or null; What could have been seen, and what would settle it; null where `effect` is.
+    metrics; list of metrics; Cost, latency, tokens and length. They inform and never decide.
+    cases; list of cases; Every paired case, in the order of the baseline.
+    changed; list of strings; The cases whose pass rate moved, the largest drop first.
+    baseline_only; list of strings; Cases that the candidate does not have.
+    candidate_only; list of strings; Cases that the baseline does not have.
+    unmeasured; list of strings; Cases without a measured attempt on one side.
+    lost_attempts; integer; Attempts that could not be measured, of all cases of both sides.
+    notes; list of strings; What a reader must be told, in plain sentences.
+""")
+
+RULES = fields("""
+    alpha; number; The false-alarm rate that is accepted over all looks, one-sided: `--alpha`.
+    level; number; The level that one look tests at; `alpha` itself where there is one look.
+    margin; number; The drop that `unchanged` must exclude: `--margin`.
+    min_drop; number; The least drop that is called `regressed`: `--min-drop`.
+    confidence; number; Of the two-sided intervals, over all looks and candidates.
+    power; number; The chance behind `detectable_drop`.
+    looks; integer; How often the results may be looked at; more than 1 with `--until-sure`.
+    p_value; string; `exact`.
+""")
+
+EFFECT = fields("""
+    cases; integer; How many cases were paired.
+    units; integer; What the test flips as a whole: cases, or groups of rows of one case.
+    baseline_rate; number; The mean pass rate over the cases.
+    candidate_rate; number; The same of the candidate.
+    difference; number; Candidate minus baseline.
+    interval; interval; Of the difference.
+    standard_error; number; Of the difference; never 0.
+    worse; integer; Cases whose pass rate fell.
+    better; integer; Cases whose pass rate rose.
+    same; integer; Cases whose pass rate stayed.
+    correlation; number or null; Of the cases' pass rates; null where those of one side are all alike.
+""")
+
+INTERVAL = fields("""
+    lower; number; The lower end.
+    upper; number; The upper end.
+    confidence; number; Such as 0.95.
+    method; string; `Newcombe paired`, `paired t` or `clustered paired t`.
+""")
+
+OUTLOOK = fields("""
+    fewest_changes; integer; Units that must get worse together before the gate can fire at all.
+    detectable_drop; number or null; The drop that is seen with `power`; null where none could be seen.
+    cases_needed; integer or null; Cases, with as many repeats, that would settle an open verdict.
+    repeats_needed; integer or null; Repeats of these cases that would; null where they would not help.
+""")
+
+METRIC = fields("""
+    metric; string; `cost_usd`, `latency_s`, `input_tokens`, `output_tokens` or `output_chars`.
+    cases; integer; How many cases know it on both sides.
+    baseline_mean; number; The mean per case.
+    candidate_mean; number; The same of the candidate.
+    difference; number; Candidate minus baseline.
+    relative; number or null; The difference over the baseline's mean; null where that is 0.
+    interval; interval or null; Of the difference; null where it does not vary.
+    p_value; number; Two-sided, of the paired t test.
+    p_holm; number; The same after Holm over the metrics.
+""")
+
+CASE = fields("""
+    case; string; What identifies the case on both sides.
+    group; string or null; The case whose rows rise and fall together, where it has several.
+    baseline; rate; `passed` of `total` measured attempts, and their `rate`.
+    candidate; rate; The same of the candidate.
+    difference; number; Candidate minus baseline.
+    flaky; boolean; Whether it passed in some attempts of a side and failed in others of it.
+    p_worse; number or null; Fisher's exact p-value of "this case got worse"; null where it did not change.
+    p_holm; number or null; The same after Holm over the cases.
+    p_bh; number or null; The same after Benjamini-Hochberg.
+    regressed; boolean; Whether one may claim it of this case alone.
+    worth_a_look; boolean; Whether it belongs on a list of suspects.
+""")
+
+RATE = fields("""
+    passed; integer; Attempts that passed.
+    total; integer; Attempts that were measured.
+    rate; number; Their quotient.
+""")
+
+BASELINE = fields("""
+    schema_version; integer; 1. A baseline of another version is refused.
+    scenario; string; The scenario's name.
+    accepted_at; string; ISO 8601, UTC.
+    simulated; boolean; Whether the accepted replies were made up by the simulator.
+    conversations; object; The accepted conversations by case, variant and model.
+""")
+
+BASELINE_CONVERSATION = fields("""
+    case; string or null; The case's id.
+    variant; string or null; The variant's id.
+    model; string; The model that was asked for.
+    model_label; string; The model's name in ids and tables.
+    attempts; list of attempts; Every repeat.
+    replies; list of lists of strings; For each generated turn the lines of the reply of one attempt.
+""")
+
+BASELINE_ATTEMPT = fields("""
+    repeat; integer or null; Which of the repeats.
+    passed; boolean or null; Null where it could not be measured.
+    cost_usd; number or null; What it cost; null where it is unpriced.
+    latency_s; number or null; Seconds over all replies.
+    input_tokens; integer; The whole prompts, cached parts included.
+    output_tokens; integer; All that was billed as output.
+    output_chars; integer; The length of the replies.
+    failures; list of strings; What the failed checks said.
+""")

@@ -1,0 +1,81 @@
+"""What shows no text by itself, though it is public in a watched module: each name with the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _each(module: str, names: Sequence[str], why: str) -> dict[str, str]:
+    return {f"{module}.{name}": why for name in names}
+
+
+_VALUE = "a value, or one made of values: nothing is shown before it goes through a sink"
+_NAMES = "holds names, which its callers escape"
+_NUMBER = "makes its text of numbers and of our own words"
+
+NO_SINKS: dict[str, str] = {
+    **_each("report.blocks", ("Part", "parts", "compact", "words", "excerpt"), _VALUE),
+    **_each("report.reasons", ("Reason", "CheckRow", "reasons", "check_rows", "name", "place"), _VALUE),
+    **_each("report.reasons", ("turn_state",), "one of four words of ours"),
+    **_each("report.numbers", ("usd", "tokens", "seconds", "count"), _NUMBER),
+    **_each("report.wording", ("verdict", "outcomes", "usage", "cost", "uncertain", "simulated"), _NUMBER),
+    **_each("report.wording", ("replayed", "rate", "tolerated", "warnings"), _NUMBER),
+    **_each("report.wording", ("unpriced", "missed"), _NAMES),
+    **_each("report.outcome_line", ("word_of",), "one of four words of ours"),
+    **_each("report.progress", ("Tally",), _NUMBER),
+    **_each("report.tolerance", ("Tolerance",), _NAMES),
+    **_each("report.console", ("colour_wanted",), "answers yes or no"),
+    **_each(
+        "report.console",
+        ("aligned", "open_console", "say"),
+        "prints what the sinks of this room have escaped",
+    ),
+    **_each(
+        "report.markdown",
+        ("Sunk", "only_sunk", "sunk_environment"),
+        "lets nothing pass but what a sink has made",
+    ),
+    **_each("report.diff", ("Same", "Removed", "Added", "diff_words", "condense"), _VALUE),
+    **_each("report.comparison_cases", ("Evidence", "ReplyDiff", "evidence"), _VALUE),
+    **_each("report.comparison_facts", ("Fact", "facts"), _NUMBER),
+    **_each("report.comparison_numbers", ("percent", "points", "span", "span_of", "p_value"), _NUMBER),
+    **_each("report.comparison_numbers", ("amount", "change_of"), _NUMBER),
+    **_each("report.comparison_words", ("Headline", "headline", "duel_headline"), _NAMES),
+    **_each("report.comparison_words", ("LeftOut", "left_out", "overview_row", "name"), _NAMES),
+    **_each("report.comparison_words", ("change_row", "steady_row"), _NAMES),
+    **_each("report.comparison_words", ("ranked", "steady", "is_flaky", "rates_of"), _VALUE),
+    **_each("report.comparison_words", ("metric_rows", "change_word", "rate_words"), _NUMBER),
+    **_each("scenario.diagnostics", ("did_you_mean",), "returns one of the words that it is given"),
+    **_each("scenario.visible", ("width",), "a number"),
+    **_each("record.codec", ("encode", "decode", "money", "check_to_json"), _VALUE),
+    **_each("record.derive", ("Played", "read_played"), _VALUE),
+    **_each("record.disk", ("Disk", "LocalDisk", "replace_file", "write_whole", "sync_folder"), "bytes"),
+    **_each("record.folder", ("latest",), "a name of ours"),
+    **_each("record.history", ("History", "read_history"), _VALUE),
+    **_each("record.journal", ("Line", "read_lines", "torn_bytes"), "reads"),
+    **_each("record.recording", ("Recording",), "its words are an error, which `complain` and reports show"),
+    **_each("record.redact", ("Redactor",), "takes secrets out and puts a word of ours in"),
+    **_each("record.run", ("Planned", "Run"), _VALUE),
+    **_each("record.summary", ("case_name",), _VALUE),
+    **_each("record.summary", ("Totals", "CaseRate", "RunSummary", "Ending", "summarize", "worst"), _VALUE),
+    **_each("record.transcripts", ("Record", "to_json"), _VALUE),
+    **_each("record.verify", ("problems",), "its words are printed by `say`"),
+    **_each("report.wording", ("judges",), _NUMBER),
+    **_each("record.baseline", ("Baseline", "read_baseline"), _VALUE),
+    **_each("record.baseline", ("baseline_path",), "the path of a scenario with another suffix"),
+    **_each("record.journal", ("refuse_if_held",), "its words are an error, which `complain` shows"),
+    **_each("record.plain_json", ("read_json",), "reads"),
+    **_each("record.shapes", ("fitting",), "looks at values"),
+    **_each("record.summary", ("Gate",), _VALUE),
+    **_each(
+        "cli.talk",
+        ("say_raw", "command_runner"),
+        "prints what a sink of report has made whole: Markdown, HTML, commands",
+    ),
+    **_each("cli.talk", ("command_runner",), "writes what the sink `error_annotations` has made"),
+    **_each("cli.talk", ("redacted_streams",), "passes on what `complain`, `say` and reports write"),
+    **_each("cli.terminal", ("Terminal",), "hands over to the sinks of report"),
+}

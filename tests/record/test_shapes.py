@@ -1,0 +1,118 @@
+"""What is read back is of the declared types: each class of a journal or of `run.json` is covered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from claude_run.conversation.attempt import Attempt
+from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
+from claude_run.conversation.exchange import Failure, SentMessage
+from claude_run.conversation.results import CheckResult
+from claude_run.record import shapes
+from claude_run.record.baseline import Baseline
+from claude_run.record.plain_json import MAX_DEPTH, plain_json, read_json
+from claude_run.record.run import Planned, Run
+from claude_run.record.shapes import fitting
+from claude_run.record.summary import Ending
+from claude_run.scenario.model import Position
+from tests.record.fakes import conversation, planned, run
+
+READ = (
+    *(Started, Asked, Attempted, Replied, Failed, Ended, SentMessage, Failure, CheckResult, Position, Ending),
+    *(Run, Planned, Baseline, Attempt),
+)
+# What a reader has made by itself, and what may be anything.
+MADE = {
+    *("Json", "Outcome", "Status", "Position", "Failure", "ExitCode | None", "Gate | None"),
+    *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]", "tuple[Planned, ...]"),
+    "tuple[Attempt, ...]",
+}
+
+
+@pytest.mark.parametrize("cls", READ)
+def test_every_declared_type_is_known(cls: type) -> None:
+    """A field with a type that nobody looks at would let anything in."""
+    spelt = {str(field.type) for field in fields(cls)}
+    assert spelt <= set(shapes._FITS) | MADE  # noqa: SLF001 - the table itself is what is tested
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("scenario", 5),
+        ("scenario", None),
+        ("case", ["a"]),
+        ("repeat", True),
+        ("repeat", 1.0),
+    ],
+)
+def test_a_value_of_another_type_is_named(field: str, value: Any) -> None:
+    """The error names the field, its type and the value."""
+    good = planned(conversation())
+    assert fitting(good) is good
+    with pytest.raises(TypeError, match=rf"^{field} must be (str|int)( \| None)?, which .* is not$"):
+        fitting(replace(good, **{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("simulated", 1),
+        ("options", []),
+        ("files", {"a.yaml": 1}),
+        ("pass_rates", {"a": "1"}),
+        ("pass_rates", {"a": float("nan")}),
+        ("pass_rates", {"a": -1}),
+        ("pass_rates", 1),
+        ("paths", (1,)),
+    ],
+)
+def test_the_parts_of_a_run_are_looked_at(field: str, value: Any) -> None:
+    """Values inside mappings and tuples count too, and numbers must be finite and not negative."""
+    with pytest.raises(TypeError, match=field):
+        fitting(run(**{field: value}))
+
+
+def test_money_may_be_unknown_and_is_bounded() -> None:
+    """An amount that would spoil every sum is none."""
+    attempt = Attempted(conversation_id="a", turn=0, key="k", n=1, worst_cost_usd=None, at="now")
+    fitting(attempt)
+    fitting(replace(attempt, worst_cost_usd=Decimal("0.5")))
+    with pytest.raises(TypeError, match="worst_cost_usd"):
+        fitting(replace(attempt, worst_cost_usd=Decimal("1e300")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"NaN", b'{"a": Infinity}', b"[-Infinity]", b"1e999", b"{", b"\xff", b"9" * 5000),
+        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
+        b"[" * 100_000,
+    ],
+)
+def test_json_that_could_not_be_written_again_is_not_read(text: bytes) -> None:
+    """Numbers that are none, bytes that are no text, and abysses are refused in one way."""
+    with pytest.raises(ValueError, match=r"\w"):
+        read_json(text)
+
+
+def test_json_as_deep_as_allowed_is_read() -> None:
+    """Many brackets beside each other are not deep, and the limit itself is inside."""
+    deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert json.dumps(read_json(deep)).encode() == deep
+    assert read_json(b"[" + b"[],{}," * MAX_DEPTH + b"1.5]")[-1] == 1.5
+
+
+def test_what_a_log_would_obey_is_escaped() -> None:
+    """DEL and the old commands of CI logs come back as they were, and are not in the text."""
+    value = {"##[error]a": "\x7f ##vso[x] # ## [ \\##[a"}
+    text = plain_json(value, indent=2)
+    assert "\x7f" not in text
+    assert "##[" not in text
+    assert "##vso[" not in text
+    assert json.loads(text) == value
