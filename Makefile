@@ -52,6 +52,7 @@ simulate-verdicts: $(READY) ## false alarms and power of the gate on simulated s
 	@$(BIN)/python -m tests.verdict.simulate
 
 torture: $(READY) ## 500 kills, every fault, and the fuzzers (long)
+	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
 	@$(BIN)/python -m tests.torture
 
 lock: ## pin the development requirements anew (needs uv)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.crash.zygote import ESCAPED, Order
+from tests.crash.order import ESCAPED, Order
 
 if TYPE_CHECKING:
     from types import TracebackType

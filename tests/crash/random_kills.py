@@ -30,14 +30,8 @@ class Calm:
 
 def play_calmly(scene: Scene) -> Calm:
     """Play the run of a scene a few times, and leave nothing of it behind."""
-    seconds = []
-    for _ in range(_CALM_RUNS):
-        begin = time.monotonic()
-        assert scene.play(durable=True).code == 0
-        seconds.append(time.monotonic() - begin)
-        transcripts = scene.transcripts()
-        scene.clear()
-    return Calm(transcripts=transcripts, seconds=min(seconds))
+    runs = [_timed(scene) for _ in range(_CALM_RUNS)]
+    return min(runs, key=lambda calm: calm.seconds)
 
 
 def kill_at_random(scene: Scene, calm: Calm, *, seed: int) -> list[Moment]:
@@ -49,6 +43,14 @@ def kill_at_random(scene: Scene, calm: Calm, *, seed: int) -> list[Moment]:
         scene.clear()
         span_s *= 0.8
     return deaths
+
+
+def _timed(scene: Scene) -> Calm:
+    begin = time.monotonic()
+    assert scene.play(durable=True).code == 0
+    calm = Calm(seconds=time.monotonic() - begin, transcripts=scene.transcripts())
+    scene.clear()
+    return calm
 
 
 def _play(scene: Scene, chance: random.Random, span_s: float) -> list[Moment]:

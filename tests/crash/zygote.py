@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import traceback
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,15 +24,17 @@ from claude_run.cli import report, resume, verify
 from claude_run.cli.entry import run_command_line
 from claude_run.cli.wiring import World
 from claude_run.record.disk import LocalDisk
+from tests.crash.order import ESCAPED, Order
+from tests.crash.scene import TALK
 from tests.harness.world import CrashingDisk
 from tests.record.fakes import FaultDisk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from claude_run.record.disk import Disk
 
 PATIENCE_S = 60
-ESCAPED = 99
-"""The exit code of a child that an exception got out of."""
 
 _QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
 
@@ -43,35 +44,6 @@ class QuickDisk(CrashingDisk):
 
     def sync(self, descriptor: int) -> None:
         """Take it as done."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A command to run, or a child to wait for.
-
-    `crash_at` and `tear` are those of `CrashingDisk`, `fault_at`, `fault_code` and `short` those of
-    `FaultDisk`; `count_to` is a file for the names of the disk's operations. `file_size` is the largest file
-    that the process may write, in bytes. `streams` are the files for stdout and stderr. The disk is not
-    waited for, since no test loses power, but where `durable` says so.
-    """
-
-    wait: int = 0
-    arguments: list[str] = field(default_factory=list)
-    folder: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
-    streams: tuple[str, str] = (os.devnull, os.devnull)
-    crash_at: int = 0
-    tear: bool = False
-    fault_at: int = 0
-    fault_code: int = 0
-    short: bool = False
-    count_to: str = ""
-    file_size: int = 0
-    durable: bool = False
-
-    def to_line(self) -> str:
-        """Return the order as it is written to the zygote."""
-        return json.dumps(asdict(self)) + "\n"
 
 
 def main() -> None:
@@ -87,14 +59,25 @@ def main() -> None:
 
 
 def _warm_up() -> None:
-    """Play a simulated run, so that all that a run imports or computes once is there before a fork."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as said:
-        code = run_command_line([str(_QUICKSTART), "--simulate", "-o", str(Path(folder) / "run")])
+    """Use all that a run imports or computes once, so that it is there before the first fork."""
+    with tempfile.TemporaryDirectory() as folder, _silence() as said:
+        talk = Path(folder) / "talk.yaml"
+        talk.write_text(TALK, encoding="utf-8")
+        code = run_command_line(["check", str(talk)])
+        code += run_command_line([str(_QUICKSTART), "--simulate", "-o", str(Path(folder) / "run")])
     assert code == 0, said.getvalue()
     # The modules of commands that the warm-up does not use are imported late too.
     assert all((report.report, resume.resume, verify.verify))
     assert threading.active_count() == 1, "a process with threads must not fork"
     gc.freeze()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[io.StringIO]:
+    """Keep what is said from the streams, of which stdout carries the answers."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        yield said
 
 
 def _answer(value: object) -> None:

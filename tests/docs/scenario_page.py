@@ -54,10 +54,13 @@ where nothing else is said. On the conversation as a whole, the text is all repl
 totals.
 """
 
+_MORE = {"judge": "[Judge replies](../how-to/judge-replies.md) tells how the forms are meant."}
+
 _OBJECTS = (
     ("Models", "model", "An entry of `models` is a model's id, or an object:"),
     ("Cases", "case", "An entry of `cases`. In a CSV file each column but `id` is a variable."),
     ("Variants", "variant", "An entry of `variants`. What it does not name stays as it is."),
+    ("Judge", "judge", "One of `model` and `models`, and the request parameters that judges are asked with."),
     ("User turn", "user_turn", ""),
     ("Assistant turn", "assistant_turn", ""),
     ("System turn", "system_turn", ""),
@@ -117,6 +120,8 @@ def _expectations(schema: Any) -> Iterator[str]:
         yield f"### `{kind}`\n"
         yield f"{value['description']}\n"
         yield f"Takes: {type_in_words(value)}.\n"
+        if kind in _MORE:
+            yield f"{_MORE[kind]}\n"
         options = _options(value)
         if options:
             yield table(["key", "type", "meaning"], options) + "\n"

@@ -35,7 +35,7 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code, printed = run(f"claude-run {folder}/compared.yaml --simulate -q -o {folder}/run")
     assert code == 1, printed
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CI", raising=False)
+        patch.delenv("CI", raising=False)  # where nothing is accepted
         code, printed = run(f"claude-run accept {folder}/run")
     assert code == 0, printed
     return folder

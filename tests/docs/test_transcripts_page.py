@@ -40,7 +40,9 @@ def _played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scenario = folder / "documented.yaml"
     scenario.write_text(_SCENARIO, encoding="utf-8")
     _command(f"claude-run {scenario} --simulate -q -o {folder}/accepted")
-    _command(f"claude-run accept {folder}/accepted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CI", raising=False)  # where nothing is accepted
+        _command(f"claude-run accept {folder}/accepted")
     _command(f"claude-run {scenario} --simulate --baseline --faults 529@1 -q -o {folder}/run")
     scenario.write_text(_SCENARIO.replace("Be brief", "Be short"), encoding="utf-8")
     _command(f"claude-run --resume {folder}/run --resume-changed -q")

@@ -10,7 +10,7 @@ _HEAD = """\
 # The files of a run
 
 A run leaves a folder: `outputs/<UTC time>-<name>/`, or the one that `-o` names. `outputs/latest` points to
-the newest.
+the newest of the former.
 
 | file | holds |
 | --- | --- |

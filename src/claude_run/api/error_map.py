@@ -23,6 +23,7 @@ TRANSPORT_ERRORS = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, O
 """What reading a body may raise: the SDK passes these on as they are."""
 
 _EXCERPT = 200
+_MESSAGE = 2000
 _READ = 64 * 1024
 _SERVER_ERROR = 500
 _OVERLOADED = 529
@@ -98,7 +99,7 @@ def excerpt(body: bytes | str, redact: Redact = str) -> str:
 
 def _status_message(error: anthropic.APIStatusError, redact: Redact) -> str:
     if error.api_message and error.type:
-        return f"{error.status_code} {error.type}: {error.api_message}"
+        return f"{error.status_code} {error.type}: {redact(error.api_message)[:_MESSAGE]}"
     if error.response.has_redirect_location:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
     kind = error.response.headers.get("content-type", "no content type")

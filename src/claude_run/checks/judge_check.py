@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from claude_run.checks.subject import Subject
     from claude_run.conversation.script import Conversation
-    from claude_run.scenario.model import Expectation, Graders, Json, JsonObject
+    from claude_run.scenario.model import Expectation, Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
 NAME = "judge"
@@ -96,20 +96,29 @@ _TEXT: JsonObject = {"type": "string", "minLength": 1}
 
 def judges_of(conversation: Conversation) -> tuple[str, ...]:
     """Return the models that will be asked about a conversation, one for each answer."""
-    expectations = [*conversation.expect]
+    graders = conversation.judge.models if conversation.judge else ()
+    models: list[str] = []
+    for question in _questions_about(conversation):
+        models += (question.by or graders) * (2 if question.manner is Manner.PAIRWISE else 1)
+    return tuple(models)
+
+
+def asks_for_accepted(conversation: Conversation) -> bool:
+    """Tell whether a reply is to be held against the baseline's."""
+    return any(question.manner is Manner.PAIRWISE for question in _questions_about(conversation))
+
+
+def _questions_about(conversation: Conversation) -> Iterator[Question]:
+    yield from _questions(conversation.expect)
     for turn in conversation.turns:
-        expectations += turn.expect if isinstance(turn, UserTurn) else ()
-    return tuple(_asked(expectations, conversation.judge))
+        yield from _questions(turn.expect) if isinstance(turn, UserTurn) else ()
 
 
-def _asked(expectations: Iterable[Expectation], graders: Graders | None) -> Iterator[str]:
+def _questions(expectations: Iterable[Expectation]) -> Iterator[Question]:
     for expectation in expectations:
-        yield from _asked(expectation.children, graders)
+        yield from _questions(expectation.children)
         if expectation.kind == NAME:
-            question = Question.read(expectation.value)
-            models = question.by or (graders.models if graders else ())
-            yield from models
-            yield from models if question.manner is Manner.PAIRWISE else ()
+            yield Question.read(expectation.value)
 
 
 CHECKS = (

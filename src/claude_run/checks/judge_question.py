@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from claude_run.conversation.exchange import Request
 
@@ -77,6 +77,12 @@ class Grading:
     label: str
     request: Request
     swapped: bool = False
+
+    @property
+    def content(self) -> Json:
+        """What the judge is told: the content of the one message of the request."""
+        (message,) = cast("Sequence[JsonObject]", self.request.body["messages"])
+        return message["content"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

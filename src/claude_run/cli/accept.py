@@ -27,9 +27,10 @@ def accept(run: Path | None, world: World) -> int:
     folder = RunFolder.open(run or latest())
     played = read_played(folder)
     attempts = side_of_played(played, name=str(folder.path)).attempts
-    lost = sum(attempt.passed is None for attempt in attempts)
-    if lost or len(attempts) < len(played.records):
-        missing = count(len(played.records) - len(attempts) + lost, "conversation")
+    transcripts = [record.transcript for record in played.records]
+    lost = sum(transcript is None or transcript.error is not None for transcript in transcripts)
+    if lost:
+        missing = count(lost, "conversation")
         raise InputError(
             f"{folder.path} is no baseline: {missing} could not be measured;"
             " go on with --resume --retry-errors first"

@@ -30,9 +30,9 @@ app = typer.Typer(
         "claude-run scenarios/foo.yaml plays a scenario: a first argument that is no command means run."
     ),
     epilog=(
-        "Exit codes: 0 all passed; 1 a check failed; 2 invalid scenario or option, nothing was sent;"
-        " 3 something could not be measured; 4 stopped by a cap; 5 nothing selected; 70 a bug of claude-run;"
-        " 130/143 interrupted."
+        "Exit codes: 0 all passed; 1 a check or the gate failed; 2 invalid scenario or option, nothing was"
+        " sent; 3 something could not be measured; 4 stopped by a cap; 5 nothing selected; 70 a bug of"
+        " claude-run; 130/143 interrupted."
     ),
     add_completion=True,
     no_args_is_help=True,

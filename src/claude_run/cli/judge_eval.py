@@ -25,7 +25,7 @@ from claude_run.plan.matrix import Plan
 from claude_run.plan.prices import price_table
 from claude_run.play.labels import read_labels
 from claude_run.record.derive import read_played
-from claude_run.record.folder import RunFolder
+from claude_run.record.folder import OUTPUTS, RunFolder
 from claude_run.record.recording import Recording
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Planned, Run
@@ -65,10 +65,12 @@ async def _grade(ready: Prepared, labels: Sequence[Labelled], world: World) -> R
     earlier = {label.conversation.id: _spoken(label, now) for label in labels}
     async with AsyncExitStack() as stack:
         messages = await connect(options, ready.plan.conversations, stack)
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
         folder = RunFolder.create(
             _run_of(ready, now),
-            out=options.out,
-            stamp=datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ"),
+            # Named here, so that `outputs/latest` still points to the last run of scenarios.
+            out=options.out or OUTPUTS / f"{stamp}-judge-eval",
+            stamp=stamp,
             disk=world.disk,
             redactor=Redactor.from_environment(os.environ),
         )
@@ -132,7 +134,7 @@ def _spoken(label: Labelled, now: str) -> tuple[Event, ...]:
         latency_s=0.0,
         cost_usd=Decimal(0),
         simulated=False,
-        replayed=True,
+        replayed=False,
         at=now,
     )
     return (started, Asked(conversation_id=identity, turn=0, key=identity, sent=sent), replied)
@@ -157,7 +159,7 @@ def _print(found: Agreement, missing: int) -> None:
     rate, interval = found.rate, found.rate_interval
     say(f"agreement {rate.passed} of {rate.total}, 95 % {interval.lower:.2f} to {interval.upper:.2f}")
     if found.kappa is None or found.kappa_interval is None:
-        say("Cohen's kappa is not defined: all labels are the same")
+        say("Cohen's kappa has no interval: people or the judge gave one label only")
     else:
         low, high = found.kappa_interval
         say(f"Cohen's kappa {found.kappa:.2f}, 95 % {low:.2f} to {high:.2f}")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from claude_run.checks.judge_check import judges_of
+from claude_run.checks.judge_check import asks_for_accepted, judges_of
 from claude_run.checks.own import installed, load_file
 from claude_run.checks.registry import Registry, default_registry
-from claude_run.cli.sides import scenarios_of, side_of_baseline
+from claude_run.cli.sides import scenarios_of, side_of_accepted, side_of_baseline
 from claude_run.cli.talk import complain
 from claude_run.conversation.exchange import Request
 from claude_run.conversation.results import Outcome
@@ -39,13 +39,17 @@ LOOKS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """All that playing needs, found sound: the plan, the checks, and the baseline to gate against."""
+    """All that playing needs, found sound: the plan, the checks, and the baseline to gate against.
+
+    `accepted` are the replies that judges hold new ones against; None where no judge is asked to.
+    """
 
     options: RunOptions
     scenarios: tuple[Scenario, ...]
     plan: Plan
     registry: Registry
     baseline: Side | None
+    accepted: Side | None = None
 
 
 def prepare(options: RunOptions) -> Prepared:
@@ -58,10 +62,20 @@ def prepared(options: RunOptions, scenarios: tuple[Scenario, ...], registry: Reg
     """Plan scenarios that were read already."""
     plan = make_plan(options, scenarios)
     refuse_unpriced(options, plan)
-    baseline = None
+    baseline = accepted = None
     if options.baseline is not None:
-        baseline = side_of_baseline(options.baseline, scenarios_of(plan.conversations))
-    return Prepared(options=options, scenarios=scenarios, plan=plan, registry=registry, baseline=baseline)
+        options.gate.rules()
+        baseline = accepted = side_of_baseline(options.baseline, scenarios_of(plan.conversations))
+    elif any(map(asks_for_accepted, plan.conversations)):
+        accepted = side_of_accepted(scenarios_of(plan.conversations))
+    return Prepared(
+        options=options,
+        scenarios=scenarios,
+        plan=plan,
+        registry=registry,
+        baseline=baseline,
+        accepted=accepted,
+    )
 
 
 def registry_of(options: RunOptions) -> Registry:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.cli.gate import gate_run, verdict_of
 from claude_run.cli.looks import plan_further
-from claude_run.cli.sides import accepted_replies, scenarios_of, side_of_accepted
+from claude_run.cli.sides import accepted_replies
 from claude_run.cli.signals import graceful
 from claude_run.cli.wiring import ListPrices
 from claude_run.conversation.script import generated_turns
@@ -158,13 +158,17 @@ def _player(job: Job, scene: Scene, brake: Brake) -> Player:
 
 
 def _accepted(prepared: Prepared) -> Callable[[Conversation, int], str | None]:
-    """Return what finds the accepted reply to a turn: in the baseline that is gated against, or beside it."""
-    side = prepared.baseline or side_of_accepted(scenarios_of(prepared.plan.conversations))
-    replies = accepted_replies(side)
+    """Return what finds the accepted reply to a turn: of the same model, or of the only one accepted."""
+    replies = accepted_replies(prepared.accepted) if prepared.accepted else {}
+    by_case: dict[tuple[str, str | None, str | None], list[tuple[str, ...]]] = {}
+    for (scenario, case, variant, _), texts in replies.items():
+        by_case.setdefault((scenario, case, variant), []).append(texts)
 
     def find(conversation: Conversation, turn: int) -> str | None:
-        key = (conversation.scenario, conversation.case, conversation.variant, conversation.model_label)
-        texts = replies.get(key, ())
+        key = (conversation.scenario, conversation.case, conversation.variant)
+        others = by_case.get(key, [])
+        only = others[0] if len(others) == 1 else ()
+        texts = replies.get((*key, conversation.model_label), only)
         position = generated_turns(conversation.turns).index(turn)
         return texts[position] if position < len(texts) else None
 

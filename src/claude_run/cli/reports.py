@@ -39,7 +39,8 @@ def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: 
         from claude_run.report.comparison_markdown import contest_markdown  # noqa: PLC0415 - rarely needed
 
         folder.write("comparison.md", [contest_markdown(contest).encode()])
-        terminal.print_contest(contest)
+        if not options.quiet:
+            terminal.print_contest(contest)
     if options.junit is not None:
         from claude_run.report.junit import junit_xml  # noqa: PLC0415 - rarely needed
 

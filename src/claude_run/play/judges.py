@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from claude_run.checks.judge_check import NAME
 from claude_run.checks.judge_question import Manner, Question, Ruling, Talk, digest, gradings, rule
+from claude_run.conversation.exchange import SentMessage
 from claude_run.conversation.steps import Send
 from claude_run.conversation.transcript import exchanges_of
 from claude_run.errors import ClaudeRunError
@@ -104,7 +105,8 @@ class Judges:
         return ruling if lost is None or ruling.passed is not None else Ruling(passed=None, reason=lost)
 
     async def _answer(self, grading: Grading, index: int) -> Reply:
-        step = Send(turn=index, request=grading.request, sent=())
+        sent = (SentMessage(turn=index, role="user", content=grading.content),)
+        step = Send(turn=index, request=grading.request, sent=sent)
         label = f"{grading.label}:turn-{index + 1}"
         key = await self.sender.ask(
             self.conversation, step, log=self.log, deadline=self.deadline, judge=label

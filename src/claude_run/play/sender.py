@@ -305,7 +305,7 @@ class Sender:
                 await self._settled.wait()
         if self.limits.requests is not None and self._requests >= self.limits.requests:
             await self._settle(errand.worst_usd, Decimal(0))
-            reason = f"stopped after {self._requests} requests (--max-requests)"
+            reason = f"stopped by --max-requests {self.limits.requests}"
             self.brake.pull(Halt(code=ExitCode.CAPPED, reason=reason))
             self.brake.check()
         self._requests += 1

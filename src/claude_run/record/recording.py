@@ -69,7 +69,11 @@ def _requests(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
     """Yield the bodies of the answered requests, as far as the journal tells them."""
     started: Started | None = None
     messages: list[Any] = []
+    events = tuple(events)
+    judges = {event.key for event in events if isinstance(event, Asked) and event.judge is not None}
     for event in events:
+        if isinstance(event, Asked | Replied) and event.key in judges:
+            continue
         if isinstance(event, Started):
             started = event
         elif isinstance(event, Asked):

@@ -22,7 +22,7 @@ class Agreement:
     """`counts` by (label of the person, label of the judge).
 
     `kappa` is None where it is not defined: where chance alone would agree always. `kappa_interval` is None
-    there too.
+    there, and where the labels do not vary enough to give one.
     """
 
     rate: Rate
@@ -51,7 +51,7 @@ def agreement(pairs: Sequence[tuple[bool, bool]], *, confidence: float = 0.95) -
         rate_interval=wilson(rate, confidence=confidence),
         kappa=kappa,
         kappa_interval=None
-        if kappa is None or spread is None
+        if kappa is None or not spread
         else (max(-1.0, kappa - spread), min(1.0, kappa + spread)),
         counts={
             (person, judge): counts[person, judge] for person in (True, False) for judge in (True, False)

@@ -14,6 +14,7 @@ from claude_run.verdict.outlook import Outlook, look_ahead
 from claude_run.verdict.rational import as_decimal
 from claude_run.verdict.rules import GateRules, Verdict
 from claude_run.verdict.secondary import SecondaryRow, compare_metrics
+from claude_run.verdict.shuffle import label_shuffle, stricter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,9 +87,13 @@ class _Findings:
 
 
 def _flip(pairing: Pairing) -> Tails:
-    return sign_flip(
+    """Test by sign flips; where the sides have different numbers of attempts, by shuffled labels as well."""
+    flipped = sign_flip(
         [pair.difference for pair in pairing.pairs], clusters=[pair.cluster for pair in pairing.pairs]
     )
+    if all(pair.baseline.total == pair.candidate.total for pair in pairing.pairs):
+        return flipped
+    return stricter(flipped, label_shuffle([(pair.baseline, pair.candidate) for pair in pairing.pairs]))
 
 
 def _compare(pairing: Pairing, *, rules: GateRules, findings: _Findings) -> Comparison:
