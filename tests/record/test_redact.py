@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.record.redact import REDACTED, Redactor
+
+if TYPE_CHECKING:
+    from claude_run.scenario.model import JsonObject
 
 SECRET = "canary/0123+456 789"  # noqa: S105 - a canary, not a secret
 KEY = "sk-ant-api03-AbCd_efgh"
@@ -35,7 +39,7 @@ def test_the_environment_names_the_secrets() -> None:
 def test_keys_and_numbers_of_json_are_never_changed() -> None:
     """A secret that is also a number or a key must not break the line that it stands in."""
     redactor = Redactor(["12345678", "request_id"])
-    value = {"request_id": "12345678", "n": 12345678, "deep": [{"text": "a 12345678 b"}]}
+    value: JsonObject = {"request_id": "12345678", "n": 12345678, "deep": [{"text": "a 12345678 b"}]}
     assert redactor.json(value) == {
         "request_id": REDACTED,
         "n": 12345678,
