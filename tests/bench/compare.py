@@ -11,12 +11,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from claude_run.cli.sides import side_of_played
-from claude_run.record.derive import read_played
+from claude_run.cli.sides import side_of_played, side_of_run
+from claude_run.record.derive import read_played, write_derived
 from claude_run.record.folder import RunFolder
-from claude_run.record.journal import read_lines
 from claude_run.report.comparison_terminal import print_contest
-from claude_run.verdict.contest import compare
+from claude_run.verdict.contest import Side, compare
 from claude_run.verdict.rules import GateRules
 from tests.gate.big_runs import write_run
 
@@ -36,6 +35,7 @@ def bench() -> str:
         paths = [Path(folder) / name for name in CHANCES]
         for path, chance in zip(paths, CHANCES.values(), strict=True):
             write_run(path, cases=CASES, repeats=REPEATS, chance=chance, seed=len(path.name))
+            write_derived(RunFolder(path), read_played(RunFolder(path)))
         return "\n".join([_command(paths), *_stages(paths)])
 
 
@@ -47,18 +47,16 @@ def _command(paths: list[Path]) -> str:
 
 
 def _stages(paths: list[Path]) -> list[str]:
-    def lines() -> int:
-        return sum(1 for path in paths for _ in read_lines(path / "journal.jsonl"))
-
     spent: dict[str, float] = {}
-    _timed("the journals' lines alone", lines, spent)
-    played = _timed("reading both runs", lambda: [read_played(RunFolder(path)) for path in paths], spent)
-    sides = _timed(
-        "taking their attempts", lambda: [side_of_played(each, name="run") for each in played], spent
-    )
+    _timed("reading both journals, for comparison,", lambda: list(map(_journal_side, paths)), spent)
+    sides = _timed("reading both runs", lambda: list(map(side_of_run, paths)), spent)
     contest = _timed("judging", lambda: compare(sides[0], sides[1:], GateRules()), spent)
     _timed("showing", lambda: print_contest(contest, stream=io.StringIO(), colour=False, verbose=0), spent)
     return [f"compare: {name} takes {seconds:.2f} s" for name, seconds in spent.items()]
+
+
+def _journal_side(path: Path) -> Side:
+    return side_of_played(read_played(RunFolder(path)), name="run")
 
 
 def _timed(name: str, work: Callable[[], T], spent: dict[str, float]) -> T:

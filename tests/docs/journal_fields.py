@@ -47,7 +47,7 @@ EVENTS: Mapping[str, tuple[str, Fields]] = {
             conversation_id; string; Whose it is.
             turn; integer; The user turn that it asks for, from 0.
             key; string; SHA-256 of the canonical request and of the conversation's identity.
-            sent; list of objects; What it adds to the history: `turn`, `role`, `content`. Empty for a judge.
+            sent; list of objects; What it adds, or asks a judge: `turn`, `role`, `content`.
             judge; string or null; For a question to a judge its label; null for the conversation's own.
         """),
     ),

@@ -25,6 +25,7 @@ name: documented
 model: claude-haiku-5-5
 judge: {model: claude-opus-5-5}
 system: Be brief.
+cases: [{id: a}, {id: b}, {id: c}, {id: d}, {id: e}]
 turns:
   - user: Hello
     expect: [{not: {contains: guarantee}}, {judge: It greets.}]
@@ -35,15 +36,15 @@ expect: [{refusal: false}]
 
 @pytest.fixture(scope="module", name="played")
 def _played(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Play a small scenario whose first attempt fails against a baseline; then change it and play on."""
+    """Play as few cases as a gate can judge, the first attempt failing; then change them and play on."""
     folder = tmp_path_factory.mktemp("documented")
     scenario = folder / "documented.yaml"
     scenario.write_text(_SCENARIO, encoding="utf-8")
-    _command(f"claude-run {scenario} --simulate -q -o {folder}/accepted")
+    _command(f"claude-run {scenario} --simulate -j 1 -q -o {folder}/accepted")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CI", raising=False)  # where nothing is accepted
         _command(f"claude-run accept {folder}/accepted")
-    _command(f"claude-run {scenario} --simulate --baseline --faults 529@1 -q -o {folder}/run")
+    _command(f"claude-run {scenario} --simulate --baseline --faults 529@1 -j 1 -q -o {folder}/run")
     scenario.write_text(_SCENARIO.replace("Be brief", "Be short"), encoding="utf-8")
     _command(f"claude-run --resume {folder}/run --resume-changed -q")
     return folder / "run"
@@ -84,7 +85,7 @@ def test_each_key_of_a_judge_is_documented(played: Path) -> None:
 
 def test_each_key_of_an_exchange_is_documented(played: Path) -> None:
     """A turn that needed two requests lists them, each with the documented keys."""
-    (record,) = read_played(RunFolder.open(played)).records
+    record = read_played(RunFolder.open(played)).records[0]
     assert record.transcript is not None
     (turn,) = record.transcript.turns
     twice = replace(turn, exchanges=turn.exchanges * 2)
@@ -98,7 +99,7 @@ def test_each_key_of_an_exchange_is_documented(played: Path) -> None:
 
 def test_a_skipped_conversation_has_the_same_keys(played: Path) -> None:
     """A conversation that was never started has every documented key too."""
-    (record,) = read_played(RunFolder.open(played)).records
+    record = read_played(RunFolder.open(played)).records[0]
 
     assert list(to_json(replace(record, transcript=None))) == names(run_fields.LINE)
 
@@ -114,7 +115,7 @@ def test_each_key_of_the_summary_is_documented(played: Path) -> None:
     for totals in (summary["totals"], *summary["models"].values()):
         assert list(totals) == names(run_fields.TOTALS)
         assert all(f"`{inner}`" in judge for inner in totals["judge"])
-    assert [list(case) for case in summary["cases"]] == [names(run_fields.CASE)]
+    assert [list(case) for case in summary["cases"]] == [names(run_fields.CASE)] * 5
 
 
 def test_each_key_of_run_json_is_documented(played: Path) -> None:
@@ -155,7 +156,7 @@ def test_each_key_inside_an_event_is_documented(played: Path) -> None:
     assert all(f"`{name}`" in sent for name in asked["sent"][0])
     assert asked["judge"] is None
     assert judged["judge"]
-    assert judged["sent"] == []
+    assert [message["role"] for message in judged["sent"]] == ["user"]
 
 
 def test_a_cell_cannot_break_its_table() -> None:

@@ -62,7 +62,7 @@ def test_a_model_without_a_price_is_refused_under_a_cap(booth: Booth) -> None:
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (("--max-requests", "3"), "stopped after 3 requests (--max-requests)"),
+        (("--max-requests", "3"), "stopped by --max-requests 3"),
         (("--max-time", "60s", "--grace", "60s"), "stopped by --max-time after 60 s"),
     ],
 )

@@ -169,8 +169,16 @@ def test_agreement_as_json(scene: Scene) -> None:
 def test_labels_that_are_all_alike_have_no_kappa(scene: Scene) -> None:
     """It says so, in words and as null."""
     labels(scene.folder, ("Yes, please.", "pass"))
-    assert "Cohen's kappa is not defined" in grade(scene).stdout
-    assert json.loads(grade(scene, "--json").stdout)["kappa"] is None
+    assert "Cohen's kappa is not defined" in grade(scene, "-o", "words").stdout
+    assert json.loads(grade(scene, "-o", "json", "--json").stdout)["kappa"] is None
+
+
+def test_a_judge_that_always_agrees(scene: Scene) -> None:
+    """Kappa is one, and no interval pretends to be sure of it."""
+    labels(scene.folder, *LABELS[:2])
+    assert "Cohen's kappa 1.00, without an interval" in grade(scene, "-o", "words").stdout
+    found = json.loads(grade(scene, "-o", "json", "--json").stdout)
+    assert (found["kappa"], found["kappa_interval"]) == (1.0, None)
 
 
 def test_a_reply_that_could_not_be_graded_is_counted_apart(scene: Scene) -> None:
@@ -198,7 +206,7 @@ def test_grading_can_be_replayed(scene: Scene) -> None:
     labels(scene.folder, *LABELS)
     first = grade(scene, "-o", "graded")
     scene.api.bodies.clear()
-    again = grade(scene, "--replay", "graded")
+    again = grade(scene, "--replay", "graded", "-o", "again")
     assert (again.code, again.stdout) == (0, first.stdout)
     assert scene.api.bodies == []
 

@@ -76,6 +76,16 @@ def test_a_judge_that_always_says_the_same_has_kappa_zero() -> None:
     assert agreement(labels(9, 0, 1, 0)).kappa_interval is None
 
 
+@pytest.mark.parametrize("table", [(1, 0, 0, 1), (7, 0, 0, 3), (1, 0, 0, 9), (333, 0, 0, 71)])
+def test_a_judge_that_always_agrees_has_kappa_one_without_an_interval(
+    table: tuple[int, int, int, int],
+) -> None:
+    """The large-sample error would be zero, and the interval a claim of certainty from a few labels."""
+    found = agreement(labels(*table))
+    assert (found.kappa, found.kappa_interval) == (1.0, None)
+    assert found.rate_interval.lower < 1
+
+
 def test_without_labels_there_is_nothing_to_compare() -> None:
     """An empty list is the caller's mistake."""
     with pytest.raises(ValueError, match="no labels"):

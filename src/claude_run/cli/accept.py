@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from claude_run.cli.sides import side_of_played
 from claude_run.cli.talk import complain
 from claude_run.errors import InputError
-from claude_run.record.baseline import Baseline, baseline_path, write_baseline
+from claude_run.record.baseline import Baseline, baseline_path, read_baseline, write_baseline
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder, latest
 from claude_run.report.numbers import count
@@ -37,12 +37,13 @@ def accept(run: Path | None, world: World) -> int:
         )
     for path, rows in by_file(attempts).items():
         target = baseline_path(path)
+        kept = _kept(target, path, rows) if _is_selection(folder) else ()
         baseline = Baseline(
             scenario=rows[0].scenario,
             path=path,
             accepted_at=world.clock.now(),
             simulated=played.summary.simulated,
-            attempts=tuple(rows),
+            attempts=(*kept, *rows),
         )
         write_baseline(world.disk, target, baseline)
         passed = sum(attempt.passed is True for attempt in rows)
@@ -50,6 +51,25 @@ def accept(run: Path | None, world: World) -> int:
     if played.summary.simulated:
         complain("warning: these replies were simulated; accept a real run before you gate on it")
     return 0
+
+
+def _is_selection(folder: RunFolder) -> bool:
+    """Tell whether the run left conversations of its scenarios out."""
+    options = folder.read_run().options
+    return any(options.get(name) for name in ("expression", "shard", "last_failed"))
+
+
+def _kept(target: Path, path: str, rows: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """Return what a run of a selection leaves in the baseline: all that it did not play."""
+    if not target.exists():
+        return ()
+    played = {row.name for row in rows}
+    known = read_baseline(target, scenario_path=path).attempts
+    kept = tuple(attempt for attempt in known if attempt.name not in played)
+    complain(
+        f"kept {count(len({attempt.name for attempt in kept}), 'case')} of {target} that were not played"
+    )
+    return kept
 
 
 def refuse_in_ci() -> None:

@@ -26,12 +26,14 @@ def gate_run(played: Played, baseline: Side, options: GateOptions, *, looks: int
     return compare(baseline, [candidate], options.rules(looks=looks))
 
 
-def verdict_of(contest: Contest, options: GateOptions, pass_rates: Mapping[str, float]) -> Gate:
-    """Put the outcome of the gate into words.
+def verdict_of(contest: Contest, options: GateOptions, pass_rates: Mapping[str, float]) -> Gate | None:
+    """Put the outcome of the gate into words; None where it could never fail: then the checks decide.
 
     Cases that the baseline does not know are new: each must reach its scenario's pass rate, as it would
     without a baseline.
     """
+    if options.on_inconclusive == "warn" and _is_toothless(contest):
+        return None
     code = exit_code_of(contest, options)
     verdict = contest.duels[0].comparison.verdict
     reason = f"{verdict} against {contest.baseline.name}"
@@ -49,6 +51,13 @@ def exit_code_of(contest: Contest, options: GateOptions) -> ExitCode:
     if Verdict.REGRESSED in verdicts or (strict and Verdict.INCONCLUSIVE in verdicts):
         return ExitCode.FAILED
     return ExitCode.PASSED
+
+
+def _is_toothless(contest: Contest) -> bool:
+    """Tell whether so few cases were compared that not even all of them getting worse proves anything."""
+    comparison = contest.duels[0].comparison
+    effect, outlook = comparison.effect, comparison.outlook
+    return effect is None or outlook is None or effect.units < outlook.fewest_changes
 
 
 def _failed_new_cases(contest: Contest, pass_rates: Mapping[str, float]) -> list[str]:

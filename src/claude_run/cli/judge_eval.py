@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -69,7 +70,7 @@ async def _grade(ready: Prepared, labels: Sequence[Labelled], world: World) -> R
         folder = RunFolder.create(
             _run_of(ready, now),
             # Named here, so that `outputs/latest` still points to the last run of scenarios.
-            out=options.out or OUTPUTS / f"{stamp}-judge-eval",
+            out=options.out or OUTPUTS / f"{stamp}-judge-eval-{secrets.token_hex(2)}",
             stamp=stamp,
             disk=world.disk,
             redactor=Redactor.from_environment(os.environ),
@@ -158,8 +159,10 @@ def _report(played: Played, labels: Sequence[Labelled], *, as_json: bool) -> Non
 def _print(found: Agreement, missing: int) -> None:
     rate, interval = found.rate, found.rate_interval
     say(f"agreement {rate.passed} of {rate.total}, 95 % {interval.lower:.2f} to {interval.upper:.2f}")
-    if found.kappa is None or found.kappa_interval is None:
-        say("Cohen's kappa has no interval: people or the judge gave one label only")
+    if found.kappa is None:
+        say("Cohen's kappa is not defined: all labels are the same")
+    elif found.kappa_interval is None:
+        say(f"Cohen's kappa {found.kappa:.2f}, without an interval: these labels do not vary enough")
     else:
         low, high = found.kappa_interval
         say(f"Cohen's kappa {found.kappa:.2f}, 95 % {low:.2f} to {high:.2f}")

@@ -116,6 +116,7 @@ class RunOptions:
             "tags": list(self.tags),
             "overrides": dict(self.overrides),
             "shard": self.shard,
+            "last_failed": self.last_failed,
             "file_root": self.file_root,
             "simulate": self.simulate,
             "faults": self.faults,

@@ -10,6 +10,7 @@ from claude_run.cli.gate import gate_run, verdict_of
 from claude_run.cli.looks import plan_further
 from claude_run.cli.sides import accepted_replies
 from claude_run.cli.signals import graceful
+from claude_run.cli.talk import complain
 from claude_run.cli.wiring import ListPrices
 from claude_run.conversation.script import generated_turns
 from claude_run.errors import ExitCode
@@ -105,6 +106,9 @@ async def perform(job: Job, scene: Scene) -> Contest | None:
     played, gate = read_played(scene.folder), prepared.options.gate
     contest = gate_run(played, prepared.baseline, gate, looks=job.looks.number)
     verdict = verdict_of(contest, gate, prepared.plan.pass_rates)
+    if verdict is None:
+        complain("warning: too few cases to gate on, so each must pass on its own, as without --baseline")
+        return contest
     journal.append_run("gated", code=int(verdict.code), verdict=verdict.verdict, reason=verdict.reason)
     await journal.synced()
     return contest

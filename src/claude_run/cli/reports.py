@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claude_run.cli.gate import exit_code_of
 from claude_run.cli.talk import command_runner, say_json
-from claude_run.errors import StorageError
+from claude_run.errors import ExitCode, StorageError
 from claude_run.record.derive import read_played, write_derived
 from claude_run.report.markdown import summary_markdown, transcripts_markdown
 
@@ -39,7 +40,7 @@ def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: 
         from claude_run.report.comparison_markdown import contest_markdown  # noqa: PLC0415 - rarely needed
 
         folder.write("comparison.md", [contest_markdown(contest).encode()])
-        if not options.quiet:
+        if not options.quiet or exit_code_of(contest, options.gate) is not ExitCode.PASSED:
             terminal.print_contest(contest)
     if options.junit is not None:
         from claude_run.report.junit import junit_xml  # noqa: PLC0415 - rarely needed

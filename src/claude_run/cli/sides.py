@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from claude_run.cli.options import BESIDE
 from claude_run.conversation.attempt import Attempt
 from claude_run.errors import InputError
+from claude_run.record.attempts import read_attempts
 from claude_run.record.baseline import baseline_path, read_baseline
-from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder
 from claude_run.verdict.contest import Side, typical
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def side_of_run(path: Path) -> Side:
     """Return the attempts of a run folder; InputError where it holds none."""
-    return side_of_played(read_played(RunFolder.open(path)), name=str(path))
+    return Side(name=str(path), attempts=read_attempts(RunFolder.open(path)))
 
 
 def side_of_played(played: Played, *, name: str) -> Side:

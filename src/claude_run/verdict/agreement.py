@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from claude_run.verdict.intervals import Interval
 
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
@@ -84,7 +86,9 @@ def _standard_error(counts: Counter[tuple[bool, bool]], n: int) -> float:
         for person, judge in ((True, False), (False, True))
     )
     shift = (observed * expected - 2 * expected + observed) ** 2
-    return math.sqrt(max(0.0, same + apart - shift) / n) / (1 - expected) ** 2
+    variance = same + apart - shift
+    # Where the labels leave nothing to vary only rounding is left.
+    return math.sqrt(variance / n) / (1 - expected) ** 2 if variance > _ROUNDING else 0.0
 
 
 def _person(counts: Counter[tuple[bool, bool]], label: bool) -> int:
