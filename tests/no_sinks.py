@@ -51,6 +51,7 @@ NO_SINKS: dict[str, str] = {
     **_each("scenario.diagnostics", ("did_you_mean",), "returns one of the words that it is given"),
     **_each("scenario.visible", ("width",), "a number"),
     **_each("record.codec", ("encode", "decode", "money", "check_to_json"), _VALUE),
+    **_each("record.attempts", ("read_attempts",), _VALUE),
     **_each("record.derive", ("Played", "read_played"), _VALUE),
     **_each("record.disk", ("Disk", "LocalDisk", "replace_file", "write_whole", "sync_folder"), "bytes"),
     **_each("record.folder", ("latest",), "a name of ours"),
