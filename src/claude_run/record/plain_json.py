@@ -40,25 +40,25 @@ def readable_json(value: object) -> str:
     return _OBEYED.sub(_escape, _OUTSIDE_ASCII.sub(_show, text))
 
 
-def read_json(data: bytes) -> Any:  # noqa: ANN401 - JSON of any shape
+def read_json(data: bytes, *, deepest: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - JSON of any shape
     """Return the value; ValueError where it is no JSON, holds a number that is not finite, or is too deep."""
     try:
         value = _DECODER.decode(data.decode())
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     # Most values cannot be too deep, because they do not open that many levels.
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
-        _check_depth(value)
+    if data.count(b"{") + data.count(b"[") > deepest:
+        _check_depth(value, deepest)
     return value
 
 
-def _check_depth(value: object) -> None:
+def _check_depth(value: object, deepest: int) -> None:
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(deepest):
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return
-    raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+    raise ValueError(f"it is nested deeper than {deepest} levels")
 
 
 def _inside(value: object) -> Iterable[object]:
