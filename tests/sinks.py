@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 from claude_run.cli import talk
 from claude_run.conversation.events import Failed, Replied
-from claude_run.conversation.exchange import Failure
+from claude_run.conversation.exchange import Failure, Reply
 from claude_run.errors import ExitCode
 from claude_run.record import transcripts
 from claude_run.record.baseline import Baseline, write_baseline
@@ -137,7 +137,7 @@ def _journal(text: str) -> str:
     failure = Failure(kind="status", message=text, type=text, code=text, request_id=text)
     with _folder() as folder:
         journal = Journal(folder.journal)
-        journal.append(Replied(**common, body=body, **reply))  # type: ignore[arg-type] # the fields by name
+        journal.append(Replied(**common, reply=Reply.from_body(body), **reply))  # type: ignore[arg-type] # the fields by name
         journal.append(Failed(**common, failure=failure))  # type: ignore[arg-type] # same
         journal.append_run("ended", reason=text)
         journal.close()

@@ -13,9 +13,10 @@ from claude_run.checks.registry import default_registry
 from claude_run.cli.wiring import SystemClock
 from claude_run.play.brake import Brake
 from claude_run.play.budget import Budget
+from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.performance import Stage
 from claude_run.play.player import Player
-from claude_run.play.sender import Limits, Sender
+from claude_run.play.sender import Sender
 from claude_run.record.disk import LocalDisk
 from claude_run.record.journal import Journal
 from tests.play.fakes import FakeMessages, FlatPrices, Watcher, conversation
@@ -71,11 +72,11 @@ async def _play(path: Path, disk: CountingDisk, messages: FakeMessages) -> None:
         messages=messages,
         recording=None,
         prices=FlatPrices(),
-        budget=Budget(None),
+        budget=Budget(None, brake=brake),
         brake=brake,
         clock=clock,
         progress=watcher,
-        limits=Limits(concurrency=IN_FLIGHT),
+        pacing=AdaptivePacing(ceiling=IN_FLIGHT, clock=clock),
     )
     with closing(Journal(path, disk=disk)) as journal:
         stage = Stage(
@@ -85,7 +86,6 @@ async def _play(path: Path, disk: CountingDisk, messages: FakeMessages) -> None:
             brake=brake,
             clock=clock,
             progress=watcher,
-            conversation_s=3600.0,
         )
         conversations = [conversation(f"talk-{number}") for number in range(CONVERSATIONS)]
         halt = await Player(stage=stage, concurrency=IN_FLIGHT).play(conversations, {})

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.script import generated_turns
 from claude_run.conversation.steps import MAX_ROUNDS, Finish, next_step
-from claude_run.conversation.transcript import exchanges_of, fold
 from tests.conversation.strategies import BLOCKS, HAPPY_REASONS, REPLIES, scripts
 from tests.conversation.values import WORST, PlainScribe, body, events_of, messages, play, sends
 
@@ -29,7 +29,7 @@ def test_the_next_step_is_a_function_of_script_and_exchanges(
     """Every step of a play is decided again, from the journal's events, as it was the first time."""
     conversation, replies = played
     steps, exchanges = play(conversation, replies)
-    from_journal = exchanges_of(events_of(conversation, replies))
+    from_journal = tuple(ConversationLog(events_of(conversation, replies)).exchanges)
     assert list(from_journal) == exchanges
     for number, step in enumerate(steps):
         assert next_step(conversation, from_journal[:number], PlainScribe()) == step
@@ -59,7 +59,7 @@ def test_history_is_append_only_and_every_request_is_new(
         assert after[: len(before)] == before
         assert len(after) > len(before)
         assert {**earlier.request.body, "messages": after} == later.request.body
-    assert len({step.request.key(conversation.identity) for step in requests}) == len(requests)
+    assert len({step.request.key(conversation.identity.key_parts) for step in requests}) == len(requests)
 
 
 @settings(deadline=None, max_examples=50)
@@ -81,7 +81,7 @@ def test_a_folded_play_equals_the_play(played: tuple[Conversation, list[dict[str
     """Turns, exchanges and totals of the transcript are those that were played, and none is lost."""
     conversation, replies = played
     steps, exchanges = play(conversation, replies)
-    transcript = fold(events_of(conversation, replies))
+    transcript = ConversationLog(events_of(conversation, replies)).transcript()
     sent = {message.turn: message.content for step in sends(steps) for message in step.sent}
     assert list(transcript.exchanges) == exchanges
     assert len(transcript.turns) == len(conversation.turns)

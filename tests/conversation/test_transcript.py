@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claude_run.conversation.events import Asked, Attempted, Failed
-from claude_run.conversation.exchange import Failure, SentMessage
+from claude_run.conversation.exchange import Failure, Reply, SentMessage
+from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.results import CheckResult, Outcome, Status, outcome_of
-from claude_run.conversation.transcript import NOT_ENDED, exchanges_of, fold, total_cost
+from claude_run.conversation.transcript import NOT_ENDED, Transcript, total_cost
 from claude_run.conversation.usage import Usage
 from tests.conversation.values import (
     AT,
@@ -47,16 +48,21 @@ def _failure(n: int = 1, paid: str = "maybe") -> Failed:
     return Failed(**WHERE, n=n, failure=failure, at=AT)
 
 
-def _folded(*events: Event, end: bool = True) -> Any:
+def _log(*events: Event, end: bool = True) -> ConversationLog:
     last: Sequence[Event] = [ended()] if end else []
-    return fold([started(script(user())), *events, *last])
+    return ConversationLog([started(script(user())), *events, *last])
+
+
+def _folded(*events: Event, end: bool = True) -> Transcript:
+    return _log(*events, end=end).transcript()
 
 
 def test_a_transcript_has_every_turn_of_the_script_as_it_went() -> None:
-    """Turns count from 1, scripted ones have content and no exchange, and each reply stands by its turn."""
+    """Readers count turns from 1, scripted ones have content and no exchange, replies stand by their turn."""
     conversation = script(user("q1"), assistant("a1"), user("q2"), system("rule"), user("q3"))
-    transcript = fold(events_of(conversation, [body("A2"), body("A3")]))
-    assert [(turn.index, turn.role, turn.content, turn.sent, turn.text) for turn in transcript.turns] == [
+    transcript = ConversationLog(events_of(conversation, [body("A2"), body("A3")])).transcript()
+    assert [turn.index for turn in transcript.turns] == [0, 1, 2, 3, 4]
+    assert [(turn.number, turn.role, turn.content, turn.sent, turn.text) for turn in transcript.turns] == [
         (1, "user", "q1", True, ""),
         (2, "assistant", "a1", True, ""),
         (3, "user", "q2", True, "A2"),
@@ -69,16 +75,38 @@ def test_a_transcript_has_every_turn_of_the_script_as_it_went() -> None:
     assert transcript.outcome is Outcome.PASSED
 
 
+def test_a_later_request_of_a_turn_never_replaces_what_the_turn_said() -> None:
+    """A tool result is sent for the same turn; the transcript keeps the user's text and both replies."""
+    call = [{"type": "tool_use", "id": "toolu_1", "name": "get_order", "input": {"id": "A-1"}}]
+    result = [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "shipped"}]
+    second = {**WHERE, "key": "k2"}
+    transcript = _log(
+        QUESTION,
+        _attempt(),
+        replied(**WHERE, reply=Reply.from_body(body(call, "tool_use"))),
+        Asked(**second, sent=(SentMessage(turn=0, role="user", content=result),)),
+        _attempt(key="k2"),
+        replied(**second, reply=Reply.from_body(body("It is on its way."))),
+    ).transcript()
+    (turn,) = transcript.turns
+    assert turn.content == "Hello"
+    assert [exchange.sent[0].content for exchange in turn.exchanges] == ["Hello", result]
+    assert (turn.text, turn.attempts) == ("It is on its way.", 2)
+
+
 def test_turns_that_were_never_sent_are_told_apart() -> None:
     """After a refusal the later turns have no content, for nothing was rendered."""
-    transcript = fold(events_of(script(user("a"), user("b")), [body([], "refusal")]))
+    refused = events_of(script(user("a"), user("b")), [body([], "refusal")])
+    transcript = ConversationLog(refused).transcript()
     assert [(turn.sent, turn.content) for turn in transcript.turns] == [(True, "a"), (False, None)]
 
 
 def test_totals_are_the_sums_of_the_replies() -> None:
     """Usage, cost and latency of a turn are those of all its exchanges, the paused ones included."""
     conversation = script(user(), user())
-    transcript = fold(events_of(conversation, [body("a", "pause_turn"), body("b"), body("c")]))
+    transcript = ConversationLog(
+        events_of(conversation, [body("a", "pause_turn"), body("b"), body("c")])
+    ).transcript()
     first = transcript.turns[0]
     assert (first.text, first.attempts, first.latency_s, first.cost_usd) == ("ab", 2, 1.0, 2 * COST)
     assert first.usage == Usage(input_tokens=20, output_tokens=4)
@@ -89,9 +117,9 @@ def test_totals_are_the_sums_of_the_replies() -> None:
 
 def test_attempts_are_counted_per_request() -> None:
     """Two failures and a reply are three attempts, one exchange."""
-    (exchange,) = exchanges_of(
+    (exchange,) = ConversationLog(
         [QUESTION, _attempt(1), _failure(1), _attempt(2), _failure(2), _attempt(3), replied(**WHERE, n=3)]
-    )
+    ).exchanges
     assert (exchange.attempts, exchange.request_id, exchange.received_at) == (3, "req_1", AT)
     assert exchange.sent == QUESTION.sent
 
@@ -112,14 +140,15 @@ def test_a_simulated_reply_says_so() -> None:
 
 def test_the_first_reply_to_a_request_counts() -> None:
     """A second one under the same key changes nothing that was said or sent since."""
-    first, second = replied(**WHERE), replied(**WHERE, n=2, body=body("late"))
-    (exchange,) = exchanges_of([QUESTION, _attempt(1), first, _attempt(2), second])
+    first, second = replied(**WHERE), replied(**WHERE, n=2, reply=Reply.from_body(body("late")))
+    (exchange,) = ConversationLog([QUESTION, _attempt(1), first, _attempt(2), second]).exchanges
+    assert exchange.attempts == 2
     assert exchange.reply.text == "Fine."
 
 
 def test_a_reply_without_its_question_adds_no_message() -> None:
     """Only what was asked enters the history."""
-    (exchange,) = exchanges_of([replied(**WHERE)])
+    (exchange,) = ConversationLog([replied(**WHERE)]).exchanges
     assert exchange.sent == ()
 
 
@@ -133,7 +162,7 @@ def test_a_conversation_without_an_end_was_cut_off() -> None:
 
 
 def test_an_end_brings_its_checks_error_and_warnings() -> None:
-    """Check results stand by their turn; the turn of the error counts from 1."""
+    """Check results stand by their turn; the turn of the error counts from 0."""
     end = ended(
         outcome=Outcome.ERRORED,
         error="no reply",
@@ -142,8 +171,8 @@ def test_an_end_brings_its_checks_error_and_warnings() -> None:
         turn_checks=((0, (check(),)),),
         checks=(check(Status.FAILED),),
     )
-    transcript = fold([started(script(user(), user())), QUESTION, end])
-    assert (transcript.outcome, transcript.error, transcript.error_turn) == (Outcome.ERRORED, "no reply", 2)
+    transcript = ConversationLog([started(script(user(), user())), QUESTION, end]).transcript()
+    assert (transcript.outcome, transcript.error, transcript.error_turn) == (Outcome.ERRORED, "no reply", 1)
     assert (transcript.warnings, transcript.duration_s) == (("cut off",), 1.5)
     assert [turn.checks for turn in transcript.turns] == [(check(),), ()]
     assert transcript.checks == (check(Status.FAILED),)
@@ -152,7 +181,7 @@ def test_an_end_brings_its_checks_error_and_warnings() -> None:
 def test_a_resumed_conversation_ends_with_its_last_end() -> None:
     """A conversation that was ended and played on is judged by the later end."""
     events: list[Event] = [started(script(user())), ended(outcome=Outcome.ERRORED, error="x"), ended()]
-    assert fold(events).outcome is Outcome.PASSED
+    assert ConversationLog(events).transcript().outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(
@@ -206,4 +235,4 @@ def test_folding_gives_the_exchanges_that_were_played() -> None:
     conversation = script(user("a"), user("b"))
     replies = [body("A"), body("B")]
     _, exchanges = play(conversation, replies)
-    assert list(exchanges_of(events_of(conversation, replies))) == exchanges
+    assert ConversationLog(events_of(conversation, replies)).exchanges == exchanges

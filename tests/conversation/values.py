@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.events import Asked, Attempted, Ended, Replied, Started
 from claude_run.conversation.exchange import Exchange, Reply
+from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
 from claude_run.conversation.script import Conversation
 from claude_run.conversation.steps import Finish, Send, next_step, role_of, system_blocks
@@ -60,16 +61,24 @@ def save(name: str, pattern: str) -> Save:
 def script(*turns: Turn, **fields: Any) -> Conversation:
     """Give a conversation of these turns; the cache is off unless a field says otherwise."""
     defaults: dict[str, Any] = {
-        "id": "greet/claude-haiku-5-5",
-        "scenario": "greet",
-        "path": "greet.yaml",
         "position": at(),
-        "model": MODEL,
-        "model_label": MODEL,
         "params": {"max_tokens": 100},
         "cache": "off",
     }
-    return Conversation(turns=turns, **{**defaults, **fields})
+    identity = {name: fields.pop(name) for name in ("id", *PARTS) if name in fields}
+    return Conversation(turns=turns, identity=who(**identity), **{**defaults, **fields})
+
+
+def who(**fields: Any) -> Identity:
+    """Give the identity of a conversation."""
+    defaults: dict[str, Any] = {
+        "id": "greet/claude-haiku-5-5",
+        "scenario": "greet",
+        "path": "greet.yaml",
+        "model": MODEL,
+        "model_label": MODEL,
+    }
+    return Identity(**{**defaults, **fields})
 
 
 def body(content: str | list[Any] = "Fine.", stop_reason: str = "end_turn", **fields: Any) -> dict[str, Json]:
@@ -92,7 +101,7 @@ def answered(conversation: Conversation, step: Send, reply: JsonObject, **fields
     defaults: dict[str, Any] = {"cost_usd": COST, "latency_s": 0.5, "request_id": "req_1", "received_at": AT}
     return Exchange(
         turn=step.turn,
-        key=step.request.key(conversation.identity),
+        key=step.request.key(conversation.identity.key_parts),
         sent=step.sent,
         reply=Reply.from_body(reply),
         **{**defaults, **fields},
@@ -130,14 +139,7 @@ def messages(step: Step) -> Any:
 def started(conversation: Conversation, **fields: Any) -> Started:
     """Give the event that a conversation begins with."""
     defaults: dict[str, Any] = {
-        "conversation_id": conversation.id,
-        "scenario": conversation.scenario,
-        "path": conversation.path,
-        "case": conversation.case,
-        "variant": conversation.variant,
-        "model": conversation.model,
-        "model_label": conversation.model_label,
-        "repeat": conversation.repeat,
+        "identity": conversation.identity,
         "vars": dict(conversation.vars),
         "tags": conversation.tags,
         "system": system_blocks(conversation, PlainScribe()) or None,
@@ -153,12 +155,12 @@ def exchange_events(conversation: Conversation, step: Send, reply: JsonObject | 
     where: dict[str, Any] = {
         "conversation_id": conversation.id,
         "turn": step.turn,
-        "key": step.request.key(conversation.identity),
+        "key": step.request.key(conversation.identity.key_parts),
     }
     return [
         Asked(**where, sent=step.sent),
         Attempted(**where, n=1, worst_cost_usd=WORST, at=AT),
-        *([] if reply is None else [replied(**where, body=reply)]),
+        *([] if reply is None else [replied(**where, reply=Reply.from_body(reply))]),
     ]
 
 
@@ -166,7 +168,7 @@ def replied(**fields: Any) -> Replied:
     """Give a reply to the first attempt."""
     defaults: dict[str, Any] = {
         "n": 1,
-        "body": body(),
+        "reply": Reply.from_body(body()),
         "request_id": "req_1",
         "latency_s": 0.5,
         "cost_usd": COST,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.conversation.exchange import Failure
+from claude_run.conversation.exchange import Failure, Reply
+from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
 from claude_run.play.ports import Received, RequestFailedError
-from claude_run.play.sender import Limits
-from claude_run.record.history import CUT_OFF, History
+from claude_run.record.history import History
 from tests.play.fakes import FakeMessages, FlatPrices, MemoryRecorder, Rig, conversation, message, user
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class BillingApi(FakeMessages):
         outcome = _outcome(fate, price)
         if isinstance(outcome, Failure):
             raise RequestFailedError(outcome)
-        return Received(body=outcome)
+        return Received(reply=Reply.from_body(outcome))
 
 
 def _outcome(fate: str, price: Decimal) -> dict[str, Any] | Failure:
@@ -92,12 +92,18 @@ class MortalRecorder(MemoryRecorder):
         self.events.append(event)
 
 
-def split(events: Sequence[Event]) -> dict[str, tuple[Event, ...]]:
+def split(events: Sequence[Event]) -> dict[str, list[Event]]:
     """Return the events by conversation."""
-    return {
-        name: tuple(event for event in events if event.conversation_id == name)
-        for name in dict.fromkeys(event.conversation_id for event in events)
-    }
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        found.setdefault(event.conversation_id, []).append(event)
+    return found
+
+
+def history_of(events: Sequence[Event], superseded: Sequence[Event] = ()) -> History:
+    """Return what a journal of these events tells."""
+    logs = {name: ConversationLog(rows) for name, rows in split(events).items()}
+    return History(logs=logs, superseded=tuple(map(ConversationLog, split(superseded).values())))
 
 
 @settings(max_examples=100, deadline=None)
@@ -114,21 +120,30 @@ def test_the_bill_never_exceeds_the_cap(seed: int, cents: int, workers: int, kil
     played: list[Event] = []
     conversations = [conversation(f"c{n}", user(f"first {n}"), user("second")) for n in range(8)]
     for life, kill in enumerate(kills):
-        history = History(events=split(played), superseded=(), ending=CUT_OFF)
+        history = history_of(played)
         spent = history.spent_usd()
         assert api.billed <= spent <= cap
         last = life == LIVES - 1
         recorder = MortalRecorder(left=10_000 if last else kill)
-        limits = Limits(concurrency=workers, given_up=1000)
-        rig = Rig(messages=api, prices=RandomPrices(), cap=cap, spent=spent, recorder=recorder, limits=limits)
-        todo = [each for each in conversations if history.ended(each.id) is None]
+        rig = Rig(
+            messages=api,
+            prices=RandomPrices(),
+            cap=cap,
+            spent=spent,
+            recorder=recorder,
+            concurrency=workers,
+            given_up=1000,
+        )
+        todo = [
+            each for each in conversations if (log := history.logs.get(each.id)) is None or log.ended is None
+        ]
         try:
-            halt = rig.play(todo, earlier=dict(history.events))
+            halt = rig.play(todo, earlier=split(played))
             assert halt is None or halt.code is ExitCode.CAPPED
         except StorageError:
             assert not last
         played += recorder.events
-    final = History(events=split(played), superseded=(), ending=CUT_OFF)
+    final = history_of(played)
     assert api.billed <= final.spent_usd() <= cap
 
 
@@ -136,7 +151,7 @@ def test_a_reply_without_a_price_stays_spent_at_its_worst() -> None:
     """A resumed run starts from what the replies may have cost, where nobody knows what they did."""
     rig = Rig(prices=FlatPrices(paid_usd=None), cap=Decimal(1))
     rig.play([conversation("c", user("x"))])
-    history = History(events=split(rig.recorder.events), superseded=(), ending=CUT_OFF)
+    history = history_of(rig.recorder.events)
     assert history.spent_usd() == rig.budget.spent_usd == Decimal("0.02")
 
 
@@ -148,7 +163,5 @@ def test_what_was_superseded_stays_spent() -> None:
     assert first.budget.spent_usd == Decimal("0.03")
     again = Rig(cap=Decimal(1))
     again.play([conversation("c", user("x"))])
-    history = History(
-        events=split(again.recorder.events), superseded=tuple(first.recorder.events), ending=CUT_OFF
-    )
+    history = history_of(again.recorder.events, superseded=first.recorder.events)
     assert history.spent_usd() == Decimal("0.04")

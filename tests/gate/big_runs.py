@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.events import Asked, Attempted, Ended, Replied, Started
-from claude_run.conversation.exchange import SentMessage
+from claude_run.conversation.exchange import Reply, SentMessage
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
 from claude_run.record.folder import RunFolder
-from claude_run.record.run import Planned, Run
+from claude_run.record.run import Run
 from claude_run.scenario.model import Position
 
 if TYPE_CHECKING:
@@ -41,9 +42,8 @@ def write_run(path: Path, *, cases: int, repeats: int, chance: float, seed: int)
         journal.append_run("ended", at=AT, duration_s=60.0, stop=None, reason=None)
 
 
-def _planned(case: int, repeat: int) -> Planned:
-    return Planned(
-        id=f"big/case-{case:04}/{MODEL}/{repeat}",
+def _planned(case: int, repeat: int) -> Identity:
+    return Identity.of(
         scenario="big",
         path=HERE.path,
         case=f"case-{case:04}",
@@ -54,7 +54,7 @@ def _planned(case: int, repeat: int) -> Planned:
     )
 
 
-def _run(planned: list[Planned]) -> Run:
+def _run(planned: list[Identity]) -> Run:
     return Run(
         name="big",
         claude_run="0",
@@ -69,17 +69,10 @@ def _run(planned: list[Planned]) -> Run:
     )
 
 
-def _events(planned: Planned, *, passed: bool, source: random.Random) -> Iterator[Event]:
+def _events(planned: Identity, *, passed: bool, source: random.Random) -> Iterator[Event]:
     key = f"{source.getrandbits(256):064x}"
     yield Started(
-        conversation_id=planned.id,
-        scenario=planned.scenario,
-        path=planned.path,
-        case=planned.case,
-        variant=None,
-        model=MODEL,
-        model_label=MODEL,
-        repeat=planned.repeat,
+        identity=planned,
         vars={"item": "a phone"},
         tags=(),
         system=[{"type": "text", "text": "You are a support agent. " * 8}],
@@ -95,7 +88,7 @@ def _events(planned: Planned, *, passed: bool, source: random.Random) -> Iterato
         turn=0,
         key=key,
         n=1,
-        body=_body(GOOD if passed else BAD, source.randint(40, 90)),
+        reply=Reply.from_body(_body(GOOD if passed else BAD, source.randint(40, 90))),
         request_id=f"req_{key[:20]}",
         latency_s=round(source.uniform(0.5, 3.0), 3),
         cost_usd=Decimal("0.000321"),
@@ -125,7 +118,7 @@ def _body(text: str, output_tokens: int) -> JsonObject:
     }
 
 
-def _ended(planned: Planned, *, passed: bool) -> Ended:
+def _ended(planned: Identity, *, passed: bool) -> Ended:
     message = "the reply contains '30 days'" if passed else "the reply does not contain '30 days'"
     check = CheckResult(
         kind="contains",

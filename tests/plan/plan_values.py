@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.exchange import Exchange, Reply, Request
+from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.script import Conversation
 from claude_run.scenario.model import ModelChoice, Position, Save, Scenario, Text, Turn, UserTurn
 
@@ -67,15 +68,19 @@ def scenario(name: str = "greet", **fields: Any) -> Scenario:
 def conversation(*turns: Turn, **fields: Any) -> Conversation:
     """Give a conversation of these turns on the cheapest model."""
     defaults: dict[str, Any] = {
+        "position": at(1),
+        "params": {"max_tokens": 100},
+    }
+    identity: dict[str, Any] = {
         "id": "greet/claude-haiku-5-5",
         "scenario": "greet",
         "path": "greet.yaml",
-        "position": at(1),
         "model": "claude-haiku-5-5",
         "model_label": "claude-haiku-5-5",
-        "params": {"max_tokens": 100},
     }
-    return Conversation(turns=turns or (user(),), **{**defaults, **fields})
+    identity.update({name: fields.pop(name) for name in ("id", *PARTS) if name in fields})
+    who = Identity(**identity)
+    return Conversation(identity=who, turns=turns or (user(),), **{**defaults, **fields})
 
 
 def request(messages: Any = None, **body: Any) -> Request:

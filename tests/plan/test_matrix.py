@@ -51,8 +51,8 @@ def test_parts_that_a_scenario_does_not_use_are_left_out() -> None:
         "cases/phone/claude-haiku-5-5",
         "cases/sofa/claude-haiku-5-5",
     ]
-    assert plan.conversations[0].repeat is None
-    assert plan.conversations[0].case is None
+    assert plan.conversations[0].identity.repeat is None
+    assert plan.conversations[0].identity.case is None
 
 
 def test_the_command_line_wins_over_models_and_repeats_of_the_file() -> None:
@@ -60,7 +60,9 @@ def test_the_command_line_wins_over_models_and_repeats_of_the_file() -> None:
     plan = expand(
         [scenario(**FULL)], Selection(models=("small=claude-haiku-4-5", "claude-opus-5-5"), repeat=1)
     )
-    assert [(each.model, each.model_label, each.repeat) for each in plan.conversations[:2]] == [
+    assert [
+        (each.model, each.identity.model_label, each.identity.repeat) for each in plan.conversations[:2]
+    ] == [
         ("claude-haiku-4-5", "small", None),
         ("claude-opus-5-5", "claude-opus-5-5", None),
     ]
@@ -109,7 +111,7 @@ def test_what_the_scenario_says_reaches_the_conversation() -> None:
     given = scenario(tags=("smoke",), cache="1h")
     made = expand([given], Selection()).conversations[0]
     assert (made.turns, made.tags, made.cache) == (given.turns, ("smoke",), "1h")
-    assert (made.expect, made.path, made.position) == (given.expect, given.path, given.position)
+    assert (made.expect, made.identity.path, made.position) == (given.expect, given.path, given.position)
 
 
 def test_the_plan_keeps_pass_rates_and_file_hashes_of_what_is_played() -> None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_run.checks.registry import default_registry
-from claude_run.conversation.exchange import Failure
+from claude_run.conversation.exchange import Failure, Reply
+from claude_run.conversation.identity import PARTS, Identity
+from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.script import Conversation
 from claude_run.play.brake import Brake
+from claude_run.play.breaker import Breaker
 from claude_run.play.budget import Budget
+from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.performance import Stage
 from claude_run.play.player import Player
-from claude_run.play.ports import Received, RequestFailedError
-from claude_run.play.sender import Limits, Sender
+from claude_run.play.ports import Deadlines, Received, RequestFailedError
+from claude_run.play.retry import RetryPolicy
+from claude_run.play.sender import Sender
 from claude_run.scenario.model import Expectation, Position, Save, Text, UserTurn
 
 if TYPE_CHECKING:
@@ -128,7 +133,7 @@ class FakeMessages:
         answer = self.answer(request, number)
         if isinstance(answer, Failure):
             raise RequestFailedError(answer)
-        return Received(body=answer, request_id=f"req_{number}", headers=self.headers)
+        return Received(reply=Reply.from_body(answer), request_id=f"req_{number}", headers=self.headers)
 
 
 class MemoryRecorder:
@@ -195,7 +200,10 @@ class Rig:
     messages: FakeMessages | None = field(default_factory=FakeMessages)
     recording: Recording | None = None
     prices: FlatPrices = field(default_factory=FlatPrices)
-    limits: Limits = field(default_factory=Limits)
+    concurrency: int = 20
+    max_requests: int | None = None
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    given_up: int = 10
     cap: Decimal | None = None
     spent: Decimal = Decimal(0)
     max_failures: int | None = None
@@ -208,7 +216,7 @@ class Rig:
         self,
         conversations: Sequence[Conversation],
         *,
-        earlier: dict[str, tuple[Event, ...]] | None = None,
+        earlier: Mapping[str, Sequence[Event]] | None = None,
         meanwhile: Callable[[Brake], Awaitable[None]] | None = None,
     ) -> Halt | None:
         """Play to the end; `meanwhile` runs beside it and may pull the brake."""
@@ -217,11 +225,12 @@ class Rig:
     async def _play(
         self,
         conversations: Sequence[Conversation],
-        earlier: dict[str, tuple[Event, ...]],
+        earlier: Mapping[str, Sequence[Event]],
         meanwhile: Callable[[Brake], Awaitable[None]] | None,
     ) -> Halt | None:
         brake, clock = Brake(), LoopClock()
-        self.budget = Budget(self.cap, spent_usd=self.spent)
+        logs = {name: ConversationLog(events) for name, events in earlier.items()}
+        self.budget = Budget(self.cap, brake=brake, max_requests=self.max_requests, spent_usd=self.spent)
         sender = Sender(
             messages=self.messages,
             recording=self.recording,
@@ -230,7 +239,10 @@ class Rig:
             brake=brake,
             clock=clock,
             progress=self.watcher,
-            limits=self.limits,
+            pacing=AdaptivePacing(ceiling=self.concurrency, clock=clock),
+            deadlines=Deadlines(conversation_s=self.conversation_s),
+            policy=self.policy,
+            breaker=Breaker(self.given_up),
             chance=lambda: 0.5,
         )
         stage = Stage(
@@ -240,13 +252,12 @@ class Rig:
             brake=brake,
             clock=clock,
             progress=self.watcher,
-            conversation_s=self.conversation_s,
             accepted=self.accepted,
         )
-        player = Player(stage=stage, concurrency=self.limits.concurrency, max_failures=self.max_failures)
+        player = Player(stage=stage, concurrency=self.concurrency, max_failures=self.max_failures)
         if meanwhile is None:
-            return await player.play(conversations, earlier)
-        playing = asyncio.ensure_future(player.play(conversations, earlier))
+            return await player.play(conversations, logs)
+        playing = asyncio.ensure_future(player.play(conversations, logs))
         watching = asyncio.ensure_future(meanwhile(brake))
         await asyncio.wait({playing, watching}, return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
@@ -273,14 +284,18 @@ def user(source: str, *expect: tuple[str, Any], save: dict[str, str] | None = No
 
 def conversation(name: str = "test", *turns: UserTurn, **fields: Any) -> Conversation:
     """Return a conversation of the given turns, or of two plain ones."""
+    identity: dict[str, Any] = {
+        "id": f"{name}/claude-haiku-5-5",
+        "scenario": name,
+        "path": HERE.path,
+        "model": "claude-haiku-5-5",
+        "model_label": "claude-haiku-5-5",
+    }
+    identity.update({part: fields.pop(part) for part in ("id", *PARTS) if part in fields})
     return Conversation(
         **{
-            "id": f"{name}/claude-haiku-5-5",
-            "scenario": name,
-            "path": HERE.path,
+            "identity": Identity(**identity),
             "position": HERE,
-            "model": "claude-haiku-5-5",
-            "model_label": "claude-haiku-5-5",
             "params": {"max_tokens": 100},
             "turns": turns or (user("first"), user("second")),
             **fields,

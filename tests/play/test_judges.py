@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claude_run.conversation.events import Asked, Attempted, Ended, Event, Replied
+from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.play.judges import NO_BASELINE, NO_JUDGE
-from claude_run.play.sender import Limits
-from claude_run.record.history import CUT_OFF, History
+from claude_run.record.history import History
 from claude_run.record.recording import Recording
 from claude_run.scenario.model import Block, Expectation, Graders, JsonBlock, SystemTurn, TextBlock, UserTurn
 from tests.play.fakes import (
@@ -138,7 +138,7 @@ def test_a_judge_is_asked_only_within_the_cap() -> None:
 
 def test_a_judges_request_counts() -> None:
     """`--max-requests` holds judges too."""
-    rig = Rig(messages=judged_by(), limits=Limits(requests=1))
+    rig = Rig(messages=judged_by(), max_requests=1)
     halt = rig.play([talk()])
     assert halt is not None
     assert halt.code is ExitCode.CAPPED
@@ -259,8 +259,7 @@ def test_a_judge_is_replayed_from_a_recording() -> None:
     """Nothing is sent, nothing is paid again, and the verdict is the recorded one."""
     recorded = Rig(messages=judged_by(lambda _r, _n: verdict("fail", "rude")))
     play(recorded, talk())
-    events = {ID: tuple(recorded.recorder.events)}
-    recording = Recording([History(events=events, superseded=(), ending=CUT_OFF)])
+    recording = Recording([History(logs={ID: ConversationLog(recorded.recorder.events)})])
     rig = Rig(messages=None, recording=recording)
     transcript = play(rig, talk())
     assert transcript.turns[0].checks[0].message == "the judge says fail: rude"
@@ -273,8 +272,7 @@ def test_a_question_that_was_not_recorded_is_errored_in_replay() -> None:
     """Another criterion is another question: an old answer never stands in for it."""
     recorded = Rig(messages=judged_by())
     play(recorded, talk())
-    events = {ID: tuple(recorded.recorder.events)}
-    recording = Recording([History(events=events, superseded=(), ending=CUT_OFF)])
+    recording = Recording([History(logs={ID: ConversationLog(recorded.recorder.events)})])
     transcript = play(Rig(messages=None, recording=recording), talk(user("Hello", ("judge", "It is short."))))
     (check,) = transcript.turns[0].checks
     assert check.status == "errored"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.play.pacing import START, Lane
+from claude_run.play.pacing import START, ModelPacer
 from tests.play.fakes import EPOCH, LoopClock, run
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class SetClock(LoopClock):
         return self.seconds
 
 
-def lane(ceiling: int = 64, clock: LoopClock | None = None) -> Lane:
+def lane(ceiling: int = 64, clock: LoopClock | None = None) -> ModelPacer:
     """Return a fresh lane."""
-    return Lane("m", ceiling=ceiling, clock=clock or SetClock())
+    return ModelPacer(ceiling=ceiling, clock=clock or SetClock())
 
 
 def test_a_lane_starts_low_and_doubles_with_each_full_window() -> None:
@@ -84,7 +84,7 @@ def test_no_more_requests_than_the_limit_are_let_out_and_none_in_a_pause() -> No
     """A place comes free when another request is over, and a longer pause replaces a shorter one only."""
 
     async def play() -> tuple[int, list[float]]:
-        narrow = Lane("m", ceiling=2, clock=LoopClock())
+        narrow = ModelPacer(ceiling=2, clock=LoopClock())
         active = peak = 0
         begun: list[float] = []
 
@@ -126,7 +126,7 @@ def test_a_lane_without_requests_left_waits_for_the_reset(headers: Mapping[str, 
     assert EPOCH.startswith("2026-11-23T12:00:00")
 
     async def play() -> float:
-        narrow = Lane("m", ceiling=2, clock=LoopClock())
+        narrow = ModelPacer(ceiling=2, clock=LoopClock())
         narrow.replied(headers)
         async with narrow.slot():
             return LoopClock().monotonic()

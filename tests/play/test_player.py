@@ -14,7 +14,6 @@ from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode, StorageError
 from claude_run.play.brake import Halt
 from claude_run.play.retry import RetryPolicy
-from claude_run.play.sender import Limits
 from tests.play.fakes import FakeMessages, FlatPrices, Rig, conversation, failure, message, user
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def test_the_attempt_is_journalled_before_the_reply_and_the_reply_before_the_nex
 def test_no_more_requests_are_under_way_than_asked_for() -> None:
     """The concurrency option bounds what the API sees, over all models."""
     messages = FakeMessages()
-    rig = Rig(messages=messages, limits=Limits(concurrency=7))
+    rig = Rig(messages=messages, concurrency=7)
     mixed = [conversation(f"c{n}", model=f"m{n % 3}") for n in range(60)]
     rig.play(mixed)
     assert messages.peak == 7
@@ -63,7 +62,7 @@ def test_no_more_requests_are_under_way_than_asked_for() -> None:
 def test_concurrency_begins_low_and_grows_while_replies_come() -> None:
     """The API's acceleration limit is respected: the first wave is small."""
     messages = FakeMessages()
-    Rig(messages=messages, limits=Limits(concurrency=50)).play(many(200))
+    Rig(messages=messages, concurrency=50).play(many(200))
     assert sum(time == 0.0 for time in messages.times) == 4
     assert messages.peak > 30
 
@@ -75,7 +74,7 @@ def test_a_throttled_model_is_paused_and_halved() -> None:
         return failure(429, retry_after_s=20.0) if 9 <= n <= 12 else message()
 
     messages = FakeMessages(answer=answer)
-    rig = Rig(messages=messages, limits=Limits(concurrency=8))
+    rig = Rig(messages=messages, concurrency=8)
     assert rig.play(many(40)) is None
     assert len(rig.watcher.finished_ids) == 40
     assert all(transcript.outcome is Outcome.PASSED for transcript in rig.watcher.transcripts)
@@ -103,7 +102,7 @@ def test_attempts_are_bounded_and_the_rest_of_the_conversation_is_skipped() -> N
     assert len(messages.requests) == 5
     assert transcript.outcome is Outcome.ERRORED
     assert transcript.error == "529 from the test"
-    assert transcript.error_turn == 1
+    assert transcript.error_turn == 0
     assert [turn.sent for turn in transcript.turns] == [True, False]
 
 
@@ -115,7 +114,7 @@ def test_a_bad_request_is_not_retried_and_the_others_go_on() -> None:
 
     rig = Rig(messages=FakeMessages(answer=answer))
     assert rig.play([conversation("a", model="bad"), conversation("b")]) is None
-    outcomes = {t.started.scenario: t.outcome for t in rig.watcher.transcripts}
+    outcomes = {t.started.identity.scenario: t.outcome for t in rig.watcher.transcripts}
     assert outcomes == {"a": Outcome.ERRORED, "b": Outcome.PASSED}
 
 
@@ -139,7 +138,7 @@ def test_a_hopeless_error_stops_the_run_within_two_seconds(fatal: Failure) -> No
         async def send(self, request: Request) -> Any:
             return await (messages if not messages.requests else slow).send(request)
 
-    rig = Rig(messages=Mixed(), limits=Limits(concurrency=50))
+    rig = Rig(messages=Mixed(), concurrency=50)
     halt = rig.play(many(500), meanwhile=_clock_must_not_pass(2.0))
     assert halt is not None
     assert halt.code is ExitCode.NOT_MEASURED
@@ -165,7 +164,7 @@ def test_a_refusal_fails_the_conversation_unless_it_is_expected() -> None:
             conversation("too-early", user("x", ("stop_reason", "refusal")), user("y")),
         ]
     )
-    found = {t.started.scenario: t for t in rig.watcher.transcripts}
+    found = {t.started.identity.scenario: t for t in rig.watcher.transcripts}
     assert found["surprise"].outcome is Outcome.FAILED
     assert found["surprise"].turns[0].checks[0].message == "the model refused to answer (category: cyber)"
     assert found["expected"].outcome is Outcome.PASSED
@@ -199,7 +198,7 @@ def test_a_cut_off_reply_is_a_warning() -> None:
 def test_an_interrupt_lets_what_is_under_way_finish_and_sends_nothing_new() -> None:
     """Within the grace period replies are still kept; no request leaves after the signal."""
     messages = FakeMessages(latency_s=1.0)
-    rig = Rig(messages=messages, limits=Limits(concurrency=4))
+    rig = Rig(messages=messages, concurrency=4)
     halt = Halt(code=ExitCode.INTERRUPTED, reason="stopped by SIGINT", grace_s=10.0)
 
     async def interrupt(brake: Brake) -> None:
@@ -216,7 +215,7 @@ def test_grace_ends_and_a_second_signal_ends_it_at_once() -> None:
     """A reply that does not come in time is given up, and remains possibly paid."""
     for again in (False, True):
         messages = FakeMessages(latency_s=500.0)
-        rig = Rig(messages=messages, limits=Limits(concurrency=2))
+        rig = Rig(messages=messages, concurrency=2)
 
         async def interrupt(brake: Brake, *, again: bool = again) -> None:
             await asyncio.sleep(0.5)
@@ -260,7 +259,7 @@ def test_a_broken_journal_ends_everything_at_once() -> None:
 
 def test_the_run_stops_after_so_many_failures() -> None:
     """`--max-failures` counts failed and errored conversations."""
-    rig = Rig(messages=FakeMessages(), max_failures=2, limits=Limits(concurrency=1))
+    rig = Rig(messages=FakeMessages(), max_failures=2, concurrency=1)
     halt = rig.play(many(9, turns=(user("x", ("contains", "never")),)))
     assert halt is not None
     assert halt.code is ExitCode.FAILED
@@ -291,7 +290,7 @@ class TestMoney:
     def test_nothing_is_sent_that_could_break_the_cap(self) -> None:
         """The last request that fits is sent, the next one is not."""
         messages = FakeMessages()
-        rig = Rig(messages=messages, cap=Decimal("0.05"), limits=Limits(concurrency=10))
+        rig = Rig(messages=messages, cap=Decimal("0.05"), concurrency=10)
         halt = rig.play(many(30, turns=(user("x"),)))
         assert halt is not None
         assert halt.code is ExitCode.CAPPED
@@ -312,7 +311,7 @@ class TestMoney:
         cut = Failure(kind="connection", message="cut")
         policy = RetryPolicy(attempts=2)
         messages = FakeMessages(answer=lambda _r, _n: cut)
-        rig = Rig(messages=messages, cap=Decimal(1), limits=Limits(policy=policy))
+        rig = Rig(messages=messages, cap=Decimal(1), policy=policy)
         rig.play([conversation("c", user("x"))])
         (transcript,) = rig.watcher.transcripts
         assert transcript.uncertain_usd == rig.budget.spent_usd == Decimal("0.04")
@@ -320,7 +319,7 @@ class TestMoney:
     def test_requests_can_be_capped_by_number(self) -> None:
         """`--max-requests` ends the run with the code of a cap."""
         messages = FakeMessages()
-        rig = Rig(messages=messages, limits=Limits(requests=3))
+        rig = Rig(messages=messages, max_requests=3)
         halt = rig.play(many(9))
         assert halt is not None
         assert halt.code is ExitCode.CAPPED

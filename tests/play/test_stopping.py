@@ -11,7 +11,6 @@ from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.play.brake import Brake, Halt
 from claude_run.play.breaker import Breaker, hopeless
-from claude_run.play.sender import Limits
 from tests.play.fakes import EPOCH, FakeMessages, Rig, conversation, failure, message, user
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def test_a_hopeless_failure_says_when_to_come_back() -> None:
 def test_a_run_against_an_api_that_is_down_ends() -> None:
     """Ten requests in a row without a reply are enough, though a thousand conversations wait."""
     messages = FakeMessages(answer=lambda _r, _n: DOWN)
-    rig = Rig(messages=messages, limits=Limits(concurrency=50))
+    rig = Rig(messages=messages, concurrency=50)
     halt = rig.play([conversation(f"c{n}", user("x")) for n in range(1000)])
     assert halt is not None
     assert "10 requests to claude-haiku-5-5 in a row" in halt.reason
@@ -72,10 +71,10 @@ def test_a_conversation_whose_time_is_over_sends_nothing_more() -> None:
         return failure(429, retry_after_s=35.0) if late else message()
 
     messages = FakeMessages(answer=answer, latency_s=30.0)
-    rig = Rig(messages=messages, conversation_s=70.0, limits=Limits(concurrency=2))
+    rig = Rig(messages=messages, conversation_s=70.0, concurrency=2)
     long = conversation("long", user("at 0 s"), user("at 30 s"), user("not before 95 s"))
     rig.play([long, conversation("short", user("at 0 s")), conversation("late", user("late, at 30 s"))])
-    found = {transcript.started.scenario: transcript for transcript in rig.watcher.transcripts}
+    found = {transcript.started.identity.scenario: transcript for transcript in rig.watcher.transcripts}
     assert found["long"].error == "the conversation's time was over before its next request could be sent"
     assert found["long"].uncertain_usd == 0
     assert len(messages.requests) == sum(isinstance(event, Attempted) for event in rig.recorder.events)
@@ -130,7 +129,7 @@ def test_the_first_reason_is_kept_among_equals() -> None:
 def test_a_model_that_asks_for_an_hour_is_left_alone() -> None:
     """The limit is everybody's: the run stops with the time to come back, and nothing counts as an error."""
     messages = FakeMessages(answer=lambda _r, _n: failure(429, retry_after_s=7200.0))
-    rig = Rig(messages=messages, limits=Limits(concurrency=20))
+    rig = Rig(messages=messages, concurrency=20)
     halt = rig.play([conversation(f"c{n}") for n in range(100)])
     assert halt is not None
     assert halt.code is ExitCode.NOT_MEASURED

@@ -6,9 +6,10 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from claude_run.conversation.transcript import fold
+from claude_run.conversation.identity import PARTS, Identity
+from claude_run.conversation.log import ConversationLog
 from claude_run.record.disk import LocalDisk
-from claude_run.record.run import Planned, Run
+from claude_run.record.run import Run
 from claude_run.record.transcripts import Record
 from tests.conversation.values import AT, MODEL, body, events_of, script, user
 
@@ -108,11 +109,6 @@ class SlowSyncs(LocalDisk):
         super().sync(descriptor)
 
 
-def planned(conversation: Conversation) -> Planned:
-    """Give the plan's entry of a conversation."""
-    return Planned.of(conversation)
-
-
 def run(*conversations: Conversation, **fields: Any) -> Run:
     """Give a run of these conversations, or of one."""
     defaults: dict[str, Any] = {
@@ -125,30 +121,30 @@ def run(*conversations: Conversation, **fields: Any) -> Run:
         "pass_rates": {"greet": 1.0},
         "prices": "genai-prices 0.2.3",
         "simulated": False,
-        "conversations": tuple(map(planned, conversations or (conversation(),))),
+        "conversations": tuple(each.identity for each in conversations or (conversation(),)),
     }
     return Run(**{**defaults, **fields})
 
 
 def conversation(**fields: Any) -> Conversation:
     """Give a conversation of one turn; a repeat or a case becomes a part of its id."""
-    label = fields.get("model_label", MODEL)
-    parts = (fields.get("scenario", "greet"), fields.get("case"), fields.get("variant"), label)
-    repeat = fields.get("repeat")
-    name = "/".join(str(part) for part in (*parts, repeat) if part)
-    return script(user("Hello"), **{"id": name, **fields})
+    parts = {name: fields[name] for name in PARTS if name in fields}
+    who = Identity.of(
+        **{"scenario": "greet", "path": "greet.yaml", "model": MODEL, "model_label": MODEL, **parts}
+    )
+    return script(user("Hello"), **{"id": who.id, **fields})
 
 
 def record(conversation: Conversation, replies: Iterable[Mapping[str, Any]] = (), **fields: Any) -> Record:
     """Give the record of a conversation that got these replies; `fields` are those of its transcript."""
-    return Record(planned=planned(conversation), transcript=transcript(conversation, replies, **fields))
+    return Record(planned=conversation.identity, transcript=transcript(conversation, replies, **fields))
 
 
 def transcript(
     conversation: Conversation, replies: Iterable[Mapping[str, Any]] = (), **fields: Any
 ) -> Transcript:
     """Give the transcript of a conversation that got these replies, with other fields where given."""
-    return replace(fold(events_of(conversation, replies or [body()])), **fields)
+    return replace(ConversationLog(events_of(conversation, replies or [body()])).transcript(), **fields)
 
 
 def events(count: int = 3) -> list[Event]:

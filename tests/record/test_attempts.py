@@ -59,4 +59,4 @@ def test_what_was_never_started_is_no_attempt(folder: RunFolder) -> None:
     expected = read_attempts(folder)
     write_derived(folder, read_played(folder))
     assert read_attempts(folder) == expected
-    assert all(attempt.case != "never" for attempt in expected)
+    assert all(attempt.identity.case != "never" for attempt in expected)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.conversation.attempt import Attempt
+from claude_run.conversation.identity import PARTS, Identity
 from claude_run.errors import InputError, StorageError
 from claude_run.record.baseline import Baseline, baseline_path, read_baseline, write_baseline
 from claude_run.record.disk import LocalDisk
@@ -31,9 +32,6 @@ def attempt(case: str | None = "phone", *, repeat: int | None = 1, **fields: Any
     """Return an attempt that passed, unless said otherwise."""
     defaults: dict[str, Any] = {
         "passed": True,
-        "variant": None,
-        "model": "claude-haiku-5-5",
-        "model_label": "haiku",
         "cost_usd": Decimal("0.000123"),
         "latency_s": 1.25,
         "input_tokens": 120,
@@ -42,7 +40,10 @@ def attempt(case: str | None = "phone", *, repeat: int | None = 1, **fields: Any
         "replies": REPLIES,
         "failures": (),
     }
-    return Attempt(scenario="refund", path=PATH, case=case, repeat=repeat, **{**defaults, **fields})
+    parts = {name: fields.pop(name) for name in PARTS if name in fields}
+    identity: dict[str, Any] = {"scenario": "refund", "path": PATH, "case": case, "repeat": repeat}
+    identity |= {"model": "claude-haiku-5-5", "model_label": "haiku", **parts}
+    return Attempt(identity=Identity.of(**identity), **{**defaults, **fields})
 
 
 def baseline(*attempts: Attempt, **fields: Any) -> Baseline:
@@ -83,7 +84,7 @@ def test_its_scenario_is_the_one_that_it_is_read_for(tmp_path: Path) -> None:
     path = written(tmp_path, baseline(attempt()))
     assert PATH not in path.read_text()
     found = read_baseline(path, scenario_path="elsewhere/refund.yaml")
-    assert found.path == found.attempts[0].path == "elsewhere/refund.yaml"
+    assert found.path == found.attempts[0].identity.path == "elsewhere/refund.yaml"
 
 
 def test_it_is_slim(tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_it_is_slim(tmp_path: Path) -> None:
         "reply 2"
     ]
     found = read_baseline(path, scenario_path=PATH)
-    assert [(each.repeat, each.passed) for each in found.attempts] == [
+    assert [(each.identity.repeat, each.passed) for each in found.attempts] == [
         (1, False),
         (2, True),
         (3, True),

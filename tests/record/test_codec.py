@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
-from claude_run.conversation.exchange import Failure, SentMessage
+from claude_run.conversation.exchange import Failure, Reply, SentMessage
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
 from claude_run.record.codec import decode, encode, money
 from claude_run.scenario.model import EMPTY, Position
 from tests.conversation.strategies import JSON, OBJECTS, TEXTS
-from tests.conversation.values import check, ended, script, started, user
+from tests.conversation.values import body, check, ended, script, started, user
 from tests.record.fakes import events
 
 if TYPE_CHECKING:
@@ -67,14 +68,17 @@ SENT = st.builds(SentMessage, turn=st.integers(0, 9), role=TEXTS, content=JSON)
 EVENTS: SearchStrategy[Event] = st.one_of(
     st.builds(
         Started,
-        conversation_id=TEXTS,
-        scenario=TEXTS,
-        path=TEXTS,
-        case=MAYBE,
-        variant=MAYBE,
-        model=TEXTS,
-        model_label=TEXTS,
-        repeat=st.none() | st.integers(1),
+        identity=st.builds(
+            Identity,
+            id=TEXTS,
+            scenario=TEXTS,
+            path=TEXTS,
+            case=MAYBE,
+            variant=MAYBE,
+            model=TEXTS,
+            model_label=TEXTS,
+            repeat=st.none() | st.integers(1),
+        ),
         vars=OBJECTS,
         tags=NAMES,
         system=JSON,
@@ -98,7 +102,7 @@ EVENTS: SearchStrategy[Event] = st.one_of(
         turn=st.integers(),
         key=TEXTS,
         n=st.integers(0),
-        body=OBJECTS,
+        reply=OBJECTS.map(lambda more: Reply.from_body({**more, **body()})),
         request_id=MAYBE,
         latency_s=SECONDS,
         cost_usd=COSTS,

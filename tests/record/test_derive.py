@@ -113,9 +113,10 @@ def test_a_conversation_that_was_started_anew_is_told_by_its_last_start(tmp_path
     assert record.transcript is not None
     assert record.transcript.turns[0].text == "Better."
     history = read_history(folder.journal)
-    assert history.superseded == tuple(PLAYED[:3])
-    assert history.ended(PHONE.id) == ended(PHONE.id)
-    assert history.ended(SOFA.id) is None
+    (superseded,) = history.superseded
+    assert list(superseded.attempts.uncertain) == [PLAYED[2]]
+    assert history.logs[PHONE.id].ended == ended(PHONE.id)
+    assert SOFA.id not in history.logs
 
 
 def test_what_was_spent_counts_every_attempt_and_no_replay(tmp_path: Path) -> None:

@@ -51,16 +51,16 @@ def test_a_run_folder_or_its_journal_is_a_recording(journal: Path, name: str) ->
     """Every reply of the play is found by its key, the latest one where there are two."""
     recording = Recording.open(journal.parent / name)
     for step, reply in zip(sends(play(RECORDED, REPLIES)[0]), REPLIES, strict=True):
-        found = recording.find(step.request.key(RECORDED.identity))
+        found = recording.find(step.request.key(RECORDED.identity.key_parts))
         assert found is not None
-        assert found.body == reply
+        assert found.reply.body == reply
 
 
 def test_a_changed_prompt_or_another_conversation_is_not_found(journal: Path) -> None:
     """A key holds the whole request and whose it is."""
     recording = Recording([read_history(journal)])
     changed = script(user("How long, please?"), user("And a sofa?"), system=text("Be kind."))
-    assert recording.find(_first(changed).key(changed.identity)) is None
+    assert recording.find(_first(changed).key(changed.identity.key_parts)) is None
     assert recording.find(_first(RECORDED).key(["another"])) is None
 
 

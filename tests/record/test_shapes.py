@@ -12,24 +12,35 @@ import pytest
 from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
 from claude_run.conversation.exchange import Failure, SentMessage
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult
 from claude_run.record import shapes
 from claude_run.record.baseline import Baseline
 from claude_run.record.plain_json import MAX_DEPTH, plain_json, read_json
-from claude_run.record.run import Planned, Run
+from claude_run.record.run import Run
 from claude_run.record.shapes import fitting
 from claude_run.record.summary import Ending
 from claude_run.scenario.model import Position
-from tests.record.fakes import conversation, planned, run
+from tests.record.fakes import conversation, run
 
 READ = (
     *(Started, Asked, Attempted, Replied, Failed, Ended, SentMessage, Failure, CheckResult, Position, Ending),
-    *(Run, Planned, Baseline, Attempt),
+    *(Run, Identity, Baseline, Attempt),
 )
 # What a reader has made by itself, and what may be anything.
 MADE = {
-    *("Json", "Outcome", "Status", "Position", "Failure", "ExitCode | None", "Gate | None"),
-    *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]", "tuple[Planned, ...]"),
+    *(
+        "Json",
+        "Outcome",
+        "Status",
+        "Position",
+        "Failure",
+        "Identity",
+        "Reply",
+        "ExitCode | None",
+        "Gate | None",
+    ),
+    *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]", "tuple[Identity, ...]"),
     "tuple[Attempt, ...]",
 }
 
@@ -53,7 +64,7 @@ def test_every_declared_type_is_known(cls: type) -> None:
 )
 def test_a_value_of_another_type_is_named(field: str, value: Any) -> None:
     """The error names the field, its type and the value."""
-    good = planned(conversation())
+    good = conversation().identity
     assert fitting(good) is good
     with pytest.raises(TypeError, match=rf"^{field} must be (str|int)( \| None)?, which .* is not$"):
         fitting(replace(good, **{field: value}))

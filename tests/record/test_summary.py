@@ -17,7 +17,7 @@ from claude_run.errors import PRECEDENCE, ExitCode
 from claude_run.record.summary import Ending, RunSummary, summarize, worst
 from claude_run.record.transcripts import Record
 from tests.conversation.values import COST, body
-from tests.record.fakes import conversation, planned, record, run
+from tests.record.fakes import conversation, record, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def _records(outcomes: Sequence[Outcome], **fields: Any) -> list[Record]:
     """Give one case whose repeats had these outcomes; the skipped ones were never started."""
     plays = [conversation(repeat=number, **fields) for number in range(1, len(outcomes) + 1)]
     return [
-        Record(planned=planned(play), transcript=None) if outcome is S else record(play, outcome=outcome)
+        Record(planned=play.identity, transcript=None) if outcome is S else record(play, outcome=outcome)
         for play, outcome in zip(plays, outcomes, strict=True)
     ]
 

@@ -16,7 +16,7 @@ from claude_run.record.transcripts import Record, lines, to_json
 from claude_run.scenario.model import EMPTY
 from tests.conversation.strategies import REPLIES, TEXTS, scripts
 from tests.conversation.values import body, check, script, system, user
-from tests.record.fakes import conversation, planned, record
+from tests.record.fakes import conversation, record
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -59,7 +59,7 @@ def test_a_line_holds_the_whole_conversation(snapshot: SnapshotAssertion) -> Non
         replies,
         checks=(nested,),
         outcome=Outcome.FAILED,
-        error_turn=3,
+        error_turn=2,
         warnings=("turn 1: cut off",),
     )
     assert json.dumps(_line(entry), indent=2) == snapshot
@@ -67,7 +67,7 @@ def test_a_line_holds_the_whole_conversation(snapshot: SnapshotAssertion) -> Non
 
 def test_every_documented_key_is_there_whatever_happened() -> None:
     """Absent values are null, in a conversation that was played and in one that was never started."""
-    played, never = record(conversation()), Record(planned=planned(conversation()), transcript=None)
+    played, never = record(conversation()), Record(planned=conversation().identity, transcript=None)
     assert set(to_json(played)) == set(to_json(never)) == KEYS
     assert set(_line(played)["turns"][0]) == TURN_KEYS
     assert _line(never)["outcome"] == "skipped"
@@ -101,7 +101,7 @@ def test_an_unknown_price_is_null() -> None:
     (turn,) = priced.turns
     (exchange,) = turn.exchanges
     unpriced = _without_price(priced, turn, exchange)
-    assert _line(Record(planned=planned(conversation()), transcript=unpriced))["cost_usd"] is None
+    assert _line(Record(planned=conversation().identity, transcript=unpriced))["cost_usd"] is None
 
 
 def _without_price(transcript: Any, turn: Any, exchange: Any) -> Any:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.attempt import Attempt
+from claude_run.conversation.identity import PARTS, Identity
 from claude_run.verdict.contest import Contest, Side, compare
 from claude_run.verdict.rules import GateRules
 
@@ -21,11 +22,6 @@ def attempt(case: str, *, passed: bool | None = True, repeat: int | None = None,
     """Build an attempt; what passed says 30 days, what failed promises more."""
     number = repeat or 1
     defaults: dict[str, Any] = {
-        "scenario": "refund",
-        "path": "scenarios/refund.yaml",
-        "variant": None,
-        "model": "claude-haiku-5-5",
-        "model_label": "claude-haiku-5-5",
         "cost_usd": Decimal("0.00084") + Decimal(number + len(case)) / 100_000,
         "latency_s": 0.8 + 0.1 * (number + len(case) % 3) + (0.0 if passed else 0.4),
         "input_tokens": 204 + len(case),
@@ -34,7 +30,19 @@ def attempt(case: str, *, passed: bool | None = True, repeat: int | None = None,
         "replies": ("Hello. How can I help?", GOOD if passed else BAD),
         "failures": () if passed else ("turn 2: the reply does not contain '30 days'",),
     }
-    return Attempt(case=case, passed=passed, repeat=repeat, **{**defaults, **fields})
+    parts = {name: fields.pop(name) for name in PARTS if name in fields}
+    identity = Identity.of(
+        **{
+            "scenario": "refund",
+            "path": "scenarios/refund.yaml",
+            "case": case,
+            "model": "claude-haiku-5-5",
+            "model_label": "claude-haiku-5-5",
+            "repeat": repeat,
+            **parts,
+        }
+    )
+    return Attempt(identity=identity, passed=passed, **{**defaults, **fields})
 
 
 def side(name: str, marks: Mapping[str, str], **fields: Any) -> Side:

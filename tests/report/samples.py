@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.events import Started
 from claude_run.conversation.exchange import Exchange, Reply
+from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
 from claude_run.conversation.transcript import Transcript, TurnRecord
 from claude_run.record.derive import Played
-from claude_run.record.run import Planned, Run
+from claude_run.record.run import Run
 from claude_run.record.summary import Ending, summarize
 from claude_run.record.transcripts import Record
 from claude_run.scenario.model import Position
@@ -63,28 +64,31 @@ def exchange(text: str = "You can return it within 30 days.", **fields: Any) -> 
     return Exchange(reply=Reply.from_body(body), **{**defaults, **fields})
 
 
-def turn(index: int, content: Json = "I want my money back.", **fields: Any) -> TurnRecord:
+def turn(number: int, content: Json = "I want my money back.", **fields: Any) -> TurnRecord:
     """Build a user turn that was sent; `exchanges` and `checks` as they are given."""
     defaults: dict[str, Any] = {"role": "user", "sent": True}
-    return TurnRecord(index=index, content=content, **{**defaults, **fields})
+    return TurnRecord(index=number - 1, content=content, **{**defaults, **fields})
 
 
-def unsent(index: int, role: str = "user") -> TurnRecord:
+def unsent(number: int, role: str = "user") -> TurnRecord:
     """Build a turn that was never sent."""
-    return TurnRecord(index=index, role=role, content=None, sent=False)
+    return TurnRecord(index=number - 1, role=role, content=None, sent=False)
 
 
 def transcript(*turns: TurnRecord, **fields: Any) -> Transcript:
     """Build a passed transcript; fields of `Started` and of `Transcript` are told apart by their names."""
-    started: dict[str, Any] = {
-        "conversation_id": f"refund/phone/{HAIKU}",
+    identity: dict[str, Any] = {
         "scenario": "refund",
         "path": "scenarios/refund.yaml",
         "case": "phone",
-        "variant": None,
         "model": HAIKU,
         "model_label": HAIKU,
-        "repeat": None,
+    }
+    identity.update({name: fields.pop(name) for name in PARTS if name in fields})
+    who = Identity.of(**identity)
+    who = replace(who, id=fields.pop("conversation_id", f"refund/phone/{HAIKU}"))
+    started: dict[str, Any] = {
+        "identity": who,
         "vars": {},
         "tags": (),
         "system": None,
@@ -99,9 +103,7 @@ def transcript(*turns: TurnRecord, **fields: Any) -> Transcript:
 
 def record(played: Transcript) -> Record:
     """Build the record of a transcript, planned as it was started."""
-    names = ("scenario", "path", "case", "variant", "model", "model_label", "repeat")
-    planned = {name: getattr(played.started, name) for name in names}
-    return Record(planned=Planned(id=played.started.conversation_id, **planned), transcript=played)
+    return Record(planned=played.started.identity, transcript=played)
 
 
 def never_started(name: str) -> Record:
@@ -187,7 +189,7 @@ def errored() -> Transcript:
         case="train",
         outcome=Outcome.ERRORED,
         error="529 overloaded_error: the API is overloaded\nafter 5 attempts; try again later",
-        error_turn=2,
+        error_turn=1,
         uncertain_usd=Decimal("0.0123"),
     )
 
@@ -202,7 +204,7 @@ def refused() -> Transcript:
         case="weapon",
         outcome=Outcome.ERRORED,
         error="the model refused to answer (category: cyber)",
-        error_turn=1,
+        error_turn=0,
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from claude_run.conversation.attempt import Attempt
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending, Gate
@@ -75,13 +76,13 @@ def contest(text: str = "x") -> Contest:
     def side(name: str, results: str) -> Side:
         attempts = tuple(
             Attempt(
-                scenario="refund",
-                path="scenarios/refund.yaml",
-                case=f"{text}{number}",
-                variant=None,
-                model=HAIKU,
-                model_label=HAIKU,
-                repeat=None,
+                identity=Identity.of(
+                    scenario="refund",
+                    path="scenarios/refund.yaml",
+                    case=f"{text}{number}",
+                    model=HAIKU,
+                    model_label=HAIKU,
+                ),
                 passed=result == "1",
                 cost_usd=Decimal("0.001"),
                 latency_s=1.0,

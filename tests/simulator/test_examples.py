@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.exchange import Exchange, Reply
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.script import Conversation
 from claude_run.conversation.steps import Send, next_step
 from claude_run.errors import InputError
@@ -53,14 +54,13 @@ def _user(source: str, example: str | None = None, *saves: Save) -> UserTurn:
     return UserTurn(content=_text(source), example=shown, save=saves, position=AT)
 
 
+HAIKU = Identity.of(scenario="s", path="a.yaml", model="claude-haiku-5-5", model_label="claude-haiku-5-5")
+
+
 def _conversation(*turns: Turn, **changes: Any) -> Conversation:
     values: dict[str, Any] = {
-        "id": "s/claude-haiku-5-5",
-        "scenario": "s",
-        "path": "a.yaml",
+        "identity": replace(HAIKU, scenario=changes.pop("scenario", "s"), case=changes.pop("case", None)),
         "position": AT,
-        "model": "claude-haiku-5-5",
-        "model_label": "claude-haiku-5-5",
         "vars": {"item": "phone"},
         "system": _text("You sell the {item}."),
         "params": {"max_tokens": 100},
@@ -86,7 +86,7 @@ def _book(*conversations: Conversation) -> ExampleBook:
 def test_every_turn_gets_its_example() -> None:
     """Examples are rendered with the conversation's variables, over all turns, for every model."""
     haiku = _conversation(_user("I bought a {item}.", "A {item}!"), _user("Refund?", "In 30 days."))
-    opus = replace(haiku, model="claude-opus-5-5", model_label="opus")
+    opus = replace(haiku, identity=replace(HAIKU, model="claude-opus-5-5", model_label="opus"))
     book = _book(haiku)
     assert _play(book, haiku) == _play(book, opus) == ["A phone!", "In 30 days."]
 
@@ -153,7 +153,7 @@ def test_equal_conversations_are_played_once() -> None:
         scribes.append(_Scribe(conversation))
         return scribes[-1]
 
-    others = [replace(first, model=f"claude-{i}", repeat=i) for i in range(50)]
+    others = [replace(first, identity=replace(HAIKU, model=f"claude-{i}", repeat=i)) for i in range(50)]
     short = replace(first, params={"max_tokens": 1})
     longer = replace(first, turns=(*first.turns, _user("c", "d")))
     ExampleBook.from_conversations([first, *others, short, longer], scribe_for)

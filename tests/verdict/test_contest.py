@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claude_run.conversation.attempt import Attempt
+from claude_run.conversation.identity import PARTS, Identity
 from claude_run.verdict.contest import Side, compare, sides_within, typical
 from claude_run.verdict.rules import GateRules, Verdict
 
@@ -24,10 +25,6 @@ def attempt(case: str | None = "a", *, passed: bool | None = True, **fields: Any
     """Return an attempt of one scenario on one model, unless said otherwise."""
     model = fields.pop("model", "haiku")
     defaults: dict[str, Any] = {
-        "scenario": "refund",
-        "path": "refund.yaml",
-        "variant": None,
-        "repeat": None,
         "cost_usd": None,
         "latency_s": 1.0,
         "input_tokens": 10,
@@ -35,7 +32,18 @@ def attempt(case: str | None = "a", *, passed: bool | None = True, **fields: Any
         "output_chars": 20,
         "replies": ("ok",),
     }
-    return Attempt(case=case, passed=passed, model=model, model_label=model, **{**defaults, **fields})
+    parts = {name: fields.pop(name) for name in PARTS if name in fields}
+    identity = Identity.of(
+        **{
+            "scenario": "refund",
+            "path": "refund.yaml",
+            "case": case,
+            "model": model,
+            "model_label": model,
+            **parts,
+        }
+    )
+    return Attempt(identity=identity, passed=passed, **{**defaults, **fields})
 
 
 def side(attempts: Iterable[Attempt], name: str = "run") -> Side:

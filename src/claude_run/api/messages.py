@@ -85,11 +85,11 @@ async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: R
     try:
         await _check_content_type(response, streamed=streamed, redact=redact)
         body = await (_streamed(response, redact) if streamed else _whole(response, redact))
-        Reply.from_body(body)
+        reply = Reply.from_body(body)
     except InvalidReplyError as error:
         _fail(Failure(kind="invalid_reply", message=f"invalid reply: {error}", request_id=request_id), error)
     return Received(
-        body=body,
+        reply=reply,
         request_id=request_id,
         simulated=SIMULATOR_HEADER in response.headers,
         headers={name.lower(): value for name, value in response.headers.items()},

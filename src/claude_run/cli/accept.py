@@ -39,7 +39,7 @@ def accept(run: Path | None, world: World) -> int:
         target = baseline_path(path)
         kept = _kept(target, path, rows) if _is_selection(folder) else ()
         baseline = Baseline(
-            scenario=rows[0].scenario,
+            scenario=rows[0].identity.scenario,
             path=path,
             accepted_at=world.clock.now(),
             simulated=played.summary.simulated,
@@ -63,12 +63,11 @@ def _kept(target: Path, path: str, rows: Sequence[Attempt]) -> tuple[Attempt, ..
     """Return what a run of a selection leaves in the baseline: all that it did not play."""
     if not target.exists():
         return ()
-    played = {row.name for row in rows}
+    played = {row.identity.name_in_scenario for row in rows}
     known = read_baseline(target, scenario_path=path).attempts
-    kept = tuple(attempt for attempt in known if attempt.name not in played)
-    complain(
-        f"kept {count(len({attempt.name for attempt in kept}), 'case')} of {target} that were not played"
-    )
+    kept = tuple(attempt for attempt in known if attempt.identity.name_in_scenario not in played)
+    names = {attempt.identity.name_in_scenario for attempt in kept}
+    complain(f"kept {count(len(names), 'case')} of {target} that were not played")
     return kept
 
 
@@ -84,5 +83,5 @@ def by_file(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
     """Return the attempts of each scenario file."""
     files: dict[str, list[Attempt]] = {}
     for attempt in attempts:
-        files.setdefault(attempt.path, []).append(attempt)
+        files.setdefault(attempt.identity.path, []).append(attempt)
     return files

@@ -72,10 +72,10 @@ def _failed_new_cases(contest: Contest, pass_rates: Mapping[str, float]) -> list
 def _is_missed(attempts: Sequence[Attempt], pass_rates: Mapping[str, float]) -> bool:
     measured = [attempt for attempt in attempts if attempt.passed is not None]
     rate = CaseRate(
-        name=attempts[0].name,
+        name=attempts[0].identity.case_name,
         passed=sum(attempt.passed is True for attempt in measured),
         measured=len(measured),
         repeats=len(attempts),
-        required=pass_rates.get(attempts[0].scenario, 1.0),
+        required=pass_rates.get(attempts[0].identity.scenario, 1.0),
     )
     return bool(measured) and not rate.met

@@ -19,7 +19,8 @@ from claude_run.cli.reports import finish
 from claude_run.cli.talk import complain, say, say_json
 from claude_run.cli.terminal import Terminal
 from claude_run.conversation.events import Asked, Replied, Started
-from claude_run.conversation.exchange import SentMessage
+from claude_run.conversation.exchange import Reply, SentMessage
+from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError
 from claude_run.plan.matrix import Plan
@@ -29,7 +30,7 @@ from claude_run.record.derive import read_played
 from claude_run.record.folder import OUTPUTS, RunFolder
 from claude_run.record.recording import Recording
 from claude_run.record.redact import Redactor
-from claude_run.record.run import Planned, Run
+from claude_run.record.run import Run
 from claude_run.report.numbers import count
 from claude_run.verdict.agreement import agreement
 
@@ -64,6 +65,7 @@ def judge_eval(path: str, options: RunOptions, world: World) -> int:
 async def _grade(ready: Prepared, labels: Sequence[Labelled], world: World) -> RunFolder:
     options, now = ready.options, world.clock.now()
     earlier = {label.conversation.id: _spoken(label, now) for label in labels}
+    logs = {name: ConversationLog(events) for name, events in earlier.items()}
     async with AsyncExitStack() as stack:
         messages = await connect(options, ready.plan.conversations, stack)
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
@@ -82,7 +84,7 @@ async def _grade(ready: Prepared, labels: Sequence[Labelled], world: World) -> R
         path = options.replay or options.reuse
         job = Job(
             looks=Looks.of(ready),
-            earlier=earlier,
+            earlier=logs,
             done=frozenset(),
             recording=None if path is None else Recording.open(path),
             spent_usd=Decimal(0),
@@ -98,7 +100,6 @@ async def _grade(ready: Prepared, labels: Sequence[Labelled], world: World) -> R
 def _spoken(label: Labelled, now: str) -> tuple[Event, ...]:
     """Return the events of a conversation whose reply is already there: it costs nothing and is not sent."""
     conversation = label.conversation
-    identity = conversation.id
     sent = (SentMessage(turn=0, role="user", content=str(conversation.vars["prompt"])),)
     body: JsonObject = {
         "id": "labelled",
@@ -110,14 +111,7 @@ def _spoken(label: Labelled, now: str) -> tuple[Event, ...]:
         "usage": {"input_tokens": 0, "output_tokens": 0},
     }
     started = Started(
-        conversation_id=identity,
-        scenario=conversation.scenario,
-        path=conversation.path,
-        case=conversation.case,
-        variant=None,
-        model=conversation.model,
-        model_label=conversation.model_label,
-        repeat=None,
+        identity=conversation.identity,
         vars=conversation.vars,
         tags=(),
         system=None,
@@ -126,11 +120,11 @@ def _spoken(label: Labelled, now: str) -> tuple[Event, ...]:
         at=now,
     )
     replied = Replied(
-        conversation_id=identity,
+        conversation_id=conversation.id,
         turn=0,
-        key=identity,
+        key=conversation.id,
         n=0,
-        body=body,
+        reply=Reply.from_body(body),
         request_id=None,
         latency_s=0.0,
         cost_usd=Decimal(0),
@@ -138,7 +132,7 @@ def _spoken(label: Labelled, now: str) -> tuple[Event, ...]:
         replayed=False,
         at=now,
     )
-    return (started, Asked(conversation_id=identity, turn=0, key=identity, sent=sent), replied)
+    return (started, Asked(conversation_id=conversation.id, turn=0, key=conversation.id, sent=sent), replied)
 
 
 def _report(played: Played, labels: Sequence[Labelled], *, as_json: bool) -> None:
@@ -199,5 +193,5 @@ def _run_of(ready: Prepared, now: str) -> Run:
         pass_rates=ready.plan.pass_rates,
         prices=price_table(),
         simulated=ready.options.simulate,
-        conversations=tuple(map(Planned.of, ready.plan.conversations)),
+        conversations=tuple(each.identity for each in ready.plan.conversations),
     )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from claude_run.cli.gate import gate_run
 from claude_run.cli.planning import LOOKS
 from claude_run.record.derive import read_played
-from claude_run.record.run import Planned
 from claude_run.verdict.rational import Rate
 from claude_run.verdict.reliability import RateVerdict, judge_rate
 from claude_run.verdict.rules import Verdict
@@ -40,7 +39,8 @@ class Looks:
         sizes = {s.name: prepared.options.repeat or s.repeat for s in prepared.scenarios}
         looks: list[list[Conversation]] = [[] for _ in range(LOOKS)]
         for conversation in conversations:
-            looks[((conversation.repeat or 1) - 1) // sizes[conversation.scenario]].append(conversation)
+            identity = conversation.identity
+            looks[((identity.repeat or 1) - 1) // sizes[identity.scenario]].append(conversation)
         return cls(prepared=prepared, by_look=looks)
 
     @property
@@ -65,7 +65,7 @@ class Looks:
         open_cases = {
             rate.name for rate in played.summary.rates if _is_open(rate.passed, rate.measured, rate.required)
         }
-        return [each for each in self.by_look[look] if _case_name(each) in open_cases]
+        return [each for each in self.by_look[look] if each.identity.case_name in open_cases]
 
 
 def plan_further(
@@ -74,7 +74,7 @@ def plan_further(
     """Add conversations to the run's plan before they are played, so that a resumed run knows of them."""
     run = folder.read_run()
     known = {planned.id for planned in run.conversations}
-    added = tuple(Planned.of(each) for each in conversations if each.id not in known)
+    added = tuple(each.identity for each in conversations if each.id not in known)
     if added:
         grown = replace(run, conversations=(*run.conversations, *added), pass_rates=dict(rates))
         folder.write_json("run.json", grown.to_json())
@@ -85,8 +85,3 @@ def _is_open(passed: int, measured: int, required: float) -> bool:
         return False
     rate = Rate(passed=passed, total=measured)
     return judge_rate(rate, required, looks=LOOKS).verdict is RateVerdict.UNSURE
-
-
-def _case_name(conversation: Conversation) -> str:
-    parts = (conversation.scenario, conversation.case, conversation.variant, conversation.model_label)
-    return "/".join(part for part in parts if part)

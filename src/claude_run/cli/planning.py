@@ -164,8 +164,8 @@ def _last_failed(plan: Plan) -> Plan:
     kept = tuple(conversation for conversation in plan.conversations if conversation.id in wanted)
     if not kept:
         raise SelectionError("--last-failed: nothing of this selection failed in the latest run")
-    scenarios = {conversation.scenario for conversation in kept}
-    paths = {conversation.path for conversation in kept}
+    scenarios = {conversation.identity.scenario for conversation in kept}
+    paths = {conversation.identity.path for conversation in kept}
     return replace(
         plan,
         conversations=kept,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from claude_run.conversation.script import generated_turns
 from claude_run.errors import ExitCode
 from claude_run.play.brake import Brake, Halt
 from claude_run.play.budget import Budget
+from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.performance import Stage
 from claude_run.play.player import Player
-from claude_run.play.sender import Limits, Sender
+from claude_run.play.ports import Deadlines
+from claude_run.play.sender import Sender
 from claude_run.record.derive import read_played
 from claude_run.scenario.template import Renderer
 
@@ -30,14 +33,12 @@ if TYPE_CHECKING:
     from claude_run.cli.looks import Looks
     from claude_run.cli.options import RunOptions
     from claude_run.cli.planning import Prepared
-    from claude_run.conversation.events import Event
+    from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
     from claude_run.play.ports import Clock, Messages, Progress, Recording
     from claude_run.record.folder import RunFolder
     from claude_run.record.journal import Journal
     from claude_run.verdict.contest import Contest
-
-CONVERSATION_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Job:
     """What is to be played, with the events that it already has and what those have cost."""
 
     looks: Looks
-    earlier: Mapping[str, tuple[Event, ...]]
+    earlier: Mapping[str, ConversationLog]
     done: frozenset[str]
     recording: Recording | None
     spent_usd: Decimal
@@ -139,14 +140,16 @@ def _player(job: Job, scene: Scene, brake: Brake) -> Player:
         messages=scene.messages,
         recording=job.recording,
         prices=ListPrices(),
-        budget=Budget(options.max_cost, spent_usd=job.spent_usd),
+        budget=Budget(
+            options.max_cost, brake=brake, max_requests=options.max_requests, spent_usd=job.spent_usd
+        ),
+        pacing=AdaptivePacing(ceiling=options.concurrency, clock=clock),
         brake=brake,
         clock=clock,
         progress=scene.progress,
-        limits=Limits(
-            concurrency=options.concurrency, attempt_s=options.attempt_s, requests=options.max_requests
+        deadlines=Deadlines(
+            attempt_s=options.attempt_s, end=clock.monotonic() + (options.max_time_s or math.inf)
         ),
-        deadline=clock.monotonic() + (options.max_time_s or float("inf")),
     )
     stage = Stage(
         sender=sender,
@@ -155,7 +158,6 @@ def _player(job: Job, scene: Scene, brake: Brake) -> Player:
         brake=brake,
         clock=clock,
         progress=scene.progress,
-        conversation_s=CONVERSATION_S,
         accepted=_accepted(prepared),
     )
     return Player(stage=stage, concurrency=options.concurrency, max_failures=options.max_failures)
@@ -164,15 +166,11 @@ def _player(job: Job, scene: Scene, brake: Brake) -> Player:
 def _accepted(prepared: Prepared) -> Callable[[Conversation, int], str | None]:
     """Return what finds the accepted reply to a turn: of the same model, or of the only one accepted."""
     replies = accepted_replies(prepared.accepted) if prepared.accepted else {}
-    by_case: dict[tuple[str, str | None, str | None], list[tuple[str, ...]]] = {}
-    for (scenario, case, variant, _), texts in replies.items():
-        by_case.setdefault((scenario, case, variant), []).append(texts)
 
     def find(conversation: Conversation, turn: int) -> str | None:
-        key = (conversation.scenario, conversation.case, conversation.variant)
-        others = by_case.get(key, [])
-        only = others[0] if len(others) == 1 else ()
-        texts = replies.get((*key, conversation.model_label), only)
+        by_model = replies.get(conversation.identity.question_name, {})
+        only = next(iter(by_model.values())) if len(by_model) == 1 else ()
+        texts = by_model.get(conversation.identity.model_label, only)
         position = generated_turns(conversation.turns).index(turn)
         return texts[position] if position < len(texts) else None
 

@@ -96,7 +96,7 @@ def _job(ready: Prepared, history: History) -> Job:
     path = options.replay or options.reuse
     return Job(
         looks=Looks.of(ready),
-        earlier={name: events for name, events in history.events.items() if name not in done},
+        earlier={name: log for name, log in history.logs.items() if name not in done},
         done=done,
         recording=Recording([history] if path is None else [history, Recording.history_of(path)]),
         spent_usd=history.spent_usd(),
@@ -104,10 +104,10 @@ def _job(ready: Prepared, history: History) -> Job:
 
 
 def _has_ended(history: History, conversation: Conversation, options: RunOptions) -> bool:
-    ended = history.ended(conversation.id)
-    if ended is None:
+    log = history.logs.get(conversation.id)
+    if log is None or log.ended is None:
         return False
-    return not (options.retry_errors and ended.outcome is Outcome.ERRORED)
+    return not (options.retry_errors and log.ended.outcome is Outcome.ERRORED)
 
 
 def _changed(scenarios: Sequence[Scenario], run: Run) -> frozenset[str]:
@@ -121,7 +121,7 @@ def _changed(scenarios: Sequence[Scenario], run: Run) -> frozenset[str]:
 
 def _stale(plan: Plan, changed: frozenset[str]) -> list[Json]:
     """Return the conversations whose events count no longer, but as a recording."""
-    return [conversation.id for conversation in plan.conversations if conversation.path in changed]
+    return [conversation.id for conversation in plan.conversations if conversation.identity.path in changed]
 
 
 def _restored(options: RunOptions, run: Run, folder: RunFolder) -> RunOptions:

@@ -137,13 +137,15 @@ def _accept(change: Change, desk: Desk) -> None:
     if target.exists():
         baseline = read_baseline(target, scenario_path=change.path)
         known, simulated = baseline.attempts, baseline.simulated or simulated
-    kept = tuple(attempt for attempt in known if attempt.name != change.name)
-    shown = tuple(replace(attempt, path=change.path) for attempt in change.after)
+    kept = tuple(attempt for attempt in known if attempt.identity.name_in_scenario != change.name)
+    shown = tuple(
+        replace(attempt, identity=replace(attempt.identity, path=change.path)) for attempt in change.after
+    )
     write_baseline(
         desk.world.disk,
         target,
         Baseline(
-            scenario=first.scenario,
+            scenario=first.identity.scenario,
             path=change.path,
             accepted_at=desk.world.clock.now(),
             simulated=simulated,
@@ -192,20 +194,20 @@ def _changes(attempts: Sequence[Attempt]) -> Iterator[Change]:
         accepted = _accepted(path)
         # What could not be measured says nothing to accept.
         measured = [row for row in rows if row.passed is not None]
-        for name in dict.fromkeys(row.name for row in measured):
-            after = tuple(row for row in measured if row.name == name)
-            before = tuple(row for row in accepted if row.name == name)
-            change = Change(
-                path=path, id=f"{after[0].scenario}/{name}", name=name, before=before, after=after
-            )
+        for name in dict.fromkeys(row.identity.name_in_scenario for row in measured):
+            after = tuple(row for row in measured if row.identity.name_in_scenario == name)
+            before = tuple(row for row in accepted if row.identity.name_in_scenario == name)
+            change = Change(path=path, id=after[0].identity.case_name, name=name, before=before, after=after)
             if not before or any(change.texts()) or _score(before) != _score(after):
                 yield change
 
 
 def _stale(attempts: Sequence[Attempt]) -> Iterator[str]:
     for path, rows in by_file(attempts).items():
-        played = {row.name for row in rows}
-        yield from sorted({f"{row.scenario}/{row.name}" for row in _accepted(path) if row.name not in played})
+        played = {row.identity.name_in_scenario for row in rows}
+        yield from sorted(
+            {row.identity.case_name for row in _accepted(path) if row.identity.name_in_scenario not in played}
+        )
 
 
 def _accepted(path: str) -> tuple[Attempt, ...]:

@@ -20,7 +20,7 @@ from claude_run.plan.prices import price_table
 from claude_run.record.folder import RunFolder
 from claude_run.record.recording import Recording
 from claude_run.record.redact import Redactor
-from claude_run.record.run import Planned, Run
+from claude_run.record.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,5 +89,5 @@ def _run_of(ready: Prepared, conversations: Sequence[Conversation], *, created_a
         pass_rates=plan.pass_rates,
         prices=price_table(),
         simulated=options.simulate,
-        conversations=tuple(map(Planned.of, conversations)),
+        conversations=tuple(each.identity for each in conversations),
     )

@@ -49,18 +49,21 @@ def side_of_accepted(scenarios: Mapping[str, str]) -> Side:
     return _of_files({name: file for name, file in files.items() if file.is_file()}, scenarios)
 
 
-def accepted_replies(side: Side) -> Mapping[tuple[str, str | None, str | None, str], tuple[str, ...]]:
-    """Return the accepted replies by scenario, case, variant and model label."""
-    rows: dict[tuple[str, str | None, str | None, str], list[Attempt]] = {}
+def accepted_replies(side: Side) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Return the accepted replies by what was asked (`Identity.question_name`), then by model label."""
+    rows: dict[str, dict[str, list[Attempt]]] = {}
     for attempt in side.attempts:
-        key = (attempt.scenario, attempt.case, attempt.variant, attempt.model_label)
-        rows.setdefault(key, []).append(attempt)
-    return {key: shown.replies for key, each in rows.items() if (shown := typical(each, passed=True))}
+        asked = rows.setdefault(attempt.identity.question_name, {})
+        asked.setdefault(attempt.identity.model_label, []).append(attempt)
+    return {
+        name: {label: shown.replies for label, each in asked.items() if (shown := typical(each, passed=True))}
+        for name, asked in rows.items()
+    }
 
 
 def scenarios_of(conversations: Iterable[Conversation]) -> Mapping[str, str]:
     """Return the file of each scenario by its name."""
-    return {conversation.scenario: conversation.path for conversation in conversations}
+    return {conversation.identity.scenario: conversation.identity.path for conversation in conversations}
 
 
 def _of_files(files: Mapping[str, Path], scenarios: Mapping[str, str]) -> Side:
@@ -68,9 +71,9 @@ def _of_files(files: Mapping[str, Path], scenarios: Mapping[str, str]) -> Side:
         attempt
         for name, file in files.items()
         for attempt in read_baseline(file, scenario_path=scenarios[name]).attempts
-        if attempt.scenario == name
+        if attempt.identity.scenario == name
     ]
-    known = {attempt.scenario for attempt in attempts}
+    known = {attempt.identity.scenario for attempt in attempts}
     unknown = next((name for name in files if name not in known), None)
     if unknown is not None:
         raise InputError(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
+    from claude_run.conversation.identity import Identity
     from claude_run.conversation.results import CheckResult
     from claude_run.conversation.transcript import Transcript
 
@@ -24,13 +25,7 @@ class Attempt:
     `failures` what the failed checks said.
     """
 
-    scenario: str
-    path: str
-    case: str | None
-    variant: str | None
-    model: str
-    model_label: str
-    repeat: int | None
+    identity: Identity
     passed: bool | None
     cost_usd: Decimal | None
     latency_s: float | None
@@ -43,16 +38,10 @@ class Attempt:
     @classmethod
     def of(cls, transcript: Transcript) -> Attempt:
         """Take from a transcript what comparisons need."""
-        started, usage = transcript.started, transcript.usage
+        usage = transcript.usage
         answered = [turn for turn in transcript.turns if turn.exchanges]
         return cls(
-            scenario=started.scenario,
-            path=started.path,
-            case=started.case,
-            variant=started.variant,
-            model=started.model,
-            model_label=started.model_label,
-            repeat=started.repeat,
+            identity=transcript.started.identity,
             passed=_passed(transcript.outcome),
             cost_usd=transcript.cost_usd,
             latency_s=sum(turn.latency_s for turn in answered) if answered else None,
@@ -63,11 +52,6 @@ class Attempt:
             failures=tuple(_failures(transcript)),
         )
 
-    @property
-    def name(self) -> str:
-        """What identifies it among the attempts of a scenario, but for the repeat."""
-        return "/".join(part for part in (self.case, self.variant, self.model_label) if part)
-
 
 def _passed(outcome: Outcome) -> bool | None:
     if outcome in {Outcome.PASSED, Outcome.FAILED}:
@@ -77,7 +61,7 @@ def _passed(outcome: Outcome) -> bool | None:
 
 def _failures(transcript: Transcript) -> Iterator[str]:
     for turn in transcript.turns:
-        yield from (f"turn {turn.index}: {message}" for message in _failed(turn.checks))
+        yield from (f"turn {turn.number}: {message}" for message in _failed(turn.checks))
     yield from _failed(transcript.checks)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from claude_run.conversation.exchange import Failure, SentMessage
+    from claude_run.conversation.exchange import Failure, Reply, SentMessage
+    from claude_run.conversation.identity import Identity
     from claude_run.conversation.results import CheckResult, Outcome
     from claude_run.scenario.model import Json, JsonObject
 
@@ -17,20 +18,17 @@ if TYPE_CHECKING:
 class Started:
     """A conversation begins. `roles` are the roles of its scripted turns; `system` is as sent."""
 
-    conversation_id: str
-    scenario: str
-    path: str
-    case: str | None
-    variant: str | None
-    model: str
-    model_label: str
-    repeat: int | None
+    identity: Identity
     vars: JsonObject
     tags: tuple[str, ...]
     system: Json
     params: JsonObject
     roles: tuple[str, ...]
     at: str
+
+    @property
+    def conversation_id(self) -> str:
+        return self.identity.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +59,13 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replied:
-    """A whole reply arrived: the raw body, and what was seen around it."""
+    """A whole reply arrived, with what was seen around it; it was parsed once, where it came in."""
 
     conversation_id: str
     turn: int
     key: str
     n: int
-    body: JsonObject
+    reply: Reply
     request_id: str | None
     latency_s: float
     cost_usd: Decimal | None

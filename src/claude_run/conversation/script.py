@@ -10,12 +10,12 @@ from claude_run.scenario.model import EMPTY, AssistantTurn, UserTurn
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from claude_run.conversation.identity import Identity
     from claude_run.scenario.model import (
         CacheMode,
         Content,
         Expectation,
         Graders,
-        Json,
         JsonObject,
         Position,
         Save,
@@ -28,19 +28,11 @@ if TYPE_CHECKING:
 class Conversation:
     """scenario x case x variant x model x repeat, with everything that it needs to be played.
 
-    `id` joins the parts that the scenario uses with `/`; `repeat` counts from 1 and is None where each
-    conversation is played once. `params` are all request parameters but `model`, `system` and `messages`.
+    `params` are all request parameters but `model`, `system` and `messages`.
     """
 
-    id: str
-    scenario: str
-    path: str
+    identity: Identity
     position: Position
-    case: str | None = None
-    variant: str | None = None
-    model: str
-    model_label: str
-    repeat: int | None = None
     vars: JsonObject = EMPTY
     tags: tuple[str, ...] = ()
     system: Content | None = None
@@ -51,9 +43,12 @@ class Conversation:
     judge: Graders | None = None
 
     @property
-    def identity(self) -> Sequence[Json]:
-        """What makes the request of this conversation its own; a single play is repeat 1 of any number."""
-        return (self.scenario, self.case, self.variant, self.model_label, self.repeat or 1)
+    def id(self) -> str:
+        return self.identity.id
+
+    @property
+    def model(self) -> str:
+        return self.identity.model
 
 
 class Scribe(Protocol):
@@ -64,6 +59,11 @@ class Scribe(Protocol):
 
     def extract(self, save: Save, text: str) -> str | None:
         """Return what the pattern finds in the text, or None."""
+
+
+def turn_number(index: int) -> int:
+    """Return what people and files call the turn with this index, which counts from 0: they count from 1."""
+    return index + 1
 
 
 def generated_turns(turns: Sequence[Turn]) -> tuple[int, ...]:

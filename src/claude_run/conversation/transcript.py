@@ -1,22 +1,20 @@
-"""A conversation with its exchanges, checks, usage totals and outcome, folded from its events."""
+"""A conversation with its exchanges, checks, usage totals and outcome, as a reader sees it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
-from claude_run.conversation.exchange import Exchange, Reply
-from claude_run.conversation.results import Outcome
+from claude_run.conversation.script import turn_number
 from claude_run.conversation.usage import Usage, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from claude_run.conversation.events import Event
-    from claude_run.conversation.exchange import SentMessage
-    from claude_run.conversation.results import CheckResult
+    from claude_run.conversation.events import Started
+    from claude_run.conversation.exchange import Exchange, Reply
+    from claude_run.conversation.results import CheckResult, Outcome
     from claude_run.scenario.model import Json
 
 NOT_ENDED = "the run ended before this conversation did"
@@ -26,7 +24,8 @@ NOT_ENDED = "the run ended before this conversation did"
 class TurnRecord:
     """One turn of the script as it went: `content` is None where it was never sent.
 
-    `index` counts from 1, as a reader counts. `exchanges` are the answered requests of a generated turn.
+    `index` counts from 0, `number` from 1. `exchanges` are the answered requests of a generated turn, and
+    `content` is what the first request of the turn sent.
     """
 
     index: int
@@ -35,6 +34,11 @@ class TurnRecord:
     sent: bool
     exchanges: tuple[Exchange, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """What a reader calls the turn."""
+        return turn_number(self.index)
 
     @property
     def reply(self) -> Reply | None:
@@ -117,98 +121,3 @@ def total_cost(costs: Iterable[Decimal | None]) -> Decimal | None:
             return None
         result += cost
     return result
-
-
-def exchanges_of(events: Iterable[Event], *, judged: bool = False) -> tuple[Exchange, ...]:
-    """Return the answered requests of a conversation, in order; with `judged` those to its judges instead."""
-    events = tuple(events)
-    judges = {event.key for event in events if isinstance(event, Asked) and event.judge is not None}
-    return tuple(exchange for exchange in _answered(events) if (exchange.key in judges) is judged)
-
-
-def _answered(events: Iterable[Event]) -> tuple[Exchange, ...]:
-    sent: dict[str, tuple[SentMessage, ...]] = {}
-    attempts: dict[str, int] = {}
-    exchanges: dict[str, Exchange] = {}
-    for event in events:
-        if isinstance(event, Asked):
-            sent.setdefault(event.key, event.sent)
-        elif isinstance(event, Attempted):
-            attempts[event.key] = attempts.get(event.key, 0) + 1
-        elif isinstance(event, Replied):
-            exchanges.setdefault(event.key, _exchange(event, sent.get(event.key, ())))
-    return tuple(replace(e, attempts=attempts.get(e.key, 0)) for e in exchanges.values())
-
-
-def fold(events: Sequence[Event]) -> Transcript:
-    """Make the transcript of one conversation from its events, the first of which is `Started`.
-
-    Unless the last of them is `Ended` the conversation was cut off and counts as skipped: it can be resumed.
-    """
-    started = next(event for event in events if isinstance(event, Started))
-    ended = events[-1] if isinstance(events[-1], Ended) else None
-    exchanges = exchanges_of(events)
-    turn_checks = dict(ended.turn_checks) if ended else {}
-    sent = {message.turn: message for message in _sent_messages(events)}
-    turns = tuple(
-        TurnRecord(
-            index=index + 1,
-            role=role,
-            content=sent[index].content if index in sent else None,
-            sent=index in sent,
-            exchanges=tuple(exchange for exchange in exchanges if exchange.turn == index),
-            checks=turn_checks.get(index, ()),
-        )
-        for index, role in enumerate(started.roles)
-    )
-    transcript = Transcript(
-        started=started,
-        turns=turns,
-        outcome=Outcome.SKIPPED,
-        error=NOT_ENDED,
-        judgements=exchanges_of(events, judged=True),
-        uncertain_usd=uncertain_usd(events),
-    )
-    if ended is None:
-        return transcript
-    return replace(
-        transcript,
-        checks=ended.checks,
-        outcome=ended.outcome,
-        error=ended.error,
-        error_turn=None if ended.error_turn is None else ended.error_turn + 1,
-        warnings=ended.warnings,
-        duration_s=ended.duration_s,
-    )
-
-
-def uncertain_usd(events: Iterable[Event]) -> Decimal:
-    """Sum the worst case of the attempts that were answered neither by a reply nor by a sure refusal."""
-    open_attempts: dict[tuple[str, int], Decimal] = {}
-    for event in events:
-        if isinstance(event, Attempted):
-            open_attempts[event.key, event.n] = event.worst_cost_usd or Decimal(0)
-        elif isinstance(event, Replied) or (isinstance(event, Failed) and event.failure.paid == "no"):
-            open_attempts.pop((event.key, event.n), None)
-    return sum(open_attempts.values(), Decimal(0))
-
-
-def _sent_messages(events: Iterable[Event]) -> Iterable[SentMessage]:
-    for event in events:
-        if isinstance(event, Asked) and event.judge is None:
-            yield from event.sent
-
-
-def _exchange(event: Replied, sent: tuple[SentMessage, ...]) -> Exchange:
-    return Exchange(
-        turn=event.turn,
-        key=event.key,
-        sent=sent,
-        reply=Reply.from_body(event.body),
-        latency_s=event.latency_s,
-        request_id=event.request_id,
-        cost_usd=event.cost_usd,
-        simulated=event.simulated,
-        replayed=event.replayed,
-        received_at=event.at,
-    )

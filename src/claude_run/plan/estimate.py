@@ -67,11 +67,11 @@ def estimate(plan: Plan, scribe_for: Callable[[Conversation], Scribe]) -> Estima
 
     The sum is never below the worst costs that `worst_cost_after` gives while the plan is really played.
     """
-    played: dict[tuple[str | None, ...], tuple[int, Decimal | None]] = {}
+    played: dict[str, tuple[int, Decimal | None]] = {}
     parts: dict[str, list[tuple[int, Decimal | None]]] = {}
     for conversation in plan.conversations:
         # Repeats are alike but for their number.
-        key = (conversation.scenario, conversation.case, conversation.variant, conversation.model_label)
+        key = conversation.identity.case_name
         if key not in played:
             played[key] = _play(conversation, scribe_for(conversation))
         parts.setdefault(conversation.model, []).append(played[key])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.script import Conversation
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.filters import check_shard, has_tag, parse_expression, take_shard
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from claude_run.plan.filters import Shard
-    from claude_run.scenario.model import Scenario, Variant
+    from claude_run.scenario.model import Scenario
 
 MAX_CONVERSATIONS = 100_000
 """The largest matrix that is planned, before any filter."""
@@ -75,7 +76,7 @@ def expand(
         )
     ]
     conversations = _select(everything, selection)
-    played = {conversation.scenario for conversation in conversations}
+    played = {conversation.identity.scenario for conversation in conversations}
     return Plan(
         conversations=tuple(conversations),
         pass_rates={scenario.name: scenario.pass_rate for scenario in scenarios if scenario.name in played},
@@ -159,37 +160,35 @@ def _conversations(
     for case in scenario.cases:
         for variant in scenario.variants:
             for choice in models:
-                once = replace(
-                    _conversation(scenario, variant, choice=choice, case=case.id),
+                once = Conversation(
+                    identity=Identity.of(
+                        scenario=scenario.name,
+                        path=scenario.path,
+                        case=case.id,
+                        variant=variant.id,
+                        model=choice.id,
+                        model_label=choice.label,
+                    ),
+                    position=scenario.position,
                     vars={**scenario.vars, **case.vars, **overrides},
+                    tags=scenario.tags,
+                    system=variant.system if variant.overrides_system else scenario.system,
+                    params={
+                        "max_tokens": DEFAULT_MAX_TOKENS,
+                        **scenario.params,
+                        **variant.params,
+                        **choice.params,
+                    },
+                    cache=scenario.cache,
+                    turns=scenario.turns,
+                    expect=scenario.expect,
+                    judge=scenario.judge,
                 )
                 if repeats == 1:
                     yield once
                 else:
-                    yield from (replace(once, id=f"{once.id}/{n}", repeat=n) for n in range(1, repeats + 1))
-
-
-def _conversation(
-    scenario: Scenario, variant: Variant, *, choice: ModelChoice, case: str | None
-) -> Conversation:
-    parts = (scenario.name, case, variant.id, choice.label)
-    return Conversation(
-        id="/".join(part for part in parts if part is not None),
-        scenario=scenario.name,
-        path=scenario.path,
-        position=scenario.position,
-        case=case,
-        variant=variant.id,
-        model=choice.id,
-        model_label=choice.label,
-        tags=scenario.tags,
-        system=variant.system if variant.overrides_system else scenario.system,
-        params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},
-        cache=scenario.cache,
-        turns=scenario.turns,
-        expect=scenario.expect,
-        judge=scenario.judge,
-    )
+                    numbers = range(1, repeats + 1)
+                    yield from (replace(once, identity=once.identity.repeated(number)) for number in numbers)
 
 
 def _select(everything: Sequence[Conversation], selection: Selection) -> Sequence[Conversation]:

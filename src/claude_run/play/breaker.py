@@ -20,7 +20,7 @@ _YEAR_S = 365 * 86_400.0
 class Breaker:
     """Counts the requests to each model that were given up in a row, though each might have succeeded."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int = 10) -> None:
         self._limit = limit
         self._in_a_row: dict[str, int] = {}
 

@@ -1,51 +1,100 @@
-"""The cap on what a run may cost, checked before every send against the worst that is under way."""
+"""What a run may cost and how often it may send, held before every send against the worst under way."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from claude_run.errors import ExitCode
+from claude_run.play.brake import Halt
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from claude_run.play.brake import Brake
+
+
+@dataclass(slots=True, kw_only=True)
+class Reservation:
+    """The worst case of one attempt, set aside; the sender says what was paid, None where nobody knows."""
+
+    worst_usd: Decimal | None
+    paid_usd: Decimal | None = None
 
 
 class Budget:
     """Money in US dollars: spent for sure, possibly spent, and reserved for what is under way.
 
     A request is let out only while spent + uncertain + reserved + its own worst case stay within the cap.
-    All calls come from one event loop and none of them waits, so that no two sends can pass together.
+    All calls come from one event loop and nothing waits between looking and reserving, so that no two sends
+    can pass together. Where the cap, or `max_requests`, allows no further request the brake is pulled.
     """
 
-    def __init__(self, cap_usd: Decimal | None, *, spent_usd: Decimal = Decimal(0)) -> None:
+    def __init__(
+        self,
+        cap_usd: Decimal | None,
+        *,
+        brake: Brake,
+        max_requests: int | None = None,
+        spent_usd: Decimal = Decimal(0),
+    ) -> None:
         self.cap_usd = cap_usd
         self.spent_usd = spent_usd
+        self._brake = brake
+        self._max_requests = max_requests
+        self._requests = 0
         self._reserved = Decimal(0)
+        self._settled = asyncio.Condition()
 
-    def reserve(self, worst_usd: Decimal | None) -> bool:
-        """Set the worst case of one request aside; False when the cap does not allow it.
+    @asynccontextmanager
+    async def reserved(self, worst_usd: Decimal | None) -> AsyncIterator[Reservation]:
+        """Set the worst case of one attempt aside while the block runs; HaltedError when it is not let out.
 
-        With a cap, a request of unknown price is never let out.
+        Afterwards it counts as what was paid; where that is unknown, as its worst case.
         """
+        await self._reserve(worst_usd)
+        reservation = Reservation(worst_usd=worst_usd)
+        try:
+            yield reservation
+        finally:
+            async with self._settled:
+                if self.cap_usd is not None and worst_usd is not None:
+                    paid = reservation.paid_usd
+                    self._reserved -= worst_usd
+                    self.spent_usd += worst_usd if paid is None else paid
+                self._settled.notify_all()
+
+    async def _reserve(self, worst_usd: Decimal | None) -> None:
+        async with self._settled:
+            self._brake.check()
+            while not self._fits(worst_usd):
+                # What is under way may turn out cheaper than its worst case: wait for it before giving up.
+                if self._reserved == 0:
+                    self._brake.pull(Halt(code=ExitCode.CAPPED, reason=self._refusal(worst_usd)))
+                    self._brake.check()
+                await self._settled.wait()
+                self._brake.check()
+            if self._max_requests is not None and self._requests >= self._max_requests:
+                reason = f"stopped by --max-requests {self._max_requests}"
+                self._brake.pull(Halt(code=ExitCode.CAPPED, reason=reason))
+                self._brake.check()
+            self._requests += 1
+            if self.cap_usd is not None and worst_usd is not None:
+                self._reserved += worst_usd
+
+    def _fits(self, worst_usd: Decimal | None) -> bool:
+        """Return whether the cap allows it. With a cap, a request of unknown price is never let out."""
         if self.cap_usd is None:
             return True
-        if worst_usd is None or self.spent_usd + self._reserved + worst_usd > self.cap_usd:
-            return False
-        self._reserved += worst_usd
-        return True
+        return worst_usd is not None and self.spent_usd + self._reserved + worst_usd <= self.cap_usd
 
-    @property
-    def idle(self) -> bool:
-        """Tell whether nothing is under way that could turn out cheaper than its worst case."""
-        return self._reserved == 0
-
-    def refusal(self, worst_usd: Decimal | None) -> str:
-        """Say why a request is not let out."""
+    def _refusal(self, worst_usd: Decimal | None) -> str:
         if worst_usd is None:
             return f"a model without a known price cannot be held to --max-cost {self.cap_usd}"
         return (
             f"stopped by --max-cost {self.cap_usd}: {self.spent_usd:.4f} USD are spent,"
             f" and the next request may cost up to {worst_usd:.4f}"
         )
-
-    def settle(self, worst_usd: Decimal | None, paid_usd: Decimal | None) -> None:
-        """Turn a reservation into what was paid; None means unknown, and counts as the worst case."""
-        if self.cap_usd is None or worst_usd is None:
-            return
-        self._reserved -= worst_usd
-        self.spent_usd += worst_usd if paid_usd is None else paid_usd

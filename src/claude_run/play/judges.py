@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from claude_run.checks.judge_check import NAME
 from claude_run.checks.judge_question import Manner, Question, Ruling, Talk, digest, gradings, rule
 from claude_run.conversation.exchange import SentMessage
+from claude_run.conversation.script import turn_number
 from claude_run.conversation.steps import Send
-from claude_run.conversation.transcript import exchanges_of
 from claude_run.errors import ClaudeRunError
 from claude_run.play.ports import RequestFailedError
 from claude_run.scenario.model import UserTurn
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Reply
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript, TurnRecord
-    from claude_run.play.sender import Log, Sender
+    from claude_run.play.sender import JournalledLog, Sender
     from claude_run.scenario.model import Expectation, Json
 
 NO_JUDGE = "no judge is named: write `judge: {model: ...}` in the scenario, or pass --judge-model"
@@ -40,7 +40,7 @@ class Judges:
     conversation: Conversation
     registry: Registry
     sender: Sender
-    log: Log
+    log: JournalledLog
     render: Callable[[str], str]
     accepted: Callable[[Conversation, int], str | None]
     deadline: float
@@ -107,12 +107,11 @@ class Judges:
     async def _answer(self, grading: Grading, index: int) -> Reply:
         sent = (SentMessage(turn=index, role="user", content=grading.content),)
         step = Send(turn=index, request=grading.request, sent=sent)
-        label = f"{grading.label}:turn-{index + 1}"
-        key = await self.sender.ask(
+        label = f"{grading.label}:turn-{turn_number(index)}"
+        exchange = await self.sender.ask(
             self.conversation, step, log=self.log, deadline=self.deadline, judge=label
         )
-        exchanges = exchanges_of(self.log.events, judged=True)
-        return next(exchange.reply for exchange in exchanges if exchange.key == key)
+        return exchange.reply
 
 
 def _messages(turns: Sequence[TurnRecord], judged: int) -> Sequence[Json]:

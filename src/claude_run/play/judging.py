@@ -132,7 +132,7 @@ def _warnings(conversation: Conversation, turns: Iterable[TurnRecord]) -> Iterab
     for record in turns:
         if record.reply is not None and record.reply.stop_reason == "max_tokens":
             limit = conversation.params.get("max_tokens")
-            yield f"turn {record.index}: the reply was cut off at max_tokens ({limit})"
+            yield f"turn {record.number}: the reply was cut off at max_tokens ({limit})"
 
 
 def _explains_the_end(expectations: Iterable[Expectation]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.checks.judge_check import NAME
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.script import Conversation
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
 from claude_run.scenario.model import Expectation, Graders, Position, Text, UserTurn
@@ -105,13 +106,15 @@ def _labelled(
     prompt = Text(source="{{ prompt }}", position=position)
     return Labelled(
         conversation=Conversation(
-            id=f"judge-eval/{name}",
-            scenario="judge-eval",
-            path=position.path,
+            identity=Identity(
+                id=f"judge-eval/{name}",
+                scenario="judge-eval",
+                path=position.path,
+                case=name,
+                model=judges[0],
+                model_label=judges[0],
+            ),
             position=position,
-            case=name,
-            model=judges[0],
-            model_label=judges[0],
             vars={"prompt": str(value.get("prompt", "")), "criterion": str(value[manner])},
             params={"max_tokens": 1},
             cache="off",

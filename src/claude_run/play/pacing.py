@@ -20,11 +20,39 @@ _REMAINING = "anthropic-ratelimit-requests-remaining"
 _RESET = "anthropic-ratelimit-requests-reset"
 
 
-class Lane:
-    """The requests to one model. `ceiling` is what the user allows; the lane finds what the API allows."""
+class AdaptivePacing:
+    """The pacing of a live run; satisfies `play.ports.Pacing`.
 
-    def __init__(self, model: str, *, ceiling: int, clock: Clock) -> None:
-        self.model = model
+    At most `ceiling` requests are under way, over all models; for each model as many as its replies allow.
+    """
+
+    def __init__(self, *, ceiling: int, clock: Clock) -> None:
+        self._ceiling = ceiling
+        self._clock = clock
+        self._in_flight = asyncio.Semaphore(ceiling)
+        self._pacers: dict[str, ModelPacer] = {}
+
+    @asynccontextmanager
+    async def slot(self, model: str) -> AsyncIterator[None]:
+        async with self._pacer(model).slot(), self._in_flight:
+            yield
+
+    def replied(self, model: str, headers: Mapping[str, str]) -> None:
+        self._pacer(model).replied(headers)
+
+    def throttled(self, model: str, seconds: float) -> None:
+        self._pacer(model).throttled(seconds)
+
+    def _pacer(self, model: str) -> ModelPacer:
+        if model not in self._pacers:
+            self._pacers[model] = ModelPacer(ceiling=self._ceiling, clock=self._clock)
+        return self._pacers[model]
+
+
+class ModelPacer:
+    """The requests to one model. `ceiling` is what the user allows; the pacer finds what the API allows."""
+
+    def __init__(self, *, ceiling: int, clock: Clock) -> None:
         self.limit = min(START, ceiling)
         self._ceiling = ceiling
         self._clock = clock
@@ -37,7 +65,7 @@ class Lane:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold one place in the lane; waits for a free one and for the end of a pause."""
+        """Hold one place; waits for a free one and for the end of a pause."""
         async with self._freed:
             await self._freed.wait_for(lambda: self._active < self.limit)
             self._active += 1

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.events import Ended, Started
 from claude_run.conversation.steps import Finish, next_step, role_of, saved_values, system_blocks
-from claude_run.conversation.transcript import exchanges_of, fold
 from claude_run.play.judges import Judges
 from claude_run.play.judging import End, judge
 from claude_run.play.ports import RequestFailedError
-from claude_run.play.sender import Log
+from claude_run.play.sender import JournalledLog
 from claude_run.scenario.template import Renderer, RenderError
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from claude_run.checks.judge_question import Ruling
     from claude_run.checks.registry import Registry
-    from claude_run.conversation.events import Event
+    from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript
     from claude_run.play.brake import Brake
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 class Stage:
     """What all conversations of a run work with.
 
-    One of them may take `conversation_s` seconds; `accepted` gives the baseline's reply to one of its turns.
+    `accepted` gives the baseline's reply to one of the turns of a conversation.
     """
 
     sender: Sender
@@ -41,41 +40,42 @@ class Stage:
     brake: Brake
     clock: Clock
     progress: Progress
-    conversation_s: float
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
 
 
 class Performance:
-    """One conversation, from its next unsent turn to its end. `earlier` are the events it already has."""
+    """One conversation, from its next unsent turn to its end. `earlier` is what it has already."""
 
-    def __init__(self, stage: Stage, conversation: Conversation, earlier: tuple[Event, ...]) -> None:
+    def __init__(self, stage: Stage, conversation: Conversation, earlier: ConversationLog | None) -> None:
         self._stage = stage
         self._conversation = conversation
         self._renderer = Renderer(conversation.vars)
-        self._log = Log(stage.recorder, earlier)
+        self._log = JournalledLog(stage.recorder, earlier)
         self._begin = stage.clock.monotonic()
-        self._deadline = self._begin + stage.conversation_s
+        self._deadline = self._begin + stage.sender.deadlines.conversation_s
 
     async def play(self) -> Transcript:
         """Play and judge it; HaltedError when the run is stopped first."""
         end = await self._play_turns()
-        saved = saved_values(self._conversation, exchanges_of(self._log.events), self._renderer)
-        rulings = await self._judges(saved).rulings(fold(self._log.events)) if end.problem is None else {}
+        saved = saved_values(self._conversation, self._log.known.exchanges, self._renderer)
+        rulings = (
+            await self._judges(saved).rulings(self._log.known.transcript()) if end.problem is None else {}
+        )
         self._log.append(self._ended(end, saved, rulings))
         await self._log.synced()
-        return fold(self._log.events)
+        return self._log.known.transcript()
 
     async def _play_turns(self) -> End:
         while True:
             try:
-                step = next_step(self._conversation, exchanges_of(self._log.events), self._renderer)
+                step = next_step(self._conversation, self._log.known.exchanges, self._renderer)
             except RenderError as error:
-                if not self._log.events:
+                if self._log.known.started is None:
                     self._log.append(self._started(system=None))
                 return End(problem=str(error))
             if isinstance(step, Finish):
                 return End(stop=step.stop)
-            if not self._log.events:
+            if self._log.known.started is None:
                 system = system_blocks(self._conversation, self._renderer) or None
                 self._log.append(self._started(system))
             try:
@@ -86,14 +86,7 @@ class Performance:
     def _started(self, system: Json) -> Started:
         conversation = self._conversation
         return Started(
-            conversation_id=conversation.id,
-            scenario=conversation.scenario,
-            path=conversation.path,
-            case=conversation.case,
-            variant=conversation.variant,
-            model=conversation.model,
-            model_label=conversation.model_label,
-            repeat=conversation.repeat,
+            identity=conversation.identity,
             vars=conversation.vars,
             tags=conversation.tags,
             system=system,
@@ -119,7 +112,7 @@ class Performance:
         conversation = self._conversation
         judgement = judge(
             conversation,
-            fold(self._log.events),
+            self._log.known.transcript(),
             end=end,
             rulings=rulings,
             evaluate=lambda expectation, subject: self._stage.registry.evaluate(

@@ -14,7 +14,7 @@ from claude_run.play.performance import Performance
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from claude_run.conversation.events import Event
+    from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript
     from claude_run.play.brake import Brake
@@ -32,11 +32,11 @@ class Player:
     _failures: int = 0
 
     async def play(
-        self, conversations: Sequence[Conversation], earlier: Mapping[str, tuple[Event, ...]]
+        self, conversations: Sequence[Conversation], earlier: Mapping[str, ConversationLog]
     ) -> Halt | None:
         """Play them all; return why the run ended early, or None.
 
-        `earlier` holds the events that a resumed run already has, by conversation id. An error of storage,
+        `earlier` holds what a resumed run already has, by conversation id. An error of storage,
         or a bug, ends everything at once and is raised.
         """
         self.stage.progress.begin(len(conversations))
@@ -81,13 +81,11 @@ class Player:
         finally:
             await _cancel({*sending, *ends})
 
-    async def _work(self, queue: Iterable[Conversation], earlier: Mapping[str, tuple[Event, ...]]) -> None:
+    async def _work(self, queue: Iterable[Conversation], earlier: Mapping[str, ConversationLog]) -> None:
         for conversation in queue:
             try:
                 self.stage.brake.check()
-                transcript = await Performance(
-                    self.stage, conversation, earlier.get(conversation.id, ())
-                ).play()
+                transcript = await Performance(self.stage, conversation, earlier.get(conversation.id)).play()
             except HaltedError:
                 return
             self.stage.progress.finished(transcript)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.errors import MeasureError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+    from decimal import Decimal
     from typing import TypeVar
 
-    from claude_run.conversation.events import Event, Replied
-    from claude_run.conversation.exchange import Failure, Request
+    from claude_run.conversation.events import Event
+    from claude_run.conversation.exchange import Exchange, Failure, Reply, Request
+    from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
     from claude_run.scenario.model import JsonObject
 
@@ -29,12 +33,21 @@ class RequestFailedError(MeasureError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A whole reply as it came: the raw JSON body, and the headers that pacing reads (lower case names)."""
+    """A whole reply, parsed once, and the headers that pacing reads (lower case names)."""
 
-    body: JsonObject
+    reply: Reply
     request_id: str | None = None
     simulated: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """How long things may take, in seconds of wall-clock time, and the moment when the run must be over."""
+
+    attempt_s: float = 600.0
+    conversation_s: float = 3600.0
+    end: float = math.inf
 
 
 class Messages(Protocol):
@@ -42,6 +55,29 @@ class Messages(Protocol):
 
     async def send(self, request: Request) -> Received:
         """Send once, without retries; RequestFailedError when no whole message comes back."""
+
+
+class Pacing(Protocol):
+    """When a request may go out: playing live, in a batch or on a cluster, each in its own way."""
+
+    def slot(self, model: str) -> AbstractAsyncContextManager[None]:
+        """Hold a place among the requests to a model that are under way; waits until there is one."""
+
+    def replied(self, model: str, headers: Mapping[str, str]) -> None:
+        """Note a reply, and what its headers say of the limits."""
+
+    def throttled(self, model: str, seconds: float) -> None:
+        """Note that the API asks for fewer requests, and for a pause."""
+
+
+class Prices(Protocol):
+    """What requests may cost and replies did cost, in US dollars; None where the model has no known price."""
+
+    def worst(self, step: Send, exchanges: Sequence[Exchange]) -> Decimal | None:
+        """Return an upper bound for one attempt at the next step after these exchanges."""
+
+    def paid(self, request: Request, body: JsonObject) -> Decimal | None:
+        """Return the price of a reply by its own usage."""
 
 
 class Recorder(Protocol):
@@ -57,7 +93,7 @@ class Recorder(Protocol):
 class Recording(Protocol):
     """Replies of an earlier run."""
 
-    def find(self, key: str) -> Replied | None:
+    def find(self, key: str) -> Exchange | None:
         """Return the recorded reply to the request with this key."""
 
     def explain(self, request: Request, conversation_id: str) -> str:

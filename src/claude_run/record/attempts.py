@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.attempt import Attempt
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
 from claude_run.record.derive import read_played
 from claude_run.record.plain_json import read_json
@@ -48,13 +49,7 @@ def _attempt(line: Mapping[str, Any]) -> Attempt:
     usage, outcome = line["usage"], line["outcome"]
     prompt = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
     return Attempt(
-        scenario=line["scenario"],
-        path=line["path"],
-        case=line["case"],
-        variant=line["variant"],
-        model=line["model"],
-        model_label=line["model_label"],
-        repeat=line["repeat"],
+        identity=Identity.from_parts(line, name=line["conversation_id"]),
         passed={Outcome.PASSED: True, Outcome.FAILED: False}.get(outcome),
         cost_usd=None if line["cost_usd"] is None else Decimal(str(line["cost_usd"])),
         latency_s=sum(turn["latency_s"] for turn in answered) if answered else None,

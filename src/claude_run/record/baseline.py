@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.attempt import Attempt
+from claude_run.conversation.identity import Identity
 from claude_run.errors import InputError
 from claude_run.record.codec import money
 from claude_run.record.disk import replace_file
@@ -72,7 +73,7 @@ def write_baseline(disk: Disk, path: Path, baseline: Baseline) -> None:
 def _to_json(baseline: Baseline) -> JsonObject:
     by_name: dict[str, list[Attempt]] = {}
     for attempt in baseline.attempts:
-        by_name.setdefault(attempt.name, []).append(attempt)
+        by_name.setdefault(attempt.identity.name_in_scenario, []).append(attempt)
     return {
         "schema_version": SCHEMA_VERSION,
         "scenario": baseline.scenario,
@@ -83,13 +84,13 @@ def _to_json(baseline: Baseline) -> JsonObject:
 
 
 def _conversation(attempts: Sequence[Attempt]) -> JsonObject:
-    first = attempts[0]
-    shown = next((attempt for attempt in attempts if attempt.passed), first)
+    identity = attempts[0].identity
+    shown = next((attempt for attempt in attempts if attempt.passed), attempts[0])
     return {
-        "case": first.case,
-        "variant": first.variant,
-        "model": first.model,
-        "model_label": first.model_label,
+        "case": identity.case,
+        "variant": identity.variant,
+        "model": identity.model,
+        "model_label": identity.model_label,
         "attempts": [_attempt(attempt) for attempt in attempts],
         "replies": [reply.split("\n") for reply in shown.replies],
     }
@@ -98,7 +99,7 @@ def _conversation(attempts: Sequence[Attempt]) -> JsonObject:
 def _attempt(attempt: Attempt) -> JsonObject:
     numbers: dict[str, Json] = {name: getattr(attempt, name) for name in _NUMBERS}
     return {
-        "repeat": attempt.repeat,
+        "repeat": attempt.identity.repeat,
         "passed": attempt.passed,
         "cost_usd": money(attempt.cost_usd),
         **numbers,
@@ -126,7 +127,7 @@ def _attempts(scenario: str, path: str, conversation: Mapping[str, Any]) -> Iter
     replies = tuple("\n".join(lines) for lines in conversation["replies"])
     for row in conversation["attempts"]:
         cost = row["cost_usd"]
-        attempt = Attempt(
+        identity = Identity.of(
             scenario=scenario,
             path=path,
             case=conversation["case"],
@@ -134,6 +135,9 @@ def _attempts(scenario: str, path: str, conversation: Mapping[str, Any]) -> Iter
             model=conversation["model"],
             model_label=conversation["model_label"],
             repeat=row["repeat"],
+        )
+        attempt = Attempt(
+            identity=fitting(identity),
             passed=row["passed"],
             cost_usd=None if cost is None else Decimal(str(cost)),
             replies=replies,

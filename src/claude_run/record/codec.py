@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
-from claude_run.conversation.exchange import Failure, SentMessage
+from claude_run.conversation.exchange import Failure, Reply, SentMessage
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
 from claude_run.record.shapes import fitting
 from claude_run.scenario.model import Position
@@ -28,11 +29,24 @@ _NAMES: Mapping[type[Event], str] = {
     Ended: "end",
 }
 _TYPES: Mapping[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
+_FIELDS: Mapping[type[Event], tuple[str, ...]] = {
+    cls: tuple(field.name for field in fields(cls)) for cls in _NAMES
+}
 
 
 def encode(event: Event) -> dict[str, Json]:
     """Return the JSON object of an event, its kind under `event`."""
-    return {"event": _NAMES[type(event)], **_fields(event)}
+    line: dict[str, Json] = {"event": _NAMES[type(event)]}
+    for name in _FIELDS[type(event)]:
+        value = getattr(event, name)
+        # Who a conversation is stands flat in its line, and of a reply the raw body alone.
+        if isinstance(value, Identity):
+            line |= {"conversation_id": value.id, **value.parts()}
+        elif isinstance(value, Reply):
+            line["body"] = value.body
+        else:
+            line[name] = _plain(value)
+    return line
 
 
 def decode(line: Mapping[str, Any]) -> Event:
@@ -41,7 +55,7 @@ def decode(line: Mapping[str, Any]) -> Event:
     if cls is None:
         raise ValueError(f"unknown event {line.get('event')!r}")
     try:
-        return fitting(cls(**_typed({field.name: line[field.name] for field in fields(cls)})))
+        return fitting(cls(**{name: _value(name, line) for name in _FIELDS[cls]}))
     except (KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"a {line['event']} event does not fit: {error!r}") from error
 
@@ -75,7 +89,7 @@ def _plain(value: Any) -> Json:  # noqa: ANN401 - any field of any event
     if isinstance(value, CheckResult):
         return check_to_json(value)
     if isinstance(value, SentMessage | Failure):
-        return _fields(value)
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -83,25 +97,14 @@ def _plain(value: Any) -> Json:  # noqa: ANN401 - any field of any event
     return cast("Json", value)
 
 
-def _fields(value: Event | SentMessage | Failure) -> dict[str, Json]:
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-
-
-def _typed(values: dict[str, Any]) -> dict[str, Any]:
-    """Turn the JSON values of an event's fields into the types that it declares."""
-    readers: dict[str, Callable[[Any], Any]] = {
-        "worst_cost_usd": _money,
-        "cost_usd": _money,
-        "sent": lambda sent: tuple(fitting(SentMessage(**message)) for message in sent),
-        "failure": lambda failure: fitting(Failure(**failure)),
-        "outcome": Outcome,
-        "tags": tuple,
-        "roles": tuple,
-        "warnings": tuple,
-        "checks": _checks,
-        "turn_checks": lambda rows: tuple((turn, _checks(checks)) for turn, checks in rows),
-    }
-    return {name: readers.get(name, lambda same: same)(value) for name, value in values.items()}
+def _value(name: str, line: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any field of any event
+    """Return a field of an event as the type that the event declares."""
+    if name == "identity":
+        return fitting(Identity.from_parts(line, name=line["conversation_id"]))
+    if name == "reply":
+        return Reply.from_body(line["body"])
+    read = _READERS.get(name)
+    return line[name] if read is None else read(line[name])
 
 
 def _money(value: float | None) -> Decimal | None:
@@ -125,3 +128,18 @@ def _check(row: Mapping[str, Any]) -> CheckResult:
             children=_checks(row["children"]),
         )
     )
+
+
+_READERS: Mapping[str, Callable[[Any], object]] = {
+    "worst_cost_usd": _money,
+    "cost_usd": _money,
+    "sent": lambda sent: tuple(fitting(SentMessage(**message)) for message in sent),
+    "failure": lambda failure: fitting(Failure(**failure)),
+    "outcome": Outcome,
+    "tags": tuple,
+    "roles": tuple,
+    "warnings": tuple,
+    "checks": _checks,
+    "turn_checks": lambda rows: tuple((turn, _checks(checks)) for turn, checks in rows),
+}
+"""How the fields of events are read that are not what JSON makes of them."""

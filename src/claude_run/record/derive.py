@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.transcript import fold
 from claude_run.record import transcripts
 from claude_run.record.history import read_history
 from claude_run.record.summary import RunSummary, summarize
@@ -29,7 +28,7 @@ def read_played(folder: RunFolder) -> Played:
     history = read_history(folder.journal)
     records = tuple(
         Record(
-            planned=planned, transcript=fold(events) if (events := history.events.get(planned.id)) else None
+            planned=planned, transcript=log.transcript() if (log := history.logs.get(planned.id)) else None
         )
         for planned in run.conversations
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from claude_run.conversation.events import Asked, Replied, Started
 from claude_run.errors import InputError
 from claude_run.record.history import read_history
 
@@ -13,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from claude_run.conversation.events import Event
-    from claude_run.conversation.exchange import Request
+    from claude_run.conversation.exchange import Exchange, Request
+    from claude_run.conversation.log import ConversationLog
     from claude_run.record.history import History
     from claude_run.scenario.model import Json
 
@@ -26,13 +25,12 @@ class Recording:
     """The replies of one or more journals; satisfies `play.ports.Recording`."""
 
     def __init__(self, histories: Iterable[History]) -> None:
-        self._replies: dict[str, Replied] = {}
-        self._conversations: dict[str, tuple[Event, ...]] = {}
+        self._replies: dict[str, Exchange] = {}
+        self._conversations: dict[str, ConversationLog] = {}
         for history in histories:
-            for event in history.all_events():
-                if isinstance(event, Replied):
-                    self._replies[event.key] = event
-            self._conversations.update(history.events)
+            for log in history.all_logs:
+                self._replies.update((exchange.key, exchange) for exchange in log.replies)
+            self._conversations.update(history.logs)
 
     @classmethod
     def open(cls, path: Path) -> Recording:
@@ -47,16 +45,16 @@ class Recording:
             raise InputError(f"{path} holds no recording: name a run folder, or its journal.jsonl")
         return read_history(journal)
 
-    def find(self, key: str) -> Replied | None:
+    def find(self, key: str) -> Exchange | None:
         """Return the recorded reply to the request with this key."""
         return self._replies.get(key)
 
     def explain(self, request: Request, conversation_id: str) -> str:
         """Say why a request has no recorded reply: the first part in which the nearest one differs."""
-        events = self._conversations.get(conversation_id)
-        if events is None:
+        log = self._conversations.get(conversation_id)
+        if log is None:
             return f"not recorded: the recording has no conversation {conversation_id}"
-        recorded = list(_requests(events))
+        recorded = list(_requests(log))
         if not recorded:
             return f"not recorded: the recorded conversation {conversation_id} has no reply"
         messages: Any = request.body["messages"]
@@ -65,23 +63,16 @@ class Recording:
         return f"not recorded: {difference}"
 
 
-def _requests(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+def _requests(log: ConversationLog) -> Iterator[dict[str, Any]]:
     """Yield the bodies of the answered requests, as far as the journal tells them."""
-    started: Started | None = None
-    messages: list[Any] = []
-    events = tuple(events)
-    judges = {event.key for event in events if isinstance(event, Asked) and event.judge is not None}
-    for event in events:
-        if isinstance(event, Asked | Replied) and event.key in judges:
-            continue
-        if isinstance(event, Started):
-            started = event
-        elif isinstance(event, Asked):
-            messages.extend({"role": message.role, "content": message.content} for message in event.sent)
-        elif isinstance(event, Replied) and started is not None:
-            system = {"system": started.system} if started.system else {}
-            yield {"model": started.model, **started.params, **system, "messages": list(messages)}
-            messages.append({"role": "assistant", "content": event.body["content"]})
+    started, messages = log.started, list[Any]()
+    if started is None:
+        return
+    system = {"system": started.system} if started.system else {}
+    for exchange in log.exchanges:
+        messages.extend({"role": message.role, "content": message.content} for message in exchange.sent)
+        yield {"model": started.identity.model, **started.params, **system, "messages": list(messages)}
+        messages.append({"role": "assistant", "content": exchange.reply.content})
 
 
 def _difference(recorded: dict[str, Any], asked: Any) -> str:  # noqa: ANN401 - the API's own JSON

@@ -6,35 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from claude_run.conversation.identity import Identity
 from claude_run.errors import StorageError
 from claude_run.record.shapes import fitting
 
 if TYPE_CHECKING:
-    from claude_run.conversation.script import Conversation
     from claude_run.scenario.model import JsonObject
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """The identity of one planned conversation; `repeat` is None where each is played once."""
-
-    id: str
-    scenario: str
-    path: str
-    case: str | None
-    variant: str | None
-    model: str
-    model_label: str
-    repeat: int | None
-
-    @classmethod
-    def of(cls, conversation: Conversation) -> Planned:
-        return cls(**{name: getattr(conversation, name) for name in cls.__slots__})
-
-    def to_json(self) -> JsonObject:
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +33,7 @@ class Run:
     pass_rates: Mapping[str, float]
     prices: str
     simulated: bool
-    conversations: tuple[Planned, ...]
+    conversations: tuple[Identity, ...]
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -73,7 +52,7 @@ class Run:
             "prices": self.prices,
             "simulated": self.simulated,
             "models": list(self.models),
-            "conversations": [planned.to_json() for planned in self.conversations],
+            "conversations": [{"id": planned.id, **planned.parts()} for planned in self.conversations],
         }
 
     @classmethod
@@ -107,5 +86,5 @@ class Run:
             ) from error
 
 
-def _planned(item: Mapping[str, Any]) -> Planned:
-    return fitting(Planned(**{name: item[name] for name in Planned.__slots__}))
+def _planned(item: Mapping[str, Any]) -> Identity:
+    return fitting(Identity.from_parts(item, name=item["id"]))

@@ -152,14 +152,6 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
     return min(codes, key=PRECEDENCE.index)
 
 
-def case_name(record: Record) -> str:
-    """Return the name of a record's `CaseRate`: what identifies it but for the repeat."""
-    planned = record.planned
-    return "/".join(
-        part for part in (planned.scenario, planned.case, planned.variant, planned.model_label) if part
-    )
-
-
 def _totals(records: Sequence[Record]) -> Totals:
     transcripts = [record.transcript for record in records if record.transcript]
     counts = Counter(record.outcome for record in records)
@@ -178,7 +170,7 @@ def _totals(records: Sequence[Record]) -> Totals:
 def _rates(run: Run, records: Sequence[Record]) -> tuple[CaseRate, ...]:
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(case_name(record), []).append(record)
+        groups.setdefault(record.planned.case_name, []).append(record)
     return tuple(_rate(name, rows, run.pass_rates) for name, rows in groups.items())
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
+from claude_run.conversation.script import turn_number
 from claude_run.record.codec import check_to_json, money
 from claude_run.record.plain_json import plain_json
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from claude_run.conversation.exchange import Exchange
+    from claude_run.conversation.identity import Identity
     from claude_run.conversation.transcript import Transcript, TurnRecord
-    from claude_run.record.run import Planned
     from claude_run.scenario.model import Json, JsonObject
 
 SCHEMA_VERSION = 1
@@ -28,7 +29,7 @@ SCHEMA_VERSION = 1
 class Record:
     """A planned conversation and its transcript; None where it was never started."""
 
-    planned: Planned
+    planned: Identity
     transcript: Transcript | None
 
     @property
@@ -49,13 +50,7 @@ def to_json(record: Record) -> JsonObject:
     return {
         "schema_version": SCHEMA_VERSION,
         "conversation_id": planned.id,
-        "scenario": planned.scenario,
-        "path": planned.path,
-        "case": planned.case,
-        "variant": planned.variant,
-        "model": planned.model,
-        "model_label": planned.model_label,
-        "repeat": planned.repeat,
+        **planned.parts(),
         **(_played(transcript) if transcript else _SKIPPED),
     }
 
@@ -71,7 +66,7 @@ def _played(transcript: Transcript) -> dict[str, Json]:
         "checks": [check_to_json(check) for check in transcript.checks],
         "outcome": str(transcript.outcome),
         "error": transcript.error,
-        "error_turn": transcript.error_turn,
+        "error_turn": None if transcript.error_turn is None else turn_number(transcript.error_turn),
         "warnings": list(transcript.warnings),
         "usage": transcript.usage.to_json(),
         "cost_usd": money(transcript.cost_usd),
@@ -117,7 +112,7 @@ def _judge(transcript: Transcript) -> JsonObject:
 def _turn(turn: TurnRecord) -> JsonObject:
     answered = bool(turn.exchanges)
     return {
-        "index": turn.index,
+        "index": turn.number,
         "role": turn.role,
         "content": turn.content,
         "skipped": not turn.sent,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.script import turn_number
 from claude_run.conversation.usage import total
 from claude_run.record import transcripts
 from claude_run.record.derive import read_played
@@ -60,9 +61,9 @@ def _history_problems(folder: RunFolder) -> Iterator[str]:
         cost = attempt.worst_cost_usd
         worst = "an unknown price" if cost is None else f"{cost:.6f} USD"
         yield (
-            f"{attempt.conversation_id}: attempt {attempt.n} at turn {attempt.turn + 1}, sent {attempt.at},"
-            f" brought no reply and may have been billed, at most {worst}: look it up in the usage report"
-            " of the API's console; until then it counts as spent"
+            f"{attempt.conversation_id}: attempt {attempt.n} at turn {turn_number(attempt.turn)},"
+            f" sent {attempt.at}, brought no reply and may have been billed, at most {worst}: look it up in"
+            " the usage report of the API's console; until then it counts as spent"
         )
 
 

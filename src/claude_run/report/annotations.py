@@ -64,7 +64,7 @@ def _spots(played: Played) -> Iterator[_Spot]:
             spot = _Spot(
                 conversation=record.planned.id,
                 reason=reason,
-                path=position.path if position else transcript.started.path,
+                path=position.path if position else transcript.started.identity.path,
             )
             key = (reason.status, position) if position else (spot.path, reason.message)
             found.setdefault(key, []).append(spot)

@@ -103,7 +103,7 @@ def _replies(transcript: Transcript, *, limit: int | None) -> Iterator[str]:
     for turn in transcript.turns:
         if turn.index in wrong and turn.exchanges:
             text = turn.text if limit is None else excerpt(turn.text, limit)
-            yield from _gutter(f"reply {turn.index}", text or "(no text)")
+            yield from _gutter(f"reply {turn.number}", text or "(no text)")
 
 
 def _gutter(name: str, text: str) -> Iterator[str]:

@@ -84,5 +84,5 @@ def _differences(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Re
 
 
 def _result(attempt: Attempt) -> str:
-    repeat = "" if attempt.repeat is None else f" (repeat {attempt.repeat})"
+    repeat = "" if attempt.identity.repeat is None else f" (repeat {attempt.identity.repeat})"
     return f"{'passed' if attempt.passed else 'failed'}{repeat}"

@@ -202,7 +202,7 @@ def _details(record: Record) -> str:
         lines.extend(_reason(reason))
     wrong = {reason.turn for reason in found}
     lines.extend(
-        f"\nReply {turn.index}:\n\n{fence(excerpt(turn.text, _REPLY) or '(no text)')}"
+        f"\nReply {turn.number}:\n\n{fence(excerpt(turn.text, _REPLY) or '(no text)')}"
         for turn in transcript.turns
         if turn.exchanges and (turn.index in wrong or None in wrong)
     )

@@ -115,7 +115,10 @@ class _Writer:
     def _facts(self, transcripts: Sequence[Transcript]) -> Iterator[tuple[str, str]]:
         run = self._played.summary.run
         yield "claude_run", run.claude_run
-        yield "models", ", ".join(dict.fromkeys(transcript.started.model for transcript in transcripts))
+        yield (
+            "models",
+            ", ".join(dict.fromkeys(transcript.started.identity.model for transcript in transcripts)),
+        )
         usage = total(transcript.usage for transcript in transcripts)
         for field in fields(Usage):
             tokens = getattr(usage, field.name)
@@ -166,7 +169,7 @@ def _details(transcript: Transcript) -> Iterator[str]:
     wrong = {reason.turn for reason in found}
     for turn in transcript.turns:
         if turn.exchanges and (turn.index in wrong or None in wrong):
-            yield from _block(f"reply {turn.index}", excerpt(turn.text, _REPLY) or "(no text)")
+            yield from _block(f"reply {turn.number}", excerpt(turn.text, _REPLY) or "(no text)")
 
 
 def _inside(check: CheckResult) -> Iterator[str]:
@@ -207,9 +210,8 @@ def _line(transcript: Transcript | None) -> dict[str, str]:
 
 def _name(record: Record) -> str:
     planned = record.planned
-    parts = "/".join(part for part in (planned.scenario, planned.case, planned.variant) if part)
     repeat = "" if planned.repeat is None else f" #{planned.repeat}"
-    return f"{parts} [{planned.model_label}]{repeat}"
+    return f"{planned.question_name} [{planned.model_label}]{repeat}"
 
 
 def _usd(transcripts: Sequence[Transcript], name: str) -> str:

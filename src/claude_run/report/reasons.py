@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Status
+from claude_run.conversation.script import turn_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One thing that went wrong. `turn` counts from 1; `check` is None where the conversation itself broke.
+    """One thing that went wrong. `turn` counts from 0; `check` is None where the conversation itself broke.
 
     `place` is `path:line` of the expectation, or the path of the scenario.
     """
@@ -30,7 +31,7 @@ class Reason:
     @property
     def where(self) -> str:
         """The turn and the check, in words: `turn 2, contains`, `turn 2, contains, not evaluated`."""
-        turn = "conversation" if self.turn is None else f"turn {self.turn}"
+        turn = "conversation" if self.turn is None else f"turn {turn_number(self.turn)}"
         if self.check is None:
             return turn
         return f"{turn}, {name(self.check)}{', not evaluated' if self.status is Status.ERRORED else ''}"
@@ -81,7 +82,7 @@ def turn_state(turns: Sequence[TurnRecord], turn: TurnRecord) -> str:
         return "answered"
     if not turn.sent:
         return "skipped"
-    following = next((other.role for other in turns[turn.index :] if other.role != "system"), None)
+    following = next((other.role for other in turns[turn.index + 1 :] if other.role != "system"), None)
     return "no reply" if turn.role == "user" and following != "assistant" else "scripted"
 
 
@@ -91,7 +92,7 @@ def _error(transcript: Transcript) -> Iterator[Reason]:
             status=Status.ERRORED,
             turn=transcript.error_turn,
             message=transcript.error,
-            place=transcript.started.path,
+            place=transcript.started.identity.path,
         )
 
 

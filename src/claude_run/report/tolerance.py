@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.record.summary import case_name
 from claude_run.report.wording import rate
 
 if TYPE_CHECKING:
@@ -30,4 +29,4 @@ class Tolerance:
             return None
         if self._gate is not None:
             return self._gate.reason if self._gate.code is ExitCode.PASSED else None
-        return self._met.get(case_name(record))
+        return self._met.get(record.planned.case_name)

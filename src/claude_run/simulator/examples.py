@@ -83,7 +83,7 @@ def request_digest(body: JsonObject) -> bytes:
 
 
 def _name(conversation: Conversation) -> tuple[object, ...]:
-    return (conversation.path, conversation.scenario, conversation.case, conversation.variant)
+    return (conversation.identity.path, conversation.identity.question_name)
 
 
 def _same(left: Conversation, right: Conversation) -> bool:

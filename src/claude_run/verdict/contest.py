@@ -95,13 +95,7 @@ def _key_of(left: Side, right: Side) -> Callable[[Attempt], str]:
     with_model, with_variant = not _one_each(models), not _one_each(variants)
 
     def key(attempt: Attempt) -> str:
-        parts = (
-            attempt.scenario,
-            attempt.case,
-            attempt.variant if with_variant else None,
-            attempt.model_label if with_model else None,
-        )
-        return "/".join(part for part in parts if part)
+        return attempt.identity.compared_name(with_variant=with_variant, with_model=with_model)
 
     return key
 
@@ -114,12 +108,14 @@ def _one_each(labels: set[frozenset[str | None]]) -> bool:
 def _observations(side: Side, key: Callable[[Attempt], str]) -> list[Observation]:
     rows: dict[tuple[str, str | None], set[str]] = {}
     for attempt in side.attempts:
-        rows.setdefault((attempt.scenario, attempt.case), set()).add(key(attempt))
+        rows.setdefault((attempt.identity.scenario, attempt.identity.case), set()).add(key(attempt))
     return [
         Observation(
             case=key(attempt),
             passed=attempt.passed,
-            group=_group(attempt) if len(rows[attempt.scenario, attempt.case]) > 1 else None,
+            group=_group(attempt)
+            if len(rows[attempt.identity.scenario, attempt.identity.case]) > 1
+            else None,
             cost_usd=None if attempt.cost_usd is None else float(attempt.cost_usd),
             latency_s=attempt.latency_s,
             input_tokens=attempt.input_tokens,
@@ -138,12 +134,12 @@ def _by_case(side: Side, key: Callable[[Attempt], str]) -> dict[str, tuple[Attem
 
 
 def _group(attempt: Attempt) -> str:
-    return f"{attempt.scenario}/{attempt.case or ''}"
+    return attempt.identity.compared_name(with_variant=False, with_model=False)
 
 
 def _model(attempt: Attempt) -> str | None:
-    return attempt.model_label
+    return attempt.identity.model_label
 
 
 def _variant(attempt: Attempt) -> str | None:
-    return attempt.variant
+    return attempt.identity.variant

@@ -1,0 +1,100 @@
+"""Who a conversation is: the one value that names it, and the only place that joins a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from claude_run.scenario.model import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """scenario x case x variant x model x repeat, and the file that the scenario stands in.
+
+    `id` is what a run calls the conversation; `of` joins it from the parts. `case` and `variant` are None
+    where the scenario has none. `model` is the id that is sent, `model_label` what the user calls it.
+    `repeat` counts from 1 and is None where each conversation is played once.
+    """
+
+    id: str
+    scenario: str
+    path: str
+    case: str | None = None
+    variant: str | None = None
+    model: str
+    model_label: str
+    repeat: int | None = None
+
+    @classmethod
+    def of(  # noqa: PLR0913 - one argument for each part
+        cls,
+        *,
+        scenario: str,
+        path: str,
+        case: str | None = None,
+        variant: str | None = None,
+        model: str,
+        model_label: str,
+        repeat: int | None = None,
+    ) -> Identity:
+        """Return the identity whose id is `scenario/case/variant/model/repeat`, the parts in use."""
+        once = cls(
+            id=_joined(scenario, case, variant, model_label),
+            scenario=scenario,
+            path=path,
+            case=case,
+            variant=variant,
+            model=model,
+            model_label=model_label,
+        )
+        return once if repeat is None else once.repeated(repeat)
+
+    def repeated(self, number: int) -> Identity:
+        """Return the identity of one of several repeats, counted from 1."""
+        return replace(self, id=f"{self.id}/{number}", repeat=number)
+
+    @property
+    def case_name(self) -> str:
+        """The name that all repeats share: `scenario/case/variant/model`."""
+        return _joined(self.scenario, self.case, self.variant, self.model_label)
+
+    @property
+    def name_in_scenario(self) -> str:
+        """The same within its scenario, whose file may have moved: `case/variant/model`."""
+        return _joined(self.case, self.variant, self.model_label)
+
+    @property
+    def question_name(self) -> str:
+        """What is asked, whoever answers: `scenario/case/variant`."""
+        return _joined(self.scenario, self.case, self.variant)
+
+    @property
+    def key_parts(self) -> Sequence[Json]:
+        """What makes a request this conversation's own; a single play is repeat 1 of any number."""
+        return (self.scenario, self.case, self.variant, self.model_label, self.repeat or 1)
+
+    def compared_name(self, *, with_variant: bool, with_model: bool) -> str:
+        """Return the name on both sides of a comparison, without the parts in which the sides differ."""
+        variant, model = self.variant if with_variant else None, self.model_label if with_model else None
+        return _joined(self.scenario, self.case, variant, model)
+
+    def parts(self) -> dict[str, Json]:
+        """Return the parts without the id as they stand, flat, in every file of a run."""
+        return {name: getattr(self, name) for name in PARTS}
+
+    @classmethod
+    def from_parts(cls, value: Mapping[str, Any], *, name: str) -> Identity:
+        """Take the parts of what a file calls `name` out of an object of it; KeyError for a missing one."""
+        return cls(id=name, **{part: value[part] for part in PARTS})
+
+
+PARTS = tuple(field.name for field in fields(Identity) if field.name != "id")
+"""The names of the parts, which are also those of the JSON fields, in order."""
+
+
+def _joined(*parts: str | None) -> str:
+    return "/".join(part for part in parts if part is not None)
