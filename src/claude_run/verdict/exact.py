@@ -1,4 +1,4 @@
-"""Exact tests of paired results: the sign-flip test, the sign (McNemar) test and the binomial behind it.
+"""The exact test of paired results: the sign-flip test, which is McNemar's for single attempts.
 
 Everything here is counted in whole numbers, so a p-value is a fraction and the same data give the same
 digits on every machine. `sign_flip` says which unusual inputs are rounded, and how.
@@ -12,7 +12,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from claude_run.verdict.rational import cluster_sums, common_units
-from claude_run.verdict.special import normal_tail
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -38,29 +37,12 @@ class Tails:
     point: Fraction
 
     @property
-    def two_sided(self) -> Fraction:
-        """Twice the smaller tail, at most 1: exact for the symmetric nulls of this module."""
-        return min(Fraction(1), 2 * min(self.less, self.greater))
-
-    @property
     def mid_less(self) -> Fraction:
         return self.less - self.point / 2
 
     @property
     def mid_greater(self) -> Fraction:
         return self.greater - self.point / 2
-
-    @property
-    def mid_two_sided(self) -> Fraction:
-        return 2 * min(self.mid_less, self.mid_greater)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChiSquare:
-    """A chi-squared statistic with one degree of freedom, and its upper tail probability."""
-
-    statistic: float
-    p_value: float
 
 
 def sign_flip(differences: Sequence[Number], *, clusters: Sequence[Hashable] | None = None) -> Tails:
@@ -81,43 +63,6 @@ def sign_flip(differences: Sequence[Number], *, clusters: Sequence[Hashable] | N
     if not flips:
         return Tails(less=Fraction(1), greater=Fraction(1), point=Fraction(1))
     return _positive_sum_tails(sorted(map(abs, flips)), sum(flip for flip in flips if flip > 0))
-
-
-def sign_test(worse: int, better: int) -> Tails:
-    """Return the exact sign test of `better` against `worse` discordant pairs; T = better - worse.
-
-    Under the null `better` is binomial(worse + better, 1/2); `two_sided` is the exact McNemar test
-    (McNemar 1947, Psychometrika 12:153) and `mid_two_sided` its mid-p version.
-    """
-    return binomial(better, worse + better)
-
-
-def binomial(successes: int, trials: int, *, chance: Fraction = Fraction(1, 2)) -> Tails:
-    """Return the tails of `successes` out of `trials` that each succeed by `chance`, without rounding.
-
-    `two_sided` doubles the smaller tail; for a chance other than 1/2 that is a bound, not a
-    minimum-likelihood p.
-    """
-    hit, miss = chance.numerator, chance.denominator - chance.numerator
-    ways = [math.comb(trials, k) * hit**k * miss ** (trials - k) for k in range(trials + 1)]
-    whole = chance.denominator**trials
-    return Tails(
-        less=Fraction(sum(ways[: successes + 1]), whole),
-        greater=Fraction(sum(ways[successes:]), whole),
-        point=Fraction(ways[successes], whole),
-    )
-
-
-def mcnemar_chi_square(worse: int, better: int, *, corrected: bool = False) -> ChiSquare:
-    """Return the asymptotic McNemar test, (b - c)^2 / (b + c), or with Edwards' correction (|b - c| - 1)^2.
-
-    For comparison with other tools only: the gate uses the exact test.
-    """
-    if worse + better == 0:
-        return ChiSquare(statistic=0.0, p_value=1.0)
-    gap = max(0, abs(worse - better) - corrected)
-    statistic = gap * gap / (worse + better)
-    return ChiSquare(statistic=statistic, p_value=2 * normal_tail(math.sqrt(statistic)))
 
 
 def fewest_changes(level: Fraction, *, mid_p: bool = False) -> int:

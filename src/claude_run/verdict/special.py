@@ -59,11 +59,6 @@ def t_tail(t: float, df: float) -> float:
     return half if t >= 0 else 1 - half
 
 
-def t_cdf(t: float, df: float) -> float:
-    """Return P(T <= t) of Student's t with `df` degrees of freedom."""
-    return t_tail(-t, df)
-
-
 @lru_cache(maxsize=256)  # a comparison asks for the same one several times
 def t_quantile(probability: float, df: float) -> float:
     """Return t with P(T <= t) = probability, for 0 < probability < 1."""
