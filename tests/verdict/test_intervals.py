@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_run.verdict.basics import Rate, as_decimal, common_units
 from claude_run.verdict.intervals import (
     Method,
     PairedTable,
@@ -17,7 +18,6 @@ from claude_run.verdict.intervals import (
     standard_error,
     wilson,
 )
-from claude_run.verdict.rational import Rate, as_decimal, common_units
 
 RATES = st.integers(1, 200).flatmap(
     lambda total: st.integers(0, total).map(lambda passed: Rate(passed=passed, total=total))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_run.verdict.basics import benjamini_hochberg, holm
 from claude_run.verdict.intervals import Method
-from claude_run.verdict.multiple import benjamini_hochberg, holm
-from claude_run.verdict.power import Goal, Noise, detectable_effect, required_cases, required_repeats
+from claude_run.verdict.outlook import Goal, Noise, detectable_effect, required_cases, required_repeats
 from claude_run.verdict.reliability import RateVerdict, judge_rate, pass_all, pass_any, reliability
 from claude_run.verdict.sequential import even_level, pocock_level
 from tests.verdict.runs import rate

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from claude_run.verdict.exact import sign_flip
+from claude_run.verdict.basics import benjamini_hochberg, holm
+from claude_run.verdict.exact import fisher, sign_flip
 from claude_run.verdict.intervals import (
     PairedTable,
     clopper_pearson,
@@ -16,11 +17,9 @@ from claude_run.verdict.intervals import (
     standard_error,
     wilson,
 )
-from claude_run.verdict.multiple import benjamini_hochberg, holm
-from claude_run.verdict.power import Noise, detectable_effect, required_cases
+from claude_run.verdict.outlook import Noise, detectable_effect, required_cases
 from claude_run.verdict.sequential import pocock_level
 from claude_run.verdict.special import t_tail
-from claude_run.verdict.tables import fisher
 from tests.verdict.oracles import mid_two_sided, sign_test, two_sided
 from tests.verdict.runs import rate
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from claude_run.conversation.attempt import Attempt
+    from claude_run.verdict.basics import GateRules
     from claude_run.verdict.gate import Comparison
-    from claude_run.verdict.rules import GateRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,7 @@ def _one_each(labels: set[frozenset[str | None]]) -> bool:
 
 
 def _observations(side: Side, key: Callable[[Attempt], str]) -> list[Observation]:
+    # The keys of each case: more than one are a cluster.
     rows: dict[tuple[str, str | None], set[str]] = {}
     for attempt in side.attempts:
         rows.setdefault((attempt.scenario, attempt.case), set()).add(key(attempt))
@@ -119,7 +120,9 @@ def _observations(side: Side, key: Callable[[Attempt], str]) -> list[Observation
         Observation(
             case=key(attempt),
             passed=attempt.passed,
-            group=_group(attempt) if len(rows[attempt.scenario, attempt.case]) > 1 else None,
+            group=f"{attempt.scenario}/{attempt.case or ''}"
+            if len(rows[attempt.scenario, attempt.case]) > 1
+            else None,
             cost_usd=None if attempt.cost_usd is None else float(attempt.cost_usd),
             latency_s=attempt.latency_s,
             input_tokens=attempt.input_tokens,
@@ -131,14 +134,10 @@ def _observations(side: Side, key: Callable[[Attempt], str]) -> list[Observation
 
 
 def _by_case(side: Side, key: Callable[[Attempt], str]) -> dict[str, tuple[Attempt, ...]]:
-    cases: dict[str, tuple[Attempt, ...]] = {}
+    cases: dict[str, list[Attempt]] = {}
     for attempt in side.attempts:
-        cases[key(attempt)] = (*cases.get(key(attempt), ()), attempt)
-    return cases
-
-
-def _group(attempt: Attempt) -> str:
-    return f"{attempt.scenario}/{attempt.case or ''}"
+        cases.setdefault(key(attempt), []).append(attempt)
+    return {case: tuple(attempts) for case, attempts in cases.items()}
 
 
 def _model(attempt: Attempt) -> str | None:

@@ -8,13 +8,13 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from claude_run.verdict.rational import cluster_sums, common_units
+from claude_run.verdict.basics import cluster_sums, common_units
 from claude_run.verdict.special import beta_quantile, normal_quantile, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from claude_run.verdict.rational import Number, Rate
+    from claude_run.verdict.basics import Number, Rate
 
 
 class Method(StrEnum):
@@ -83,11 +83,20 @@ def newcombe_paired(table: PairedTable, *, confidence: float = 0.95) -> Interval
     Source: Newcombe 1998, Stat Med 17:2635, method 10: limits d -+ sqrt(l^2 - 2 phi l u + u^2) from the
     Wilson limits of both margins, phi with its continuity correction, which keeps the width above zero.
     """
+    # The margins of the table, each with its Wilson limits.
     total = float(table.both + table.first_only + table.second_only + table.neither)
-    p1, p2 = float(table.both + table.first_only) / total, float(table.both + table.second_only) / total
+    first, second = float(table.both + table.first_only), float(table.both + table.second_only)
+    p1, p2 = first / total, second / total
     lower1, upper1 = _wilson_limits(p1, total, z=_z(confidence))
     lower2, upper2 = _wilson_limits(p2, total, z=_z(confidence))
-    phi = _corrected_phi(table, total)
+    # The correlation, 0 where a margin is empty; only a positive one is corrected.
+    phi = 0.0
+    margins = (
+        first * float(table.second_only + table.neither) * second * float(table.first_only + table.neither)
+    )
+    if margins > 0:
+        cross = float(table.both * table.neither - table.first_only * table.second_only)
+        phi = (max(0.0, cross - total / 2) if cross > 0 else cross) / math.sqrt(margins)
     return Interval(
         lower=max(-1.0, p1 - p2 - _joined(p1 - lower1, upper2 - p2, phi=phi)),
         upper=min(1.0, p1 - p2 + _joined(upper1 - p1, p2 - lower2, phi=phi)),
@@ -143,16 +152,3 @@ def _wilson_limits(p: float, n: float, *, z: float) -> tuple[float, float]:
 
 def _joined(one: float, other: float, *, phi: float) -> float:
     return math.sqrt(max(0.0, one * one - 2 * phi * one * other + other * other))
-
-
-def _corrected_phi(table: PairedTable, total: float) -> float:
-    margins = (
-        float(table.both + table.first_only)
-        * float(table.second_only + table.neither)
-        * float(table.both + table.second_only)
-        * float(table.first_only + table.neither)
-    )
-    if margins <= 0:
-        return 0.0
-    cross = float(table.both * table.neither - table.first_only * table.second_only)
-    return (max(0.0, cross - total / 2) if cross > 0 else cross) / math.sqrt(margins)

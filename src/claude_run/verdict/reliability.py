@@ -8,8 +8,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from claude_run.verdict.basics import Rate, as_decimal
 from claude_run.verdict.intervals import Interval, clopper_pearson, wilson
-from claude_run.verdict.rational import Rate, as_decimal
 from claude_run.verdict.sequential import even_level
 
 if TYPE_CHECKING:
