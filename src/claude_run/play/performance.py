@@ -17,7 +17,7 @@ from claude_run.scenario.template import Renderer, RenderError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from claude_run.checks.judge_question import Ruling
+    from claude_run.checks.judge_question import Grade
     from claude_run.checks.registry import Registry
     from claude_run.conversation.events import Event
     from claude_run.conversation.script import Conversation
@@ -114,7 +114,7 @@ class Performance:
         )
 
     def _ended(
-        self, end: End, saved: Mapping[str, str], rulings: Mapping[int | None, Mapping[str, Ruling]]
+        self, end: End, saved: Mapping[str, str], rulings: Mapping[int | None, Mapping[str, Grade]]
     ) -> Ended:
         conversation = self._conversation
         judgement = judge(
