@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.checks.embedding import EmbeddingError, LocalModel, cosine
 from claude_run.checks.registry import Registry
-from claude_run.checks.similar_check import MAX_WORK, similar_check
+from claude_run.checks.similar_check import MAX_WORK, EmbeddingError, LocalModel, cosine, similar_check
 from tests.checks.check_values import REGISTRY, expectation, found, problems, spelt, status, subject
 
 if TYPE_CHECKING:

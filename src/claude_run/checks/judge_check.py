@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_run.checks.arguments import describe, is_list, is_object, key_problems, text_problems
-from claude_run.checks.check import Check, Finding, errored, failed, passed
 from claude_run.checks.excerpt import short
 from claude_run.checks.judge_question import GradeMode, Question, digest
+from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.scenario.model import UserTurn
 from claude_run.scenario.vocabulary import Problem
 

@@ -141,12 +141,21 @@ def _request(
     encoded = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     texts = (f"Criterion: {json.dumps(criterion)}", f"<data>{encoded}</data>", ask)
     config = params.get("output_config")
+    answer: JsonObject = {
+        "type": "object",
+        "properties": {"reason": {"type": "string"}, "verdict": {"type": "string", "enum": list(verdicts)}},
+        "required": ["reason", "verdict"],
+        "additionalProperties": False,
+    }
     return Request(
         body={
             "model": model,
             "max_tokens": MAX_TOKENS,
             **params,
-            "output_config": {**(config if isinstance(config, Mapping) else {}), "format": _format(verdicts)},
+            "output_config": {
+                **(config if isinstance(config, Mapping) else {}),
+                "format": {"type": "json_schema", "schema": answer},
+            },
             "system": [{"type": "text", "text": _SYSTEM}],
             "messages": [{"role": "user", "content": [{"type": "text", "text": text} for text in texts]}],
         }
@@ -173,21 +182,6 @@ def _parts(
         ask,
         ("pass", "fail"),
     )
-
-
-def _format(verdicts: Sequence[str]) -> JsonObject:
-    return {
-        "type": "json_schema",
-        "schema": {
-            "type": "object",
-            "properties": {
-                "reason": {"type": "string"},
-                "verdict": {"type": "string", "enum": list(verdicts)},
-            },
-            "required": ["reason", "verdict"],
-            "additionalProperties": False,
-        },
-    }
 
 
 def parse_answer(reply: Reply, verdicts: Sequence[str]) -> tuple[str, str]:

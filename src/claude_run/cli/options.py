@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claude_run.checks.duration import parse_duration
+from claude_run.checks.arguments import parse_duration
 from claude_run.errors import InputError
 
 if TYPE_CHECKING:
