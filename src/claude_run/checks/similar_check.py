@@ -36,6 +36,8 @@ _EMBEDDING = "embedding"
 _BY = ("ratio", "token_sort", "token_set", _EMBEDDING)
 _KEYS = ("to", "at_least", "by")
 _AT_LEAST = 0.8
+_TINY = 1e-290
+_LONGER = 600  # doublings
 
 
 class TooLongError(Exception):
@@ -178,6 +180,11 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     length, other_length = math.hypot(*one), math.hypot(*other)
     if not length or not other_length:
         return 0.0
+    # The least numbers of a computer have few digits left: such a vector is first made longer, exactly.
+    if length < _TINY:
+        return cosine([math.ldexp(x, _LONGER) for x in one], other)
+    if other_length < _TINY:
+        return cosine(one, [math.ldexp(x, _LONGER) for x in other])
     return sum((x / length) * (y / other_length) for x, y in zip(one, other, strict=True))
 
 
