@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from claude_run.checks.judge_check import judges_of
 from claude_run.checks.judge_question import (
-    Grading,
-    Manner,
+    Grade,
+    GradedTranscript,
+    GradeMode,
+    GradeRequest,
     Question,
-    Ruling,
-    Talk,
     digest,
-    gradings,
+    grade_requests,
     parse_answer,
-    rule,
+    tally_votes,
 )
 from claude_run.conversation.exchange import Reply
 from claude_run.scenario.model import Graders
@@ -51,28 +51,28 @@ MESSAGES = st.lists(
     ),
     max_size=3,
 )
-MANNERS = {Manner.RUBRIC: ("pass", "fail"), Manner.PAIRWISE: ("tie", "first", "second")}
-RUBRIC = Question(manner=Manner.RUBRIC, text="It is polite.")
-PAIRWISE = Question(manner=Manner.PAIRWISE, text="tone")
-TALK = Talk(messages=({"role": "user", "content": "Hello"},), reply="Hi.", accepted="Good day.")
+MODES = {GradeMode.RUBRIC: ("pass", "fail"), GradeMode.PAIRWISE: ("tie", "first", "second")}
+RUBRIC = Question(manner=GradeMode.RUBRIC, text="It is polite.")
+PAIRWISE = Question(manner=GradeMode.PAIRWISE, text="tone")
+TALK = GradedTranscript(messages=({"role": "user", "content": "Hello"},), reply="Hi.", accepted="Good day.")
 
 
-def requests_of(question: Question, talk: Talk, **fields: Any) -> tuple[Grading, ...]:
+def requests_of(question: Question, transcript: GradedTranscript, **fields: Any) -> tuple[GradeRequest, ...]:
     """Ask one judge without parameters of its own, unless said otherwise."""
-    return gradings(question, talk, **{"models": (MODEL,), "params": {}, **fields})
+    return grade_requests(question, transcript, **{"models": (MODEL,), "params": {}, **fields})
 
 
-def texts_of(grading: Grading) -> list[str]:
+def texts_of(asked: GradeRequest) -> list[str]:
     """Return the texts of the one message of a request."""
-    request: Any = grading.request.body
+    request: Any = asked.request.body
     (message,) = request["messages"]
     assert message["role"] == "user"
     return [block["text"] for block in message["content"]]
 
 
-def data_of(grading: Grading) -> Any:
+def data_of(asked: GradeRequest) -> Any:
     """Return the data block of a request read back."""
-    block = texts_of(grading)[1]
+    block = texts_of(asked)[1]
     assert block.startswith("<data>")
     assert block.endswith("</data>")
     return json.loads(block.removeprefix("<data>").removesuffix("</data>"))
@@ -88,10 +88,10 @@ def raw(text: str, *, stop_reason: str = "end_turn") -> Reply:
     return Reply.from_body(body(text, stop_reason))
 
 
-def ruled(question: Question, *replies: Reply | None, judges: int = 1) -> Ruling:
+def graded(question: Question, *replies: Reply | None, judges: int = 1) -> Grade:
     """Rule on answers in the order of the requests."""
     asked = requests_of(question, TALK, models=tuple(f"judge-{number}" for number in range(judges)))
-    return rule(question, list(zip(asked, replies, strict=True)))
+    return tally_votes(question, list(zip(asked, replies, strict=True)))
 
 
 VALUES: tuple[Json, ...] = (
@@ -139,51 +139,51 @@ def test_its_texts_are_templates_and_its_models_are_not() -> None:
     assert REGISTRY.templates("judge", 3) == ()
 
 
-@pytest.mark.parametrize("manner", MANNERS)
+@pytest.mark.parametrize("mode", MODES)
 @settings(max_examples=100, deadline=None)
 @given(messages=MESSAGES, reply=TEXTS, accepted=TEXTS)
 def test_the_request_has_one_shape_whatever_the_transcript_says(
-    manner: Manner, messages: list[Json], reply: str, accepted: str
+    mode: GradeMode, messages: list[Json], reply: str, accepted: str
 ) -> None:
     """Everything but the one data block is the same, and the data reads back as exactly what went in."""
-    question = Question(manner=manner, text="It is polite.")
-    talk = Talk(messages=messages, reply=reply, accepted=accepted)
-    for grading, plain in zip(requests_of(question, talk), requests_of(question, TALK), strict=True):
-        assert grading.label == plain.label
-        assert {**grading.request.body, "messages": None} == {**plain.request.body, "messages": None}
-        assert texts_of(grading)[::2] == texts_of(plain)[::2]
-        assert len(texts_of(grading)) == 3
-        inside = texts_of(grading)[1].removeprefix("<data>").removesuffix("</data>")
+    question = Question(manner=mode, text="It is polite.")
+    transcript = GradedTranscript(messages=messages, reply=reply, accepted=accepted)
+    for asked, plain in zip(requests_of(question, transcript), requests_of(question, TALK), strict=True):
+        assert asked.label == plain.label
+        assert {**asked.request.body, "messages": None} == {**plain.request.body, "messages": None}
+        assert texts_of(asked)[::2] == texts_of(plain)[::2]
+        assert len(texts_of(asked)) == 3
+        inside = texts_of(asked)[1].removeprefix("<data>").removesuffix("</data>")
         assert "<" not in inside
         replies: dict[str, Json] = {"reply": reply}
-        if manner is Manner.PAIRWISE:
-            first, second = (accepted, reply) if grading.swapped else (reply, accepted)
+        if mode is GradeMode.PAIRWISE:
+            first, second = (accepted, reply) if asked.swapped else (reply, accepted)
             replies = {"first": first, "second": second}
-        assert data_of(grading) == {"conversation": messages, **replies}
+        assert data_of(asked) == {"conversation": messages, **replies}
 
 
 @settings(max_examples=100, deadline=None)
 @given(criterion=TEXTS)
 def test_a_criterion_stays_one_quoted_string(criterion: str) -> None:
     """What a case puts into the criterion cannot end it either."""
-    (grading,) = requests_of(Question(manner=Manner.RUBRIC, text=criterion), TALK)
-    first, *others = texts_of(grading)
+    (asked,) = requests_of(Question(manner=GradeMode.RUBRIC, text=criterion), TALK)
+    first, *others = texts_of(asked)
     assert json.loads(first.removeprefix("Criterion: ")) == criterion
     assert others == texts_of(requests_of(RUBRIC, TALK)[0])[1:]
 
 
 def test_the_whole_request(snapshot: SnapshotAssertion) -> None:
     """What a judge is sent, word for word, for each way to ask."""
-    questions = (RUBRIC, Question(manner=Manner.QUESTION, text="Is it polite?"), PAIRWISE)
+    questions = (RUBRIC, Question(manner=GradeMode.QUESTION, text="Is it polite?"), PAIRWISE)
     assert [[each.request.body for each in requests_of(question, TALK)] for question in questions] == snapshot
 
 
 def test_parameters_of_the_judge_are_sent_and_cannot_replace_the_format() -> None:
     """`judge: {model: ..., max_tokens: ..., output_config: ...}` is passed on; the schema is ours."""
     params = {"max_tokens": 9, "output_config": {"effort": "low", "format": {"type": "text"}}}
-    (grading,) = requests_of(RUBRIC, TALK, params=params)
-    config: Any = grading.request.body["output_config"]
-    assert grading.request.max_tokens == 9
+    (asked,) = requests_of(RUBRIC, TALK, params=params)
+    config: Any = asked.request.body["output_config"]
+    assert asked.request.max_tokens == 9
     assert config["effort"] == "low"
     assert config["format"]["schema"]["properties"]["verdict"]["enum"] == ["pass", "fail"]
 
@@ -193,11 +193,11 @@ def test_requests_are_told_apart() -> None:
     asked = requests_of(PAIRWISE, TALK, models=("a", "b"))
     assert [(each.request.model, each.swapped) for each in asked] == list(product("ab", (False, True)))
     assert len({each.label for each in asked}) == 4
-    named = Question(manner=Manner.RUBRIC, text="t", by=("c", "c"))
+    named = Question(manner=GradeMode.RUBRIC, text="t", by=("c", "c"))
     twice = requests_of(named, TALK)
     assert [each.request.model for each in twice] == ["c", "c"]
     assert len({each.label for each in twice}) == 2
-    assert digest(named) != digest(Question(manner=Manner.QUESTION, text="t", by=("c", "c")))
+    assert digest(named) != digest(Question(manner=GradeMode.QUESTION, text="t", by=("c", "c")))
 
 
 @pytest.mark.parametrize(
@@ -224,21 +224,21 @@ def test_anything_but_the_exact_object_is_no_verdict(text: str) -> None:
     """Nothing is guessed out of an answer that is not what was asked for."""
     with pytest.raises(ValueError, match=r"the judge's (answer|verdict)"):
         parse_answer(raw(text), ("pass", "fail"))
-    assert ruled(RUBRIC, raw(text)).passed is None
+    assert graded(RUBRIC, raw(text)).passed is None
 
 
 @pytest.mark.parametrize("stop_reason", ["max_tokens", "refusal", "tool_use", "pause_turn", "new_reason"])
 def test_an_answer_that_did_not_end_by_itself_is_no_verdict(stop_reason: str) -> None:
     """A cut or refused answer may look whole and is not."""
-    ruling = ruled(RUBRIC, answer("pass", stop_reason=stop_reason))
-    assert ruling == Ruling(passed=None, reason=f"the judge's answer ended with '{stop_reason}'")
+    grade = graded(RUBRIC, answer("pass", stop_reason=stop_reason))
+    assert grade == Grade(passed=None, reason=f"the judge's answer ended with '{stop_reason}'")
 
 
 def test_one_judge_decides() -> None:
-    """Its verdict and its reason are the ruling; an answer that never came is none."""
-    assert ruled(RUBRIC, answer("pass", reason="kind")) == Ruling(passed=True, reason="kind")
-    assert ruled(RUBRIC, answer("fail", reason="rude")) == Ruling(passed=False, reason="rude")
-    assert ruled(RUBRIC, None) == Ruling(passed=None, reason="the judge could not be asked")
+    """Its verdict and its reason are the grade; an answer that never came is none."""
+    assert graded(RUBRIC, answer("pass", reason="kind")) == Grade(passed=True, reason="kind")
+    assert graded(RUBRIC, answer("fail", reason="rude")) == Grade(passed=False, reason="rude")
+    assert graded(RUBRIC, None) == Grade(passed=None, reason="the judge could not be asked")
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_one_judge_decides() -> None:
 def test_most_of_those_asked_must_agree(votes: str, passed: bool | None) -> None:
     """A judge without a vote counts as asked, so that one voice of three is no majority."""
     marks: dict[str, Reply | None] = {"p": answer("pass"), "f": answer("fail"), "?": None}
-    assert ruled(RUBRIC, *(marks[vote] for vote in votes), judges=len(votes)).passed is passed
+    assert graded(RUBRIC, *(marks[vote] for vote in votes), judges=len(votes)).passed is passed
 
 
 @pytest.mark.parametrize(
@@ -279,30 +279,30 @@ def test_a_pairwise_verdict_must_survive_the_change_of_places(
     straight: str, swapped: str, passed: bool | None
 ) -> None:
     """The new reply passes as at least as good; a judge that contradicts itself has no vote."""
-    ruling = ruled(PAIRWISE, answer(straight), answer(swapped))
-    assert ruling.passed is passed
+    grade = graded(PAIRWISE, answer(straight), answer(swapped))
+    assert grade.passed is passed
     if straight == swapped != "tie":
-        assert "contradicts itself" in ruling.reason
+        assert "contradicts itself" in grade.reason
 
 
 def test_several_pairwise_judges_vote_once_each() -> None:
     """The one that contradicts itself is outvoted by two that do not."""
     replies: Sequence[Reply] = [answer(verdict) for verdict in ("first", "first", *("first", "second") * 2)]
-    assert ruled(PAIRWISE, *replies, judges=3).passed is True
+    assert graded(PAIRWISE, *replies, judges=3).passed is True
 
 
 @pytest.mark.parametrize(
-    ("ruling", "status", "message"),
+    ("grade", "status", "message"),
     [
-        (Ruling(passed=True, reason="kind"), "passed", "the judge says pass: kind"),
-        (Ruling(passed=False, reason="rude"), "failed", "the judge says fail: rude"),
-        (Ruling(passed=None, reason="unclear"), "errored", "no verdict: unclear"),
+        (Grade(passed=True, reason="kind"), "passed", "the judge says pass: kind"),
+        (Grade(passed=False, reason="rude"), "failed", "the judge says fail: rude"),
+        (Grade(passed=None, reason="unclear"), "errored", "no verdict: unclear"),
         (None, "errored", "no judge was asked about this reply"),
     ],
 )
-def test_the_check_says_what_the_judge_says(ruling: Ruling | None, status: str, message: str) -> None:
+def test_the_check_says_what_the_judge_says(grade: Grade | None, status: str, message: str) -> None:
     """Without a verdict the check is errored, also inside `not`."""
-    rulings = {} if ruling is None else {digest(RUBRIC): ruling}
+    rulings = {} if grade is None else {digest(RUBRIC): grade}
     judged = subject("Hi.", rulings=rulings)
     inner = expectation("judge", RUBRIC.text)
     result = REGISTRY.evaluate(inner, judged, str)

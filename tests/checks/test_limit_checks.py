@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.checks.duration import parse_duration
+from claude_run.checks.arguments import parse_duration
 from claude_run.conversation.usage import Usage
 from tests.checks.check_values import found, problems, spelt, status, subject
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from claude_run.checks.check import Check, Finding, errored, failed, passed
+from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.checks.registry import BUILT_IN, Registry
 from claude_run.errors import ClaudeRunError
 from tests.checks.check_values import (

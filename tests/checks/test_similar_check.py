@@ -7,12 +7,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from claude_run.checks.embedding import EmbeddingError, LocalModel, cosine
 from claude_run.checks.registry import Registry
-from claude_run.checks.similar_check import MAX_WORK, similar_check
+from claude_run.checks.similar_check import MAX_WORK, EmbeddingError, LocalModel, cosine, similar_check
 from tests.checks.check_values import REGISTRY, expectation, found, problems, spelt, status, subject
 
 if TYPE_CHECKING:
@@ -175,6 +174,8 @@ def test_a_broken_model_is_errored() -> None:
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3))
 @settings(max_examples=50, deadline=None)
+@example([0.0, 5e-324, 5e-324])
+@example([1e-323, 5e-324, -1.5e-323])
 def test_a_vector_is_similar_to_itself(vector: list[float]) -> None:
     """The cosine is 1 for equal vectors and 0 where one is null."""
     assert cosine(vector, vector) == pytest.approx(1 if any(vector) else 0)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
+from claude_run.verdict.basics import GateRules, Verdict, as_decimal
 from claude_run.verdict.exact import fewest_changes
 from claude_run.verdict.gate import judge
 from claude_run.verdict.pairing import Observation, pair_runs
-from claude_run.verdict.rational import as_decimal
-from claude_run.verdict.rules import GateRules, Verdict
 from tests.docs.pages import ROOT
 from tests.verdict.simulate import SEED, SUITES
 

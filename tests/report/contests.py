@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.identity import PARTS, Identity
+from claude_run.verdict.basics import GateRules
 from claude_run.verdict.contest import Contest, Side, compare
-from claude_run.verdict.rules import GateRules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.report.comparison_html import contest_html
+from claude_run.verdict.basics import GateRules
 from claude_run.verdict.contest import Side, compare
-from claude_run.verdict.rules import GateRules
 from tests.hostile.corpus import CORPUS
 from tests.report import contests
 from tests.report.html_judge import Element, html_skeleton, judge_html, policy

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.report.comparison_terminal import print_contest
+from claude_run.verdict.basics import GateRules, PValue
 from claude_run.verdict.contest import Contest, Side, compare
-from claude_run.verdict.rules import GateRules, PValue
 from tests.hostile.corpus import CORPUS
 from tests.report import contests
 from tests.report.judges import judge

@@ -18,8 +18,8 @@ from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending, Gate
 from claude_run.report.github import LIMIT, error_annotations, step_summary
 from claude_run.scenario.model import Position
+from claude_run.verdict.basics import GateRules
 from claude_run.verdict.contest import Side, compare
-from claude_run.verdict.rules import GateRules
 from tests.hostile.corpus import CORPUS
 from tests.report.judges import judge
 from tests.report.samples import (

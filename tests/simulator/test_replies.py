@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from claude_run.conversation.exchange import Reply
 from claude_run.simulator.engine import Engine
-from claude_run.simulator.replies import InOrder, NoReplies, Scripted, compose
+from claude_run.simulator.replies import NoReplies, Scripted, compose
 from claude_run.simulator.sse import message_events
+from tests.simulator.in_order import InOrder
 
 HEADERS = {"anthropic-version": "2026-10-21"}
 CALL: dict[str, Any] = {"type": "tool_use", "id": "t1", "name": "look", "input": {"q": "ü"}}

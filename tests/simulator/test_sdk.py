@@ -9,8 +9,9 @@ import anthropic
 import pytest
 
 from claude_run.simulator.fault_text import parse_faults
-from claude_run.simulator.replies import InOrder, Scripted
+from claude_run.simulator.replies import Scripted
 from claude_run.simulator.server import Simulator
+from tests.simulator.in_order import InOrder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -16,8 +16,8 @@ from claude_run.errors import InputError
 from claude_run.simulator import server
 from claude_run.simulator.fault_text import parse_faults
 from claude_run.simulator.faults import FaultScript
-from claude_run.simulator.replies import InOrder
-from claude_run.simulator.server import Simulator, serve
+from claude_run.simulator.server import Simulator
+from tests.simulator.in_order import InOrder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -309,29 +309,6 @@ def test_a_port_that_is_taken() -> None:
                     await Simulator(port=port).__aenter__()
 
     asyncio.run(run())
-
-
-def test_serve_alone() -> None:
-    """Standing alone it tells its address and serves until it is cancelled."""
-    addresses: list[str] = []
-
-    async def run() -> None:
-        ready = asyncio.Event()
-
-        def note(address: str) -> None:
-            addresses.append(address)
-            ready.set()
-
-        task = asyncio.create_task(serve(Simulator(ledger_limit=0), note))
-        await ready.wait()
-        async with aiohttp.ClientSession() as session, session.get(f"{addresses[0]}/") as answer:
-            assert answer.status == 401
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(run())
-    assert addresses[0].startswith("http://127.0.0.1:")
 
 
 def test_base_url_of_ipv6() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_run.verdict.basics import Rate
 from claude_run.verdict.pairing import Observation, Pairing, pair_runs
-from claude_run.verdict.rational import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

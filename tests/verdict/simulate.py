@@ -17,13 +17,12 @@ import random
 import sys
 from dataclasses import dataclass
 
-from claude_run.verdict.exact import sign_test
+from claude_run.verdict.basics import GateRules, Rate, Verdict
 from claude_run.verdict.gate import judge
 from claude_run.verdict.intervals import wilson
 from claude_run.verdict.pairing import Observation, Pairing, pair_runs
-from claude_run.verdict.rational import Rate
-from claude_run.verdict.rules import GateRules, Verdict
 from claude_run.verdict.special import normal_tail
+from tests.verdict.oracles import sign_test
 
 ALPHA = 0.05
 DROP = 0.2

@@ -9,8 +9,8 @@ import pytest
 
 from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.identity import PARTS, Identity
+from claude_run.verdict.basics import GateRules, Verdict
 from claude_run.verdict.contest import Side, compare, sides_within, typical
-from claude_run.verdict.rules import GateRules, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

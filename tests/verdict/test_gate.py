@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_run.verdict.basics import GateRules, PValue, Verdict
 from claude_run.verdict.gate import Comparison, judge, judge_all
 from claude_run.verdict.intervals import Method
 from claude_run.verdict.pairing import Metric, Observation, Pairing, pair_runs
-from claude_run.verdict.rules import GateRules, PValue, Verdict
 from claude_run.verdict.sequential import pocock_level
 from tests.verdict.runs import numbered, pairing, run
 

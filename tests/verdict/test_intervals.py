@@ -8,19 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_run.verdict.basics import Rate, as_decimal, common_units
 from claude_run.verdict.intervals import (
     Method,
     PairedTable,
     clopper_pearson,
-    jeffreys,
-    newcombe,
     newcombe_paired,
     paired_t,
     standard_error,
     wilson,
-    wilson_corrected,
 )
-from claude_run.verdict.rational import Rate, as_decimal, common_units
 
 RATES = st.integers(1, 200).flatmap(
     lambda total: st.integers(0, total).map(lambda passed: Rate(passed=passed, total=total))
@@ -33,10 +30,10 @@ CELLS = st.tuples(*[st.integers(0, 40)] * 4).filter(any)
 @settings(max_examples=40, deadline=None)
 def test_intervals_of_a_rate_hold_the_rate(rate: Rate, confidence: float) -> None:
     """They lie in [0, 1], hold the estimate, and are never points."""
-    for make in (wilson, wilson_corrected, clopper_pearson):
+    for make in (wilson, clopper_pearson):
         interval = make(rate, confidence=confidence)
         assert 0 <= interval.lower < interval.upper <= 1
-        assert float(rate.value) in interval
+        assert interval.lower <= rate.value <= interval.upper
         assert interval.confidence == confidence
 
 
@@ -45,7 +42,7 @@ def test_intervals_of_a_rate_hold_the_rate(rate: Rate, confidence: float) -> Non
 def test_intervals_of_a_rate_mirror(rate: Rate, confidence: float) -> None:
     """Counting failures in place of passes turns the interval around."""
     turned = Rate(passed=rate.total - rate.passed, total=rate.total)
-    for make in (wilson, wilson_corrected, clopper_pearson, jeffreys):
+    for make in (wilson, clopper_pearson):
         interval, mirror = make(rate, confidence=confidence), make(turned, confidence=confidence)
         assert (mirror.lower, mirror.upper) == pytest.approx(
             (1 - interval.upper, 1 - interval.lower), abs=1e-12
@@ -54,29 +51,17 @@ def test_intervals_of_a_rate_mirror(rate: Rate, confidence: float) -> None:
 
 @given(RATES)
 @settings(max_examples=30, deadline=None)
-def test_exact_and_corrected_intervals_are_wider(rate: Rate) -> None:
-    """The continuity correction only ever widens, and more confidence widens too."""
-    plain, corrected, surer = wilson(rate), wilson_corrected(rate), wilson(rate, confidence=0.99)
-    assert corrected.lower <= plain.lower
-    assert plain.upper <= corrected.upper
+def test_more_confidence_widens(rate: Rate) -> None:
+    """What holds the rate in 99 of 100 cases holds all that 95 of 100 do."""
+    plain, surer = wilson(rate), wilson(rate, confidence=0.99)
     assert surer.lower <= plain.lower
     assert plain.upper <= surer.upper
-
-
-@given(RATES, RATES)
-@settings(max_examples=40, deadline=None)
-def test_newcombe_holds_the_difference_and_swaps(first: Rate, second: Rate) -> None:
-    """It holds p1 - p2, lies in [-1, 1], has width, and turns around with its arguments."""
-    interval, swapped = newcombe(first, second), newcombe(second, first)
-    assert -1 <= interval.lower < interval.upper <= 1
-    assert float(first.value) - float(second.value) in interval
-    assert (swapped.lower, swapped.upper) == pytest.approx((-interval.upper, -interval.lower))
 
 
 @given(CELLS)
 @settings(max_examples=40, deadline=None)
 def test_newcombe_paired_holds_the_difference_and_swaps(cells: tuple[int, int, int, int]) -> None:
-    """The same for pairs, whatever the correlation: also where both runs agree on every case."""
+    """It holds p1 - p2, lies in [-1, 1] and has width, also where both runs agree; it turns with the runs."""
     both, first, second, neither = cells
     interval = newcombe_paired(PairedTable(both=both, first_only=first, second_only=second, neither=neither))
     swapped = newcombe_paired(PairedTable(both=both, first_only=second, second_only=first, neither=neither))

@@ -9,20 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_run.verdict.basics import benjamini_hochberg, holm
 from claude_run.verdict.intervals import Method
-from claude_run.verdict.multiple import benjamini_hochberg, holm
-from claude_run.verdict.pairing import score_cases
-from claude_run.verdict.power import Goal, Noise, detectable_effect, required_cases, required_repeats
-from claude_run.verdict.reliability import (
-    RateVerdict,
-    flaky_cases,
-    judge_rate,
-    pass_all,
-    pass_any,
-    reliability,
-)
-from claude_run.verdict.sequential import even_level, pocock_level, spent_alpha
-from tests.verdict.runs import rate, run
+from claude_run.verdict.outlook import Goal, Noise, detectable_effect, required_cases, required_repeats
+from claude_run.verdict.reliability import RateVerdict, judge_rate, pass_all, pass_any, reliability
+from claude_run.verdict.sequential import even_level, pocock_level
+from tests.verdict.runs import rate
 
 P_VALUES = st.lists(st.fractions(0, 1, max_denominator=50), max_size=12)
 
@@ -98,14 +90,6 @@ def test_more_looks_leave_less_for_each() -> None:
     assert all(level >= even_level(looks) for looks, level in enumerate(levels, start=1))
 
 
-def test_spending_adds_up() -> None:
-    """Nothing is spent before the first attempt, all of it after the last."""
-    assert spent_alpha(0) == 0
-    assert spent_alpha(1) == pytest.approx(0.05)
-    assert spent_alpha(2) == pytest.approx(0.05)
-    assert spent_alpha(0.5) == pytest.approx(0.031, abs=5e-5)
-
-
 @pytest.mark.parametrize("level", [pocock_level, even_level])
 def test_at_least_one_look(level: type) -> None:
     """No look, no level."""
@@ -136,14 +120,6 @@ def test_k_must_fit_the_attempts(k: int) -> None:
     """More draws than attempts say nothing."""
     with pytest.raises(ValueError, match="3 attempts"):
         pass_all(rate(2, 3), k)
-
-
-def test_flaky_cases_pass_and_fail() -> None:
-    """Attempts that were not measured do not make a case flaky."""
-    scores = score_cases(
-        run({"steady": "111", "flaky": "101", "lost": "1?1", "broken": "000", "never": "??"})
-    )
-    assert flaky_cases(scores) == ("flaky",)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
-"""The rules that the arguments of many checks share, each as problems with a hint."""
+"""The rules that the arguments of many checks share, each as problems with a hint, and spans of time."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
+from claude_run.checks.excerpt import quote
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.vocabulary import Problem
 
@@ -13,6 +16,12 @@ if TYPE_CHECKING:
 
     from claude_run.scenario.model import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
+
+DURATION = r"^[0-9]{1,9}(\.[0-9]{1,9})? ?(ms|s|m|h)$"
+"""What a span of time with a unit looks like, for RE2, Python and JSON Schema alike."""
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(DURATION.replace("^", "").replace("$", ""))
 
 
 def is_object(value: object) -> TypeGuard[JsonObject]:
@@ -98,3 +107,18 @@ def replace_strings(value: Json, new: Mapping[ValuePath, str], *, path: ValuePat
     if is_list(value):
         return [replace_strings(part, new, path=(*path, index)) for index, part in enumerate(value)]
     return value
+
+
+def parse_duration(value: Json) -> float:
+    """Return the seconds of `20s`, `500ms`, `2m` or a number; ValueError says why there are none."""
+    if is_number(value):
+        if not math.isfinite(value):
+            raise ValueError(f"this must be a length of time, not {value}")
+        return float(value)
+    if not isinstance(value, str):
+        raise ValueError(f"this must be a length of time, not {describe(value)}")  # noqa: TRY004 - one error for every bad value
+    found = _DURATION.fullmatch(value)
+    if found is None:
+        raise ValueError(f"{quote(value)} is no length of time")
+    unit = found[2]
+    return float(value.removesuffix(unit)) * _SECONDS[unit]

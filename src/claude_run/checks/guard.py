@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.checks.check import Finding, errored
 from claude_run.checks.excerpt import as_json, cut, short
+from claude_run.checks.kind import Finding, errored
 from claude_run.conversation.results import Status
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from claude_run.checks.check import Check
+    from claude_run.checks.kind import Check
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Json
     from claude_run.scenario.vocabulary import ValuePath
@@ -40,7 +40,7 @@ def guarded(check: Check) -> Check:
     )
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return an exception as `kind: text`, cut where it is long."""
     kind = type(error).__name__
     try:
@@ -50,18 +50,22 @@ def said(error: BaseException) -> str:
     return cut(f"{kind}: {text}" if text else kind, MAX_MESSAGE)
 
 
-def told(error: BaseException) -> str:
-    """Return an exception as `said` does, with the file and line of the code that raised it."""
+def error_with_location(error: BaseException) -> str:
+    """Return an exception as `error_text` does, with the file and line of the code that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return said(error) + place
+    return error_text(error) + place
 
 
 def _problems(check: Check, value: Json) -> Sequence[Problem]:
     try:
         return tuple(check.problems(value))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told, at the place of the value
-        return (Problem(path=(), message=f"the check `{check.name}` broke on this value: {told(error)}"),)
+        return (
+            Problem(
+                path=(), message=f"the check `{check.name}` broke on this value: {error_with_location(error)}"
+            ),
+        )
 
 
 def _templates(check: Check, value: Json) -> Sequence[tuple[ValuePath, str]]:
@@ -73,21 +77,19 @@ def _templates(check: Check, value: Json) -> Sequence[tuple[ValuePath, str]]:
 
 def _evaluate(check: Check, value: Json, subject: Subject) -> Finding:
     try:
-        return _checked(check, check.evaluate(value, subject))
+        found: object = check.evaluate(value, subject)
+        if not isinstance(found, Finding):
+            kind = type(found).__name__
+            return errored(f"the check `{check.name}` returned a {kind}: return passed(...) or failed(...)")
+        return Finding(
+            status=Status(found.status),
+            message=cut(str(found.message), MAX_MESSAGE),
+            expected=_plain(found.expected),
+            actual=_plain(found.actual),
+        )
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a check that breaks is a result, never a crash
-        return errored(f"the check `{check.name}` broke: {told(error)}", expected=short(value))
-
-
-def _checked(check: Check, found: object) -> Finding:
-    if not isinstance(found, Finding):
-        kind = type(found).__name__
-        return errored(f"the check `{check.name}` returned a {kind}: return passed(...) or failed(...)")
-    return Finding(
-        status=Status(found.status),
-        message=cut(str(found.message), MAX_MESSAGE),
-        expected=_plain(found.expected),
-        actual=_plain(found.actual),
-    )
+        place = error_with_location(error)
+        return errored(f"the check `{check.name}` broke: {place}", expected=short(value))
 
 
 def _plain(value: Json) -> Json:

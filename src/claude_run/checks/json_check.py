@@ -7,17 +7,19 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from claude_run.checks.arguments import describe, is_object, key_problems, strings
-from claude_run.checks.check import TURN_ONLY, Check, Finding, errored, failed, passed
 from claude_run.checks.excerpt import as_json, quote, short, spell
-from claude_run.checks.json_pointer import (
+from claude_run.checks.json_schema import TooMuchWorkError, schema_errors, schema_problems
+from claude_run.checks.json_values import (
     NothingThereError,
+    NotJsonError,
     PointerError,
+    TooDeepError,
+    canonical,
     lookup,
+    parse_json,
     parse_pointer,
 )
-from claude_run.checks.json_schema import TooMuchWorkError, schema_errors
-from claude_run.checks.json_schema_rules import schema_problems
-from claude_run.checks.json_text import NotJsonError, TooDeepError, canonical, parse_json
+from claude_run.checks.kind import TURN_ONLY, Check, Finding, errored, failed, passed
 from claude_run.checks.nearest import beginning
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Problem
@@ -48,6 +50,7 @@ def _evaluate(value: Json, subject: Subject) -> Finding:
 
 
 def _judge(arguments: JsonObject, found: Json, *, subject: Subject) -> Finding:
+    """Judge the value at the pointer, which must exist: by a value, by a schema, or by being there."""
     pointer = str(arguments.get("pointer", ""))
     where = f" at {quote(pointer)}" if pointer else ""
     try:
@@ -55,29 +58,25 @@ def _judge(arguments: JsonObject, found: Json, *, subject: Subject) -> Finding:
     except NothingThereError as error:
         message = f"expected a value{where} in the JSON of {subject.name}; {error}"
         return failed(message, expected=short(arguments), actual=short(found))
+    actual = short(found)
+    # By a value: where both look alike in the message, their kinds tell them apart.
     if "equals" in arguments:
-        return _judge_equals(arguments["equals"], found, where=where)
+        plain = json.loads(as_json(arguments["equals"]))
+        if canonical(plain) == canonical(found):
+            return passed(f"the JSON{where} equals the value", expected=short(plain), actual=actual)
+        message = f"expected the JSON{where} to be {spell(plain)}, found {spell(found)}"
+        if spell(plain).strip('"') == spell(found).strip('"'):
+            message += f": {describe(plain)} was expected, {describe(found)} was found"
+        return failed(message, expected=short(plain), actual=actual)
+    # By a schema.
     if "schema" in arguments:
-        return _judge_schema(cast("JsonObject", arguments["schema"]), found, where=where)
-    return passed(f"the JSON has a value{where}", expected=short(arguments), actual=short(found))
-
-
-def _judge_equals(wanted: Json, found: Json, *, where: str) -> Finding:
-    plain = json.loads(as_json(wanted))
-    if canonical(plain) == canonical(found):
-        return passed(f"the JSON{where} equals the value", expected=short(plain), actual=short(found))
-    message = f"expected the JSON{where} to be {spell(plain)}, found {spell(found)}"
-    if spell(plain).strip('"') == spell(found).strip('"'):
-        message += f": {describe(plain)} was expected, {describe(found)} was found"
-    return failed(message, expected=short(plain), actual=short(found))
-
-
-def _judge_schema(schema: JsonObject, found: Json, *, where: str) -> Finding:
-    reasons = schema_errors(json.loads(as_json(schema)), found)
-    if not reasons:
-        return passed(f"the JSON{where} fits the schema", expected=short(schema), actual=short(found))
-    message = f"the JSON{where} does not fit the schema: {'; '.join(reasons)}"
-    return failed(message, expected=short(schema), actual=short(found))
+        schema = cast("JsonObject", arguments["schema"])
+        reasons = schema_errors(json.loads(as_json(schema)), found)
+        if not reasons:
+            return passed(f"the JSON{where} fits the schema", expected=short(schema), actual=actual)
+        message = f"the JSON{where} does not fit the schema: {'; '.join(reasons)}"
+        return failed(message, expected=short(schema), actual=actual)
+    return passed(f"the JSON has a value{where}", expected=short(arguments), actual=actual)
 
 
 def _arguments(value: Json) -> JsonObject:
@@ -107,23 +106,19 @@ def _argument_problems(value: JsonObject) -> Iterator[Problem]:
         message = "`equals` and `schema` exclude each other"
         yield Problem(path=("schema",), message=message, hint="write two expectations")
     if "pointer" in value:
-        yield from _pointer_problems(value["pointer"])
+        pointer, path = value["pointer"], ("pointer",)
+        hint = "write /key/0/key; ~ is ~0 and / in a key is ~1"
+        if not isinstance(pointer, str):
+            message = f"a pointer must be text, not {describe(pointer)}"
+            yield Problem(path=path, message=message, hint=hint)
+        # What a template becomes is known only at play time; it is checked again then.
+        elif not is_template(pointer):
+            try:
+                parse_pointer(pointer)
+            except PointerError as error:
+                yield Problem(path=path, message=str(error), hint=hint)
     if "schema" in value:
         yield from _schema_problems(value["schema"], ("schema",))
-
-
-def _pointer_problems(value: Json) -> Iterator[Problem]:
-    hint = "write /key/0/key; ~ is ~0 and / in a key is ~1"
-    if not isinstance(value, str):
-        message = f"a pointer must be text, not {describe(value)}"
-        yield Problem(path=("pointer",), message=message, hint=hint)
-        return
-    # What a template becomes is known only at play time; it is checked again then.
-    if not is_template(value):
-        try:
-            parse_pointer(value)
-        except PointerError as error:
-            yield Problem(path=("pointer",), message=str(error), hint=hint)
 
 
 def _schema_problems(schema: Json, path: ValuePath) -> Sequence[Problem]:

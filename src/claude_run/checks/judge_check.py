@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_run.checks.arguments import describe, is_list, is_object, key_problems, text_problems
-from claude_run.checks.check import Check, Finding, errored, failed, passed
 from claude_run.checks.excerpt import short
-from claude_run.checks.judge_question import Manner, Question, digest
+from claude_run.checks.judge_question import GradeMode, Question, digest
+from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.scenario.model import UserTurn
 from claude_run.scenario.vocabulary import Problem
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from claude_run.scenario.vocabulary import ValuePath
 
 NAME = "judge"
-_KEYS = (*Manner, "about", "by")
+_KEYS = (*GradeMode, "about", "by")
 
 
 def _problems(value: Json) -> Sequence[Problem]:
     if not is_object(value):
         return text_problems(value)
-    return (*key_problems(value, _KEYS), *_manner_problems(value), *_by_problems(value))
+    return (*key_problems(value, _KEYS), *_mode_problems(value), *_by_problems(value))
 
 
-def _manner_problems(value: JsonObject) -> Iterator[Problem]:
-    manners = [manner for manner in Manner if manner in value]
-    if len(manners) != 1:
+def _mode_problems(value: JsonObject) -> Iterator[Problem]:
+    modes = [mode for mode in GradeMode if mode in value]
+    if len(modes) != 1:
         hint = "write one of rubric, question or at_least_as_good_as"
         yield Problem(path=(), message="it is not clear what is to be judged", hint=hint)
         return
-    manner = manners[0]
-    if manner is Manner.PAIRWISE:
-        if value[manner] != "baseline":
+    mode = modes[0]
+    if mode is GradeMode.PAIRWISE:
+        if value[mode] != "baseline":
             yield Problem(
-                path=(manner,), message="a reply can be held against the baseline only", hint="write baseline"
+                path=(mode,), message="a reply can be held against the baseline only", hint="write baseline"
             )
         if "about" in value:
             yield from text_problems(value["about"], ("about",))
     else:
-        yield from text_problems(value[manner], (manner,))
+        yield from text_problems(value[mode], (mode,))
         if "about" in value:
             yield Problem(
                 path=("about",), message="`about` goes with at_least_as_good_as only", hint="remove it"
@@ -74,21 +74,21 @@ def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
         return (((), value),)
     if not is_object(value):
         return ()
-    keys = (Manner.RUBRIC, Manner.QUESTION, "about")
+    keys = (GradeMode.RUBRIC, GradeMode.QUESTION, "about")
     return tuple(((str(key),), text) for key in keys if isinstance(text := value.get(key), str))
 
 
 def _evaluate(value: Json, subject: Subject) -> Finding:
     question = Question.read(value)
-    ruling = subject.rulings.get(digest(question))
+    grade = subject.rulings.get(digest(question))
     expected = short(question.text)
-    if ruling is None:
+    if grade is None:
         return errored("no judge was asked about this reply", expected=expected)
-    if ruling.passed is None:
-        return errored(f"no verdict: {ruling.reason}", expected=expected)
-    verdict = passed if ruling.passed else failed
-    word = "pass" if ruling.passed else "fail"
-    return verdict(f"the judge says {word}: {ruling.reason}", expected=expected, actual=word)
+    if grade.passed is None:
+        return errored(f"no verdict: {grade.reason}", expected=expected)
+    verdict = passed if grade.passed else failed
+    word = "pass" if grade.passed else "fail"
+    return verdict(f"the judge says {word}: {grade.reason}", expected=expected, actual=word)
 
 
 _TEXT: JsonObject = {"type": "string", "minLength": 1}
@@ -99,13 +99,13 @@ def judges_of(conversation: Conversation) -> tuple[str, ...]:
     graders = conversation.judge.models if conversation.judge else ()
     models: list[str] = []
     for question in _questions_about(conversation):
-        models += (question.by or graders) * (2 if question.manner is Manner.PAIRWISE else 1)
+        models += (question.by or graders) * (2 if question.manner is GradeMode.PAIRWISE else 1)
     return tuple(models)
 
 
 def asks_for_accepted(conversation: Conversation) -> bool:
     """Tell whether a reply is to be held against the baseline's."""
-    return any(question.manner is Manner.PAIRWISE for question in _questions_about(conversation))
+    return any(question.manner is GradeMode.PAIRWISE for question in _questions_about(conversation))
 
 
 def _questions_about(conversation: Conversation) -> Iterator[Question]:
@@ -142,7 +142,7 @@ CHECKS = (
                         "by": {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}]},
                     },
                     "additionalProperties": False,
-                    "oneOf": [{"required": [manner]} for manner in Manner],
+                    "oneOf": [{"required": [mode]} for mode in GradeMode],
                     "dependencies": {"about": ["at_least_as_good_as"]},
                 },
             ],

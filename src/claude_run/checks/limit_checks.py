@@ -8,9 +8,8 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
-from claude_run.checks.arguments import describe, is_number
-from claude_run.checks.check import Check, Finding, errored, failed, passed
-from claude_run.checks.duration import DURATION, parse_duration
+from claude_run.checks.arguments import DURATION, describe, is_number, parse_duration
+from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:

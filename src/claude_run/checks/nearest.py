@@ -32,9 +32,17 @@ def nearest(text: str, wanted: str) -> Nearest:
     if not text.strip():
         return Nearest(clause="there is no text", excerpt="")
     searched = text[:_SEARCHED]
-    for difference, fold in _FOLDS:
+    # The whole text, spelt a little differently.
+    for name, fold in _FOLDS:
         if fold(wanted) in fold(searched):
-            return _but_for(searched, wanted, difference=difference, fold=fold)
+            # Folding may change lengths, and then the place in the folded text is not the place in the text.
+            folded = fold(searched)
+            shown = searched if len(folded) == len(searched) else folded
+            start = folded.index(fold(wanted))
+            end = start + len(fold(wanted))
+            clause = f"found it but for {name}: {quote(around(shown, start, end=end))}"
+            return Nearest(clause=clause, excerpt=around(shown, start, end=end, limit=LIMIT))
+    # Some of its words.
     for run in _runs(wanted):
         start = searched.lower().find(run.lower())
         if start >= 0:
@@ -71,29 +79,11 @@ def ending(text: str) -> Nearest:
     return Nearest(clause=f"it ends {quote(cut_start(text.rstrip(), 80))}", excerpt=cut_start(text.rstrip()))
 
 
-def _squeeze(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _compose(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
 _FOLDS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("upper and lower case (`ignore_case: true` forgives it)", str.casefold),
-    ("white space", _squeeze),
-    ("the Unicode form of its letters", _compose),
+    ("white space", lambda text: " ".join(text.split())),
+    ("the Unicode form of its letters", lambda text: unicodedata.normalize("NFC", text)),
 )
-
-
-def _but_for(text: str, wanted: str, *, difference: str, fold: Callable[[str], str]) -> Nearest:
-    folded = fold(text)
-    start = folded.index(fold(wanted))
-    # Folding may change lengths, and then the place in the folded text is not the place in the text.
-    shown = text if len(folded) == len(text) else folded
-    end = start + len(fold(wanted))
-    clause = f"found it but for {difference}: {quote(around(shown, start, end=end))}"
-    return Nearest(clause=clause, excerpt=around(shown, start, end=end, limit=LIMIT))
 
 
 def _runs(wanted: str) -> Iterator[str]:

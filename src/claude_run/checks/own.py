@@ -1,27 +1,11 @@
-"""Checks of one's own: what their authors import, and how a file or a package with them is read."""
+"""What the author of a custom check imports; the documented door, whatever moves behind it."""
 
-from __future__ import annotations
-
-import hashlib
-import sys
-import traceback
-from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
-
-from claude_run.checks.check import EVERYWHERE, TURN_ONLY, Check, Finding, errored, failed, passed
-from claude_run.checks.guard import guarded, said, told
-from claude_run.checks.own_check import InvalidCheckError, check, faults
+from claude_run.checks.custom_decorator import check
+from claude_run.checks.kind import EVERYWHERE, TURN_ONLY, Check, Finding, errored, failed, passed
 from claude_run.checks.subject import Subject
-from claude_run.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from importlib.metadata import EntryPoint
 
 __all__ = [
     "EVERYWHERE",
-    "GROUP",
     "TURN_ONLY",
     "Check",
     "Finding",
@@ -29,84 +13,5 @@ __all__ = [
     "check",
     "errored",
     "failed",
-    "installed",
-    "load_file",
     "passed",
 ]
-
-GROUP = "claude_run.checks"
-"""The entry-point group by which an installed package offers checks."""
-
-
-def load_file(path: str | Path) -> tuple[Check, ...]:
-    """Run a Python file and return its checks: every `Check` at its top level, in order.
-
-    Raises InputError with the place when the file cannot be read or run, or holds no check that can be used.
-    """
-    try:
-        source = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"--checks: {path} cannot be read: {error.strerror or error}") from error
-    digest = hashlib.sha256(str(Path(path).resolve()).encode()).hexdigest()
-    module = ModuleType(f"claude_run_own_checks_{digest[:12]}")
-    module.__file__ = str(path)
-    # The dataclasses of a file look for their module here.
-    sys.modules[module.__name__] = module
-    try:
-        code = compile(source, str(path), "exec", dont_inherit=True)
-        exec(code, vars(module))  # noqa: S102 - the file is named on the command line, to be run
-    except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
-        raise InputError(f"{_place(path, error)}: {_why(error)}") from error
-    return _usable(vars(module).values(), where=str(path))
-
-
-def installed() -> tuple[Check, ...]:
-    """Return the checks that installed packages offer in the entry-point group `claude_run.checks`.
-
-    An entry point names a check, or a module with checks. InputError names the package where one is broken.
-    """
-    from importlib.metadata import entry_points  # noqa: PLC0415 - costs a look at every installed package
-
-    return tuple(one for point in entry_points(group=GROUP) for one in _offered(point))
-
-
-def _offered(point: EntryPoint) -> tuple[Check, ...]:
-    package = point.dist.name if point.dist else "unknown"
-    where = f"the checks `{point.name}` of the installed package {package}"
-    try:
-        found = point.load()
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{where} cannot be loaded: {told(error)}; mend or uninstall it") from error
-    return _usable(vars(found).values() if isinstance(found, ModuleType) else [found], where=where)
-
-
-def _usable(found: Iterable[object], *, where: str) -> tuple[Check, ...]:
-    """Return the checks among the values, each once; InputError where there is none, or a faulty one."""
-    checks = tuple({id(one): one for one in found if isinstance(one, Check)}.values())
-    if not checks:
-        hint = "write @check(name, schema=..., example=...) above a function"
-        raise InputError(f"{where}: there is no check in it; {hint}")
-    for one in checks:
-        for fault in faults(guarded(one)):
-            raise InputError(f"{where}: {fault}")
-    return checks
-
-
-def _place(path: str | Path, error: BaseException) -> str:
-    """Return where in the file it happened: the line that is wrong, or the last one of the file that ran."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return f"{path}:{error.lineno}:{error.offset}"
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-    ]
-    return f"{path}:{lines[-1]}" if lines else str(path)
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        return f"this is no Python: {error.msg}"
-    if isinstance(error, InvalidCheckError):
-        return str(error)
-    hint = "; install it beside claude-run, for files beside this one are not found"
-    return f"this file of checks broke: {said(error)}{hint if isinstance(error, ModuleNotFoundError) else ''}"

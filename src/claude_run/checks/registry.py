@@ -1,4 +1,9 @@
-"""All kinds of expectation in one place: what they are called, what they accept, how they are evaluated."""
+"""All kinds of expectation in one place: what they are called, what they accept, how they are evaluated.
+
+`not`, `any_of` and `all_of` wrap the others. A result that could not be evaluated is never turned into a pass
+or a fail: `not` keeps it, `any_of` passes only by another one that passed, `all_of` fails only by another one
+that failed.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +13,28 @@ from claude_run.checks import (
     json_check,
     judge_check,
     limit_checks,
-    pattern_check,
     similar_check,
     stop_checks,
     text_checks,
 )
 from claude_run.checks.arguments import replace_strings, suggest
-from claude_run.checks.check import Finding, errored
 from claude_run.checks.excerpt import short
 from claude_run.checks.guard import guarded
-from claude_run.checks.wrappers import WRAPPERS
-from claude_run.conversation.results import CheckResult
+from claude_run.checks.kind import Finding, errored, failed, passed
+from claude_run.conversation.results import CheckResult, Status
 from claude_run.errors import ClaudeRunError, InputError
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from claude_run.checks.check import Check
+    from claude_run.checks.kind import Check
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Expectation, Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
 BUILT_IN: tuple[Check, ...] = (
     *text_checks.CHECKS,
-    *pattern_check.CHECKS,
     *similar_check.CHECKS,
     *json_check.CHECKS,
     *limit_checks.CHECKS,
@@ -70,7 +72,9 @@ class Registry:
             return ()
         check = self._checks.get(kind)
         if check is None:
-            return (Problem(path=(), message=f"unknown expectation `{kind}`", hint=self._meant(kind)),)
+            return (
+                Problem(path=(), message=f"unknown expectation `{kind}`", hint=suggest(kind, self.kinds())),
+            )
         found = tuple(check.problems(value))
         if ("conversation" if on_conversation else "turn") in check.scopes:
             return found
@@ -131,9 +135,6 @@ class Registry:
             return errored(f"`{kind}` cannot be evaluated: {problems[0].message}", expected=short(value))
         return self._checks[kind].evaluate(value, subject)
 
-    def _meant(self, kind: str) -> str:
-        return suggest(kind, self.kinds())
-
 
 def default_registry(own: Sequence[Check] = ()) -> Registry:
     """Return the registry of the built-in checks and the user's own, which cannot crash a run.
@@ -144,3 +145,58 @@ def default_registry(own: Sequence[Check] = ()) -> Registry:
         return Registry([*BUILT_IN, *map(guarded, own)])
     except ValueError as error:
         raise InputError(f"{error}: rename one of them") from error
+
+
+def negate(children: Sequence[CheckResult]) -> Finding:
+    """Pass where the children, taken together, do not hold."""
+    together = every(children)
+    if together.status is Status.ERRORED:
+        return together
+    if together.status is Status.PASSED:
+        return failed(f"expected this not to hold, but it does: {together.message}")
+    return passed(f"this does not hold, as asked for: {together.message}")
+
+
+def some(children: Sequence[CheckResult]) -> Finding:
+    """Pass where one child holds."""
+    holding = _first(children, Status.PASSED)
+    if holding is not None:
+        return passed(holding.message)
+    broken = _first(children, Status.ERRORED)
+    if broken is not None:
+        return errored(broken.message)
+    if not children:
+        return errored("there is nothing to evaluate inside")
+    if len(children) == 1:
+        return failed(children[0].message)
+    return failed(f"expected one of {len(children)} to hold, none does; the first: {children[0].message}")
+
+
+def every(children: Sequence[CheckResult]) -> Finding:
+    """Pass where all children hold."""
+    failing = [child for child in children if child.status is Status.FAILED]
+    if failing and len(children) == 1:
+        return failed(failing[0].message)
+    if failing:
+        count = f"{len(failing)} of {len(children)}"
+        return failed(
+            f"expected all {len(children)} to hold, {count} failed; the first: {failing[0].message}"
+        )
+    broken = _first(children, Status.ERRORED)
+    if broken is not None:
+        return errored(broken.message)
+    if not children:
+        return errored("there is nothing to evaluate inside")
+    return passed(children[0].message if len(children) == 1 else f"all {len(children)} hold")
+
+
+def _first(children: Sequence[CheckResult], status: Status) -> CheckResult | None:
+    return next((child for child in children if child.status is status), None)
+
+
+WRAPPERS: dict[str, Callable[[Sequence[CheckResult]], Finding]] = {
+    "not": negate,
+    "any_of": some,
+    "all_of": every,
+}
+"""The wrappers by their names in a scenario."""

@@ -1,22 +1,26 @@
-"""`similar`: how close the text of a reply comes to another text, by its letters, words or meaning."""
+"""`similar`: how close the text of a reply comes to another text, by its letters, words or meaning.
+
+Meaning is what a small model on this machine makes of a text, a vector; an extra installs it.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 from functools import partial
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_run.checks.arguments import describe, is_number, is_object, key_problems, suggest, text_problems
-from claude_run.checks.check import Check, Finding, errored, failed, passed
-from claude_run.checks.embedding import EXTRA, EmbeddingError, LocalModel, cosine
 from claude_run.checks.excerpt import quote, short
+from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.checks.nearest import beginning
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from claude_run.checks.embedding import Embedder
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
@@ -24,14 +28,35 @@ if TYPE_CHECKING:
 MAX_WORK = 2 * 10**10
 """The product of the lengths of two texts up to which their letters are compared: about a second of work."""
 
+EXTRA = "embeddings"
+"""The extra of claude-run that brings the model along."""
+
+_PACKAGE = "wordllama"
 _EMBEDDING = "embedding"
 _BY = ("ratio", "token_sort", "token_set", _EMBEDDING)
 _KEYS = ("to", "at_least", "by")
 _AT_LEAST = 0.8
+_TINY = 1e-290
+_LONGER = 600  # doublings
 
 
 class TooLongError(Exception):
     """The two texts are too long to be compared letter by letter."""
+
+
+class EmbeddingError(Exception):
+    """The model is installed and cannot be used."""
+
+
+class Embedder(Protocol):
+    """What turns texts into vectors."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether `embed` has what it needs. It is asked before anything is sent, so it must be quick."""
+
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """Return a vector for each text, all of one length; EmbeddingError where the model fails."""
 
 
 def similar_check(embedder: Embedder) -> Check:
@@ -47,12 +72,9 @@ def similar_check(embedder: Embedder) -> Check:
 
 
 def _evaluate(embedder: Embedder, value: Json, subject: Subject) -> Finding:
-    arguments = _arguments(value)
-    wanted, least, by = (
-        str(arguments["to"]),
-        arguments.get("at_least", _AT_LEAST),
-        arguments.get("by", _BY[0]),
-    )
+    arguments = value if is_object(value) else {"to": value}
+    wanted, by = str(arguments["to"]), arguments.get("by", _BY[0])
+    least = arguments.get("at_least", _AT_LEAST)
     try:
         score = _score(str(by), subject.text.strip(), wanted.strip(), embedder=embedder)
     except (TooLongError, EmbeddingError) as error:
@@ -89,10 +111,6 @@ def _score(by: str, text: str, wanted: str, *, embedder: Embedder) -> float:
     return measures[by](text, wanted) / 100
 
 
-def _arguments(value: Json) -> JsonObject:
-    return value if is_object(value) else {"to": value}
-
-
 def _problems(embedder: Embedder, value: Json) -> Sequence[Problem]:
     if not is_object(value):
         return text_problems(value)
@@ -106,19 +124,14 @@ def _object_problems(embedder: Embedder, value: JsonObject) -> Iterator[Problem]
     else:
         yield Problem(path=(), message="`to` is missing", hint="write {to: text, at_least: 0.8}")
     if "at_least" in value:
-        yield from _limit_problems(value["at_least"])
+        least, path, hint = value["at_least"], ("at_least",), "write 0.8 for four fifths"
+        if not is_number(least):
+            yield Problem(path=path, message=f"this must be a number, not {describe(least)}", hint=hint)
+        elif not 0 < least <= 1:
+            message = f"this must be more than 0 and at most 1, not {least}"
+            yield Problem(path=path, message=message, hint=hint)
     if "by" in value:
         yield from _by_problems(embedder, value["by"])
-
-
-def _limit_problems(value: Json) -> Iterator[Problem]:
-    hint = "write 0.8 for four fifths"
-    if not is_number(value):
-        message = f"this must be a number, not {describe(value)}"
-        yield Problem(path=("at_least",), message=message, hint=hint)
-    elif not 0 < value <= 1:
-        message = f"this must be more than 0 and at most 1, not {value}"
-        yield Problem(path=("at_least",), message=message, hint=hint)
 
 
 def _by_problems(embedder: Embedder, value: Json) -> Iterator[Problem]:
@@ -135,6 +148,57 @@ def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
         return (((), value),)
     wanted = value.get("to") if is_object(value) else None
     return ((("to",), wanted),) if isinstance(wanted, str) else ()
+
+
+class LocalModel:
+    """The model in the package of WordLlama: 256 numbers a text, no download, no GPU.
+
+    It averages vectors of word pieces. So it knows what a text is about, not who did what to whom.
+    """
+
+    def __init__(self) -> None:
+        self._model: Any = None
+
+    @property
+    def is_installed(self) -> bool:
+        return find_spec(_PACKAGE) is not None
+
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        # Lone surrogates are legal in the API's JSON, and the model's tokenizer refuses them.
+        storable = [text.encode("utf-8", "replace").decode() for text in texts]
+        try:
+            if self._model is None:
+                self._model = _load()
+            vectors: Sequence[Sequence[float]] = self._model.embed(storable).tolist()
+        except (ImportError, OSError, ValueError, TypeError, AttributeError) as error:
+            raise EmbeddingError(f"the model of the package {_PACKAGE} cannot be used: {error}") from error
+        return vectors
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the cosine of the angle between two vectors: 1 for the same direction, 0 where one is null."""
+    length, other_length = math.hypot(*one), math.hypot(*other)
+    if not length or not other_length:
+        return 0.0
+    # The least numbers of a computer have few digits left: such a vector is first made longer, exactly.
+    if length < _TINY:
+        return cosine([math.ldexp(x, _LONGER) for x in one], other)
+    if other_length < _TINY:
+        return cosine(one, [math.ldexp(x, _LONGER) for x in other])
+    return sum((x / length) * (y / other_length) for x, y in zip(one, other, strict=True))
+
+
+def _load() -> Any:  # noqa: ANN401 - the package has no type information
+    root, quiet = logging.getLogger(), logging.NullHandler()
+    # The package configures the root logger when it is imported, unless that has a handler.
+    root.addHandler(quiet)
+    try:
+        import wordllama  # type: ignore[import-not-found] # noqa: PLC0415 - an extra, and it costs a second
+    finally:
+        root.removeHandler(quiet)
+    # It looks for its tokenizer in the wrong folder of its own; as a cache, the right one is found.
+    folder = Path(wordllama.__file__).parent
+    return wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
 
 
 _TEXT: JsonObject = {"type": "string", "minLength": 1}

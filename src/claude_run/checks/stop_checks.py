@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_run.checks.arguments import boolean_problems, describe, is_list, is_object, text_problems
-from claude_run.checks.check import Check, Finding, failed, passed
 from claude_run.checks.excerpt import quote, short
+from claude_run.checks.kind import Check, Finding, failed, passed
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.vocabulary import Problem
 
@@ -27,10 +27,6 @@ STOP_REASONS = (
     "model_context_window_exceeded",
 )
 """The stop reasons of the Messages API as documented in 2026-08; others may appear, and may be asked for."""
-
-
-def _reasons(value: Json) -> tuple[str, ...]:
-    return tuple(map(str, value)) if is_list(value) else (str(value),)
 
 
 def _reason_problems(value: Json) -> Sequence[Problem]:
@@ -57,7 +53,7 @@ def _one_reason(value: Json, path: ValuePath) -> Iterator[Problem]:
 
 
 def _evaluate_reason(value: Json, subject: Subject) -> Finding:
-    reasons = _reasons(value)
+    reasons = tuple(map(str, value)) if is_list(value) else (str(value),)
     found = subject.stop_reason or ""
     if found in reasons:
         return passed(f"{subject.name} ended with {quote(found)}", expected=short(value), actual=short(found))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
-    from claude_run.checks.judge_question import Ruling
+    from claude_run.checks.judge_question import Grade
     from claude_run.conversation.transcript import TurnRecord
     from claude_run.scenario.model import JsonObject
 
@@ -33,7 +33,7 @@ class Subject:
     usage: Usage
     content: tuple[JsonObject, ...] = ()
     name: str = "the reply"
-    rulings: Mapping[str, Ruling] = field(default_factory=dict)
+    rulings: Mapping[str, Grade] = field(default_factory=dict)
 
     @classmethod
     def of_turn(cls, record: TurnRecord) -> Subject:

@@ -1,4 +1,4 @@
-"""`contains`, `equals`, `starts_with` and `ends_with`: what the text of a reply says."""
+"""`contains`, `equals`, `starts_with`, `ends_with` and `matches`: what the text of a reply says."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from claude_run.checks.arguments import (
     strings,
     text_problems,
 )
-from claude_run.checks.check import EVERYWHERE, TURN_ONLY, Check, Finding, failed, passed
 from claude_run.checks.excerpt import LIMIT, around, cut, quote, short
+from claude_run.checks.kind import EVERYWHERE, TURN_ONLY, Check, Finding, failed, passed
 from claude_run.checks.nearest import Nearest, beginning, difference, ending, nearest
+from claude_run.scenario.patterns import PatternError, check_pattern, search
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from claude_run.checks.check import Scope
+    from claude_run.checks.kind import Scope
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
@@ -37,19 +38,19 @@ _SHOWN = 5
 class _Relation:
     """How a wanted text must stand to the text of the reply.
 
-    `trim` is done to both before they are compared: at the ends that are compared, white space is no part of
-    what a person means, and a YAML block adds a line break of its own.
+    Both are trimmed before they are compared, or left as they are: at the ends that are compared, white space
+    is no part of what a person means, and a YAML block adds a line break of its own.
     """
 
     name: str
     verb: str
     holding: str
     holds: Callable[[str, str], bool]
-    trim_text: Callable[[str], str]
-    trim_wanted: Callable[[str], str]
     closest: Callable[[str, str], Nearest]
     description: str
     example: Json
+    trim_text: Callable[[str], str] = str
+    trim_wanted: Callable[[str], str] = str
     blank_ok: bool = False
     scopes: frozenset[Scope] = EVERYWHERE
 
@@ -78,25 +79,20 @@ def _check(relation: _Relation) -> Check:
 def _evaluate(relation: _Relation, value: Json, subject: Subject) -> Finding:
     wanted = _wanted(value)
     text = relation.trim_text(subject.text)
-    found = [one for one in wanted.texts if _holds(relation, text, one, ignore_case=wanted.ignore_case)]
+    fold = str.casefold if wanted.ignore_case else str
+    found = [one for one in wanted.texts if relation.holds(fold(text), fold(relation.trim_wanted(one)))]
     enough = len(found) == len(wanted.texts) if wanted.all else bool(found)
     if enough:
         shown = _listed(wanted) if wanted.all else quote(found[0])
         message = f"{subject.name} {relation.holding} {shown}"
         return passed(message, expected=_shown(wanted), actual=_place(text, found[0], wanted.ignore_case))
+    # What was found instead of the first text that is missing.
     missing = next(one for one in wanted.texts if one not in found)
     closest = relation.closest(text, relation.trim_wanted(missing))
     message = f"expected {subject.name} to {relation.verb} {_listed(wanted)}"
     if len(wanted.texts) > 1 and wanted.all:
         message += f", missing {quote(missing)}"
     return failed(f"{message}; {closest.clause}", expected=_shown(wanted), actual=short(closest.excerpt))
-
-
-def _holds(relation: _Relation, text: str, wanted: str, *, ignore_case: bool) -> bool:
-    trimmed = relation.trim_wanted(wanted)
-    if ignore_case:
-        return relation.holds(text.casefold(), trimmed.casefold())
-    return relation.holds(text, trimmed)
 
 
 def _place(text: str, wanted: str, ignore_case: bool) -> Json:
@@ -188,16 +184,27 @@ def _schema(description: str) -> JsonObject:
     return {"description": description, "anyOf": [text, arguments]}
 
 
-def _unchanged(text: str) -> str:
-    return text
+def _pattern_problems(value: Json) -> Sequence[Problem]:
+    if not isinstance(value, str) or not value:
+        return text_problems(value)
+    try:
+        check_pattern(value)
+    except PatternError as error:
+        hint = "patterns are RE2: https://github.com/google/re2/wiki/Syntax"
+        return (Problem(path=(), message=f"the pattern is not valid: {error}", hint=hint),)
+    return ()
 
 
-def _trim_start(wanted: str) -> str:
-    return wanted.lstrip().rstrip("\n")
-
-
-def _trim_end(wanted: str) -> str:
-    return wanted.lstrip("\n").rstrip()
+def _evaluate_pattern(value: Json, subject: Subject) -> Finding:
+    pattern = str(value)
+    match = search(pattern, subject.text)
+    if match is None:
+        start = beginning(subject.text)
+        message = f"expected {subject.name} to match the pattern {quote(pattern)}; {start.clause}"
+        return failed(message, expected=short(pattern), actual=short(start.excerpt))
+    message = f"{subject.name} matches the pattern {quote(pattern)} with {quote(match.whole)}"
+    shown = around(subject.text, match.start, end=match.end, limit=LIMIT)
+    return passed(message, expected=short(pattern), actual=short(shown))
 
 
 _CONTAINS = _Relation(
@@ -205,8 +212,6 @@ _CONTAINS = _Relation(
     verb="contain",
     holding="contains",
     holds=lambda text, wanted: wanted in text,
-    trim_text=_unchanged,
-    trim_wanted=_unchanged,
     closest=nearest,
     description="The text of the reply holds this text, exactly as written. Or {any: [...]}, {all: [...]}.",
     example={"any": ["30 days", "thirty days"], "ignore_case": True},
@@ -232,7 +237,7 @@ _STARTS_WITH = _Relation(
     holding="starts with",
     holds=lambda text, wanted: text.startswith(wanted),
     trim_text=str.lstrip,
-    trim_wanted=_trim_start,
+    trim_wanted=lambda wanted: wanted.lstrip().rstrip("\n"),
     closest=lambda text, _: beginning(text),
     description="The text of the reply starts with this text, white space before it aside. Or {any: [...]}.",
     example="Dear",
@@ -244,10 +249,24 @@ _ENDS_WITH = _Relation(
     holding="ends with",
     holds=lambda text, wanted: text.endswith(wanted),
     trim_text=str.rstrip,
-    trim_wanted=_trim_end,
+    trim_wanted=lambda wanted: wanted.lstrip("\n").rstrip(),
     closest=lambda text, _: ending(text),
     description="The text of the reply ends with this text, white space after it aside. Or {any: [...]}.",
     example={"any": [".", "!", "?"]},
 )
 
-CHECKS = tuple(map(_check, (_CONTAINS, _EQUALS, _STARTS_WITH, _ENDS_WITH)))
+CHECKS = (
+    *map(_check, (_CONTAINS, _EQUALS, _STARTS_WITH, _ENDS_WITH)),
+    Check(
+        name="matches",
+        schema={
+            "type": "string",
+            "minLength": 1,
+            "description": "The text matches this RE2 pattern somewhere. It is no template: `{{` "
+            "stands for itself. Put it in single quotes; (?i) ignores case, (?s) lets . be a line break.",
+        },
+        example="(?i)order [A-Z]-[0-9]+",
+        problems=_pattern_problems,
+        evaluate=_evaluate_pattern,
+    ),
+)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from claude_run.cli.gate import gate_run
 from claude_run.cli.planning import LOOKS
 from claude_run.record.derive import read_played
-from claude_run.verdict.rational import Rate
+from claude_run.verdict.basics import Rate, Verdict
 from claude_run.verdict.reliability import RateVerdict, judge_rate
-from claude_run.verdict.rules import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,14 +8,14 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claude_run.checks.duration import parse_duration
+from claude_run.checks.arguments import parse_duration
 from claude_run.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from claude_run.scenario.model import JsonObject
-    from claude_run.verdict.rules import GateRules
+    from claude_run.verdict.basics import GateRules
 
 _SET = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
@@ -55,7 +55,7 @@ class GateOptions:
 
     def rules(self, *, looks: int = 1) -> GateRules:
         """Return the rules of the gate; InputError for a number out of its range."""
-        from claude_run.verdict.rules import GateRules  # noqa: PLC0415 - only a comparison needs it
+        from claude_run.verdict.basics import GateRules  # noqa: PLC0415 - only a comparison needs it
 
         try:
             return GateRules(alpha=self.alpha, margin=self.margin, min_drop=self.min_drop, looks=looks)

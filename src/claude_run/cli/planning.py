@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from claude_run.checks.custom import installed, load_file
 from claude_run.checks.judge_check import asks_for_accepted, judges_of
-from claude_run.checks.own import installed, load_file
 from claude_run.checks.registry import Registry, default_registry
 from claude_run.cli.sides import scenarios_of, side_of_accepted, side_of_baseline
 from claude_run.cli.talk import complain

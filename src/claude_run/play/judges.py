@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from claude_run.checks.judge_check import NAME
-from claude_run.checks.judge_question import Manner, Question, Ruling, Talk, digest, gradings, rule
+from claude_run.checks.judge_question import (
+    Grade,
+    GradedTranscript,
+    GradeMode,
+    Question,
+    digest,
+    grade_requests,
+    tally_votes,
+)
 from claude_run.conversation.exchange import SentMessage
 from claude_run.conversation.script import turn_number
 from claude_run.conversation.steps import Send
@@ -18,7 +26,7 @@ from claude_run.scenario.model import UserTurn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from claude_run.checks.judge_question import Grading
+    from claude_run.checks.judge_question import GradeRequest
     from claude_run.checks.registry import Registry
     from claude_run.conversation.exchange import Reply
     from claude_run.conversation.script import Conversation
@@ -45,9 +53,9 @@ class Judges:
     accepted: Callable[[Conversation, int], str | None]
     deadline: float
 
-    async def rulings(self, transcript: Transcript) -> Mapping[int | None, Mapping[str, Ruling]]:
+    async def rulings(self, transcript: Transcript) -> Mapping[int | None, Mapping[str, Grade]]:
         """Return what judges say, by turn index and question; None stands for the whole conversation."""
-        found: dict[int | None, Mapping[str, Ruling]] = {}
+        found: dict[int | None, Mapping[str, Grade]] = {}
         answered = [index for index, record in enumerate(transcript.turns) if record.exchanges]
         for index in answered:
             turn = self.conversation.turns[index]
@@ -59,7 +67,7 @@ class Judges:
 
     async def _on(
         self, expectations: Iterable[Expectation], turns: Sequence[TurnRecord], index: int
-    ) -> Mapping[str, Ruling]:
+    ) -> Mapping[str, Grade]:
         return {
             digest(question): await self._ask(question, turns, index)
             for question in self._questions(expectations)
@@ -76,23 +84,25 @@ class Judges:
                 if not self.registry.problems(NAME, value, on_conversation=False):
                     yield Question.read(value)
 
-    async def _ask(self, question: Question, turns: Sequence[TurnRecord], index: int) -> Ruling:
+    async def _ask(self, question: Question, turns: Sequence[TurnRecord], index: int) -> Grade:
         graders = self.conversation.judge
         models = question.by or (graders.models if graders else ())
         if not models:
-            return Ruling(passed=None, reason=NO_JUDGE)
+            return Grade(passed=None, reason=NO_JUDGE)
         accepted = None
-        if question.manner is Manner.PAIRWISE:
+        if question.manner is GradeMode.PAIRWISE:
             accepted = self.accepted(self.conversation, index)
-        if question.manner is Manner.PAIRWISE and accepted is None:
-            return Ruling(passed=None, reason=NO_BASELINE)
-        talk = Talk(messages=_messages(turns, index), reply=turns[index].text, accepted=accepted)
+        if question.manner is GradeMode.PAIRWISE and accepted is None:
+            return Grade(passed=None, reason=NO_BASELINE)
+        talk = GradedTranscript(messages=_messages(turns, index), reply=turns[index].text, accepted=accepted)
         return await self._rule(
-            question, gradings(question, talk, models=models, params=graders.params if graders else {}), index
+            question,
+            grade_requests(question, talk, models=models, params=graders.params if graders else {}),
+            index,
         )
 
-    async def _rule(self, question: Question, asked: Iterable[Grading], index: int) -> Ruling:
-        answers: list[tuple[Grading, Reply | None]] = []
+    async def _rule(self, question: Question, asked: Iterable[GradeRequest], index: int) -> Grade:
+        answers: list[tuple[GradeRequest, Reply | None]] = []
         lost: str | None = None
         for grading in asked:
             reply = None
@@ -101,10 +111,10 @@ class Judges:
             except RequestFailedError as error:
                 lost = f"the judge could not be asked: {error.failure.message}"
             answers.append((grading, reply))
-        ruling = rule(question, answers)
-        return ruling if lost is None or ruling.passed is not None else Ruling(passed=None, reason=lost)
+        ruling = tally_votes(question, answers)
+        return ruling if lost is None or ruling.passed is not None else Grade(passed=None, reason=lost)
 
-    async def _answer(self, grading: Grading, index: int) -> Reply:
+    async def _answer(self, grading: GradeRequest, index: int) -> Reply:
         sent = (SentMessage(turn=index, role="user", content=grading.content),)
         step = Send(turn=index, request=grading.request, sent=sent)
         label = f"{grading.label}:turn-{turn_number(index)}"

@@ -13,7 +13,7 @@ from claude_run.scenario.model import UserTurn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from claude_run.checks.judge_question import Ruling
+    from claude_run.checks.judge_question import Grade
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Stop
     from claude_run.conversation.transcript import Transcript, TurnRecord
@@ -51,7 +51,7 @@ def judge(
     *,
     end: End,
     evaluate: Evaluate,
-    rulings: Mapping[int | None, Mapping[str, Ruling]],
+    rulings: Mapping[int | None, Mapping[str, Grade]],
 ) -> Judgement:
     """Evaluate every expectation whose reply is there.
 
@@ -78,7 +78,7 @@ def judge(
 
 
 def _subjects(
-    transcript: Transcript, rulings: Mapping[int | None, Mapping[str, Ruling]]
+    transcript: Transcript, rulings: Mapping[int | None, Mapping[str, Grade]]
 ) -> Iterator[tuple[int, Subject]]:
     for index, record in enumerate(transcript.turns):
         if record.exchanges:

@@ -16,7 +16,7 @@ from claude_run.scenario.template import Renderer, RenderError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from claude_run.checks.judge_question import Ruling
+    from claude_run.checks.judge_question import Grade
     from claude_run.checks.registry import Registry
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
@@ -107,7 +107,7 @@ class Performance:
         )
 
     def _ended(
-        self, end: End, saved: Mapping[str, str], rulings: Mapping[int | None, Mapping[str, Ruling]]
+        self, end: End, saved: Mapping[str, str], rulings: Mapping[int | None, Mapping[str, Grade]]
     ) -> Ended:
         conversation = self._conversation
         judgement = judge(

@@ -8,15 +8,13 @@ from claude_run.report.comparison_words import headline, is_flaky
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
+    from claude_run.verdict.basics import GateRules, Rate
     from claude_run.verdict.changes import CaseChange
     from claude_run.verdict.contest import Contest, Duel
-    from claude_run.verdict.effect import Effect
+    from claude_run.verdict.effect import Effect, SecondaryRow
     from claude_run.verdict.intervals import Interval
     from claude_run.verdict.outlook import Outlook
     from claude_run.verdict.pairing import Pair
-    from claude_run.verdict.rational import Rate
-    from claude_run.verdict.rules import GateRules
-    from claude_run.verdict.secondary import SecondaryRow
 
 SCHEMA_VERSION = 1
 

@@ -12,7 +12,7 @@ from claude_run.report.console import aligned, open_console, say
 from claude_run.report.diff import INDENT, condense, print_pieces
 from claude_run.report.numbers import count
 from claude_run.report.safe import safe_line
-from claude_run.verdict.rules import Verdict
+from claude_run.verdict.basics import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

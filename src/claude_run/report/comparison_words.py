@@ -18,17 +18,17 @@ from claude_run.report.comparison_numbers import (
     span_of,
 )
 from claude_run.report.numbers import ABSENT, count
+from claude_run.verdict.basics import Verdict
 from claude_run.verdict.pairing import Metric
-from claude_run.verdict.rules import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from claude_run.verdict.basics import Rate
     from claude_run.verdict.changes import CaseChange
     from claude_run.verdict.contest import Contest, Duel
     from claude_run.verdict.gate import Comparison
     from claude_run.verdict.pairing import Pair
-    from claude_run.verdict.rational import Rate
 
 OVERVIEW = (
     "candidate",

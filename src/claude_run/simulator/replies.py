@@ -49,20 +49,6 @@ class NoReplies:
         return None
 
 
-class InOrder:
-    """A book that gives its replies one after the other, whatever is asked; then the placeholder.
-
-    A reply that a fault breaks on its way is used up; a fault that comes instead of a reply uses none.
-    """
-
-    def __init__(self, replies: Iterable[Scripted | str]) -> None:
-        self._rest = iter(replies)
-
-    def reply(self, body: JsonObject) -> Scripted | None:  # noqa: ARG002 - the Protocol's signature
-        found = next(self._rest, None)
-        return Scripted(content=found) if isinstance(found, str) else found
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
     """A reply as it goes out, after `max_tokens` and the stop sequences of the request had their say."""

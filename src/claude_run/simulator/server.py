@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -87,10 +86,3 @@ class Simulator:
             return self.faults
         low, high = self.latency_s if isinstance(self.latency_s, tuple) else (self.latency_s, self.latency_s)
         return replace(self.faults, latency_s=(low, high))
-
-
-async def serve(simulator: Simulator, ready: Callable[[str], None]) -> None:
-    """Serve until cancelled; `ready` is called with the base URL once requests can come."""
-    async with simulator:
-        ready(simulator.base_url)
-        await asyncio.Event().wait()

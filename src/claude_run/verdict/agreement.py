@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from claude_run.verdict.basics import Rate
 from claude_run.verdict.intervals import wilson
-from claude_run.verdict.rational import Rate
+from claude_run.verdict.special import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,8 @@ def agreement(pairs: Sequence[tuple[bool, bool]], *, confidence: float = 0.95) -
     counts = Counter(pairs)
     rate = Rate(passed=sum(counts[both, both] for both in (True, False)), total=len(pairs))
     kappa = cohen_kappa(pairs)
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    # Where the labels do not vary there is no error to speak of, and no interval.
+    z = normal_quantile((1 + confidence) / 2)
     spread = None if kappa is None else z * _standard_error(counts, len(pairs))
     return Agreement(
         rate=rate,
@@ -68,22 +69,23 @@ def cohen_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
 
 
 def _shares(counts: Counter[tuple[bool, bool]], n: int) -> tuple[float, float]:
+    """Return the share of equal labels, and the one that chance alone would give."""
+    person, judge = _margins(counts)
     observed = (counts[True, True] + counts[False, False]) / n
-    expected = sum(_person(counts, label) * _judge(counts, label) for label in (True, False)) / n**2
-    return observed, expected
+    return observed, sum(person[label] * judge[label] for label in (True, False)) / n**2
 
 
 def _standard_error(counts: Counter[tuple[bool, bool]], n: int) -> float:
+    person, judge = _margins(counts)
     observed, expected = _shares(counts, n)
+    # The terms of Fleiss, Cohen and Everitt: cells of equal labels, cells of unequal ones, and the mean.
     same = sum(
-        counts[label, label]
-        / n
-        * ((1 - expected) - (_person(counts, label) + _judge(counts, label)) / n * (1 - observed)) ** 2
+        counts[label, label] / n * ((1 - expected) - (person[label] + judge[label]) / n * (1 - observed)) ** 2
         for label in (True, False)
     )
     apart = (1 - observed) ** 2 * sum(
-        counts[person, judge] / n * ((_judge(counts, person) + _person(counts, judge)) / n) ** 2
-        for person, judge in ((True, False), (False, True))
+        counts[ours, theirs] / n * ((judge[ours] + person[theirs]) / n) ** 2
+        for ours, theirs in ((True, False), (False, True))
     )
     shift = (observed * expected - 2 * expected + observed) ** 2
     variance = same + apart - shift
@@ -91,9 +93,8 @@ def _standard_error(counts: Counter[tuple[bool, bool]], n: int) -> float:
     return math.sqrt(variance / n) / (1 - expected) ** 2 if variance > _ROUNDING else 0.0
 
 
-def _person(counts: Counter[tuple[bool, bool]], label: bool) -> int:
-    return counts[label, True] + counts[label, False]
-
-
-def _judge(counts: Counter[tuple[bool, bool]], label: bool) -> int:
-    return counts[True, label] + counts[False, label]
+def _margins(counts: Counter[tuple[bool, bool]]) -> tuple[dict[bool, int], dict[bool, int]]:
+    """Return how often each label was given, by people and by the judge."""
+    labels = (True, False)
+    person = {label: counts[label, True] + counts[label, False] for label in labels}
+    return person, {label: counts[True, label] + counts[False, label] for label in labels}

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from claude_run.verdict.multiple import benjamini_hochberg, holm
-from claude_run.verdict.tables import fisher
+from claude_run.verdict.basics import benjamini_hochberg, holm
+from claude_run.verdict.exact import fisher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
+    from claude_run.verdict.basics import Rate
     from claude_run.verdict.pairing import Pair
-    from claude_run.verdict.rational import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def list_changes(pairs: Sequence[Pair], *, alpha: Fraction) -> tuple[CaseChange,
             baseline=pair.baseline,
             candidate=pair.candidate,
             difference=pair.difference,
-            flaky=_flaky(pair.baseline) or _flaky(pair.candidate),
+            flaky=pair.baseline.is_flaky or pair.candidate.is_flaky,
             p_worse=float(p_worse),
             p_holm=float(p_holm),
             p_bh=float(p_bh),
@@ -67,7 +67,3 @@ def list_changes(pairs: Sequence[Pair], *, alpha: Fraction) -> tuple[CaseChange,
 @lru_cache(maxsize=4096)  # suites have few distinct pairs of counts
 def _p_worse(candidate: Rate, baseline: Rate) -> Fraction:
     return fisher(candidate, baseline).less
-
-
-def _flaky(rate: Rate) -> bool:
-    return 0 < rate.passed < rate.total

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from claude_run.conversation.attempt import Attempt
+    from claude_run.verdict.basics import GateRules
     from claude_run.verdict.gate import Comparison
-    from claude_run.verdict.rules import GateRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,7 @@ def _one_each(labels: set[frozenset[str | None]]) -> bool:
 
 
 def _observations(side: Side, key: Callable[[Attempt], str]) -> list[Observation]:
+    # The keys of each case: more than one are a cluster.
     rows: dict[tuple[str, str | None], set[str]] = {}
     for attempt in side.attempts:
         rows.setdefault((attempt.identity.scenario, attempt.identity.case), set()).add(key(attempt))
@@ -113,7 +114,7 @@ def _observations(side: Side, key: Callable[[Attempt], str]) -> list[Observation
         Observation(
             case=key(attempt),
             passed=attempt.passed,
-            group=_group(attempt)
+            group=attempt.identity.compared_name(with_variant=False, with_model=False)
             if len(rows[attempt.identity.scenario, attempt.identity.case]) > 1
             else None,
             cost_usd=None if attempt.cost_usd is None else float(attempt.cost_usd),
@@ -127,14 +128,10 @@ def _observations(side: Side, key: Callable[[Attempt], str]) -> list[Observation
 
 
 def _by_case(side: Side, key: Callable[[Attempt], str]) -> dict[str, tuple[Attempt, ...]]:
-    cases: dict[str, tuple[Attempt, ...]] = {}
+    cases: dict[str, list[Attempt]] = {}
     for attempt in side.attempts:
-        cases[key(attempt)] = (*cases.get(key(attempt), ()), attempt)
-    return cases
-
-
-def _group(attempt: Attempt) -> str:
-    return attempt.identity.compared_name(with_variant=False, with_model=False)
+        cases.setdefault(key(attempt), []).append(attempt)
+    return {case: tuple(attempts) for case, attempts in cases.items()}
 
 
 def _model(attempt: Attempt) -> str | None:

@@ -1,4 +1,4 @@
-"""How large the change of the pass rate is: the mean paired difference, its interval, and what moved."""
+"""How large the changes are: of the pass rate, and of cost, latency, tokens and length beside it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from claude_run.verdict.basics import common_units, holm
 from claude_run.verdict.intervals import Interval, PairedTable, newcombe_paired, paired_t, standard_error
-from claude_run.verdict.rational import common_units
-from claude_run.verdict.special import normal_quantile
+from claude_run.verdict.pairing import Metric
+from claude_run.verdict.special import normal_quantile, t_tail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Hashable, Sequence
 
     from claude_run.verdict.pairing import Pair
 
@@ -55,17 +56,29 @@ def measure_effect(pairs: Sequence[Pair], *, confidence: float = 0.95) -> Effect
     if not pairs:
         return None
     differences = [pair.difference for pair in pairs]
-    baseline = sum((pair.baseline.value for pair in pairs), Fraction(0)) / len(pairs)
-    candidate = sum((pair.candidate.value for pair in pairs), Fraction(0)) / len(pairs)
-    interval = _interval(pairs, confidence=confidence)
+    clusters = [pair.cluster for pair in pairs]
+    baseline = _mean([pair.baseline.value for pair in pairs])
+    candidate = _mean([pair.candidate.value for pair in pairs])
+    interval = None
+    if len(set(clusters)) >= ENOUGH_FOR_T:
+        interval = paired_t(differences, clusters=clusters, confidence=confidence)
+    if interval is None:
+        interval = newcombe_paired(_expected_table(pairs, clusters), confidence=confidence)
+    interval = replace(interval, lower=max(-1.0, interval.lower), upper=min(1.0, interval.upper))
+    # Where nothing varies the sample has no error, and the interval's longer arm over z stands for it.
+    error = standard_error(differences, clusters=clusters)
+    if not error:
+        centre = float(candidate - baseline)
+        longer_arm = max(centre - interval.lower, interval.upper - centre)
+        error = longer_arm / normal_quantile((1 + confidence) / 2)
     return Effect(
         cases=len(pairs),
-        units=len({pair.cluster for pair in pairs}),
+        units=len(set(clusters)),
         baseline_rate=baseline,
         candidate_rate=candidate,
         difference=candidate - baseline,
         interval=interval,
-        standard_error=_standard_error(pairs, interval),
+        standard_error=error,
         worse=sum(difference < 0 for difference in differences),
         better=sum(difference > 0 for difference in differences),
         same=sum(difference == 0 for difference in differences),
@@ -73,28 +86,68 @@ def measure_effect(pairs: Sequence[Pair], *, confidence: float = 0.95) -> Effect
     )
 
 
-def _interval(pairs: Sequence[Pair], *, confidence: float) -> Interval:
-    clusters = [pair.cluster for pair in pairs]
-    if len(set(clusters)) >= ENOUGH_FOR_T:
-        differences = [pair.difference for pair in pairs]
-        student = paired_t(differences, clusters=clusters, confidence=confidence)
-        if student is not None:
-            return replace(student, lower=max(-1.0, student.lower), upper=min(1.0, student.upper))
-    return newcombe_paired(_expected_table(pairs, clusters), confidence=confidence)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondaryRow:
+    """A metric in its own unit, averaged over the `cases` that know it in both runs.
+
+    `difference` is candidate minus baseline, `relative` that over the baseline's mean (None when the mean is
+    0). `interval` is None when the differences do not vary. The p-values are two-sided; `p_holm` is adjusted
+    over the rows of this comparison. These rows inform; they never decide the verdict.
+    """
+
+    metric: Metric
+    cases: int
+    baseline_mean: float
+    candidate_mean: float
+    difference: float
+    relative: float | None
+    interval: Interval | None
+    p_value: float
+    p_holm: float
 
 
-def _standard_error(pairs: Sequence[Pair], interval: Interval) -> float:
-    """Return the sample's standard error; where nothing varies, the interval's longer arm over z."""
-    sample = standard_error([pair.difference for pair in pairs], clusters=[pair.cluster for pair in pairs])
-    if sample:
-        return sample
-    centre = float(sum((pair.difference for pair in pairs), Fraction(0)) / len(pairs))
-    return max(centre - interval.lower, interval.upper - centre) / normal_quantile(
-        (1 + interval.confidence) / 2
+def compare_metrics(pairs: Sequence[Pair], *, confidence: float = 0.95) -> tuple[SecondaryRow, ...]:
+    """Return a row for every metric that at least one pair knows in both runs, in the order of `Metric`."""
+    rows = [row for metric in Metric if (row := _row(metric, pairs, confidence=confidence))]
+    return tuple(
+        replace(row, p_holm=adjusted)
+        for row, adjusted in zip(rows, holm([row.p_value for row in rows]), strict=True)
     )
 
 
-def _expected_table(pairs: Sequence[Pair], clusters: Sequence[object]) -> PairedTable:
+def _row(metric: Metric, pairs: Sequence[Pair], *, confidence: float) -> SecondaryRow | None:
+    known = [
+        (pair, before, after)
+        for pair in pairs
+        if (before := pair.baseline_score.mean(metric)) is not None
+        and (after := pair.candidate_score.mean(metric)) is not None
+    ]
+    if not known:
+        return None
+    clusters = [pair.cluster for pair, _, _ in known]
+    differences = [after - before for _, before, after in known]
+    before_mean = _mean([before for _, before, _ in known])
+    difference = _mean(differences)
+    # The two-sided p of the paired t test; where nothing varies, of the sign test of the units.
+    units = len(set(clusters))
+    error = standard_error(differences, clusters=clusters)
+    p_value = 2.0 ** (1 - units) if any(differences) else 1.0
+    if error:
+        p_value = 2 * t_tail(float(abs(difference)) / error, units - 1)
+    return SecondaryRow(
+        metric=metric,
+        cases=len(known),
+        baseline_mean=float(before_mean),
+        candidate_mean=float(before_mean + difference),
+        difference=float(difference),
+        relative=float(difference / before_mean) if before_mean else None,
+        interval=paired_t(differences, clusters=clusters, confidence=confidence),
+        p_value=min(1.0, p_value),
+        p_holm=min(1.0, p_value),
+    )
+
+
+def _expected_table(pairs: Sequence[Pair], clusters: Sequence[Hashable]) -> PairedTable:
     """Return the expected table of one attempt of each run per case, scaled to the effective units."""
     scale = Fraction(len(pairs), sum(size * size for size in Counter(clusters).values()))
     both = sum((pair.candidate.value * pair.baseline.value for pair in pairs), Fraction(0))
@@ -117,3 +170,7 @@ def _correlation(pairs: Sequence[Pair]) -> float | None:
         n * sum(y * y for y in after) - sum(after) ** 2
     )
     return cross / math.sqrt(spread) if spread else None
+
+
+def _mean(values: Collection[Fraction]) -> Fraction:
+    return sum(values, Fraction(0)) / len(values)

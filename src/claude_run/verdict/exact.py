@@ -1,7 +1,7 @@
-"""Exact tests of paired results: the sign-flip test, the sign (McNemar) test and the binomial behind it.
+"""Exact tests of two runs: sign flips of paired differences, shuffled labels, and Fisher's test of one case.
 
 Everything here is counted in whole numbers, so a p-value is a fraction and the same data give the same
-digits on every machine. `sign_flip` says which unusual inputs are rounded, and how.
+digits on every machine. `sign_flip` and `label_shuffle` say which unusual inputs are rounded, and how.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from claude_run.verdict.rational import cluster_sums, common_units
+from claude_run.verdict.basics import cluster_sums, common_units
 from claude_run.verdict.special import normal_tail
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from claude_run.verdict.rational import Number
+    from claude_run.verdict.basics import Number, Rate
 
 _EXACT_BUDGET = 10**10  # bit operations: half a second or so. Beyond it, lanes of fixed precision
 _MOST_PLACES = 1 << 18  # that many reachable sums are told apart
 _PRECISION = 96  # bits of a probability in such a lane: the error of a p-value stays below 1e-18
 _HEADROOM = 16  # additions between two roundings of such lanes
+_EXACT_STEPS = 4_000_000  # additions of a shuffle, a few seconds at most; longer sums are as good as normal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,29 +39,12 @@ class Tails:
     point: Fraction
 
     @property
-    def two_sided(self) -> Fraction:
-        """Twice the smaller tail, at most 1: exact for the symmetric nulls of this module."""
-        return min(Fraction(1), 2 * min(self.less, self.greater))
-
-    @property
     def mid_less(self) -> Fraction:
         return self.less - self.point / 2
 
     @property
     def mid_greater(self) -> Fraction:
         return self.greater - self.point / 2
-
-    @property
-    def mid_two_sided(self) -> Fraction:
-        return 2 * min(self.mid_less, self.mid_greater)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChiSquare:
-    """A chi-squared statistic with one degree of freedom, and its upper tail probability."""
-
-    statistic: float
-    p_value: float
 
 
 def sign_flip(differences: Sequence[Number], *, clusters: Sequence[Hashable] | None = None) -> Tails:
@@ -83,41 +67,52 @@ def sign_flip(differences: Sequence[Number], *, clusters: Sequence[Hashable] | N
     return _positive_sum_tails(sorted(map(abs, flips)), sum(flip for flip in flips if flip > 0))
 
 
-def sign_test(worse: int, better: int) -> Tails:
-    """Return the exact sign test of `better` against `worse` discordant pairs; T = better - worse.
+def label_shuffle(pairs: Sequence[tuple[Rate, Rate]]) -> Tails:
+    """Return the exact test of "each case's attempts are alike on both sides", (baseline, candidate).
 
-    Under the null `better` is binomial(worse + better, 1/2); `two_sided` is the exact McNemar test
-    (McNemar 1947, Psychometrika 12:153) and `mid_two_sided` its mid-p version.
+    For sides with different numbers of attempts, where a difference is not as likely + as - even if nothing
+    changed: a mean over many attempts spreads less than one over few. If nothing changed, every choice of
+    which attempts of a case are the candidate's was equally likely: its passes are hypergeometric given all
+    passes of the case (Fisher 1935; Good 2005, stratified permutation). The statistic is the sum of the
+    differences of the pass rates, candidate minus baseline; its distribution is counted case by case. Above
+    some millions of steps, that is with hundreds of cases, the sum is taken as normal with its exact mean
+    and variance.
     """
-    return binomial(better, worse + better)
+    # In units of the common denominator every difference is a whole number.
+    unit = math.lcm(*(rate.total for pair in pairs for rate in pair)) if pairs else 1
+    observed = sum(_points(before, after, after.passed, unit=unit) for before, after in pairs)
+    mixed = (0 < before.passed + after.passed < before.total + after.total for before, after in pairs)
+    reach = 2 * unit * sum(mixed)
+    if reach * sum(min(before.total, after.total) + 1 for before, after in pairs) > _EXACT_STEPS:
+        return _normal_shuffle(pairs, observed, unit=unit)
+    # How many choices lead to each sum, after one case more each time.
+    ways: dict[int, int] = {0: 1}
+    for before, after in pairs:
+        grown: dict[int, int] = {}
+        for passed, count in _hypergeometric(before, after):
+            step = _points(before, after, passed, unit=unit)
+            for total, chances in ways.items():
+                grown[total + step] = grown.get(total + step, 0) + chances * count
+        ways = grown
+    return _tails(ways, observed)
 
 
-def binomial(successes: int, trials: int, *, chance: Fraction = Fraction(1, 2)) -> Tails:
-    """Return the tails of `successes` out of `trials` that each succeed by `chance`, without rounding.
-
-    `two_sided` doubles the smaller tail; for a chance other than 1/2 that is a bound, not a
-    minimum-likelihood p.
-    """
-    hit, miss = chance.numerator, chance.denominator - chance.numerator
-    ways = [math.comb(trials, k) * hit**k * miss ** (trials - k) for k in range(trials + 1)]
-    whole = chance.denominator**trials
+def stricter(first: Tails, second: Tails) -> Tails:
+    """Return the larger p-value in each direction: valid wherever one of the two tests is."""
     return Tails(
-        less=Fraction(sum(ways[: successes + 1]), whole),
-        greater=Fraction(sum(ways[successes:]), whole),
-        point=Fraction(ways[successes], whole),
+        less=max(first.less, second.less),
+        greater=max(first.greater, second.greater),
+        point=min(first.point, second.point),
     )
 
 
-def mcnemar_chi_square(worse: int, better: int, *, corrected: bool = False) -> ChiSquare:
-    """Return the asymptotic McNemar test, (b - c)^2 / (b + c), or with Edwards' correction (|b - c| - 1)^2.
+def fisher(first: Rate, second: Rate) -> Tails:
+    """Return Fisher's exact test of two rates: `less` for "the first rate is lower", `greater` for "higher".
 
-    For comparison with other tools only: the gate uses the exact test.
+    Given all passes, those of the first rate are hypergeometric (Fisher 1935, The Design of Experiments,
+    chapter 2).
     """
-    if worse + better == 0:
-        return ChiSquare(statistic=0.0, p_value=1.0)
-    gap = max(0, abs(worse - better) - corrected)
-    statistic = gap * gap / (worse + better)
-    return ChiSquare(statistic=statistic, p_value=2 * normal_tail(math.sqrt(statistic)))
+    return _tails(dict(_hypergeometric(second, first)), first.passed)
 
 
 def fewest_changes(level: Fraction, *, mid_p: bool = False) -> int:
@@ -151,7 +146,12 @@ def _positive_sum_tails(weights: list[int], observed: int) -> Tails:
     count, total = len(weights), sum(weights)
     exact = count * count * (total + 1) <= _EXACT_BUDGET
     lane = count + 1 if exact else _PRECISION + _HEADROOM + 1
-    packed, whole = _exact_counts(weights, lane) if exact else _rounded_counts(weights, lane)
+    if exact:
+        packed, whole = 1, 1 << count
+        for weight in weights:
+            packed += packed << (weight * lane)
+    else:
+        packed, whole = _rounded_counts(weights, lane), 1 << _PRECISION
     # The distribution is symmetric: the smaller tail is counted, and mirrored where it is the lower one.
     farther = max(observed, total - observed)
     upper = packed >> (farther * lane)
@@ -165,14 +165,7 @@ def _positive_sum_tails(weights: list[int], observed: int) -> Tails:
     return Tails(less=tail, greater=rest, point=point)
 
 
-def _exact_counts(weights: list[int], lane: int) -> tuple[int, int]:
-    packed = 1
-    for weight in weights:
-        packed += packed << (weight * lane)
-    return packed, 1 << len(weights)
-
-
-def _rounded_counts(weights: list[int], lane: int) -> tuple[int, int]:
+def _rounded_counts(weights: list[int], lane: int) -> int:
     """Count with lanes of fixed width, halved `_HEADROOM` times at once; what leaves a lane is masked."""
     packed, top = 1 << _PRECISION, 0
     for start in range(0, len(weights), _HEADROOM):
@@ -181,7 +174,7 @@ def _rounded_counts(weights: list[int], lane: int) -> tuple[int, int]:
             packed += packed << (weight * lane)
         top += sum(chunk)
         packed = (packed >> len(chunk)) & _lane_mask(lane, top + 1)
-    return packed, 1 << _PRECISION
+    return packed
 
 
 def _lane_mask(lane: int, lanes: int) -> int:
@@ -191,3 +184,44 @@ def _lane_mask(lane: int, lanes: int) -> int:
         mask |= mask << (made * lane)
         made *= 2
     return mask
+
+
+def _tails(ways: dict[int, int], observed: int) -> Tails:
+    """Return the tails of `observed` among values that each come about in so many ways."""
+    whole = sum(ways.values())
+    return Tails(
+        less=Fraction(sum(count for value, count in ways.items() if value <= observed), whole),
+        greater=Fraction(sum(count for value, count in ways.items() if value >= observed), whole),
+        point=Fraction(ways[observed], whole),
+    )
+
+
+def _points(before: Rate, after: Rate, passed: int, *, unit: int) -> int:
+    """Return the difference of the rates in units if `passed` of all passes were the candidate's."""
+    rest = before.passed + after.passed - passed
+    return passed * (unit // after.total) - rest * (unit // before.total)
+
+
+def _hypergeometric(before: Rate, after: Rate) -> list[tuple[int, int]]:
+    """Return how many of all passes may be those of `after`, each with its number of ways."""
+    passes = before.passed + after.passed
+    fewest, most = max(0, passes - before.total), min(passes, after.total)
+    return [
+        (passed, math.comb(after.total, passed) * math.comb(before.total, passes - passed))
+        for passed in range(fewest, most + 1)
+    ]
+
+
+def _normal_shuffle(pairs: Sequence[tuple[Rate, Rate]], observed: int, *, unit: int) -> Tails:
+    """Use mean 0 and the variance of the hypergeometric counts, with half a unit of continuity correction."""
+    variance = 0.0
+    for before, after in pairs:
+        n, passes = before.total + after.total, before.passed + after.passed
+        spread = after.total * before.total * passes * (n - passes) / (n * n * (n - 1))
+        variance += spread * (unit / after.total + unit / before.total) ** 2
+    scale = math.sqrt(variance)
+    if not scale:
+        return Tails(less=Fraction(1), greater=Fraction(1), point=Fraction(1))
+    less = Fraction(normal_tail(-(observed + 0.5) / scale))
+    greater = Fraction(normal_tail((observed - 0.5) / scale))
+    return Tails(less=less, greater=greater, point=max(Fraction(0), less + greater - 1))

@@ -8,23 +8,20 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from claude_run.verdict.rational import cluster_sums, common_units
+from claude_run.verdict.basics import cluster_sums, common_units
 from claude_run.verdict.special import beta_quantile, normal_quantile, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from claude_run.verdict.rational import Number, Rate
+    from claude_run.verdict.basics import Number, Rate
 
 
 class Method(StrEnum):
     """How an interval was made; the text is fit for a table's foot."""
 
     WILSON = "Wilson"
-    WILSON_CORRECTED = "Wilson with continuity correction"
     CLOPPER_PEARSON = "Clopper-Pearson"
-    JEFFREYS = "Jeffreys"
-    NEWCOMBE = "Newcombe"
     NEWCOMBE_PAIRED = "Newcombe paired"
     PAIRED_T = "paired t"
     CLUSTERED_T = "clustered paired t"
@@ -38,9 +35,6 @@ class Interval:
     upper: float
     confidence: float
     method: Method
-
-    def __contains__(self, value: Number) -> bool:
-        return self.lower <= value <= self.upper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +65,6 @@ def wilson(rate: Rate, *, confidence: float = 0.95) -> Interval:
     return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.WILSON)
 
 
-def wilson_corrected(rate: Rate, *, confidence: float = 0.95) -> Interval:
-    """Return the score interval with continuity correction (Newcombe 1998, Stat Med 17:857, method 4)."""
-    p, n, z = float(rate.value), rate.total, _z(confidence)
-    below = z * math.sqrt(max(0.0, z * z - 2 - 1 / n + 4 * p * (n * (1 - p) + 1)))
-    above = z * math.sqrt(max(0.0, z * z + 2 - 1 / n + 4 * p * (n * (1 - p) - 1)))
-    base, scale = 2 * n * p + z * z, 2 * (n + z * z)
-    lower = 0.0 if rate.passed == 0 else max(0.0, (base - 1 - below) / scale)
-    upper = 1.0 if rate.passed == n else min(1.0, (base + 1 + above) / scale)
-    return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.WILSON_CORRECTED)
-
-
 def clopper_pearson(rate: Rate, *, confidence: float = 0.95) -> Interval:
     """Return the exact interval: quantiles of beta(k, n-k+1) and beta(k+1, n-k).
 
@@ -94,44 +77,26 @@ def clopper_pearson(rate: Rate, *, confidence: float = 0.95) -> Interval:
     return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.CLOPPER_PEARSON)
 
 
-def jeffreys(rate: Rate, *, confidence: float = 0.95) -> Interval:
-    """Return the equal-tailed interval of the posterior beta(k + 1/2, n - k + 1/2).
-
-    Source: Brown, Cai, DasGupta 2001, Stat Sci 16:101, without their change of the limits at k = 0 and k = n;
-    there the interval leaves out the estimate itself.
-    """
-    a, b, tail = rate.passed + 0.5, rate.total - rate.passed + 0.5, (1 - confidence) / 2
-    lower, upper = beta_quantile(tail, a, b=b), beta_quantile(1 - tail, a, b=b)
-    return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.JEFFREYS)
-
-
-def newcombe(first: Rate, second: Rate, *, confidence: float = 0.95) -> Interval:
-    """Return the interval of first - second for independent rates, squared and added from Wilson limits.
-
-    Source: Newcombe 1998, Stat Med 17:873, method 10.
-    """
-    p1, p2 = float(first.value), float(second.value)
-    lower1, upper1 = _wilson_limits(p1, first.total, z=_z(confidence))
-    lower2, upper2 = _wilson_limits(p2, second.total, z=_z(confidence))
-    return Interval(
-        lower=p1 - p2 - math.hypot(p1 - lower1, upper2 - p2),
-        upper=p1 - p2 + math.hypot(upper1 - p1, p2 - lower2),
-        confidence=confidence,
-        method=Method.NEWCOMBE,
-    )
-
-
 def newcombe_paired(table: PairedTable, *, confidence: float = 0.95) -> Interval:
     """Return the interval of first - second for paired rates, squared and added with the correlation phi.
 
     Source: Newcombe 1998, Stat Med 17:2635, method 10: limits d -+ sqrt(l^2 - 2 phi l u + u^2) from the
     Wilson limits of both margins, phi with its continuity correction, which keeps the width above zero.
     """
+    # The margins of the table, each with its Wilson limits.
     total = float(table.both + table.first_only + table.second_only + table.neither)
-    p1, p2 = float(table.both + table.first_only) / total, float(table.both + table.second_only) / total
+    first, second = float(table.both + table.first_only), float(table.both + table.second_only)
+    p1, p2 = first / total, second / total
     lower1, upper1 = _wilson_limits(p1, total, z=_z(confidence))
     lower2, upper2 = _wilson_limits(p2, total, z=_z(confidence))
-    phi = _corrected_phi(table, total)
+    # The correlation, 0 where a margin is empty; only a positive one is corrected.
+    phi = 0.0
+    margins = (
+        first * float(table.second_only + table.neither) * second * float(table.first_only + table.neither)
+    )
+    if margins > 0:
+        cross = float(table.both * table.neither - table.first_only * table.second_only)
+        phi = (max(0.0, cross - total / 2) if cross > 0 else cross) / math.sqrt(margins)
     return Interval(
         lower=max(-1.0, p1 - p2 - _joined(p1 - lower1, upper2 - p2, phi=phi)),
         upper=min(1.0, p1 - p2 + _joined(upper1 - p1, p2 - lower2, phi=phi)),
@@ -158,15 +123,12 @@ def paired_t(
     return Interval(lower=mean - reach, upper=mean + reach, confidence=confidence, method=method)
 
 
-def standard_error(
-    values: Sequence[Number], *, clusters: Sequence[Hashable] | None = None, small_sample: bool = True
-) -> float | None:
+def standard_error(values: Sequence[Number], *, clusters: Sequence[Hashable] | None = None) -> float | None:
     """Return the standard error of the mean, None for fewer than two units; exactly 0 without variation.
 
     Without clusters sqrt(sum (s_i - m)^2 / (n - 1) / n). With clusters sqrt(sum_c (sum_i (s_ic - m))^2) / n,
-    its variance times C/(C-1) for C clusters unless `small_sample` is off (Miller 2024, arXiv 2411.00640,
-    sections 2.1 and 2.2; Liang and Zeger 1986). Summed in whole numbers, so the order of values cannot
-    matter.
+    its variance times C/(C-1) for C clusters (Miller 2024, arXiv 2411.00640, sections 2.1 and 2.2; Liang and
+    Zeger 1986). Summed in whole numbers, so the order of values cannot matter.
     """
     units, denominator = common_units(values)
     n, total = len(units), sum(units)
@@ -174,7 +136,7 @@ def standard_error(
     if len(residuals) <= 1:
         return None
     variance = Fraction(sum(residual * residual for residual in residuals), (n * n * denominator) ** 2)
-    return math.sqrt(variance * Fraction(len(residuals), len(residuals) - 1) if small_sample else variance)
+    return math.sqrt(variance * Fraction(len(residuals), len(residuals) - 1))
 
 
 def _z(confidence: float) -> float:
@@ -190,16 +152,3 @@ def _wilson_limits(p: float, n: float, *, z: float) -> tuple[float, float]:
 
 def _joined(one: float, other: float, *, phi: float) -> float:
     return math.sqrt(max(0.0, one * one - 2 * phi * one * other + other * other))
-
-
-def _corrected_phi(table: PairedTable, total: float) -> float:
-    margins = (
-        float(table.both + table.first_only)
-        * float(table.second_only + table.neither)
-        * float(table.both + table.second_only)
-        * float(table.first_only + table.neither)
-    )
-    if margins <= 0:
-        return 0.0
-    cross = float(table.both * table.neither - table.first_only * table.second_only)
-    return (max(0.0, cross - total / 2) if cross > 0 else cross) / math.sqrt(margins)

@@ -1,23 +1,26 @@
-"""What the evidence could have shown, and how much more of it would decide an open verdict."""
+"""What the evidence could have shown, and how much more of it would decide an open verdict.
+
+The formulas are those of Miller 2024, "Adding Error Bars to Evals" (arXiv 2411.00640), Eq. 9 and 10. They
+use the normal approximation and are for planning; the verdict itself is exact.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from claude_run.verdict.basics import PValue, as_decimal
 from claude_run.verdict.effect import ENOUGH_FOR_T
 from claude_run.verdict.exact import fewest_changes
-from claude_run.verdict.power import Goal, Noise, detectable_effect, required_cases, required_repeats
-from claude_run.verdict.rational import as_decimal
-from claude_run.verdict.rules import PValue
+from claude_run.verdict.special import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from claude_run.verdict.basics import GateRules
     from claude_run.verdict.effect import Effect
     from claude_run.verdict.pairing import Pair
-    from claude_run.verdict.rational import Rate
-    from claude_run.verdict.rules import GateRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +48,77 @@ def look_ahead(
     smaller. An open verdict is settled by telling the observed drop from the farther of "no drop" and "a
     drop of the margin".
     """
+    # What this comparison could have seen.
     fewest = fewest_changes(as_decimal(level), mid_p=rules.p_value is PValue.MID)
     goal = Goal(alpha=level, power=rules.power, sides=1)
+    noise = Noise(between=effect.cases * effect.standard_error**2)
     repeats = max(max(pair.baseline.total, pair.candidate.total) for pair in pairs)
-    variance = effect.cases * effect.standard_error**2
-    step = fewest / (effect.cases * repeats)
-    drop = max(step, detectable_effect(effect.cases, Noise(between=variance), goal=goal))
+    drop = max(fewest / (effect.cases * repeats), detectable_effect(effect.cases, noise, goal=goal))
     seen = drop if effect.units >= fewest and drop <= 1 else None
     distance = None if decided else _distance(float(-effect.difference), rules)
     if distance is None:
         return Outlook(fewest_changes=fewest, detectable_drop=seen)
-    cases = required_cases(distance, Noise(between=variance), goal=goal)
+    # What would settle it: one case more at least, and the cases that hold the fewest units, at the observed
+    # number of cases per unit.
+    cases = required_cases(distance, noise, goal=goal)
+    cases_for_units = -(-fewest * effect.cases // effect.units)
     return Outlook(
         fewest_changes=fewest,
         detectable_drop=seen,
-        cases_needed=max(cases, effect.cases + 1, _cases_for(fewest, effect)),
+        cases_needed=max(cases, effect.cases + 1, cases_for_units),
         repeats_needed=_repeats(pairs, effect, distance=distance, goal=goal),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Variances of a paired comparison, in squared score units.
+
+    `between` is w^2 = Var(x_A) + Var(x_B) - 2 Cov(x_A, x_B) of the cases' true scores; `within` is
+    s_A^2 + s_B^2, the mean variances of one attempt of a case in the two runs.
+    """
+
+    between: float
+    within: float = 0.0
+
+    def of_difference(self, repeats: int) -> float:
+        """Return the variance of one case's difference of means over `repeats` attempts in each run."""
+        return self.between + self.within / repeats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """The test that is planned: level, power (chance to see the effect), one- or two-sided."""
+
+    alpha: float = 0.05
+    power: float = 0.8
+    sides: int = 2
+
+    @property
+    def reach(self) -> float:
+        """z_{alpha/sides} + z_beta: how many standard errors the effect must measure."""
+        return normal_quantile(1 - self.alpha / self.sides) + normal_quantile(self.power)
+
+
+def detectable_effect(cases: int, noise: Noise, *, repeats: int = 1, goal: Goal | None = None) -> float:
+    """Return the minimum detectable effect, (z_a + z_b) sqrt((w^2 + s^2/K) / n): Miller's Eq. 10."""
+    return (goal or Goal()).reach * math.sqrt(noise.of_difference(repeats) / cases)
+
+
+def required_cases(effect: float, noise: Noise, *, repeats: int = 1, goal: Goal | None = None) -> int:
+    """Return the least n that shows `effect`, (z_a + z_b)^2 (w^2 + s^2/K) / effect^2: Miller's Eq. 9."""
+    reach = (goal or Goal()).reach
+    return max(1, math.ceil(reach * reach * noise.of_difference(repeats) / (effect * effect)))
+
+
+def required_repeats(effect: float, noise: Noise, *, cases: int, goal: Goal | None = None) -> int | None:
+    """Return the least K that shows `effect` with these cases (Eq. 9 solved for K).
+
+    None when no number of repeats can: the cases themselves differ too much, and only more cases help.
+    """
+    reach = (goal or Goal()).reach
+    room = cases * effect * effect / (reach * reach) - noise.between
+    return max(1, math.ceil(noise.within / room)) if room > 0 else None
 
 
 def _distance(drop: float, rules: GateRules) -> float | None:
@@ -75,30 +132,23 @@ def _distance(drop: float, rules: GateRules) -> float | None:
     return max(abs(drop), abs(rules.margin - drop))
 
 
-def _cases_for(units: int, effect: Effect) -> int:
-    """Return the cases that hold this many units, at the observed number of cases per unit."""
-    return -(-units * effect.cases // effect.units)
-
-
 def _repeats(pairs: Sequence[Pair], effect: Effect, *, distance: float, goal: Goal) -> int | None:
     """Return the repeats per case that Eq. 9 asks for, more than there are; None when they cannot help.
 
     The variance of a case's difference is what its attempts add, s^2 / K, and what differs between cases.
     With few units the interval does not narrow with repeats, so only more cases help.
     """
+    # Within cases: the mean of the unbiased variances of one attempt, p (1 - p) K / (K - 1), in both runs.
     repeated = [pair for pair in pairs if min(pair.baseline.total, pair.candidate.total) > 1]
-    within = sum(_attempt_variance(each) for pair in repeated for each in (pair.baseline, pair.candidate))
+    rates = [rate for pair in repeated for rate in (pair.baseline, pair.candidate)]
+    within = sum(float(each.value * (1 - each.value)) * each.total / (each.total - 1) for each in rates)
     if not within or effect.units < ENOUGH_FOR_T:
         return None
     within /= len(repeated)
+    # Between cases: what is left of the observed variance, where there is any.
     made = min(min(pair.baseline.total, pair.candidate.total) for pair in repeated)
     varies = len({pair.difference for pair in pairs}) > 1
     between = effect.cases * effect.standard_error**2 - within / made if varies else 0.0
     noise = Noise(between=max(0.0, between), within=within)
     needed = required_repeats(distance, noise, cases=effect.cases, goal=goal)
     return None if needed is None else max(needed, made + 1)
-
-
-def _attempt_variance(rate: Rate) -> float:
-    """Return the unbiased variance of one attempt, p (1 - p) K / (K - 1)."""
-    return float(rate.value * (1 - rate.value)) * rate.total / (rate.total - 1)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from claude_run.verdict.rational import Rate
+from claude_run.verdict.basics import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -120,14 +120,28 @@ def pair_runs(baseline: Iterable[Observation], candidate: Iterable[Observation])
     """
     before = {score.case: score for score in score_cases(baseline)}
     after = {score.case: score for score in score_cases(candidate)}
-    both = [case for case in before if case in after]
-    pairs = tuple(found for case in both if (found := _pair(before[case], after[case])))
-    paired = {pair.case for pair in pairs}
+    pairs: list[Pair] = []
+    unmeasured: list[str] = []
+    for case in (case for case in before if case in after):
+        first, second = before[case], after[case]
+        baseline_rate, candidate_rate = first.rate, second.rate
+        if baseline_rate is None or candidate_rate is None:
+            unmeasured.append(case)
+            continue
+        pair = Pair(
+            case=case,
+            group=second.group if second.group is not None else first.group,
+            baseline=baseline_rate,
+            candidate=candidate_rate,
+            baseline_score=first,
+            candidate_score=second,
+        )
+        pairs.append(pair)
     return Pairing(
-        pairs=pairs,
+        pairs=tuple(pairs),
         baseline_only=tuple(case for case in before if case not in after),
         candidate_only=tuple(case for case in after if case not in before),
-        unmeasured=tuple(case for case in both if case not in paired),
+        unmeasured=tuple(unmeasured),
         lost_attempts=sum(
             score.attempts - len(score.measured) for run in (before, after) for score in run.values()
         ),
@@ -142,33 +156,21 @@ def score_cases(observations: Iterable[Observation]) -> tuple[CaseScore, ...]:
     by_case: dict[str, list[Observation]] = {}
     for observation in observations:
         by_case.setdefault(observation.case, []).append(observation)
-    return tuple(_score(case, attempts) for case, attempts in by_case.items())
-
-
-def _score(case: str, attempts: list[Observation]) -> CaseScore:
-    groups = {attempt.group for attempt in attempts}
-    if len(groups) > 1:
-        named = ", ".join(sorted(map(repr, groups)))
-        raise ValueError(f"case {case!r} stands in several groups of one run ({named}): give it one group")
-    measured = tuple(attempt for attempt in attempts if attempt.passed is not None)
-    return CaseScore(
-        case=case,
-        group=groups.pop(),
-        attempts=len(attempts),
-        measured=measured,
-        passed=sum(1 for attempt in measured if attempt.passed),
-    )
-
-
-def _pair(before: CaseScore, after: CaseScore) -> Pair | None:
-    baseline, candidate = before.rate, after.rate
-    if baseline is None or candidate is None:
-        return None
-    return Pair(
-        case=before.case,
-        group=after.group if after.group is not None else before.group,
-        baseline=baseline,
-        candidate=candidate,
-        baseline_score=before,
-        candidate_score=after,
-    )
+    scores: list[CaseScore] = []
+    for case, attempts in by_case.items():
+        groups = {attempt.group for attempt in attempts}
+        if len(groups) > 1:
+            named = ", ".join(sorted(map(repr, groups)))
+            raise ValueError(
+                f"case {case!r} stands in several groups of one run ({named}): give it one group"
+            )
+        measured = tuple(attempt for attempt in attempts if attempt.passed is not None)
+        score = CaseScore(
+            case=case,
+            group=groups.pop(),
+            attempts=len(attempts),
+            measured=measured,
+            passed=sum(1 for attempt in measured if attempt.passed),
+        )
+        scores.append(score)
+    return tuple(scores)

@@ -1,4 +1,4 @@
-"""How steadily cases pass: pass^k, pass@k, flaky cases, and a required pass rate with its interval."""
+"""How steadily cases pass: pass^k, pass@k, and a required pass rate with its interval."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from claude_run.verdict.basics import Rate, as_decimal
 from claude_run.verdict.intervals import Interval, clopper_pearson, wilson
-from claude_run.verdict.rational import Rate, as_decimal
 from claude_run.verdict.sequential import even_level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from claude_run.verdict.pairing import CaseScore
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +71,6 @@ def reliability(rates: Sequence[Rate], k: int) -> Reliability | None:
         all_pass=sum((pass_all(rate, k) for rate in fit), Fraction(0)) / len(fit),
         any_passes=sum((pass_any(rate, k) for rate in fit), Fraction(0)) / len(fit),
     )
-
-
-def flaky_cases(scores: Iterable[CaseScore]) -> tuple[str, ...]:
-    """Return the cases that passed in some attempts of this run and failed in others."""
-    return tuple(score.case for score in scores if 0 < score.passed < len(score.measured))
 
 
 def judge_rate(rate: Rate, required: float, *, confidence: float = 0.95, looks: int = 1) -> RateJudgement:

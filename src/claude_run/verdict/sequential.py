@@ -47,15 +47,6 @@ def even_level(looks: int, *, alpha: float = 0.05) -> float:
     return alpha / looks
 
 
-def spent_alpha(share: float, *, alpha: float = 0.05) -> float:
-    """Return the level spent once `share` of the planned attempts is in: alpha ln(1 + (e - 1) share).
-
-    The Pocock-like spending function of Lan and DeMets 1983, Biometrika 70:659, for looks at uneven times.
-    Testing a look at the level added since the look before is valid for any test (union bound).
-    """
-    return alpha * math.log1p((math.e - 1) * min(1.0, max(0.0, share)))
-
-
 def _crossing(bound: float, looks: int, *, sides: int) -> float:
     """Return the chance that a standardised random walk passes `bound` at any of the looks."""
     nodes, weights = _legendre(_NODES)

@@ -59,11 +59,6 @@ def t_tail(t: float, df: float) -> float:
     return half if t >= 0 else 1 - half
 
 
-def t_cdf(t: float, df: float) -> float:
-    """Return P(T <= t) of Student's t with `df` degrees of freedom."""
-    return t_tail(-t, df)
-
-
 @lru_cache(maxsize=256)  # a comparison asks for the same one several times
 def t_quantile(probability: float, df: float) -> float:
     """Return t with P(T <= t) = probability, for 0 < probability < 1."""
@@ -81,22 +76,18 @@ def t_quantile(probability: float, df: float) -> float:
 
 def _beta_fraction(x: float, a: float, *, b: float) -> float:
     c = 1.0
-    d = _invert(1 - (a + b) * x / (a + 1))
+    d = 1 / _keep_away(1 - (a + b) * x / (a + 1))
     value = d
     for m in range(1, _MAX_TERMS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):
-            d = _invert(1 + term * d)
+            d = 1 / _keep_away(1 + term * d)
             c = _keep_away(1 + term / c)
             value *= c * d
         if abs(c * d - 1) <= _EPSILON:
             return value
     raise ArithmeticError(f"the incomplete beta function did not converge at x={x}, a={a}, b={b}")
-
-
-def _invert(value: float) -> float:
-    return 1 / _keep_away(value)
 
 
 def _keep_away(value: float) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claude_run.checks.custom import installed, load_file
 from claude_run.checks.own import (
     TURN_ONLY,
     Check,
@@ -16,8 +17,6 @@ from claude_run.checks.own import (
     check,
     errored,
     failed,
-    installed,
-    load_file,
     passed,
 )
 from claude_run.checks.registry import BUILT_IN, default_registry
@@ -148,7 +147,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_an_imported_built_in_check_is_refused(tmp_path: Path) -> None:
     """A check that was made by hand is held to the same rules."""
-    path = write(tmp_path, "from claude_run.checks.pattern_check import CHECKS\nmine = CHECKS[0]\n")
+    path = write(tmp_path, "from claude_run.checks.text_checks import CHECKS\nmine = CHECKS[-1]\n")
     with pytest.raises(InputError, match="`matches` is a name of claude-run itself"):
         load_file(path)
 
@@ -224,9 +223,9 @@ def is_unspeakable(_value: Any, _reply: Subject) -> Finding:
 @pytest.mark.parametrize(
     ("judge", "message"),
     [
-        (raises, "the check `mine` broke: ValueError: no such reply: abc (test_own.py, line "),
-        (leaves, "the check `mine` broke: SystemExit: 3 (test_own.py, line "),
-        (is_unspeakable, "the check `mine` broke: UnspeakableError (test_own.py, line "),
+        (raises, "the check `mine` broke: ValueError: no such reply: abc (test_custom.py, line "),
+        (leaves, "the check `mine` broke: SystemExit: 3 (test_custom.py, line "),
+        (is_unspeakable, "the check `mine` broke: UnspeakableError (test_custom.py, line "),
         (lambda _, __: None, "the check `mine` returned a NoneType: return passed(...) or failed(...)"),
         (lambda _, __: True, "the check `mine` returned a bool: "),
         (
@@ -264,7 +263,7 @@ def test_a_check_made_by_hand_that_breaks_on_a_value_is_a_problem() -> None:
     registry = default_registry([made])
     (problem,) = registry.problems("mine", "x", on_conversation=False)
     assert problem.message.startswith(
-        "the check `mine` broke on this value: KeyError: 'x' (test_own.py, line "
+        "the check `mine` broke on this value: KeyError: 'x' (test_custom.py, line "
     )
     assert registry.templates("mine", "x") == ()
     assert judged(made).status == "errored"

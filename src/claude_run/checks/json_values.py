@@ -1,15 +1,17 @@
-"""Strict JSON out of a reply's text."""
+"""Strict JSON out of a reply's text, and the place inside it that a JSON Pointer (RFC 6901) names."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, cast
 
+from claude_run.checks.arguments import describe, is_list, is_object
 from claude_run.checks.excerpt import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Sequence
 
     from claude_run.scenario.model import Json
 
@@ -17,6 +19,9 @@ MAX_DEPTH = 100
 """How deeply objects and lists may lie in one another; the JSON of people's replies stays far below."""
 
 _MAX_DIGITS = 300
+_BAD_ESCAPE = re.compile(r"~(?![01])")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_SHOWN = 8
 
 
 class NotJsonError(ValueError):
@@ -25,6 +30,14 @@ class NotJsonError(ValueError):
 
 class TooDeepError(ValueError):
     """The text may be JSON, but it is nested too deeply to be looked at."""
+
+
+class PointerError(ValueError):
+    """A text that is no JSON Pointer."""
+
+
+class NothingThereError(LookupError):
+    """The pointer leads to no value; the message says where it stopped and what there is."""
 
 
 def parse_json(text: str) -> Json:
@@ -36,6 +49,7 @@ def parse_json(text: str) -> Json:
     body = _without_fence(text.strip())
     if not body:
         raise NotJsonError("there is no text")
+    # Nesting is counted afterwards: the reader itself gives up only where Python's stack ends.
     try:
         value = json.loads(
             body,
@@ -61,6 +75,34 @@ def canonical(value: object) -> Hashable:
         return ("object", frozenset((key, canonical(part)) for key, part in value.items()))
     if isinstance(value, list):
         return ("list", tuple(map(canonical, value)))
+    return value
+
+
+def parse_pointer(pointer: str) -> tuple[str, ...]:
+    """Return the keys and indexes of a pointer, unescaped; PointerError where it is none."""
+    if not pointer:
+        return ()
+    if not pointer.startswith("/"):
+        raise PointerError(f"{quote(pointer)} is no JSON Pointer: it must begin with /")
+    if _BAD_ESCAPE.search(pointer):
+        raise PointerError(f"{quote(pointer)} is no JSON Pointer: ~ must be written ~0")
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/"))
+
+
+def write_pointer(tokens: Sequence[str | int]) -> str:
+    """Return the pointer of these keys and indexes, escaped."""
+    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
+
+
+def lookup(value: Json, tokens: Sequence[str]) -> Json:
+    """Return the value at a place; NothingThereError where there is none."""
+    for depth, token in enumerate(tokens):
+        if is_object(value) and token in value:
+            value = value[token]
+        elif is_list(value) and _INDEX.fullmatch(token) and int(token) < len(value):
+            value = value[int(token)]
+        else:
+            raise NothingThereError(_nothing(value, tokens[:depth], token=token))
     return value
 
 
@@ -98,15 +140,20 @@ def _int(digits: str) -> int:
 
 
 def _deeper_than(value: object, limit: int) -> bool:
-    level = _containers([value])
+    """Return whether objects and lists nest on more levels than the limit; by levels, without recursion."""
+    level = [value]
     for _ in range(limit):
-        level = _containers(part for outer in level for part in _parts(outer))
-    return bool(level)
+        containers = [one for one in level if isinstance(one, dict | list)]
+        level = [part for one in containers for part in (one.values() if isinstance(one, dict) else one)]
+    return any(isinstance(one, dict | list) for one in level)
 
 
-def _containers(values: Iterable[object]) -> list[dict[str, object] | list[object]]:
-    return [value for value in values if isinstance(value, dict | list)]
-
-
-def _parts(container: dict[str, object] | list[object]) -> Iterable[object]:
-    return container.values() if isinstance(container, dict) else container
+def _nothing(value: Json, before: Sequence[str], *, token: str) -> str:
+    place = quote(write_pointer(before)) if before else "the top"
+    if is_object(value):
+        keys = ", ".join(quote(key, 40) for key in list(value)[:_SHOWN])
+        more = ", …" if len(value) > _SHOWN else ""
+        return f"there is no {quote(token)} at {place}, only {keys}{more}" if value else f"{place} is empty"
+    if is_list(value):
+        return f"there is no item {quote(token)} at {place}, which has {len(value)}"
+    return f"there is no {quote(token)} at {place}, which is {describe(value)}"

@@ -1,4 +1,4 @@
-"""How a check of one's own is written: a function, with a schema for the value that it takes."""
+"""How a custom check is written: a function, with a schema for the value that it takes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_run.checks.arguments import is_list, is_object, strings
-from claude_run.checks.check import EVERYWHERE, Check, no_templates
 from claude_run.checks.excerpt import as_json, spell
-from claude_run.checks.json_schema import TooMuchWorkError, schema_errors
-from claude_run.checks.json_schema_rules import schema_problems
-from claude_run.checks.registry import BUILT_IN
-from claude_run.checks.wrappers import WRAPPERS
+from claude_run.checks.json_schema import TooMuchWorkError, schema_errors, schema_problems
+from claude_run.checks.kind import EVERYWHERE, Check, no_templates
+from claude_run.checks.registry import BUILT_IN, WRAPPERS
 from claude_run.scenario.refused import refused_kind
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Problem
@@ -23,10 +21,9 @@ from claude_run.scenario.vocabulary import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from claude_run.checks.check import Finding, Scope
+    from claude_run.checks.kind import Finding, Scope
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Json, JsonObject
-    from claude_run.scenario.vocabulary import ValuePath
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -40,7 +37,7 @@ class InvalidCheckError(ValueError):
 
 
 class Judge(Protocol):
-    """What a check of one's own does: it looks at a reply, and returns `passed`, `failed` or `errored`."""
+    """What a custom check does: it looks at a reply, and returns `passed`, `failed` or `errored`."""
 
     def __call__(self, value: Any, reply: Subject, /) -> Finding:  # noqa: ANN401 - it fits the check's schema
         """Judge a reply by the value that stands in the scenario, with its templates filled in."""
@@ -72,7 +69,7 @@ def check(
             example=example,
             problems=partial(_problems, value),
             evaluate=judge,
-            templates=_all_strings if templates else no_templates,
+            templates=(lambda value: tuple(strings(value))) if templates else no_templates,
             scopes=scopes,
         )
         for fault in faults(made):
@@ -90,16 +87,12 @@ def faults(check: Check) -> Iterator[str]:
         yield f"`{check.name}` is a name of claude-run itself: give the check another one"
     elif not is_object(check.schema) or any(_misplaced(check.schema)):
         yield f"the schema of `{check.name}` must be an object without {', '.join(_MISPLACED)}"
+    elif found := schema_problems({"$schema": _DRAFT, **check.schema}):
+        for problem in found:
+            place = "/".join(map(str, problem.path))
+            where = f" at {place}" if place else ""
+            yield f"the schema of `{check.name}` is not valid{where}: {problem.message}"
     else:
-        yield from _schema_faults(check)
-
-
-def _schema_faults(check: Check) -> Iterator[str]:
-    found = schema_problems({"$schema": _DRAFT, **check.schema})
-    for problem in found:
-        place = "/".join(map(str, problem.path))
-        yield f"the schema of `{check.name}` is not valid{f' at {place}' if place else ''}: {problem.message}"
-    if not found:
         for problem in check.problems(check.example):
             yield f"the example of `{check.name}` is not valid: {problem.message}"
 
@@ -137,10 +130,6 @@ def _problems(rules: _Value, value: Json) -> Sequence[Problem]:
 def _is_open(rules: _Value, part: Json) -> bool:
     """Tell whether a part is a template: what it becomes is known only at play time, and is judged then."""
     return rules.templates and isinstance(part, str) and is_template(part)
-
-
-def _all_strings(value: Json) -> Sequence[tuple[ValuePath, str]]:
-    return tuple(strings(value))
 
 
 def _described(schema: JsonObject, judge: Judge) -> JsonObject:
