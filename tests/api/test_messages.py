@@ -74,13 +74,13 @@ def test_long_replies_are_streamed(asking: Asking, max_tokens: int, streamed: bo
     answer = stream_answer(STREAM) if streamed else json_answer(ODD)
     received = asking.ask(answer, max_tokens=max_tokens)
     assert bool(asking.heard[0].body.get("stream")) is streamed
-    assert received.body == ODD
+    assert received.reply.body == ODD
 
 
 def test_a_whole_reply_is_kept_as_it_came(asking: Asking) -> None:
     """Unknown blocks, fields and stop reasons pass, in their order, and with the request's id."""
     received = asking.ask(json_answer(ODD, headers=["request-id: req_7", "X-Odd: Value"]))
-    assert json.dumps(received.body) == json.dumps(ODD)
+    assert json.dumps(received.reply.body) == json.dumps(ODD)
     assert (received.request_id, received.simulated) == ("req_7", False)
     assert received.headers["x-odd"] == "Value"
 
@@ -205,7 +205,7 @@ def test_a_huge_error_page_is_cut(asking: Asking) -> None:
 def test_a_packed_body_is_unpacked(asking: Asking) -> None:
     """The usual compression is understood."""
     packed = gzip.compress(json.dumps(ODD).encode())
-    assert asking.ask(http(packed, headers=["content-encoding: gzip"])).body == ODD
+    assert asking.ask(http(packed, headers=["content-encoding: gzip"])).reply.body == ODD
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

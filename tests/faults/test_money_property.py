@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.conversation.exchange import Failure
+from claude_run.conversation.exchange import Failure, Reply
 from claude_run.errors import ExitCode, StorageError
 from claude_run.play.ports import Received, RequestFailedError
 from claude_run.play.sender import Limits
@@ -64,7 +64,7 @@ class BillingApi(FakeMessages):
         outcome = _outcome(fate, price)
         if isinstance(outcome, Failure):
             raise RequestFailedError(outcome)
-        return Received(body=outcome)
+        return Received(reply=Reply.from_body(outcome))
 
 
 def _outcome(fate: str, price: Decimal) -> dict[str, Any] | Failure:

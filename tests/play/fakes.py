@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_run.checks.registry import default_registry
-from claude_run.conversation.exchange import Failure
+from claude_run.conversation.exchange import Failure, Reply
 from claude_run.conversation.script import Conversation
 from claude_run.play.brake import Brake
 from claude_run.play.budget import Budget
@@ -128,7 +128,7 @@ class FakeMessages:
         answer = self.answer(request, number)
         if isinstance(answer, Failure):
             raise RequestFailedError(answer)
-        return Received(body=answer, request_id=f"req_{number}", headers=self.headers)
+        return Received(reply=Reply.from_body(answer), request_id=f"req_{number}", headers=self.headers)
 
 
 class MemoryRecorder:

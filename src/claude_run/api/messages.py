@@ -82,13 +82,12 @@ class AnthropicMessages:
 async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Received:
     request_id = response.headers.get("request-id")
     try:
-        body = await _read_body(response, streamed=streamed, redact=redact)
-        Reply.from_body(body)
+        reply = Reply.from_body(await _read_body(response, streamed=streamed, redact=redact))
     except InvalidReplyError as error:
         failure = Failure(kind="invalid_reply", message=f"invalid reply: {error}", request_id=request_id)
         raise RequestFailedError(failure) from error
     return Received(
-        body=body,
+        reply=reply,
         request_id=request_id,
         simulated=SIMULATOR_HEADER in response.headers,
         headers={name.lower(): value for name, value in response.headers.items()},

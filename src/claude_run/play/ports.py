@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from claude_run.conversation.events import Event, Replied
-    from claude_run.conversation.exchange import Failure, Request
+    from claude_run.conversation.exchange import Failure, Reply, Request
     from claude_run.conversation.transcript import Transcript
-    from claude_run.scenario.model import JsonObject
 
     T = TypeVar("T")
 
@@ -29,9 +28,9 @@ class RequestFailedError(MeasureError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A whole reply as it came: the raw JSON body, and the headers that pacing reads (lower case names)."""
+    """A whole reply as it came, parsed once, and the headers that pacing reads (lower case names)."""
 
-    body: JsonObject
+    reply: Reply
     request_id: str | None = None
     simulated: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -250,14 +250,14 @@ class Sender:
                 )
             )
             raise
-        cost = self.prices.paid(step.request, received.body)
+        cost = self.prices.paid(step.request, received.reply.body)
         log.append(
             Replied(
                 conversation_id=conversation.id,
                 turn=step.turn,
                 key=errand.key,
                 n=n,
-                body=received.body,
+                body=received.reply.body,
                 request_id=received.request_id,
                 latency_s=round(self.clock.monotonic() - begin, 3),
                 cost_usd=cost,
