@@ -19,7 +19,7 @@ Ttl = Literal["5m", "1h"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PromptPart:
     """One cacheable position. `tokens` and `digest` are of everything up to and with this part."""
 
     digest: bytes
@@ -32,7 +32,7 @@ class Prompt:
     """The parts in the order tools, system, messages; those with a `ttl` are breakpoints."""
 
     model: str
-    parts: tuple[Part, ...]
+    parts: tuple[PromptPart, ...]
 
     @property
     def tokens(self) -> int:
@@ -44,7 +44,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Raw:
+class _RawPart:
     """One part before hashing: what it says, apart from its cache marker."""
 
     content: Json
@@ -62,12 +62,12 @@ def read_prompt(body: JsonObject, model: str) -> Prompt:
     raw = _place_automatic(body, [*_raw_parts(body)])
     _check_breakpoints([part.marker for part in raw if part.marker])
     running = hashlib.sha256(model.encode())
-    parts: list[Part] = []
+    parts: list[PromptPart] = []
     total = 0
     for part in raw:
         running.update(_canonical(part.content))
         total += part.tokens
-        parts.append(Part(digest=running.digest(), tokens=total, ttl=part.marker))
+        parts.append(PromptPart(digest=running.digest(), tokens=total, ttl=part.marker))
     return Prompt(model=model, parts=tuple(parts))
 
 
@@ -87,18 +87,18 @@ def blocks_of(content: Json) -> Sequence[JsonObject]:
     return cast("Sequence[JsonObject]", content or ())
 
 
-def _raw_parts(body: JsonObject) -> Iterator[_Raw]:
+def _raw_parts(body: JsonObject) -> Iterator[_RawPart]:
     tools = cast("Sequence[JsonObject]", body.get("tools") or ())
     for tool in tools:
-        yield _Raw(content=_bare(tool), tokens=PER_BLOCK + json_tokens(_bare(tool)), marker=_marker(tool))
+        yield _RawPart(content=_bare(tool), tokens=PER_BLOCK + json_tokens(_bare(tool)), marker=_marker(tool))
     speed = body.get("speed") or "standard"
     for block in blocks_of(body.get("system")):
         content = ["system", speed, _bare(block)]
-        yield _Raw(content=content, tokens=block_tokens(block), marker=_marker(block))
+        yield _RawPart(content=content, tokens=block_tokens(block), marker=_marker(block))
     yield from _message_parts(body)
 
 
-def _message_parts(body: JsonObject) -> Iterator[_Raw]:
+def _message_parts(body: JsonObject) -> Iterator[_RawPart]:
     messages = cast("Sequence[JsonObject]", body["messages"])
     section: Json = [
         body.get("speed") or "standard",
@@ -110,7 +110,7 @@ def _message_parts(body: JsonObject) -> Iterator[_Raw]:
     for message in messages:
         opening = PER_MESSAGE
         for block in blocks_of(message["content"]):
-            yield _Raw(
+            yield _RawPart(
                 content=[message["role"], section, _bare(block)],
                 tokens=opening + block_tokens(block),
                 marker=_marker(block),
@@ -136,7 +136,7 @@ def _marker(block: JsonObject) -> Ttl | None:
     return None if control is None else control.get("ttl") or "5m"
 
 
-def _place_automatic(body: JsonObject, raw: list[_Raw]) -> list[_Raw]:
+def _place_automatic(body: JsonObject, raw: list[_RawPart]) -> list[_RawPart]:
     """Put the breakpoint of a top-level `cache_control` on the last part that can carry one."""
     ttl = _marker(body)
     last = next((index for index in reversed(range(len(raw))) if raw[index].cacheable), None)
@@ -145,7 +145,7 @@ def _place_automatic(body: JsonObject, raw: list[_Raw]) -> list[_Raw]:
     part = raw[last]
     if part.marker not in {None, ttl}:
         raise invalid("cache_control", f"the last block already has cache_control with ttl {part.marker}")
-    marked = _Raw(content=part.content, tokens=part.tokens, marker=ttl)
+    marked = _RawPart(content=part.content, tokens=part.tokens, marker=ttl)
     return [*raw[:last], marked, *raw[last + 1 :]]
 
 

@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from claude_run.simulator.connection import Connection
 from claude_run.simulator.engine import Engine
+from claude_run.simulator.fault_injection import comes_instead, send_instead, send_reply
 from claude_run.simulator.faults import Call
 from claude_run.simulator.ledger import Ledger, LedgerEntry, auth_scheme
-from claude_run.simulator.line import Line
-from claude_run.simulator.misbehave import comes_instead, send_instead, send_reply
 from claude_run.simulator.problems import ApiError, refused
 from claude_run.simulator.validation import MAX_BODY_BYTES, check_version, parse_body
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from claude_run.simulator.faults import FaultScript
     from claude_run.simulator.replies import ReplyBook
 
-MESSAGES = "/v1/messages"
-COUNT_TOKENS = "/v1/messages/count_tokens"
-MODELS = "/v1/models"
+MESSAGES_PATH = "/v1/messages"
+COUNT_TOKENS_PATH = "/v1/messages/count_tokens"
+MODELS_PATH = "/v1/models"
 _MAX_SEEN = 100_000
 
 
@@ -36,7 +36,7 @@ class _Arrival:
     """A request that is fully read. `problem` says why it has no body where one is asked for."""
 
     request: web.BaseRequest
-    line: Line
+    connection: Connection
     call: Call
     problem: ApiError | None
 
@@ -70,9 +70,9 @@ class Service:
         try:
             return await self._answer(arrival)
         except ApiError as error:
-            return await _send_error(arrival.line, error)
+            return await _send_error(arrival.connection, error)
         except RecursionError:
-            return await _send_error(arrival.line, refused("The request body is nested too deeply"))
+            return await _send_error(arrival.connection, refused("The request body is nested too deeply"))
 
     async def _receive(self, request: web.BaseRequest) -> _Arrival:
         raw = await _read(request)
@@ -90,37 +90,39 @@ class Service:
                 body=body,
             )
         )
-        line = Line(request, request_id=_request_id(request, call), closing=self._closing, on_status=answered)
-        return _Arrival(request=request, line=line, call=call, problem=problem)
+        connection = Connection(
+            request, request_id=_request_id(request, call), closing=self._closing, on_status=answered
+        )
+        return _Arrival(request=request, connection=connection, call=call, problem=problem)
 
     async def _answer(self, arrival: _Arrival) -> web.StreamResponse:
         request = arrival.request
         if auth_scheme(request.headers) is None:
             raise ApiError(401, "an Authorization: Bearer or x-api-key header is required")
-        if (request.method, request.path) == ("POST", MESSAGES):
+        if (request.method, request.path) == ("POST", MESSAGES_PATH):
             return await self._answer_message(arrival)
-        return await arrival.line.send_json(self._other(arrival))
+        return await arrival.connection.send_json(self._other(arrival))
 
     async def _answer_message(self, arrival: _Arrival) -> web.StreamResponse:
         fault, delay_s = self._faults.pick(arrival.call), self._faults.delay_s(arrival.call)
         if fault is not None and comes_instead(fault):
-            await arrival.line.pause(delay_s)
+            await arrival.connection.pause(delay_s)
             stream = arrival.call.body is not None and arrival.call.body.get("stream") is True
-            return await send_instead(arrival.line, fault, stream=stream)
+            return await send_instead(arrival.connection, fault, stream=stream)
         prepared = self._engine.prepare(arrival.body, arrival.request.headers)
-        await arrival.line.pause(delay_s)
+        await arrival.connection.pause(delay_s)
         self._engine.begin(prepared)
-        return await send_reply(arrival.line, prepared.message, fault, stream=prepared.stream)
+        return await send_reply(arrival.connection, prepared.message, fault, stream=prepared.stream)
 
     def _other(self, arrival: _Arrival) -> JsonObject:
         method, path = arrival.request.method, arrival.request.path
-        if (method, path) == ("POST", COUNT_TOKENS):
+        if (method, path) == ("POST", COUNT_TOKENS_PATH):
             return self._engine.count_tokens(arrival.body, arrival.request.headers)
-        if method == "GET" and (path == MODELS or path.startswith(f"{MODELS}/")):
+        if method == "GET" and (path == MODELS_PATH or path.startswith(f"{MODELS_PATH}/")):
             check_version(arrival.request.headers.get("anthropic-version"))
-            if path == MODELS:
+            if path == MODELS_PATH:
                 return self._engine.models(arrival.request.query)
-            return self._engine.model(path.removeprefix(f"{MODELS}/"))
+            return self._engine.model(path.removeprefix(f"{MODELS_PATH}/"))
         raise ApiError(404, "Not found")
 
     def _count(self, digest: bytes) -> int:
@@ -132,8 +134,8 @@ class Service:
         return seen
 
 
-async def _send_error(line: Line, error: ApiError) -> web.StreamResponse:
-    return await line.send_json(error.body(line.request_id), status=error.status)
+async def _send_error(connection: Connection, error: ApiError) -> web.StreamResponse:
+    return await connection.send_json(error.body(connection.request_id), status=error.status)
 
 
 async def _read(request: web.BaseRequest) -> bytes | None:

@@ -106,7 +106,7 @@ def check_message_request(body: JsonObject, *, legacy: bool, beta: bool) -> Mode
     if limit > model.max_output:
         what = f"{limit} > {model.max_output}, which is the maximum allowed number of output tokens for"
         raise invalid("max_tokens", f"{what} {model.id}")
-    for key, check in _PLAIN.items():
+    for key, check in _FIELD_CHECKS.items():
         if body.get(key) is not None:
             check(body[key], key)
     if limit == 0:
@@ -188,7 +188,7 @@ def _check_tier(value: object, where: str) -> None:
     a_choice(value, where, of=("auto", "standard_only"))
 
 
-_PLAIN = {
+_FIELD_CHECKS = {
     "stop_sequences": _check_stop_sequences,
     "metadata": _check_metadata,
     "diagnostics": _check_diagnostics,
