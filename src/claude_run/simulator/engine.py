@@ -46,10 +46,13 @@ class Engine:
 
     def prepare(self, body: JsonObject, headers: Mapping[str, str]) -> PreparedReply:
         """Answer `POST /v1/messages`; ApiError where the API would refuse."""
+        # Is it a request that the API would take?
         legacy = check_version(headers.get("anthropic-version"))
         model = check_message_request(body, legacy=legacy, beta="anthropic-beta" in headers)
         prompt = read_prompt(body, model.id)
         check_prompt_size(prompt.tokens, model)
+
+        # What of it is read from the cache, and what is the answer?
         use = self._cache.look_up(prompt, model.min_cache)
         composed = compose(body, self._replies.reply(body) or placeholder(body))
         message = composed.message(body, use.usage())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from claude_run.simulator.connection import JSON_TYPE, STREAM_TYPE
@@ -41,7 +42,7 @@ _FILLER = "simulated " * 6400
 
 
 def comes_instead(fault: Fault) -> bool:
-    """Tell whether a fault takes the place of a reply, so that the request is not even validated."""
+    """Return whether a fault takes the place of a reply, so that the request is not even validated."""
     if isinstance(fault, BreakFault):
         return fault.how in _INSTEAD or fault.how in {Break.CLOSE, Break.RESET, Break.HANG}
     return isinstance(fault, StatusFault | PageFault | RedirectFault)
@@ -49,14 +50,24 @@ def comes_instead(fault: Fault) -> bool:
 
 async def send_instead(connection: Connection, fault: Fault, *, stream: bool) -> web.StreamResponse:
     """Carry out a fault that comes instead of a reply; `stream` is what the request asked for."""
+    # An answer that somebody gives: the API, a proxy's page, a redirect.
     if isinstance(fault, StatusFault):
-        return await _send_status(connection, fault)
+        headers: dict[str, str] = {}
+        if fault.retry_after is not None:
+            headers["retry-after"] = fault.retry_after
+        if fault.should_retry is not None:
+            headers["x-should-retry"] = "true" if fault.should_retry else "false"
+        message = fault.message or f"simulated error {fault.status}"
+        error = ApiError(fault.status, message, type=fault.type, code=fault.code)
+        body = error.body(connection.request_id)
+        return await connection.send_json(body, status=fault.status, headers=headers)
     if isinstance(fault, PageFault):
         page = _HTML_PAGE.format(status=fault.status).encode()
         return await connection.send(page, status=fault.status, content_type="text/html; charset=utf-8")
     if isinstance(fault, RedirectFault):
         location = fault.location or "/redirected/v1/messages"
         return await connection.send(b"", status=fault.status, headers={"location": location})
+    # Silence, a body that is no reply at all, or a connection that ends.
     how = cast("BreakFault", fault).how
     if how is Break.HANG:
         return await connection.hang()
@@ -78,17 +89,6 @@ async def send_reply(
     return await _send_events(connection, [*message_events(message)], fault)
 
 
-async def _send_status(connection: Connection, fault: StatusFault) -> web.StreamResponse:
-    headers: dict[str, str] = {}
-    if fault.retry_after is not None:
-        headers["retry-after"] = fault.retry_after
-    if fault.should_retry is not None:
-        headers["x-should-retry"] = "true" if fault.should_retry else "false"
-    message = fault.message or f"simulated error {fault.status}"
-    error = ApiError(fault.status, message, type=fault.type, code=fault.code)
-    return await connection.send_json(error.body(connection.request_id), status=fault.status, headers=headers)
-
-
 async def _send_whole(connection: Connection, message: JsonObject, fault: Fault | None) -> web.StreamResponse:
     if isinstance(fault, ErrorEventFault):
         return await connection.send_json(_error(fault).body(connection.request_id))
@@ -105,6 +105,7 @@ async def _send_whole(connection: Connection, message: JsonObject, fault: Fault 
 async def _send_events(
     connection: Connection, events: list[JsonObject], fault: Fault | None
 ) -> web.StreamResponse:
+    # The stream as it should be, and then what is wrong with its events.
     chunks = [encode_event(event) for event in events]
     middle = len(chunks) // 2
     if isinstance(fault, ErrorEventFault):
@@ -112,6 +113,8 @@ async def _send_events(
         chunks[middle:] = [encode_event({"type": "error", "error": body["error"]})]
     if isinstance(fault, BreakFault):
         chunks = _broken_events(chunks, fault.how)
+
+    # What is left to go wrong is the way it arrives.
     response = await connection.open(content_type=STREAM_TYPE)
     if not _is_plain(fault):
         first, second = b"".join(chunks[:middle]), b"".join(chunks[middle:])
@@ -132,7 +135,7 @@ def _broken_events(chunks: list[bytes], how: Break) -> list[bytes]:
 
 
 def _is_plain(fault: Fault | None) -> bool:
-    """Tell whether the body, whatever it says by now, arrives the ordinary way."""
+    """Return whether the body, whatever it says by now, arrives the ordinary way."""
     if isinstance(fault, BreakFault):
         return fault.how not in {Break.CUT, Break.STALL, Break.CLOSE_AFTER}
     return not isinstance(fault, DripFault)
@@ -146,14 +149,15 @@ async def _write_wrong(
         for start in range(0, len(raw), fault.size):
             await response.write(raw[start : start + fault.size])
             await connection.pause(fault.every_s)
-        return await _end(response)
+        await response.write_eof()
+        return response
     how = cast("BreakFault", fault).how
     await response.write(halves[0])
     if how is Break.STALL:
         return await connection.hang()
     if how is Break.CLOSE_AFTER:
         await response.write(halves[1])
-        await _end(response)
+        await response.write_eof()
     return connection.close()
 
 
@@ -167,15 +171,12 @@ async def _send_huge(
         deltas = ({"type": "text_delta", "text": text} for text in _filler(fault.size))
         text = (encode_event({"type": "content_block_delta", "index": 0, "delta": delta}) for delta in deltas)
         response = await connection.open(content_type=STREAM_TYPE, gzip=fault.gzip)
-        await _write(response, events[:3], end=False)
-        await _write(response, text, end=False)
-        return await _write(response, events[3:])
+        return await _write(response, chain(events[:3], text, events[3:]))
     raw = json.dumps(emptied, separators=(",", ":")).encode()
     at = raw.index(b'"text":""') + len(b'"text":"')
     response = await connection.open(content_type=JSON_TYPE, length=len(raw) + fault.size, gzip=fault.gzip)
-    await _write(response, [raw[:at]], end=False)
-    await _write(response, (text.encode() for text in _filler(fault.size)), end=False)
-    return await _write(response, [raw[at:]])
+    filler = (text.encode() for text in _filler(fault.size))
+    return await _write(response, chain([raw[:at]], filler, [raw[at:]]))
 
 
 def _filler(size: int) -> Iterator[str]:
@@ -183,15 +184,9 @@ def _filler(size: int) -> Iterator[str]:
         yield _FILLER[: size - start]
 
 
-async def _write(
-    response: web.StreamResponse, chunks: Iterable[bytes], *, end: bool = True
-) -> web.StreamResponse:
+async def _write(response: web.StreamResponse, chunks: Iterable[bytes]) -> web.StreamResponse:
     for chunk in chunks:
         await response.write(chunk)
-    return await _end(response) if end else response
-
-
-async def _end(response: web.StreamResponse) -> web.StreamResponse:
     await response.write_eof()
     return response
 

@@ -29,7 +29,7 @@ ERROR_TYPES = {
 
 
 class ApiError(Exception):
-    """What the API would refuse a request with; `headers` go out with the answer."""
+    """What the API would refuse a request with."""
 
     def __init__(
         self,
@@ -38,7 +38,6 @@ class ApiError(Exception):
         *,
         type: str | None = None,  # noqa: A002 - the API's own name for the field
         code: str | None = None,
-        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -47,7 +46,6 @@ class ApiError(Exception):
         family = "invalid_request_error" if status < 500 else "api_error"  # noqa: PLR2004 - the border of HTTP's families
         self.type = type or ERROR_TYPES.get(status, family)
         self.code = code
-        self.headers = dict(headers or {})
 
     def body(self, request_id: str) -> JsonObject:
         """Return the JSON body of the answer."""

@@ -60,12 +60,20 @@ def read_prompt(body: JsonObject, model: str) -> Prompt:
     tool choice and the presence of images before the messages (messages-api reference, section 4).
     """
     raw = _place_automatic(body, [*_raw_parts(body)])
-    _check_breakpoints([part.marker for part in raw if part.marker])
+    ttls = [part.marker for part in raw if part.marker]
+    if len(ttls) > MAX_BREAKPOINTS:
+        most = f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided."
+        raise refused(f"{most} Found {len(ttls)}.")
+    if "5m" in ttls and "1h" in ttls[ttls.index("5m") :]:
+        raise refused("a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block")
+
+    # Each position is known by a digest of all that comes before it, and of itself.
     running = hashlib.sha256(model.encode())
     parts: list[PromptPart] = []
     total = 0
     for part in raw:
-        running.update(_canonical(part.content))
+        canonical = json.dumps(part.content, sort_keys=True, separators=(",", ":"))
+        running.update(canonical.encode() + b"\n")
         total += part.tokens
         parts.append(PromptPart(digest=running.digest(), tokens=total, ttl=part.marker))
     return Prompt(model=model, parts=tuple(parts))
@@ -88,43 +96,38 @@ def blocks_of(content: Json) -> Sequence[JsonObject]:
 
 
 def _raw_parts(body: JsonObject) -> Iterator[_RawPart]:
-    tools = cast("Sequence[JsonObject]", body.get("tools") or ())
-    for tool in tools:
-        yield _RawPart(content=_bare(tool), tokens=PER_BLOCK + json_tokens(_bare(tool)), marker=_marker(tool))
+    # What invalidates a section of the prompt is part of each part's content.
+    for tool in cast("Sequence[JsonObject]", body.get("tools") or ()):
+        bare = _bare(tool)
+        yield _RawPart(content=bare, tokens=PER_BLOCK + json_tokens(bare), marker=_marker(tool))
+
     speed = body.get("speed") or "standard"
     for block in blocks_of(body.get("system")):
         content = ["system", speed, _bare(block)]
         yield _RawPart(content=content, tokens=block_tokens(block), marker=_marker(block))
-    yield from _message_parts(body)
 
-
-def _message_parts(body: JsonObject) -> Iterator[_RawPart]:
-    messages = cast("Sequence[JsonObject]", body["messages"])
+    messages = [
+        (message["role"], blocks_of(message["content"]))
+        for message in cast("Sequence[JsonObject]", body["messages"])
+    ]
     section: Json = [
-        body.get("speed") or "standard",
+        speed,
         body.get("tool_choice"),
         body.get("thinking"),
         cast("JsonObject", body.get("output_config") or {}).get("effort"),
-        any(_has_image(message) for message in messages),
+        any(block.get("type") == "image" for _, blocks in messages for block in blocks),
     ]
-    for message in messages:
+    for role, blocks in messages:
         opening = PER_MESSAGE
-        for block in blocks_of(message["content"]):
+        for block in blocks:
+            is_thought = block["type"] in {"thinking", "redacted_thinking"}
             yield _RawPart(
-                content=[message["role"], section, _bare(block)],
+                content=[role, section, _bare(block)],
                 tokens=opening + block_tokens(block),
                 marker=_marker(block),
-                cacheable=_is_cacheable(block),
+                cacheable=not is_thought and block.get("text") != "",
             )
             opening = 0
-
-
-def _has_image(message: JsonObject) -> bool:
-    return any(block.get("type") == "image" for block in blocks_of(message["content"]))
-
-
-def _is_cacheable(block: JsonObject) -> bool:
-    return block["type"] not in {"thinking", "redacted_thinking"} and block.get("text") != ""
 
 
 def _bare(block: JsonObject) -> dict[str, Json]:
@@ -147,17 +150,3 @@ def _place_automatic(body: JsonObject, raw: list[_RawPart]) -> list[_RawPart]:
         raise invalid("cache_control", f"the last block already has cache_control with ttl {part.marker}")
     marked = _RawPart(content=part.content, tokens=part.tokens, marker=ttl)
     return [*raw[:last], marked, *raw[last + 1 :]]
-
-
-def _check_breakpoints(ttls: Sequence[Ttl]) -> None:
-    if len(ttls) > MAX_BREAKPOINTS:
-        message = (
-            f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {len(ttls)}."
-        )
-        raise refused(message)
-    if "5m" in ttls and "1h" in ttls[ttls.index("5m") :]:
-        raise refused("a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block")
-
-
-def _canonical(value: Json) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
