@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from claude_run.simulator.structured import asked_schema, simplest
+from claude_run.simulator.replies import asked_schema, simplest
 
 TEXT = "[simulated]"
 NESTED = {

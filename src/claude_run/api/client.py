@@ -39,10 +39,17 @@ async def open_client(
     anything is sent, when it finds none; InputError when what it finds cannot be used. A client for the
     simulator reads nothing of that and uses no proxy.
     """
-    _keep_content_out_of_logs()
+    # Below warnings the SDK's loggers print prompts, and ANTHROPIC_LOG may ask them to. Its deprecation
+    # warnings are silenced because `claude-run check` reports them at the scenario's line.
+    for name in ("anthropic", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=DeprecationWarning, message="The model .* is deprecated")
+
     client = _build(attempt_s, simulator_url)
     try:
-        if not _has_credentials(client):
+        # A key or token, a profile of the SDK, or a gateway's header: each is enough.
+        named = {name.lower() for name in client.default_headers} & {"authorization", "x-api-key"}
+        if not (client.auth_headers or client.credentials is not None or named):
             raise CredentialsError(_NO_CREDENTIALS)
         yield client
     finally:
@@ -99,22 +106,3 @@ def _build(attempt_s: float, simulator_url: str | None) -> anthropic.AsyncAnthro
     if client.base_url.scheme not in {"http", "https"} or not client.base_url.host:
         raise InputError(f"{str(client.base_url)!r} is no http or https address; {_LOOK}")
     return client
-
-
-def _has_credentials(client: anthropic.AsyncAnthropic) -> bool:
-    named = {name.lower() for name in client.default_headers}
-    return (
-        bool(client.auth_headers)
-        or client.credentials is not None
-        or bool(named & {"authorization", "x-api-key"})
-    )
-
-
-def _keep_content_out_of_logs() -> None:
-    """Hold the SDK's loggers at warnings, whatever ANTHROPIC_LOG says: below that they print prompts.
-
-    Its deprecation warnings are silenced because `claude-run check` reports them at the scenario's line.
-    """
-    for name in ("anthropic", "httpx2", "httpcore2"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", category=DeprecationWarning, message="The model .* is deprecated")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import anthropic
 
-from claude_run.api import sse, strict_json
-from claude_run.api.accumulate import Accumulator
 from claude_run.api.client import secrets_of
-from claude_run.api.error_map import (
+from claude_run.api.errors import (
     TRANSPORT_ERRORS,
     excerpt,
     from_error_event,
     from_status_error,
     from_transport_error,
 )
+from claude_run.api.stream import Accumulator, events, parse_json
 from claude_run.conversation.exchange import Failure, InvalidReplyError, Reply
 from claude_run.plan.model_rules import extra_headers
 from claude_run.play.ports import Received, RequestFailedError
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from anthropic import AsyncAPIResponse
 
-    from claude_run.api.error_map import Redact
+    from claude_run.api.errors import Redact
     from claude_run.conversation.exchange import Request
 
 STREAM_ABOVE = 16_000
@@ -53,41 +52,40 @@ class AnthropicMessages:
 
     async def send(self, request: Request) -> Received:
         """Send the request once, its body as it is; RequestFailedError unless a whole message comes back."""
-        streamed = request.max_tokens > STREAM_ABOVE
-        try:
-            async with self._open(request, streamed=streamed) as response:
-                return await _receive(response, streamed=streamed, redact=self._redact)
-        except anthropic.APIStatusError as error:
-            _fail(from_status_error(error, self._redact), error)
-        except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
-            _fail(from_transport_error(error, self._redact), error)
-        except UnicodeEncodeError as error:
-            message = f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
-            _fail(Failure(kind="invalid_reply", message=message, may_retry=False, paid="no"), error)
-        except anthropic.AnthropicError as error:
-            _fail(Failure(kind="credentials", message=str(error), may_retry=False, paid="no"), error)
-
-    def _open(self, request: Request, *, streamed: bool) -> Any:  # noqa: ANN401 - the SDK's context manager
+        # The SDK looks into what it takes by name: all that it does not insist on is extra body, as it is.
         body = {key: value for key, value in request.body.items() if key not in {"model", "max_tokens"}}
         headers = {header: str(body.pop(name)) for name, header in _HEADERS.items() if name in body}
-        return self._client.messages.with_streaming_response.create(
-            model=request.model,
-            max_tokens=request.max_tokens,
-            messages=body.pop("messages"),  # type: ignore[arg-type] # JSON that goes out as it is
-            stream=streamed,
-            extra_body=body,
-            extra_headers={**headers, **extra_headers(request.model, request.body)},
-        )
+        streamed = request.max_tokens > STREAM_ABOVE
+        try:
+            async with self._client.messages.with_streaming_response.create(
+                model=request.model,
+                max_tokens=request.max_tokens,
+                messages=body.pop("messages"),  # type: ignore[arg-type] # JSON that goes out as it is
+                stream=streamed,
+                extra_body=body,
+                extra_headers={**headers, **extra_headers(request.model, request.body)},
+            ) as response:
+                return await _receive(response, streamed=streamed, redact=self._redact)
+        except anthropic.APIStatusError as error:
+            raise RequestFailedError(from_status_error(error, self._redact)) from error
+        except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
+            raise RequestFailedError(from_transport_error(error, self._redact)) from error
+        except UnicodeEncodeError as error:
+            message = f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
+            failure = Failure(kind="invalid_reply", message=message, may_retry=False, paid="no")
+            raise RequestFailedError(failure) from error
+        except anthropic.AnthropicError as error:
+            failure = Failure(kind="credentials", message=str(error), may_retry=False, paid="no")
+            raise RequestFailedError(failure) from error
 
 
 async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Received:
     request_id = response.headers.get("request-id")
     try:
-        await _check_content_type(response, streamed=streamed, redact=redact)
-        body = await (_streamed(response, redact) if streamed else _whole(response, redact))
-        reply = Reply.from_body(body)
+        reply = Reply.from_body(await _read_body(response, streamed=streamed, redact=redact))
     except InvalidReplyError as error:
-        _fail(Failure(kind="invalid_reply", message=f"invalid reply: {error}", request_id=request_id), error)
+        failure = Failure(kind="invalid_reply", message=f"invalid reply: {error}", request_id=request_id)
+        raise RequestFailedError(failure) from error
     return Received(
         reply=reply,
         request_id=request_id,
@@ -96,7 +94,8 @@ async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: R
     )
 
 
-async def _check_content_type(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> None:
+async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Mapping[str, Any]:
+    # What a proxy answers in the API's place may have the status 200 too: its content type tells.
     wanted = "text/event-stream" if streamed else "application/json"
     found = response.headers.get("content-type", "")
     if not found.startswith(wanted):
@@ -104,12 +103,12 @@ async def _check_content_type(response: AsyncAPIResponse[Any], *, streamed: bool
         async for chunk in _capped(response):
             raise InvalidReplyError(f"{problem}: {excerpt(chunk, redact)}")
         raise InvalidReplyError(problem)
+    if streamed:
+        return await _read_stream(response, redact)
 
-
-async def _whole(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
     data = b"".join([chunk async for chunk in _capped(response)])
     try:
-        body = strict_json.parse(data, "the body")
+        body = parse_json(data, "the body")
     except InvalidReplyError as error:
         raise InvalidReplyError(f"{error}: {excerpt(data, redact)}") from error
     if not isinstance(body, dict):
@@ -117,9 +116,9 @@ async def _whole(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str
     return body
 
 
-async def _streamed(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
+async def _read_stream(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
     message, request_id = Accumulator(), response.headers.get("request-id")
-    async for event in sse.events(_capped(response)):
+    async for event in events(_capped(response)):
         if event.get("type") == "error":
             error = event.get("error")
             said = error if isinstance(error, dict) else {}
@@ -133,6 +132,7 @@ async def _streamed(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[
 
 
 async def _capped(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
+    """Yield the body as it comes, up to its limit: nobody holds an endless reply in memory."""
     size = 0
     async for chunk in response.iter_bytes():
         size += len(chunk)
@@ -140,7 +140,3 @@ async def _capped(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
             message = f"invalid reply: the body is longer than {MAX_BODY} bytes"
             raise RequestFailedError(Failure(kind="invalid_reply", message=message, may_retry=False))
         yield chunk
-
-
-def _fail(failure: Failure, cause: Exception) -> NoReturn:
-    raise RequestFailedError(failure) from cause

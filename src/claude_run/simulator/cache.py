@@ -61,10 +61,13 @@ class PromptCache:
 
     def look_up(self, prompt: Prompt, min_tokens: int) -> CacheUse:
         """Split the prompt into read, written and fresh; prefixes under `min_tokens` are not cached."""
+        # Everything up to the last live entry is read.
         now = self._clock()
         points = [at for at in prompt.breakpoints if prompt.parts[at].tokens >= min_tokens]
         hit = max((self._hit(prompt, at, now=now) for at in points), default=-1)
         read = prompt.parts[hit].tokens if hit >= 0 else 0
+
+        # Each breakpoint after it writes what lies between it and the one before; the rest is fresh.
         created: dict[Ttl, int] = {"5m": 0, "1h": 0}
         writes: list[tuple[bytes, Ttl]] = []
         covered = read

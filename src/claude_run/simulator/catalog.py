@@ -54,7 +54,9 @@ class Model:
         return f"Claude {line.capitalize()} {'.'.join(version)}"
 
     def info(self) -> JsonObject:
-        """Return the model as the Models API shows it."""
+        """Return the model as the Models API shows it, with what it can do."""
+        effort = {level: _support(level in self.efforts) for level in EFFORTS}
+        thinking = {kind: _support(kind in self.thinking) for kind in THINKING}
         return {
             "type": "model",
             "id": self.id,
@@ -66,27 +68,22 @@ class Model:
             "line": self.line,
             "max_input_tokens": self.context,
             "max_tokens": self.max_output,
-            "capabilities": self._capabilities(),
-        }
-
-    def _capabilities(self) -> JsonObject:
-        effort = {level: _support(level in self.efforts) for level in EFFORTS}
-        thinking = {kind: _support(kind in self.thinking) for kind in THINKING}
-        return {
-            "batch": _support(yes=False),
-            "citations": _support(yes=False),
-            "code_execution": _support(yes=False),
-            "context_management": _support(yes=False),
-            "effort": {**_support(bool(self.efforts)), **effort},
-            "image_input": _support(yes=True),
-            "pdf_input": _support(yes=True),
-            "server_tools": {
-                **_support(yes=False),
-                "web_search": _support(yes=False),
+            "capabilities": {
+                "batch": _support(yes=False),
+                "citations": _support(yes=False),
                 "code_execution": _support(yes=False),
+                "context_management": _support(yes=False),
+                "effort": {**_support(bool(self.efforts)), **effort},
+                "image_input": _support(yes=True),
+                "pdf_input": _support(yes=True),
+                "server_tools": {
+                    **_support(yes=False),
+                    "web_search": _support(yes=False),
+                    "code_execution": _support(yes=False),
+                },
+                "structured_outputs": _support(yes=True),
+                "thinking": {**_support(yes=True), "types": thinking},
             },
-            "structured_outputs": _support(yes=True),
-            "thinking": {**_support(yes=True), "types": thinking},
         }
 
 

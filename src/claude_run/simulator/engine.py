@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from claude_run.simulator.cache import CacheUse
     from claude_run.simulator.replies import ReplyBook
 
-_PAGE = 20
-_MAX_PAGE = 1000
+_PAGE_SIZE = 20
+_MAX_PAGE_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedReply:
     """A reply that is ready to go out; the cache learns of it when it begins."""
 
     message: JsonObject
@@ -44,18 +44,21 @@ class Engine:
         self._replies = replies
         self._cache = PromptCache(clock)
 
-    def prepare(self, body: JsonObject, headers: Mapping[str, str]) -> Prepared:
+    def prepare(self, body: JsonObject, headers: Mapping[str, str]) -> PreparedReply:
         """Answer `POST /v1/messages`; ApiError where the API would refuse."""
+        # Is it a request that the API would take?
         legacy = check_version(headers.get("anthropic-version"))
         model = check_message_request(body, legacy=legacy, beta="anthropic-beta" in headers)
         prompt = read_prompt(body, model.id)
         check_prompt_size(prompt.tokens, model)
+
+        # What of it is read from the cache, and what is the answer?
         use = self._cache.look_up(prompt, model.min_cache)
         composed = compose(body, self._replies.reply(body) or placeholder(body))
         message = composed.message(body, use.usage())
-        return Prepared(message=message, stream=bool(body.get("stream")), cache_use=use)
+        return PreparedReply(message=message, stream=bool(body.get("stream")), cache_use=use)
 
-    def begin(self, prepared: Prepared) -> None:
+    def begin(self, prepared: PreparedReply) -> None:
         """Make what this request caches readable for others: its reply begins."""
         self._cache.commit(prepared.cache_use)
 
@@ -79,9 +82,9 @@ class Engine:
     @staticmethod
     def models(query: Mapping[str, str]) -> JsonObject:
         """Answer `GET /v1/models`, with `limit`, `after_id` and `before_id`."""
-        limit = query.get("limit", str(_PAGE))
-        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= _MAX_PAGE:
-            raise invalid("limit", f"Input should be a whole number from 1 to {_MAX_PAGE}")
+        limit = query.get("limit", str(_PAGE_SIZE))
+        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= _MAX_PAGE_SIZE:
+            raise invalid("limit", f"Input should be a whole number from 1 to {_MAX_PAGE_SIZE}")
         ids = [model.id for model in MODELS]
         first, last = 0, len(ids)
         if "after_id" in query:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.steps import Send, next_step, saved_values
@@ -39,11 +39,14 @@ class ExampleBook:
     ) -> ExampleBook:
         """Play every conversation against its own examples; equal ones (models, repeats) only once."""
         book = cls()
-        seen: dict[object, list[Conversation]] = {}
+        seen: dict[object, list[object]] = {}
         for conversation in conversations:
-            equals = seen.setdefault(_name(conversation), [])
-            if not any(_same(conversation, other) for other in equals):
-                equals.append(conversation)
+            name = (conversation.identity.path, conversation.identity.question_name)
+            # All that the texts of a play depend on; replies are cut at the two parameters.
+            cut = [conversation.params.get(key) for key in ("max_tokens", "stop_sequences")]
+            said = (conversation.turns, conversation.system, conversation.vars, cut)
+            if said not in seen.setdefault(name, []):
+                seen[name].append(said)
                 book.learn(conversation, scribe_for(conversation))
         return book
 
@@ -53,24 +56,21 @@ class ExampleBook:
         # A template or pattern that fails here fails in the play itself too, and is reported there.
         with contextlib.suppress(ClaudeRunError):
             while isinstance(step := next_step(conversation, exchanges, scribe), Send):
-                exchanges.append(self._exchange(conversation, step, exchanges=exchanges, scribe=scribe))
+                # The turn's example answers this request, unless another conversation has planned one.
+                body = step.request.body
+                digest = request_digest(body)
+                turn = conversation.turns[step.turn]
+                example = turn.example if isinstance(turn, UserTurn) else None
+                if digest not in self._replies and example is not None:
+                    text = scribe.render(example, saved_values(conversation, exchanges, scribe))
+                    self._replies[digest] = Scripted(content=text)
+                # The next request follows on the reply as it will go out, cut to fit.
+                composed = compose(body, self._replies.get(digest) or placeholder(body))
+                reply = Reply.from_body(composed.message(body, _NO_USAGE))
+                exchanges.append(Exchange(turn=step.turn, key=digest.hex(), sent=step.sent, reply=reply))
 
     def reply(self, body: JsonObject) -> Scripted | None:
         return self._replies.get(request_digest(body))
-
-    def _exchange(
-        self, conversation: Conversation, step: Send, *, exchanges: Sequence[Exchange], scribe: Scribe
-    ) -> Exchange:
-        body = step.request.body
-        digest = request_digest(body)
-        turn = conversation.turns[step.turn]
-        example = turn.example if isinstance(turn, UserTurn) else None
-        if digest not in self._replies and example is not None:
-            text = scribe.render(example, saved_values(conversation, exchanges, scribe))
-            self._replies[digest] = Scripted(content=text)
-        composed = compose(body, self._replies.get(digest) or placeholder(body))
-        reply = Reply.from_body(composed.message(body, _NO_USAGE))
-        return Exchange(turn=step.turn, key=digest.hex(), sent=step.sent, reply=reply)
 
 
 def request_digest(body: JsonObject) -> bytes:
@@ -80,18 +80,3 @@ def request_digest(body: JsonObject) -> bytes:
     said += [[message["role"], *blocks_of(message["content"])] for message in messages]
     canonical = json.dumps(without_markers(said), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).digest()
-
-
-def _name(conversation: Conversation) -> tuple[object, ...]:
-    return (conversation.identity.path, conversation.identity.question_name)
-
-
-def _same(left: Conversation, right: Conversation) -> bool:
-    return _said(left) == _said(right)
-
-
-def _said(conversation: Conversation) -> tuple[Any, ...]:
-    """Return all that the texts of a play depend on; replies are cut at the two parameters."""
-    params = conversation.params
-    cut = (params.get("max_tokens"), params.get("stop_sequences"))
-    return (conversation.turns, conversation.system, conversation.vars, cut)

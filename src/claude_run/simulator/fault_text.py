@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError
@@ -31,7 +32,7 @@ from claude_run.simulator.faults import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from claude_run.simulator.faults import Fault
 
@@ -55,7 +56,8 @@ def parse_faults(text: str) -> FaultScript:
     """Parse a fault script; InputError names the item, its place and what would be right."""
     rules: list[FaultRule] = []
     latency, seed = (0.0, 0.0), 0
-    for column, item in _items(text):
+    for found in _ITEM.finditer(text):
+        item = found[0]
         try:
             if item.startswith("latency="):
                 latency = _latency(item.removeprefix("latency="))
@@ -64,19 +66,15 @@ def parse_faults(text: str) -> FaultScript:
             else:
                 rules.append(_rule(item))
         except _ProblemError as problem:
-            raise InputError(f"faults: {item!a} (character {column}): {problem}") from None
+            raise InputError(f"faults: {item!a} (character {found.start() + 1}): {problem}") from None
     return FaultScript(rules=tuple(rules), latency_s=latency, seed=seed)
-
-
-def _items(text: str) -> Iterator[tuple[int, str]]:
-    for found in _ITEM.finditer(text):
-        yield found.start() + 1, found[0]
 
 
 def _rule(item: str) -> FaultRule:
     parts = _match(_FAULT, item, hint="429@3, 529:10% or cut@5")
     fault = _fault(parts["name"], _options(parts["options"]))
     first, last, chance = 1, None, 1.0
+    # `@3` is one request, `@2..5` a range, `@4..` all from there.
     if parts["requests"] is not None:
         requests = _match(_REQUESTS, parts["requests"], hint="@3, @2..5 or @4..")
         first = int(requests["first"])
@@ -114,6 +112,7 @@ def _options(text: str | None) -> dict[str, str]:
 
 
 def _fault(name: str, options: Mapping[str, str]) -> Fault:
+    # Every number is the fault `status`, with the number as its status.
     key = "status" if name.isdigit() else name
     if key not in _FAULTS:
         close = difflib.get_close_matches(name, _FAULTS, n=1)
@@ -128,7 +127,7 @@ def _fault(name: str, options: Mapping[str, str]) -> Fault:
         field, read = readers[option]
         values[field] = read(value)
     if key == "status":
-        values["status"] = _error_status(name)
+        values["status"] = _status(name, least=400)
     return make(**values)
 
 
@@ -158,14 +157,6 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
-def _error_status(text: str) -> int:
-    return _status(text, least=400)
-
-
-def _page_status(text: str) -> int:
-    return _status(text, least=200)
-
-
 def _redirect_status(text: str) -> int:
     if text not in {"301", "302", "303", "307", "308"}:
         raise _ProblemError(f"{text} is no redirect; write 301, 302, 303, 307 or 308")
@@ -182,20 +173,11 @@ _Reader = tuple[str, "Callable[[str], object]"]
 _Maker = tuple["Callable[..., Fault]", "Mapping[str, _Reader]"]
 
 
-def _breaks(how: Break) -> _Maker:
-    return (lambda: BreakFault(how=how)), {}
-
-
-def _spoils(how: Spoil, option: str | None = None) -> _Maker:
-    readers: dict[str, _Reader] = {option: ("value", str)} if option else {}
-    return (lambda **values: SpoilFault(how=how, **values)), readers
-
-
 _FAULTS: dict[str, _Maker] = {
-    **{how.value: _breaks(how) for how in Break},
-    **{how.value: _spoils(how) for how in Spoil},
-    "stop-reason": _spoils(Spoil.STOP_REASON, "value"),
-    "refusal": _spoils(Spoil.REFUSAL, "category"),
+    **{how.value: (partial(BreakFault, how=how), {}) for how in Break},
+    **{how.value: (partial(SpoilFault, how=how), {}) for how in Spoil},
+    "stop-reason": (partial(SpoilFault, how=Spoil.STOP_REASON), {"value": ("value", str)}),
+    "refusal": (partial(SpoilFault, how=Spoil.REFUSAL), {"category": ("value", str)}),
     "status": (
         StatusFault,
         {
@@ -205,7 +187,7 @@ _FAULTS: dict[str, _Maker] = {
             "should-retry": ("should_retry", _flag),
         },
     ),
-    "html": (PageFault, {"status": ("status", _page_status)}),
+    "html": (PageFault, {"status": ("status", partial(_status, least=200))}),
     "redirect": (RedirectFault, {"status": ("status", _redirect_status), "to": ("location", str)}),
     "error-event": (ErrorEventFault, {"type": ("type", str)}),
     "drip": (DripFault, {"bytes": ("size", _size), "every": ("every_s", _seconds)}),

@@ -19,7 +19,7 @@ Ttl = Literal["5m", "1h"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PromptPart:
     """One cacheable position. `tokens` and `digest` are of everything up to and with this part."""
 
     digest: bytes
@@ -32,7 +32,7 @@ class Prompt:
     """The parts in the order tools, system, messages; those with a `ttl` are breakpoints."""
 
     model: str
-    parts: tuple[Part, ...]
+    parts: tuple[PromptPart, ...]
 
     @property
     def tokens(self) -> int:
@@ -44,7 +44,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Raw:
+class _RawPart:
     """One part before hashing: what it says, apart from its cache marker."""
 
     content: Json
@@ -60,14 +60,22 @@ def read_prompt(body: JsonObject, model: str) -> Prompt:
     tool choice and the presence of images before the messages (messages-api reference, section 4).
     """
     raw = _place_automatic(body, [*_raw_parts(body)])
-    _check_breakpoints([part.marker for part in raw if part.marker])
+    ttls = [part.marker for part in raw if part.marker]
+    if len(ttls) > MAX_BREAKPOINTS:
+        most = f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided."
+        raise refused(f"{most} Found {len(ttls)}.")
+    if "5m" in ttls and "1h" in ttls[ttls.index("5m") :]:
+        raise refused("a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block")
+
+    # Each position is known by a digest of all that comes before it, and of itself.
     running = hashlib.sha256(model.encode())
-    parts: list[Part] = []
+    parts: list[PromptPart] = []
     total = 0
     for part in raw:
-        running.update(_canonical(part.content))
+        canonical = json.dumps(part.content, sort_keys=True, separators=(",", ":"))
+        running.update(canonical.encode() + b"\n")
         total += part.tokens
-        parts.append(Part(digest=running.digest(), tokens=total, ttl=part.marker))
+        parts.append(PromptPart(digest=running.digest(), tokens=total, ttl=part.marker))
     return Prompt(model=model, parts=tuple(parts))
 
 
@@ -87,44 +95,39 @@ def blocks_of(content: Json) -> Sequence[JsonObject]:
     return cast("Sequence[JsonObject]", content or ())
 
 
-def _raw_parts(body: JsonObject) -> Iterator[_Raw]:
-    tools = cast("Sequence[JsonObject]", body.get("tools") or ())
-    for tool in tools:
-        yield _Raw(content=_bare(tool), tokens=PER_BLOCK + json_tokens(_bare(tool)), marker=_marker(tool))
+def _raw_parts(body: JsonObject) -> Iterator[_RawPart]:
+    # What invalidates a section of the prompt is part of each part's content.
+    for tool in cast("Sequence[JsonObject]", body.get("tools") or ()):
+        bare = _bare(tool)
+        yield _RawPart(content=bare, tokens=PER_BLOCK + json_tokens(bare), marker=_marker(tool))
+
     speed = body.get("speed") or "standard"
     for block in blocks_of(body.get("system")):
         content = ["system", speed, _bare(block)]
-        yield _Raw(content=content, tokens=block_tokens(block), marker=_marker(block))
-    yield from _message_parts(body)
+        yield _RawPart(content=content, tokens=block_tokens(block), marker=_marker(block))
 
-
-def _message_parts(body: JsonObject) -> Iterator[_Raw]:
-    messages = cast("Sequence[JsonObject]", body["messages"])
+    messages = [
+        (message["role"], blocks_of(message["content"]))
+        for message in cast("Sequence[JsonObject]", body["messages"])
+    ]
     section: Json = [
-        body.get("speed") or "standard",
+        speed,
         body.get("tool_choice"),
         body.get("thinking"),
         cast("JsonObject", body.get("output_config") or {}).get("effort"),
-        any(_has_image(message) for message in messages),
+        any(block.get("type") == "image" for _, blocks in messages for block in blocks),
     ]
-    for message in messages:
+    for role, blocks in messages:
         opening = PER_MESSAGE
-        for block in blocks_of(message["content"]):
-            yield _Raw(
-                content=[message["role"], section, _bare(block)],
+        for block in blocks:
+            is_thought = block["type"] in {"thinking", "redacted_thinking"}
+            yield _RawPart(
+                content=[role, section, _bare(block)],
                 tokens=opening + block_tokens(block),
                 marker=_marker(block),
-                cacheable=_is_cacheable(block),
+                cacheable=not is_thought and block.get("text") != "",
             )
             opening = 0
-
-
-def _has_image(message: JsonObject) -> bool:
-    return any(block.get("type") == "image" for block in blocks_of(message["content"]))
-
-
-def _is_cacheable(block: JsonObject) -> bool:
-    return block["type"] not in {"thinking", "redacted_thinking"} and block.get("text") != ""
 
 
 def _bare(block: JsonObject) -> dict[str, Json]:
@@ -136,7 +139,7 @@ def _marker(block: JsonObject) -> Ttl | None:
     return None if control is None else control.get("ttl") or "5m"
 
 
-def _place_automatic(body: JsonObject, raw: list[_Raw]) -> list[_Raw]:
+def _place_automatic(body: JsonObject, raw: list[_RawPart]) -> list[_RawPart]:
     """Put the breakpoint of a top-level `cache_control` on the last part that can carry one."""
     ttl = _marker(body)
     last = next((index for index in reversed(range(len(raw))) if raw[index].cacheable), None)
@@ -145,19 +148,5 @@ def _place_automatic(body: JsonObject, raw: list[_Raw]) -> list[_Raw]:
     part = raw[last]
     if part.marker not in {None, ttl}:
         raise invalid("cache_control", f"the last block already has cache_control with ttl {part.marker}")
-    marked = _Raw(content=part.content, tokens=part.tokens, marker=ttl)
+    marked = _RawPart(content=part.content, tokens=part.tokens, marker=ttl)
     return [*raw[:last], marked, *raw[last + 1 :]]
-
-
-def _check_breakpoints(ttls: Sequence[Ttl]) -> None:
-    if len(ttls) > MAX_BREAKPOINTS:
-        message = (
-            f"A maximum of {MAX_BREAKPOINTS} blocks with cache_control may be provided. Found {len(ttls)}."
-        )
-        raise refused(message)
-    if "5m" in ttls and "1h" in ttls[ttls.index("5m") :]:
-        raise refused("a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block")
-
-
-def _canonical(value: Json) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"

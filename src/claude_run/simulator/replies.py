@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from claude_run.scenario.model import EMPTY
 from claude_run.simulator.prompt import blocks_of
-from claude_run.simulator.structured import asked_schema, simplest
 from claude_run.simulator.tokens import cut_to_tokens, json_tokens, text_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.model import Json, JsonObject
 
 EMPTY_REPLY_TOKENS = 2
 """An empty reply is billed 2 or 3 tokens (messages-api reference, section 2.2)."""
+
+_PLAIN_VALUES: Mapping[str, Json] = {"integer": 0, "number": 0, "boolean": False, "null": None}
+"""The simplest value of each JSON type that is neither text nor made of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +66,11 @@ class Composed:
 
     def message(self, body: JsonObject, input_usage: JsonObject) -> JsonObject:
         """Return the API's message for the request `body`; its id follows from both."""
+        # The id is the same with and without `stream`.
+        asked = {key: value for key, value in body.items() if key != "stream"}
+        digest = hashlib.sha256(json.dumps([asked, self.content], sort_keys=True).encode()).hexdigest()
         return {
-            "id": f"msg_sim_{_digest(body, self.content)}",
+            "id": f"msg_sim_{digest[:24]}",
             "type": "message",
             "role": "assistant",
             "model": body["model"],
@@ -106,10 +112,14 @@ def compose(body: JsonObject, scripted: Scripted) -> Composed:
 
     A block that is no text and does not fit is left out, as are all after it.
     """
-    blocks, sequence = _stop_at(_written(scripted), cast("Sequence[str]", body.get("stop_sequences") or ()))
+    written = [block for block in blocks_of(scripted.content) if block.get("text") != ""]
+    blocks, sequence = _stop_at(written, cast("Sequence[str]", body.get("stop_sequences") or ()))
     limit = cast("int", body["max_tokens"])
     kept, used, thinking = _fit(blocks, limit)
-    stop_reason, details = scripted.stop_reason or _natural_stop(blocks), scripted.stop_details
+
+    # The reason is what was written down, or what the blocks say; a cut that was made has the last word.
+    natural = "tool_use" if any(block["type"] == "tool_use" for block in blocks) else "end_turn"
+    stop_reason, details = scripted.stop_reason or natural, scripted.stop_details
     if sequence is not None:
         stop_reason, details = "stop_sequence", None
     if len(kept) < len(blocks) or used < sum(map(_output_tokens, blocks)):
@@ -125,12 +135,17 @@ def compose(body: JsonObject, scripted: Scripted) -> Composed:
     )
 
 
-def _written(scripted: Scripted) -> list[JsonObject]:
-    return [block for block in blocks_of(scripted.content) if block.get("text") != ""]
+def asked_schema(body: JsonObject) -> JsonObject | None:
+    """Return the schema that a request's `output_config.format` asks for, or None."""
+    config = body.get("output_config")
+    wanted = config.get("format") if isinstance(config, Mapping) else None
+    schema = wanted.get("schema") if isinstance(wanted, Mapping) else None
+    return schema if isinstance(schema, Mapping) else None
 
 
-def _natural_stop(blocks: Iterable[JsonObject]) -> str:
-    return "tool_use" if any(block["type"] == "tool_use" for block in blocks) else "end_turn"
+def simplest(schema: JsonObject, text: str) -> Json:
+    """Return the first value that the schema allows, with `text` for every free string."""
+    return _simplest(schema, text, schema)
 
 
 def _stop_at(blocks: list[JsonObject], sequences: Sequence[str]) -> tuple[list[JsonObject], str | None]:
@@ -153,6 +168,7 @@ def _fit(blocks: Iterable[JsonObject], limit: int) -> tuple[list[JsonObject], in
         cost = _output_tokens(block)
         fitting = block
         if used + cost > limit:
+            # Of the block that does not fit as much text is kept as does; then nothing more.
             text = cut_to_tokens(str(block.get("text", "")), limit - used)
             if not text:
                 break
@@ -174,7 +190,31 @@ def _output_tokens(block: JsonObject) -> int:
     return json_tokens(block)
 
 
-def _digest(body: JsonObject, content: Sequence[JsonObject]) -> str:
-    """Return what the message's id is made of; it is the same with and without `stream`."""
-    asked = {key: value for key, value in body.items() if key != "stream"}
-    return hashlib.sha256(json.dumps([asked, content], sort_keys=True).encode()).hexdigest()[:24]
+def _simplest(schema: Any, text: str, root: JsonObject) -> Json:  # noqa: ANN401 - a part of any schema
+    if not isinstance(schema, Mapping):
+        return text  # `true` allows anything
+    if "const" in schema or schema.get("enum"):
+        return cast("Json", schema["const"] if "const" in schema else schema["enum"][0])
+    if "$ref" in schema:
+        return _simplest(_resolved(str(schema["$ref"]), root), text, root)
+    choice = next((name for name in ("anyOf", "oneOf", "allOf") if schema.get(name)), None)
+    return _typed(schema, text, root) if choice is None else _simplest(schema[choice][0], text, root)
+
+
+def _typed(schema: Any, text: str, root: JsonObject) -> Json:  # noqa: ANN401 - a part of any schema
+    kind = schema.get("type") or "string"
+    kind = kind if isinstance(kind, str) else kind[0]
+    if kind == "object":
+        wanted = schema.get("properties", {})
+        return {name: _simplest(wanted[name], text, root) for name in wanted}
+    if kind == "array":
+        return [_simplest(schema["items"], text, root)] if "items" in schema else []
+    return _PLAIN_VALUES.get(kind, text)
+
+
+def _resolved(reference: str, root: JsonObject) -> Json:
+    """Return the part of the schema that a reference names; true, which allows anything, where none is."""
+    found: Any = root
+    for part in filter(None, reference.removeprefix("#").split("/")):
+        found = found.get(part, True) if isinstance(found, Mapping) else True
+    return cast("Json", found)

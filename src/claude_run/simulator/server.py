@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from claude_run.simulator.ledger import LedgerEntry
     from claude_run.simulator.replies import ReplyBook
+    from claude_run.simulator.service import LedgerEntry
 
 _GRACE_S = 1.0
 """How long answers under way may take to end when the server stops."""
@@ -46,7 +46,13 @@ class Simulator:
     _runner: web.ServerRunner | None = field(default=None, init=False, repr=False)
 
     async def __aenter__(self) -> Self:
-        service = Service(self.replies, self._script(), clock=self.clock, ledger_limit=self.ledger_limit)
+        faults = self.faults
+        if self.latency_s is not None:
+            latency = (
+                self.latency_s if isinstance(self.latency_s, tuple) else (self.latency_s, self.latency_s)
+            )
+            faults = replace(faults, latency_s=latency)
+        service = Service(self.replies, faults, clock=self.clock, ledger_limit=self.ledger_limit)
         # A client that leaves ends its handler; nobody reads an access log.
         server = web.Server(service.handle, handler_cancellation=True, access_log=None)
         runner = web.ServerRunner(server, shutdown_timeout=_GRACE_S)
@@ -80,9 +86,3 @@ class Simulator:
     def ledger(self) -> tuple[LedgerEntry, ...]:
         """The requests so far, in order of arrival; they stay readable after the server has stopped."""
         return self._service.ledger.entries if self._service is not None else ()
-
-    def _script(self) -> FaultScript:
-        if self.latency_s is None:
-            return self.faults
-        low, high = self.latency_s if isinstance(self.latency_s, tuple) else (self.latency_s, self.latency_s)
-        return replace(self.faults, latency_s=(low, high))

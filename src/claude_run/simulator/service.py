@@ -1,23 +1,22 @@
-"""Requests in, answers out: authentication, routes, faults, and the ledger."""
+"""Requests in, answers out: authentication, routes, faults, and the ledger of what was asked."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from claude_run.simulator.connection import Connection
 from claude_run.simulator.engine import Engine
+from claude_run.simulator.fault_injection import comes_instead, send_instead, send_reply
 from claude_run.simulator.faults import Call
-from claude_run.simulator.ledger import Ledger, LedgerEntry, auth_scheme
-from claude_run.simulator.line import Line
-from claude_run.simulator.misbehave import comes_instead, send_instead, send_reply
 from claude_run.simulator.problems import ApiError, refused
 from claude_run.simulator.validation import MAX_BODY_BYTES, check_version, parse_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
 
@@ -25,10 +24,49 @@ if TYPE_CHECKING:
     from claude_run.simulator.faults import FaultScript
     from claude_run.simulator.replies import ReplyBook
 
-MESSAGES = "/v1/messages"
-COUNT_TOKENS = "/v1/messages/count_tokens"
-MODELS = "/v1/models"
+MESSAGES_PATH = "/v1/messages"
+COUNT_TOKENS_PATH = "/v1/messages/count_tokens"
+MODELS_PATH = "/v1/models"
 _MAX_SEEN = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One request that the simulator was asked: the tests' witness of what really went over the wire.
+
+    `number` counts the requests to this path, from 1. `auth` is the scheme (`bearer`, `x-api-key`) or None,
+    never the key. `body` is None where there is no JSON object. `status` is None until an answer begins:
+    for a connection that was closed or still hangs.
+    """
+
+    number: int
+    method: str
+    path: str
+    auth: str | None
+    version: str | None
+    body: JsonObject | None
+    status: int | None = None
+
+
+class Ledger:
+    """The last `limit` requests in order of arrival; None keeps all of them."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._entries: deque[list[LedgerEntry]] = deque(maxlen=limit)
+
+    @property
+    def entries(self) -> tuple[LedgerEntry, ...]:
+        return tuple(cell[0] for cell in self._entries)
+
+    def add(self, entry: LedgerEntry) -> Callable[[int], None]:
+        """Keep a request that arrived; return the function that notes the status of its answer."""
+        cell = [entry]
+        self._entries.append(cell)
+
+        def answered(status: int) -> None:
+            cell[0] = replace(cell[0], status=status)
+
+        return answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +74,7 @@ class _Arrival:
     """A request that is fully read. `problem` says why it has no body where one is asked for."""
 
     request: web.BaseRequest
-    line: Line
+    connection: Connection
     call: Call
     problem: ApiError | None
 
@@ -70,13 +108,25 @@ class Service:
         try:
             return await self._answer(arrival)
         except ApiError as error:
-            return await _send_error(arrival.line, error)
+            problem = error
         except RecursionError:
-            return await _send_error(arrival.line, refused("The request body is nested too deeply"))
+            problem = refused("The request body is nested too deeply")
+        body = problem.body(arrival.connection.request_id)
+        return await arrival.connection.send_json(body, status=problem.status)
 
     async def _receive(self, request: web.BaseRequest) -> _Arrival:
         raw = await _read(request)
-        body, problem = _parse(raw)
+        body: JsonObject | None = None
+        problem: ApiError | None = None
+        if raw is None:
+            problem = ApiError(413, "Request exceeds the maximum size")
+        elif raw:
+            try:
+                body = parse_body(raw)
+            except ApiError as error:
+                problem = error
+
+        # Faults go by the number of the request, and chance by how often just this body came.
         self._numbers[request.path] += 1
         digest = hashlib.sha256(raw or b"").digest()
         call = Call(number=self._numbers[request.path], digest=digest, seen=self._count(digest), body=body)
@@ -85,42 +135,48 @@ class Service:
                 number=call.number,
                 method=request.method,
                 path=request.path,
-                auth=auth_scheme(request.headers),
+                auth=_auth_scheme(request.headers),
                 version=request.headers.get("anthropic-version"),
                 body=body,
             )
         )
-        line = Line(request, request_id=_request_id(request, call), closing=self._closing, on_status=answered)
-        return _Arrival(request=request, line=line, call=call, problem=problem)
+
+        # The id follows from the request, and tells a repeated one from the first.
+        text = f"{request.method} {request.path}\n{call.seen}\n".encode() + digest
+        request_id = f"req_sim_{hashlib.sha256(text).hexdigest()[:24]}"
+        connection = Connection(request, request_id=request_id, closing=self._closing, on_status=answered)
+        return _Arrival(request=request, connection=connection, call=call, problem=problem)
 
     async def _answer(self, arrival: _Arrival) -> web.StreamResponse:
         request = arrival.request
-        if auth_scheme(request.headers) is None:
+        if _auth_scheme(request.headers) is None:
             raise ApiError(401, "an Authorization: Bearer or x-api-key header is required")
-        if (request.method, request.path) == ("POST", MESSAGES):
+        if (request.method, request.path) == ("POST", MESSAGES_PATH):
             return await self._answer_message(arrival)
-        return await arrival.line.send_json(self._other(arrival))
+        return await arrival.connection.send_json(self._other(arrival))
 
     async def _answer_message(self, arrival: _Arrival) -> web.StreamResponse:
+        # A fault may come instead of a reply: then nobody looks at what the request says.
         fault, delay_s = self._faults.pick(arrival.call), self._faults.delay_s(arrival.call)
         if fault is not None and comes_instead(fault):
-            await arrival.line.pause(delay_s)
+            await arrival.connection.pause(delay_s)
             stream = arrival.call.body is not None and arrival.call.body.get("stream") is True
-            return await send_instead(arrival.line, fault, stream=stream)
+            return await send_instead(arrival.connection, fault, stream=stream)
+        # A bad request is refused at once; what it caches can be read once its reply begins.
         prepared = self._engine.prepare(arrival.body, arrival.request.headers)
-        await arrival.line.pause(delay_s)
+        await arrival.connection.pause(delay_s)
         self._engine.begin(prepared)
-        return await send_reply(arrival.line, prepared.message, fault, stream=prepared.stream)
+        return await send_reply(arrival.connection, prepared.message, fault, stream=prepared.stream)
 
     def _other(self, arrival: _Arrival) -> JsonObject:
         method, path = arrival.request.method, arrival.request.path
-        if (method, path) == ("POST", COUNT_TOKENS):
+        if (method, path) == ("POST", COUNT_TOKENS_PATH):
             return self._engine.count_tokens(arrival.body, arrival.request.headers)
-        if method == "GET" and (path == MODELS or path.startswith(f"{MODELS}/")):
+        if method == "GET" and (path == MODELS_PATH or path.startswith(f"{MODELS_PATH}/")):
             check_version(arrival.request.headers.get("anthropic-version"))
-            if path == MODELS:
+            if path == MODELS_PATH:
                 return self._engine.models(arrival.request.query)
-            return self._engine.model(path.removeprefix(f"{MODELS}/"))
+            return self._engine.model(path.removeprefix(f"{MODELS_PATH}/"))
         raise ApiError(404, "Not found")
 
     def _count(self, digest: bytes) -> int:
@@ -130,10 +186,6 @@ class Service:
         if len(self._seen) > _MAX_SEEN:
             del self._seen[next(iter(self._seen))]
         return seen
-
-
-async def _send_error(line: Line, error: ApiError) -> web.StreamResponse:
-    return await line.send_json(error.body(line.request_id), status=error.status)
 
 
 async def _read(request: web.BaseRequest) -> bytes | None:
@@ -148,18 +200,9 @@ async def _read(request: web.BaseRequest) -> bytes | None:
     return bytes(raw)
 
 
-def _parse(raw: bytes | None) -> tuple[JsonObject | None, ApiError | None]:
-    if raw is None:
-        return None, ApiError(413, "Request exceeds the maximum size")
-    if not raw:
-        return None, None
-    try:
-        return parse_body(raw), None
-    except ApiError as error:
-        return None, error
-
-
-def _request_id(request: web.BaseRequest, call: Call) -> str:
-    """Return an id that follows from the request, and tells a repeated one from the first."""
-    text = f"{request.method} {request.path}\n{call.seen}\n".encode() + call.digest
-    return f"req_sim_{hashlib.sha256(text).hexdigest()[:24]}"
+def _auth_scheme(headers: Mapping[str, str]) -> str | None:
+    """Return how a request authenticates: `bearer`, `x-api-key`, or None where it does not."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return "bearer"
+    return "x-api-key" if headers.get("x-api-key", "").strip() else None

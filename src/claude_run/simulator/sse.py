@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 _PIECE = 24
 """Characters per delta."""
 
+_CUMULATIVE = (
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+    "output_tokens_details",
+    "server_tool_use",
+)
+"""The counts of `usage` that come again at the end of a stream, whole."""
+
 
 def encode_event(data: JsonObject) -> bytes:
     """Return one server-sent event; its name is the data's type."""
@@ -22,7 +32,11 @@ def encode_event(data: JsonObject) -> bytes:
 def message_events(message: JsonObject) -> Iterator[JsonObject]:
     """Yield the events of a whole message, from message_start to message_stop."""
     usage = cast("Mapping[str, Json] | None", message.get("usage"))
-    yield {"type": "message_start", "message": _opening(message, usage)}
+    opening = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
+    if usage is not None:
+        # The output is still to come; the real API counts a first token here.
+        opening["usage"] = {**usage, "output_tokens": 1, "output_tokens_details": None}
+    yield {"type": "message_start", "message": opening}
     for index, block in enumerate(cast("Sequence[JsonObject]", message["content"])):
         start, deltas = _split(block)
         yield {"type": "content_block_start", "index": index, "content_block": start}
@@ -37,24 +51,6 @@ def message_events(message: JsonObject) -> Iterator[JsonObject]:
         last["usage"] = {key: usage[key] for key in _CUMULATIVE}
     yield last
     yield {"type": "message_stop"}
-
-
-_CUMULATIVE = (
-    "input_tokens",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
-    "output_tokens",
-    "output_tokens_details",
-    "server_tool_use",
-)
-
-
-def _opening(message: JsonObject, usage: Mapping[str, Json] | None) -> dict[str, Json]:
-    opening = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
-    if usage is not None:
-        # The output is still to come; the real API counts a first token here.
-        opening["usage"] = {**usage, "output_tokens": 1, "output_tokens_details": None}
-    return opening
 
 
 def _split(block: JsonObject) -> tuple[JsonObject, list[JsonObject]]:

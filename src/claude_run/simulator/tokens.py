@@ -42,19 +42,15 @@ def json_tokens(value: Json) -> int:
 
 def block_tokens(block: JsonObject) -> int:
     """Return the tokens of one content block, `cache_control` apart."""
-    return PER_BLOCK + _content_tokens(block)
-
-
-def _content_tokens(block: JsonObject) -> int:
     kind = block.get("type")
     if kind == "text":
-        return text_tokens(cast("str", block["text"]))
+        return PER_BLOCK + text_tokens(cast("str", block["text"]))
     if kind in {"image", "document"}:
-        return _source_tokens(cast("JsonObject", block["source"]), image=kind == "image")
+        return PER_BLOCK + _source_tokens(cast("JsonObject", block["source"]), image=kind == "image")
     if kind == "tool_result" and not isinstance(block.get("content"), str):
         parts = cast("Sequence[JsonObject]", block.get("content") or ())
-        return text_tokens(str(block["tool_use_id"])) + sum(map(block_tokens, parts))
-    return json_tokens({key: value for key, value in block.items() if key != "cache_control"})
+        return PER_BLOCK + text_tokens(str(block["tool_use_id"])) + sum(map(block_tokens, parts))
+    return PER_BLOCK + json_tokens({key: value for key, value in block.items() if key != "cache_control"})
 
 
 def _source_tokens(source: JsonObject, *, image: bool) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from claude_run.simulator.catalog import find_model
-from claude_run.simulator.problems import ApiError, invalid, refused
-from claude_run.simulator.shapes import (
+from claude_run.simulator.catalog import EFFORTS, THINKING, find_model
+from claude_run.simulator.problems import (
+    ApiError,
     a_boolean,
     a_cache_control,
     a_choice,
@@ -15,20 +17,13 @@ from claude_run.simulator.shapes import (
     a_string,
     an_integer,
     an_object,
+    invalid,
     join,
     only,
+    refused,
     required,
 )
-from claude_run.simulator.validation_blocks import check_block
-from claude_run.simulator.validation_messages import check_messages
-from claude_run.simulator.validation_params import (
-    SAMPLING,
-    check_output_config,
-    check_sampling,
-    check_thinking,
-    check_tools,
-    is_forced,
-)
+from claude_run.simulator.validation_messages import check_block, check_messages
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
@@ -37,6 +32,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 32 * 1024 * 1024
 VERSIONS = ("2023-06-01", "2026-10-21")
 LEGACY_VERSION = VERSIONS[0]
+SAMPLING = ("temperature", "top_p", "top_k")
 
 _COUNTED = frozenset(
     {
@@ -73,6 +69,11 @@ _BETA_KEYS = frozenset(
         "thread",
     }
 )
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_LEAST_BUDGET = 1024
+_HIGHEST = {"temperature": 1.0, "top_p": 1.0}
+_DEFAULTS = {"temperature": (1,), "top_p": (0.99, 1), "top_k": ()}
+_HAIKU_DEFAULTS = {"temperature": (1,), "top_p": (0.99,), "top_k": ()}
 
 
 def parse_body(raw: bytes) -> JsonObject:
@@ -106,9 +107,7 @@ def check_message_request(body: JsonObject, *, legacy: bool, beta: bool) -> Mode
     if limit > model.max_output:
         what = f"{limit} > {model.max_output}, which is the maximum allowed number of output tokens for"
         raise invalid("max_tokens", f"{what} {model.id}")
-    for key, check in _PLAIN.items():
-        if body.get(key) is not None:
-            check(body[key], key)
+    _check_plain_fields({key: value for key, value in body.items() if value is not None})
     if limit == 0:
         _check_warm_up(body)
     return model
@@ -129,15 +128,19 @@ def check_prompt_size(tokens: int, model: Model) -> None:
 
 
 def _check_common(body: JsonObject, *, legacy: bool) -> Model:
+    """Check what requests of both kinds have; return the model."""
     name = a_string(body["model"], "model")
     model = find_model(name)
     if model is None:
         raise ApiError(404, f"model: {name}")
-    check_sampling(body, model, legacy=legacy)
-    check_output_config(body, model)
-    thinks = check_thinking(body, model)
-    check_tools(body, model)
-    _check_system(body.get("system"))
+    _check_sampling(body, model, legacy=legacy)
+    _check_output_config(body, model)
+    thinks = _check_thinking(body, model)
+    _check_tools(body, model)
+    system = body.get("system")
+    if system is not None and not isinstance(system, str):
+        for index, block in enumerate(a_list(system, "system")):
+            check_block(block, join("system", index), role="system")
     a_cache_control(body.get("cache_control"), "cache_control")
     if body.get("speed") is not None:
         a_choice(body["speed"], "speed", of=("standard", "fast"))
@@ -145,21 +148,37 @@ def _check_common(body: JsonObject, *, legacy: bool) -> Model:
     return model
 
 
-def _check_system(system: object) -> None:
-    if system is None or isinstance(system, str):
-        return
-    for index, block in enumerate(a_list(system, "system")):
-        check_block(block, join("system", index), role="system")
+def _check_plain_fields(given: JsonObject) -> None:
+    """Check the fields that depend on nothing else; null counts as absent."""
+    if "stop_sequences" in given:
+        for index, item in enumerate(a_list(given["stop_sequences"], "stop_sequences")):
+            where = join("stop_sequences", index)
+            if not a_string(item, where).strip():
+                raise invalid(where, "each stop sequence must contain non-whitespace")
+    if "metadata" in given:
+        metadata = an_object(given["metadata"], "metadata")
+        only(metadata, {"user_id"}, "metadata")
+        if metadata.get("user_id") is not None:
+            a_string(metadata["user_id"], "metadata.user_id")
+    if "diagnostics" in given:
+        only(an_object(given["diagnostics"], "diagnostics"), {"previous_message_id"}, "diagnostics")
+    if "service_tier" in given:
+        a_choice(given["service_tier"], "service_tier", of=("auto", "standard_only"))
+    if "inference_geo" in given:
+        a_string(given["inference_geo"], "inference_geo")
+    if "stream" in given:
+        a_boolean(given["stream"], "stream")
 
 
 def _check_warm_up(body: JsonObject) -> None:
     """`max_tokens: 0` only warms the cache; what asks for output is refused (section 1.1)."""
     config, thinking = body.get("output_config") or {}, body.get("thinking") or {}
+    choice = body.get("tool_choice")
     wants_output = (
         body.get("stream")
         or an_object(thinking, "thinking").get("type") == "enabled"
         or an_object(config, "output_config").get("format")
-        or is_forced(body)
+        or (isinstance(choice, Mapping) and choice["type"] in {"any", "tool"})
     )
     if wants_output:
         raise invalid(
@@ -167,35 +186,140 @@ def _check_warm_up(body: JsonObject) -> None:
         )
 
 
-def _check_stop_sequences(value: object, where: str) -> None:
-    for index, item in enumerate(a_list(value, where)):
-        if not a_string(item, join(where, index)).strip():
-            raise invalid(join(where, index), "each stop sequence must contain non-whitespace")
+def _check_sampling(body: JsonObject, model: Model, *, legacy: bool) -> None:
+    """Check the sampling parameters: gone in version 2026-10-21, by model under the `legacy` one."""
+    given = {name: body[name] for name in SAMPLING if body.get(name) is not None}
+    if given and not legacy:
+        raise invalid(next(iter(given)), "Extra inputs are not permitted")
+    for name, value in given.items():
+        _check_number(name, value)
+    if {"temperature", "top_p"} <= given.keys() and model.sampling in {"haiku", "one"}:
+        raise refused(
+            "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+        )
+    if model.sampling in {"default", "haiku"}:
+        allowed = _HAIKU_DEFAULTS if model.sampling == "haiku" else _DEFAULTS
+        for name, value in given.items():
+            if value not in allowed[name]:
+                raise invalid(name, "only the default value is supported on this model")
 
 
-def _check_metadata(value: object, where: str) -> None:
-    metadata = an_object(value, where)
-    only(metadata, {"user_id"}, where)
-    if metadata.get("user_id") is not None:
-        a_string(metadata["user_id"], join(where, "user_id"))
+def _check_number(name: str, value: object) -> None:
+    if name == "top_k":
+        an_integer(value, name, least=0)
+    elif not isinstance(value, int | float) or isinstance(value, bool):
+        raise invalid(name, "Input should be a valid number")
+    elif not 0 <= value <= _HIGHEST[name]:
+        raise invalid(name, f"range: 0..{_HIGHEST[name]:g}")
 
 
-def _check_diagnostics(value: object, where: str) -> None:
-    only(an_object(value, where), {"previous_message_id"}, where)
+def _check_output_config(body: JsonObject, model: Model) -> None:
+    """Check `output_config`: the effort levels of the model, and the JSON Schema's first rule."""
+    if body.get("output_config") is None:
+        return
+    config = an_object(body["output_config"], "output_config")
+    only(config, {"effort", "format"}, "output_config")
+    if config.get("effort") is not None:
+        effort = a_choice(config["effort"], "output_config.effort", of=EFFORTS)
+        if effort not in model.efforts:
+            raise invalid("output_config.effort", "This model does not support the effort parameter.")
+    if config.get("format") is not None:
+        where = "output_config.format"
+        form = an_object(config["format"], where)
+        only(form, {"type", "schema"}, where)
+        a_choice(required(form, "type", where), f"{where}.type", of=("json_schema",))
+        schema = an_object(required(form, "schema", where), f"{where}.schema")
+        _check_closed(schema, f"{where}.schema")
 
 
-def _check_tier(value: object, where: str) -> None:
-    a_choice(value, where, of=("auto", "standard_only"))
+def _check_closed(schema: object, where: str) -> None:
+    """Objects need `additionalProperties: false` (messages-api reference, section 1.2)."""
+    if isinstance(schema, Mapping):
+        if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
+            raise invalid(where, "For 'object' type, 'additionalProperties' must be explicitly set to false")
+        for key, value in schema.items():
+            _check_closed(value, join(where, key))
+    elif isinstance(schema, Sequence) and not isinstance(schema, str):
+        for index, value in enumerate(schema):
+            _check_closed(value, join(where, index))
 
 
-_PLAIN = {
-    "stop_sequences": _check_stop_sequences,
-    "metadata": _check_metadata,
-    "diagnostics": _check_diagnostics,
-    "service_tier": _check_tier,
-    "inference_geo": a_string,
-    "stream": a_boolean,
-}
+def _check_thinking(body: JsonObject, model: Model) -> bool:
+    """Check `thinking` and the effort beside it; return whether the model thinks by request."""
+    if body.get("thinking") is None:
+        return False
+    thinking = an_object(body["thinking"], "thinking")
+    kind = a_choice(required(thinking, "type", "thinking"), "thinking.type", of=THINKING)
+    fields = {"adaptive": {"display"}, "enabled": {"display", "budget_tokens"}}.get(kind, set())
+    only(thinking, {"type", *fields}, f"thinking.{kind}")
+    if thinking.get("display") is not None:
+        a_choice(thinking["display"], f"thinking.{kind}.display", of=("summarized", "omitted"))
+    if kind not in model.thinking:
+        raise invalid("thinking.type", f"'{kind}' is not supported on this model")
+    if kind == "enabled":
+        where, limit = "thinking.enabled.budget_tokens", body.get("max_tokens")
+        value = required(thinking, "budget_tokens", "thinking.enabled")
+        budget = an_integer(value, where, least=_LEAST_BUDGET)
+        if isinstance(limit, int) and budget >= limit:
+            raise refused("`max_tokens` must be greater than `thinking.budget_tokens`.")
+    effort = an_object(body.get("output_config") or {}, "output_config").get("effort")
+    if kind in {"disabled", "between_tools"} and effort and effort not in model.off_efforts:
+        raise invalid(
+            "output_config.effort", f"'{effort}' is not supported with thinking '{kind}' on this model"
+        )
+    return kind in {"adaptive", "enabled"}
+
+
+def _check_tools(body: JsonObject, model: Model) -> None:
+    """Check `tools` and `tool_choice`."""
+    names: list[str] = []
+    if body.get("tools") is not None:
+        for index, tool in enumerate(a_list(body["tools"], "tools")):
+            names.append(_check_tool(tool, f"tools.{index}"))
+            if names[-1] in names[:-1]:
+                raise invalid("tools", "Tool names must be unique.")
+    if body.get("tool_choice") is not None:
+        _check_choice(an_object(body["tool_choice"], "tool_choice"), names, model=model)
+
+
+def _check_tool(value: object, where: str) -> str:
+    tool = an_object(value, where)
+    name = a_string(required(tool, "name", where), join(where, "name"))
+    a_cache_control(tool.get("cache_control"), join(where, "cache_control"))
+    if tool.get("type") not in (None, "custom"):
+        return name
+    if not _TOOL_NAME.fullmatch(name):
+        raise invalid(join(where, "custom.name"), f"String should match pattern '^{_TOOL_NAME.pattern}$'")
+    if tool.get("description") is not None:
+        a_string(tool["description"], join(where, "custom.description"))
+    where = join(where, "custom")
+    schema = an_object(required(tool, "input_schema", where), join(where, "input_schema"))
+    a_choice(
+        required(schema, "type", join(where, "input_schema")),
+        join(where, "input_schema.type"),
+        of=("object",),
+    )
+    return name
+
+
+def _check_choice(choice: JsonObject, names: Sequence[str], *, model: Model) -> None:
+    kinds = ("auto", "any", "tool", "none")
+    kind = a_choice(required(choice, "type", "tool_choice"), "tool_choice.type", of=kinds)
+    fields = {"name"} if kind == "tool" else set()
+    if kind != "none":
+        fields.add("disable_parallel_tool_use")
+    only(choice, {"type", *fields}, f"tool_choice.{kind}")
+    if "disable_parallel_tool_use" in choice:
+        where = f"tool_choice.{kind}.disable_parallel_tool_use"
+        a_boolean(choice["disable_parallel_tool_use"], where)
+    if not names:
+        raise invalid("tool_choice", "`tool_choice` may only be specified while providing `tools`.")
+    if kind == "tool":
+        name = a_string(required(choice, "name", "tool_choice.tool"), "tool_choice.tool.name")
+        if name not in names:
+            raise refused(f"Tool '{name}' not found in provided tools")
+    if kind in {"any", "tool"} and not model.forced_tools:
+        raise invalid("tool_choice", f"'{kind}' is not supported on this model")
 
 
 def _no_constant(name: str) -> NoReturn:

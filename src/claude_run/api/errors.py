@@ -15,7 +15,7 @@ import httpx2
 from claude_run.conversation.exchange import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Redact: TypeAlias = Callable[[str], str]
 
@@ -50,7 +50,9 @@ def from_status_error(error: anthropic.APIStatusError, redact: Redact = str) -> 
 
 def from_transport_error(error: BaseException, redact: Redact = str) -> Failure:
     """Return the failure of a connection that could not be made, was cut, or fell silent."""
-    causes = list(_chain(error))
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
     refused = any(isinstance(cause, aiohttp.ClientConnectorError | httpx2.ConnectTimeout) for cause in causes)
     paid: Literal["no", "maybe"] = "no" if refused else "maybe"
     if any(isinstance(cause, httpx2.TimeoutException | anthropic.APITimeoutError) for cause in causes):
@@ -104,9 +106,3 @@ def _status_message(error: anthropic.APIStatusError, redact: Redact) -> str:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
     kind = error.response.headers.get("content-type", "no content type")
     return f"{error.status_code} with {kind}: {excerpt(str(error.body or ''), redact)}"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

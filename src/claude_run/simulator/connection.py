@@ -31,7 +31,7 @@ _RATE_LIMITS = {
 _NEVER_IN_THE_WAY = "2000-01-01T00:00:00Z"
 
 
-class Line:
+class Connection:
     """The answering side of one request. `closing` is set when the server stops: nothing waits longer."""
 
     def __init__(

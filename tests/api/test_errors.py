@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.api.error_map import from_error_event, from_status_error, from_transport_error, retry_after
+from claude_run.api.errors import from_error_event, from_status_error, from_transport_error, retry_after
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/messages")
 
