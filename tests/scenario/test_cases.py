@@ -117,6 +117,8 @@ def test_a_variable_may_be_named_vars_in_a_flat_object(tmp_path: Path) -> None:
             ["c.jsonl:1:1 the value of `item` holds NUL or half of a surrogate pair"],
         ),
         ("c.jsonl", '{"item": ' + "[" * 100_000, ["c.jsonl:1:1 this JSON nests too deeply"]),
+        ("c.jsonl", '{"item": ' + "[" * 64 + "]" * 64 + "}", ["c.jsonl:1:1 this JSON nests too deeply"]),
+        ("c.jsonl", '{"item": 1e999}', ["c.jsonl:1:1 1e999 is no JSON number"]),
         ("c.jsonl", '{"item": 1, "a b": 2}', ["c.jsonl:1:14 `a b` is no variable name"]),
         ("c.yaml", "a: 1", ["c.yaml:1:1 a file of cases must be a list, not a mapping"]),
         ("c.yaml", "- a", ["c.yaml:1:3 a case must be a mapping, not a string"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from claude_run.conversation.exchange import InvalidReplyError
-from claude_run.record.plain_json import read_json
+from claude_run.text.strict_json import read_json
 
 MAX_DEPTH = 100
 """Levels of nesting that a reply may have; the journal around it adds some of its own."""

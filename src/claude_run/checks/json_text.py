@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, cast
 
 from claude_run.checks.excerpt import quote
+from claude_run.text.strict_json import DeepJsonError, DuplicateKeyError, HugeNumberError, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable
 
     from claude_run.scenario.model import Json
 
@@ -37,20 +37,19 @@ def parse_json(text: str) -> Json:
     if not body:
         raise NotJsonError("there is no text")
     try:
-        value = json.loads(
-            body,
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
+        return cast("Json", read_json(body, deepest=MAX_DEPTH, unique_keys=True, most_digits=_MAX_DIGITS))
+    except DeepJsonError as error:
+        raise TooDeepError(f"the JSON is nested more than {MAX_DEPTH} levels deep") from error
     except json.JSONDecodeError as error:
         raise NotJsonError(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
-    except RecursionError as error:
-        raise TooDeepError(f"the JSON is nested more than {MAX_DEPTH} levels deep") from error
-    if _deeper_than(value, MAX_DEPTH):
-        raise TooDeepError(f"the JSON is nested more than {MAX_DEPTH} levels deep")
-    return cast("Json", value)
+    except DuplicateKeyError as error:
+        raise NotJsonError(f"the key {quote(error.key, 40)} stands twice in one object") from error
+    except HugeNumberError as error:
+        digits, is_whole = error.digits, error.digits.lstrip("-").isdecimal()
+        size = f"… has {len(digits)} digits" if is_whole else " is too large"
+        raise NotJsonError(f"the number {digits[:20]}{size}") from error
+    except ValueError as error:
+        raise NotJsonError(str(error)) from error
 
 
 def canonical(value: object) -> Hashable:
@@ -69,44 +68,3 @@ def _without_fence(text: str) -> str:
     if not line_break or first.strip().lower() not in {"```json", "```"} or not rest.endswith("```"):
         return text
     return rest.removesuffix("```").strip()
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result: dict[str, object] = {}
-    for key, value in pairs:
-        if key in result:
-            raise NotJsonError(f"the key {quote(key, 40)} stands twice in one object")
-        result[key] = value
-    return result
-
-
-def _constant(name: str) -> object:
-    raise NotJsonError(f"{name} is no JSON number")
-
-
-def _float(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise NotJsonError(f"the number {digits[:20]} is too large")
-    return number
-
-
-def _int(digits: str) -> int:
-    if len(digits) > _MAX_DIGITS:
-        raise NotJsonError(f"the number {digits[:20]}… has {len(digits)} digits")
-    return int(digits)
-
-
-def _deeper_than(value: object, limit: int) -> bool:
-    level = _containers([value])
-    for _ in range(limit):
-        level = _containers(part for outer in level for part in _parts(outer))
-    return bool(level)
-
-
-def _containers(values: Iterable[object]) -> list[dict[str, object] | list[object]]:
-    return [value for value in values if isinstance(value, dict | list)]
-
-
-def _parts(container: dict[str, object] | list[object]) -> Iterable[object]:
-    return container.values() if isinstance(container, dict) else container

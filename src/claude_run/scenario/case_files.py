@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from claude_run.scenario.case_rows import Row
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
 from claude_run.scenario.files import MAX_DATA
+from claude_run.scenario.yaml_source import MAX_DEPTH
+from claude_run.text.strict_json import DeepJsonError, read_json
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import Json, Position
@@ -56,8 +58,8 @@ def read_jsonl(source: Source) -> list[Row]:
         except json.JSONDecodeError as error:
             position = source.position(source.index(line) + error.pos)
             problems.append(source.problem(position, f"this is no JSON: {error.msg}"))
-        except (ValueError, RecursionError) as error:
-            message = "this JSON nests too deeply" if isinstance(error, RecursionError) else str(error)
+        except ValueError as error:
+            message = "this JSON nests too deeply" if isinstance(error, DeepJsonError) else str(error)
             hint = "write one JSON object on each line"
             problems.append(source.problem(source.position(source.index(line)), message, hint=hint))
     if problems:
@@ -101,7 +103,8 @@ def _header_places(source: Source, header: list[str], problems: list[Diagnostic]
 
 
 def _json_row(source: Source, line: int, *, text: str, number: int) -> Row:
-    value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    # As in YAML: what nests deeper could not be written into the journal and read again.
+    value = read_json(text, deepest=MAX_DEPTH, unique_keys=True)
     if not isinstance(value, dict):
         raise ValueError("a case must be an object")  # noqa: TRY004 - one error type for every bad line
     case = value.pop("id", None)
@@ -112,16 +115,3 @@ def _json_row(source: Source, line: int, *, text: str, number: int) -> Row:
     places = {key: source.position(start + max(0, text.find(json.dumps(key)[:-1]) + 1)) for key in value}
     position = source.position(start)
     return Row(source=source, position=position, number=number, case=case, vars=value, places=places)
-
-
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f"duplicate key `{twice}`")
-    return value
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")

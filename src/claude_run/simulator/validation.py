@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from claude_run.simulator.catalog import find_model
 from claude_run.simulator.problems import ApiError, invalid, refused
@@ -29,6 +29,7 @@ from claude_run.simulator.validation_params import (
     check_tools,
     is_forced,
 )
+from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
@@ -78,11 +79,11 @@ _BETA_KEYS = frozenset(
 def parse_body(raw: bytes) -> JsonObject:
     """Read a request body: a JSON object in UTF-8."""
     try:
-        value = json.loads(raw.decode(), parse_constant=_no_constant)
+        value = read_json(raw, deepest=None)
         if b"\\u" in raw:
             # An escaped half of a surrogate pair is valid JSON but no text.
             json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise refused(f"The request body is not valid JSON: {type(error).__name__}") from error
     return an_object(value, "body")
 
@@ -196,7 +197,3 @@ _PLAIN = {
     "inference_geo": a_string,
     "stream": a_boolean,
 }
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
