@@ -63,6 +63,45 @@ def test_problems_have_their_place_in_the_text(source: str, offset: int, length:
     assert (found.offset, found.length) == (offset, length)
 
 
+@pytest.mark.parametrize(
+    ("source", "symbol", "hint"),
+    [
+        ("{{ a + b }}", "+", "join texts: {{ [a, b] | join }}"),
+        ("{{ a ~ b ~ c }}", "~", "write {{ a }}{{ b }}, or join the parts"),
+        ("{{ a * b }}", "*", "give the result a name of its own"),
+        ("{{ a ** b }}", "**", "give the result a name of its own"),
+        ("{{ a / b }}", "/", "give the result a name of its own"),
+        ("{{ a // b }}", "//", "give the result a name of its own"),
+        ("{{ a % b }}", "%", "ask `is divisibleby(n)`"),
+        ("{{ 'a%s' % b }}", "% b", "ask `is divisibleby(n)`"),
+        ("{{ a - b }}", "-", "give the result a name of its own"),
+        ("{% if -1 < (a[-1]) - -2 %}{% endif %}", "- -", "give the result a name of its own"),
+        ("{{ {'a': -1}.a - 1 }}", "- 1 }}", "give the result a name of its own"),
+        ("{{ +a }}", "+", "remove the sign"),
+        ("{{ {'a': b}['a'] }}{{ c[1:] }}", ":]", "take one entry"),
+        ("{{ c[:{'a': 1}.a] }}", ":{", "take one entry"),
+        (
+            "text\n+ {#- + #}{% raw %}{{ 1 + 1 }}{% endraw %}{{ '+' }}{% set x = y\n  * z %}",
+            "* z",
+            "give the",
+        ),
+    ],
+)
+def test_what_computes_is_named_at_its_place(source: str, symbol: str, hint: str) -> None:
+    """An operator is shown where it stands, once in a tag, with what to write instead."""
+    (found,) = variables_in(source).problems
+    assert found.message.endswith(": it computes nothing")
+    assert found.offset == source.index(symbol)
+    assert source[found.offset :][: found.length] in {*"+~*/%-:", "**", "//"}
+    assert hint in (found.hint or "")
+
+
+def test_each_tag_with_an_operator_is_named() -> None:
+    """All that is to be mended is shown in one go; a number may have a sign."""
+    found = variables_in("{{ a ~ b ~ c * 2 }}{{ a ~ -1 }}{{ a[-1] }}").problems
+    assert [problem.offset for problem in found] == [5, 13, 24]
+
+
 def test_unknown_filters_come_with_a_suggestion() -> None:
     """A slip in a filter's name is recognised."""
     (found,) = variables_in("{{ a | uper }}").problems

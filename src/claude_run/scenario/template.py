@@ -13,6 +13,7 @@ from claude_run.scenario.template_language import (
     MAX_OUTPUT,
     MAX_STEPS,
     BoundError,
+    count_turns,
     environment,
     is_template,
 )
@@ -92,6 +93,4 @@ def _compiled(source: str) -> Template:
     # What is bounded is bounded only in the small language that the check lets through.
     for problem in variables_in(source).problems:
         raise BoundError(problem.message)
-    from claude_run.scenario.template_environment import bound  # noqa: PLC0415 - brings in jinja2, which is slow
-
-    return environment().from_string(bound(environment().parse(source)))
+    return environment().from_string(count_turns(environment().parse(source)))

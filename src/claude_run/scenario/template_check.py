@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from claude_run.scenario.diagnostics import did_you_mean
-from claude_run.scenario.template_language import CONCAT, NODES, TESTS, environment, filters, is_template
+from claude_run.scenario.template_language import NODES, TESTS, environment, filters, is_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,23 @@ _WHY_NOT = {
     "FromImport": "templates import no files",
     "Extends": "templates extend no files",
 }
+_NAME_IT = "give the result a name of its own, under `vars` or in the cases"
+# What jinja2's tree calls the operators that compute, how a user knows them, and what to write instead.
+_COMPUTING = {
+    "Add": ("`+`", f"join texts: {{{{ [a, b] | join }}}}; or {_NAME_IT}"),
+    "Concat": ("`~`", "write {{ a }}{{ b }}, or join the parts: {{ [a, b] | join }}"),
+    "Div": ("`/`", _NAME_IT),
+    "FloorDiv": ("`//`", _NAME_IT),
+    "Mod": ("`%`", f"ask `is divisibleby(n)`, `is even` or `is odd`, or {_NAME_IT}"),
+    "Mul": ("`*`", _NAME_IT),
+    "Pos": ("`+`", "remove the sign"),
+    "Pow": ("`**`", _NAME_IT),
+    "Slice": ("slices", f"take one entry, with `first`, `last` or [0], or {_NAME_IT}"),
+    "Sub": ("`-`", _NAME_IT),
+}
+_BINARY = {"+": "Add", "~": "Concat", "/": "Div", "//": "FloorDiv"}
+_BINARY |= {"%": "Mod", "*": "Mul", "**": "Pow", "-": "Sub"}
+_KEYWORDS = frozenset({"and", "elif", "else", "if", "in", "is", "not", "or"})
 _GUARDS = frozenset({"defined", "undefined"})
 _DEFAULTS = frozenset({"d", "default"})
 
@@ -112,19 +129,60 @@ def _line_mark(source: str, line: int) -> tuple[int, int]:
 
 
 def _problems(tree: nodes.Template, tokens: tuple[_Token, ...]) -> Iterator[TemplateProblem]:
+    # An operator is found in the tokens, because the tree knows no more than the line of its expression.
+    computing = tuple(_operators(tokens))
+    for kind, token in computing:
+        name, hint = _COMPUTING[kind]
+        message = f"a template cannot use {name}: it computes nothing"
+        yield TemplateProblem(message=message, hint=hint, offset=token.offset, length=len(token.value))
+    placed = {kind for kind, _ in computing}
     for node in _walk(tree):
         kind = type(node).__name__
+        if kind in placed:
+            continue
         if kind not in NODES or (kind == "For" and node.recursive):
             message = _WHY_NOT.get(kind, f"a template may not use {kind.lower()} here")
             yield _at_line(tokens, node.lineno, message=message)
         elif kind == "Name" and node.name == "self":
             yield _at_line(tokens, node.lineno, message="`self` cannot be read in a template")
         elif kind == "Filter":
-            known = [name for name in filters() if name != CONCAT]
-            yield from _unknown(tokens, node, known=known, what="filter")
+            yield from _unknown(tokens, node, known=list(filters()), what="filter")
         elif kind == "Test":
             yield from _unknown(tokens, node, known=sorted(TESTS), what="test")
     yield from _bare_saved(tree, tokens)
+
+
+def _operators(tokens: tuple[_Token, ...]) -> Iterator[tuple[str, _Token]]:
+    """Find the operators that compute, by their names in the tree, each once in a tag."""
+    brackets: list[str] = []
+    found: set[str] = set()
+    for before, token in zip((None, *tokens), tokens, strict=False):
+        if token.kind.endswith("_begin"):
+            found.clear()
+        if token.kind != "operator":
+            continue
+        if token.value in {"(", "[", "{"}:
+            brackets.append(token.value)
+        elif token.value in {")", "]", "}"}:
+            brackets.pop()
+        kind = _operator(token.value, before, inside=brackets[-1] if brackets else "")
+        if kind is not None and kind not in found:
+            found.add(kind)
+            yield kind, token
+
+
+def _operator(symbol: str, before: _Token | None, *, inside: str) -> str | None:
+    if symbol == ":":
+        return "Slice" if inside == "[" else None
+    if symbol in {"+", "-"} and not (before and _ends_operand(before)):
+        return "Pos" if symbol == "+" else None
+    return _BINARY.get(symbol)
+
+
+def _ends_operand(token: _Token) -> bool:
+    if token.kind == "name":
+        return token.value not in _KEYWORDS
+    return token.kind in {"string", "integer", "float"} or token.value in {")", "]", "}"}
 
 
 def _unknown(
