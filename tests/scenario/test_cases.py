@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.scenario.case_files import read_csv, read_jsonl
+from claude_run.scenario.cases import read_csv, read_jsonl
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.source import Source
 from tests.scenario.scenario_values import complaints, load_files

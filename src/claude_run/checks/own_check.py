@@ -16,9 +16,8 @@ from claude_run.checks.json_schema import TooMuchWorkError, schema_errors
 from claude_run.checks.json_schema_rules import schema_problems
 from claude_run.checks.registry import BUILT_IN
 from claude_run.checks.wrappers import WRAPPERS
-from claude_run.scenario.refused import refused_kind
 from claude_run.scenario.template_language import is_template
-from claude_run.scenario.vocabulary import Problem
+from claude_run.scenario.vocabulary import Problem, refused_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
