@@ -27,7 +27,7 @@ test: $(READY) ## run the tests
 	@$(BIN)/python -m pytest
 
 coverage: $(READY) ## hold the rooms that decide to 95 % of their branches, by their own tests
-	@$(BIN)/python -m pytest tests/conversation tests/scenario tests/checks tests/plan \
+	@$(BIN)/python -m pytest tests/conversation tests/scenario tests/checks tests/plan tests/text \
 	  --cov --cov-report=term --cov-fail-under=95
 
 check: $(READY) ## format, lint, types, import contract, dependencies, generated docs

@@ -49,7 +49,7 @@ NO_SINKS: dict[str, str] = {
     **_each("report.comparison_words", ("ranked", "steady", "is_flaky", "rates_of"), _VALUE),
     **_each("report.comparison_words", ("metric_rows", "change_word", "rate_words"), _NUMBER),
     **_each("scenario.diagnostics", ("did_you_mean",), "returns one of the words that it is given"),
-    **_each("scenario.visible", ("width",), "a number"),
+    **_each("text.visible", ("width",), "a number"),
     **_each("record.codec", ("encode", "decode", "money", "check_to_json"), _VALUE),
     **_each("record.attempts", ("read_attempts",), _VALUE),
     **_each("record.derive", ("Played", "read_played"), _VALUE),
@@ -67,7 +67,12 @@ NO_SINKS: dict[str, str] = {
     **_each("record.baseline", ("Baseline", "read_baseline"), _VALUE),
     **_each("record.baseline", ("baseline_path",), "the path of a scenario with another suffix"),
     **_each("record.journal", ("refuse_if_held",), "its words are an error, which `complain` shows"),
-    **_each("record.plain_json", ("read_json",), "reads"),
+    **_each("text.strict_json", ("read_json",), "reads"),
+    **_each(
+        "text.strict_json",
+        ("DuplicateKeyError", "HugeNumberError", "DeepJsonError"),
+        "their words become part of an error, which its sink escapes",
+    ),
     **_each("record.shapes", ("fitting",), "looks at values"),
     **_each("record.summary", ("Gate",), _VALUE),
     **_each(

@@ -25,7 +25,6 @@ from claude_run.record.derive import Played, write_derived
 from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder, slug
 from claude_run.record.journal import Journal
-from claude_run.record.plain_json import plain_json, readable_json
 from claude_run.record.summary import Ending
 from claude_run.report import safe
 from claude_run.report.annotations import error_annotations
@@ -43,7 +42,8 @@ from claude_run.report.progress import print_finished
 from claude_run.report.terminal import LineProgress, LiveProgress, print_summary
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, render
 from claude_run.scenario.model import Position
-from claude_run.scenario.visible import visible, visible_character
+from claude_run.text.strict_json import plain_json, readable_json
+from claude_run.text.visible import visible, visible_character
 from tests.report import contests
 from tests.report.samples import exchange, hostile, never_started, play, record, transcript, turn
 
@@ -260,8 +260,8 @@ SINKS: dict[str, Sink] = {
     "report.outcome_line.reason_line": Sink(
         medium="line", show=lambda text: reason_line(_failed(text)) or ""
     ),
-    "scenario.visible.visible": Sink(medium="visible", show=visible),
-    "scenario.visible.visible_character": Sink(
+    "text.visible.visible": Sink(medium="visible", show=visible),
+    "text.visible.visible_character": Sink(
         medium="visible", show=lambda text: "".join(map(visible_character, text[:LONG]))
     ),
     "scenario.diagnostics.Diagnostic": Sink(medium="shown", show=lambda text: str(_problem(text))),
@@ -271,8 +271,8 @@ SINKS: dict[str, Sink] = {
     "scenario.diagnostics.render": Sink(
         medium="shown", show=lambda text: render([_problem(text)], severity="warning")
     ),
-    "record.plain_json.plain_json": Sink(medium="jsonl", show=lambda text: plain_json({text: [text]}) + "\n"),
-    "record.plain_json.readable_json": Sink(
+    "text.strict_json.plain_json": Sink(medium="jsonl", show=lambda text: plain_json({text: [text]}) + "\n"),
+    "text.strict_json.readable_json": Sink(
         medium="review", show=lambda text: readable_json({text: [text]}) + "\n"
     ),
     "record.baseline.write_baseline": Sink(medium="review", show=_baseline),

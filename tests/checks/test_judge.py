@@ -214,6 +214,7 @@ def test_requests_are_told_apart() -> None:
         '{"reason": "r", "verdict": true}',
         '{"reason": 1, "verdict": "pass"}',
         '{"reason": "r", "verdict": "first"}',
+        '{"reason": "r", "verdict": "fail", "verdict": "pass"}',
         'Sure: {"reason": "r", "verdict": "pass"}',
         '```json\n{"reason": "r", "verdict": "pass"}\n```',
         '{"reason": "r", "verdict": "pass"} {"reason": "r", "verdict": "fail"}',

@@ -38,8 +38,10 @@ and shows what each key means:
   and tags are refused, and so are files over 1 MiB or deeper than 64 levels.
 - An unknown key is an error. Keys that begin with `x-` are your own and mean nothing to claude-run.
 - Texts are templates: `{{ name }}` is a variable, `{{ saved.name }}` a text kept from an earlier reply. The
-  language is a sandboxed part of Jinja2. A variable that is not defined is an error, and so is one that is
-  never used. Variables themselves, cases, saved texts and replies are data: they are never rendered.
+  language is a sandboxed part of Jinja2: variables and their parts, filters, `if` and `for`, comparisons. It
+  computes nothing, so it has no arithmetic, no `~` and no slices; `{{ [a, b] | join }}` puts texts together,
+  and what is computed is a variable of its own. A variable that is not defined is an error, and so is one
+  that is never used. Variables themselves, cases, saved texts and replies are data: they are never rendered.
 - Paths are relative to the scenario's folder and may not leave it.
 - The first turn is a `user` turn. A scripted `assistant` turn follows a `user` turn, which then gets no
   reply of its own. A `system` turn follows the `user` turn whose reply it steers. No script ends with an

@@ -29,7 +29,7 @@ SOURCE = Path(claude_run.__file__).parent
 WATCHED = [
     *(f"report.{module.name}" for module in pkgutil.iter_modules(report.__path__)),
     *(f"record.{module.name}" for module in pkgutil.iter_modules(record.__path__)),
-    *("cli.talk", "cli.terminal", "scenario.diagnostics", "scenario.visible"),
+    *("cli.talk", "cli.terminal", "scenario.diagnostics", "text.strict_json", "text.visible"),
 ]
 # Which modules may touch the two streams, and which may write a file, with what they write.
 TO_STREAMS = {
@@ -79,7 +79,7 @@ def test_ten_megabytes_pass_in_bounded_time(name: str) -> None:
 def test_what_json_holds_reads_back() -> None:
     """The escapes of JSON are undone by any reader: nothing is lost."""
     for text in CORPUS:
-        assert json.loads(SINKS["record.plain_json.plain_json"].show(text)) == {text: [text]}
+        assert json.loads(SINKS["text.strict_json.plain_json"].show(text)) == {text: [text]}
 
 
 def test_every_sink_is_registered() -> None:

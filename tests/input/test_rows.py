@@ -243,11 +243,13 @@ def test_i10_wider_root(tmp_path: Path) -> None:
         "{{ range(1000000000) }}",
         "{% include '/etc/passwd' %}",
         "{{ env.ANTHROPIC_API_KEY }}",
-        "{{ '%999999999d' % 1 }}{{ x }}",
+        "{{ '%999999999d' % 1 }}",
+        "{{ 'a' * 10**8 }}",
+        "{{ 10 ** (10 ** 10) }}",
     ],
 )
 def test_i11_template_injection(source: str, tmp_path: Path) -> None:
-    """What reaches for Python, for files, for the environment or for names of nobody is found by `check`."""
+    """What reaches for Python, files, the environment, names of nobody, or computes, is found by `check`."""
     code, said = check(tmp_path, f'model: m\nturns: [{{user: "{source}"}}]\n')
     assert code == 2
     assert "a.yaml:2:" in said
@@ -256,11 +258,9 @@ def test_i11_template_injection(source: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "{{ 'a' * 10**8 }}",
-        "{{ ('a' * 1000000) ~ ('a' * 1000000) }}",
-        "{{ ['a'] * 10**9 }}",
-        "{% for i in [1] * 100000 %}{% for j in [1] * 100000 %}{% endfor %}{% endfor %}",
-        "{{ 10 ** (10 ** 10) }}",
+        "{% set a = ['0123456789'] %}" + "{% set a = [a, a] %}" * 60 + "{{ a }}",
+        "{% set a = '0123456789' %}" + "{% set a = a | join(a) %}" * 60 + "{{ a }}",
+        "{% set a = '01234567' | join('01234567') %}" + "{% for i in a %}" * 3 + "{% endfor %}" * 3,
         "{{ 'a'.__class__ }}",
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,6 @@ from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult
 from claude_run.record import shapes
 from claude_run.record.baseline import Baseline
-from claude_run.record.plain_json import MAX_DEPTH, plain_json, read_json
 from claude_run.record.run import Run
 from claude_run.record.shapes import fitting
 from claude_run.record.summary import Ending
@@ -96,34 +94,3 @@ def test_money_may_be_unknown_and_is_bounded() -> None:
     fitting(replace(attempt, worst_cost_usd=Decimal("0.5")))
     with pytest.raises(TypeError, match="worst_cost_usd"):
         fitting(replace(attempt, worst_cost_usd=Decimal("1e300")))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(b"NaN", b'{"a": Infinity}', b"[-Infinity]", b"1e999", b"{", b"\xff", b"9" * 5000),
-        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
-        b"[" * 100_000,
-    ],
-)
-def test_json_that_could_not_be_written_again_is_not_read(text: bytes) -> None:
-    """Numbers that are none, bytes that are no text, and abysses are refused in one way."""
-    with pytest.raises(ValueError, match=r"\w"):
-        read_json(text)
-
-
-def test_json_as_deep_as_allowed_is_read() -> None:
-    """Many brackets beside each other are not deep, and the limit itself is inside."""
-    deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
-    assert json.dumps(read_json(deep)).encode() == deep
-    assert read_json(b"[" + b"[],{}," * MAX_DEPTH + b"1.5]")[-1] == 1.5
-
-
-def test_what_a_log_would_obey_is_escaped() -> None:
-    """DEL and the old commands of CI logs come back as they were, and are not in the text."""
-    value = {"##[error]a": "\x7f ##vso[x] # ## [ \\##[a"}
-    text = plain_json(value, indent=2)
-    assert "\x7f" not in text
-    assert "##[" not in text
-    assert "##vso[" not in text
-    assert json.loads(text) == value

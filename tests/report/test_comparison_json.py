@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claude_run.record.plain_json import plain_json
 from claude_run.report.comparison_json import contest_json
+from claude_run.text.strict_json import plain_json
 from claude_run.verdict.basics import GateRules
 from claude_run.verdict.contest import Contest, compare
 from tests.report import contests

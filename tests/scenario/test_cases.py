@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.scenario.case_files import read_csv, read_jsonl
+from claude_run.scenario.cases import read_csv, read_jsonl
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.source import Source
 from tests.scenario.scenario_values import complaints, load_files
@@ -117,6 +117,8 @@ def test_a_variable_may_be_named_vars_in_a_flat_object(tmp_path: Path) -> None:
             ["c.jsonl:1:1 the value of `item` holds NUL or half of a surrogate pair"],
         ),
         ("c.jsonl", '{"item": ' + "[" * 100_000, ["c.jsonl:1:1 this JSON nests too deeply"]),
+        ("c.jsonl", '{"item": ' + "[" * 64 + "]" * 64 + "}", ["c.jsonl:1:1 this JSON nests too deeply"]),
+        ("c.jsonl", '{"item": 1e999}', ["c.jsonl:1:1 1e999 is no JSON number"]),
         ("c.jsonl", '{"item": 1, "a b": 2}', ["c.jsonl:1:14 `a b` is no variable name"]),
         ("c.yaml", "a: 1", ["c.yaml:1:1 a file of cases must be a list, not a mapping"]),
         ("c.yaml", "- a", ["c.yaml:1:3 a case must be a mapping, not a string"]),

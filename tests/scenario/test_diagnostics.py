@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from claude_run.errors import InputError
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, did_you_mean, render
 from claude_run.scenario.model import Position
-from claude_run.scenario.visible import visible, width
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -93,24 +90,3 @@ def test_warnings_have_the_same_shape() -> None:
 def test_a_slip_finds_the_word_that_was_meant(word: str, meant: str | None) -> None:
     """Only close words are suggested."""
     assert did_you_mean(word, ["turns", "expect", "tags"]) == meant
-
-
-@given(st.text())
-@settings(max_examples=100, deadline=None)
-def test_visible_text_is_one_printable_line(text: str) -> None:
-    """Nothing that acts on a terminal comes through, and plain text is not changed."""
-    shown = visible(text)
-    assert all(character.isprintable() or character.isspace() for character in shown)
-    assert len(shown.splitlines()) <= 1
-    assert "\x1b" not in shown
-    assert visible(shown) == shown
-
-
-def test_width_counts_columns() -> None:
-    """Wide characters take two columns, combining ones none."""
-    assert (width("ab"), width("日本"), width("e\u0301")) == (2, 4, 1)
-
-
-def test_each_kind_of_hidden_character_has_its_notation() -> None:
-    """Control characters use carets, others their code point."""
-    assert visible("\x1b\x7f\x9b\u202e\xad") == "^[^?\\x9b<U+202E><U+00AD>"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claude_run.scenario.content import document_block, image_block
 from claude_run.scenario.files import MAX_TEXT, FileProblemError, Files
-from claude_run.scenario.media import document_block, image_block
 from tests.scenario.scenario_values import ONE_TURN, PNG, complaints, load_files, refused
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from claude_run.scenario import keys
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.schema import build
 from claude_run.scenario.source import Source
-from claude_run.scenario.yaml_nodes import to_json
-from claude_run.scenario.yaml_source import parse
+from claude_run.scenario.yaml_reader import parse
+from claude_run.scenario.yaml_tree import to_json
 from tests.scenario.scenario_values import ONE_TURN, PNG, FakeVocabulary, load_files
 
 if TYPE_CHECKING:

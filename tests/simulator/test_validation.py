@@ -356,7 +356,8 @@ def test_version(headers: dict[str, str], text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"{", b"[]", b"\xff", b'{"a": NaN}', b'{"a": "\\ud800"}', b"[" * 100_000, b'"text"']
+    "raw",
+    [b"{", b"[]", b"\xff", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": "\\ud800"}', b"[" * 100_000, b'"text"'],
 )
 def test_bodies_that_are_no_json_object(raw: bytes) -> None:
     """A body that is no JSON object in UTF-8 is a 400, whatever is wrong with it."""

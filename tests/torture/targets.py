@@ -29,8 +29,8 @@ from claude_run.report.terminal import print_summary
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.loader import load
 from claude_run.scenario.source import decode
-from claude_run.scenario.yaml_nodes import to_json
-from claude_run.scenario.yaml_source import parse
+from claude_run.scenario.yaml_reader import parse
+from claude_run.scenario.yaml_tree import to_json
 from claude_run.verdict.basics import GateRules
 from claude_run.verdict.contest import Side, compare
 from tests.conversation.values import AT, body, check, ended, events_of, script, user

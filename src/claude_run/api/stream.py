@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.exchange import InvalidReplyError
-from claude_run.record.plain_json import read_json
+from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -14,9 +14,8 @@ from claude_run.checks.excerpt import as_json, spell
 from claude_run.checks.json_schema import TooMuchWorkError, schema_errors, schema_problems
 from claude_run.checks.kind import EVERYWHERE, Check, no_templates
 from claude_run.checks.registry import BUILT_IN, WRAPPERS
-from claude_run.scenario.refused import refused_kind
 from claude_run.scenario.template_language import is_template
-from claude_run.scenario.vocabulary import Problem
+from claude_run.scenario.vocabulary import Problem, refused_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

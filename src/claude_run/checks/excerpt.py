@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from claude_run.scenario.visible import visible, visible_character
+from claude_run.text.visible import visible, visible_character
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

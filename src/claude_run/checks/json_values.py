@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import TYPE_CHECKING, cast
 
 from claude_run.checks.arguments import describe, is_list, is_object
 from claude_run.checks.excerpt import quote
+from claude_run.text.strict_json import DeepJsonError, DuplicateKeyError, HugeNumberError, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -51,20 +51,19 @@ def parse_json(text: str) -> Json:
         raise NotJsonError("there is no text")
     # Nesting is counted afterwards: the reader itself gives up only where Python's stack ends.
     try:
-        value = json.loads(
-            body,
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
+        return cast("Json", read_json(body, deepest=MAX_DEPTH, unique_keys=True, most_digits=_MAX_DIGITS))
+    except DeepJsonError as error:
+        raise TooDeepError(f"the JSON is nested more than {MAX_DEPTH} levels deep") from error
     except json.JSONDecodeError as error:
         raise NotJsonError(f"{error.msg} at line {error.lineno}, column {error.colno}") from error
-    except RecursionError as error:
-        raise TooDeepError(f"the JSON is nested more than {MAX_DEPTH} levels deep") from error
-    if _deeper_than(value, MAX_DEPTH):
-        raise TooDeepError(f"the JSON is nested more than {MAX_DEPTH} levels deep")
-    return cast("Json", value)
+    except DuplicateKeyError as error:
+        raise NotJsonError(f"the key {quote(error.key, 40)} stands twice in one object") from error
+    except HugeNumberError as error:
+        digits, is_whole = error.digits, error.digits.lstrip("-").isdecimal()
+        size = f"… has {len(digits)} digits" if is_whole else " is too large"
+        raise NotJsonError(f"the number {digits[:20]}{size}") from error
+    except ValueError as error:
+        raise NotJsonError(str(error)) from error
 
 
 def canonical(value: object) -> Hashable:
@@ -111,41 +110,6 @@ def _without_fence(text: str) -> str:
     if not line_break or first.strip().lower() not in {"```json", "```"} or not rest.endswith("```"):
         return text
     return rest.removesuffix("```").strip()
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result: dict[str, object] = {}
-    for key, value in pairs:
-        if key in result:
-            raise NotJsonError(f"the key {quote(key, 40)} stands twice in one object")
-        result[key] = value
-    return result
-
-
-def _constant(name: str) -> object:
-    raise NotJsonError(f"{name} is no JSON number")
-
-
-def _float(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise NotJsonError(f"the number {digits[:20]} is too large")
-    return number
-
-
-def _int(digits: str) -> int:
-    if len(digits) > _MAX_DIGITS:
-        raise NotJsonError(f"the number {digits[:20]}… has {len(digits)} digits")
-    return int(digits)
-
-
-def _deeper_than(value: object, limit: int) -> bool:
-    """Return whether objects and lists nest on more levels than the limit; by levels, without recursion."""
-    level = [value]
-    for _ in range(limit):
-        containers = [one for one in level if isinstance(one, dict | list)]
-        level = [part for one in containers for part in (one.values() if isinstance(one, dict) else one)]
-    return any(isinstance(one, dict | list) for one in level)
 
 
 def _nothing(value: Json, before: Sequence[str], *, token: str) -> str:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
 from claude_run.conversation.exchange import Request
+from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from claude_run.conversation.exchange import Reply
@@ -189,8 +190,8 @@ def parse_answer(reply: Reply, verdicts: Sequence[str]) -> tuple[str, str]:
     if reply.stop_reason not in _GO_ON:
         raise ValueError(f"the judge's answer ended with {reply.stop_reason!r}")
     try:
-        value = json.loads(reply.text)
-    except (ValueError, RecursionError):
+        value = read_json(reply.text, unique_keys=True)
+    except ValueError:
         value = None
     if not isinstance(value, dict) or set(value) != {"reason", "verdict"}:
         raise ValueError("the judge's answer is no JSON object of `reason` and `verdict`")

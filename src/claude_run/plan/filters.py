@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 from claude_run.errors import InputError
-from claude_run.scenario.visible import visible, width
+from claude_run.text.visible import visible, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +11,10 @@ from claude_run.conversation.identity import Identity
 from claude_run.conversation.script import Conversation
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
 from claude_run.scenario.model import Expectation, Graders, Position, Text, UserTurn
+from claude_run.text.strict_json import DuplicateKeyError, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _KEYS = frozenset({"prompt", "reply", "rubric", "question", "label", "id"})
 _LABELS = {"pass": True, "fail": False}
@@ -43,8 +42,7 @@ def read_labels(path: str, judges: Sequence[str]) -> tuple[Labelled, ...]:
         position = Position(path=path, line=number, column=1)
         if not line.strip():
             continue
-        value = _object(line)
-        problem = _problem(value)
+        value, problem = _object(line)
         name = str(value.get("id", number))
         if problem is None and (name in found or "/" in name):
             problem = f"the id {name!r} is there already, or holds a slash"
@@ -71,17 +69,20 @@ def _lines(path: str) -> list[str]:
         raise InvalidScenarioError([problem]) from error
 
 
-def _object(line: str) -> Mapping[str, object]:
+def _object(line: str) -> tuple[Mapping[str, object], str | None]:
+    """Return the object that a line holds, and what is wrong with it."""
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, Mapping) else {}
+        value = read_json(line, unique_keys=True)
+    except DuplicateKeyError as error:
+        return {}, str(error)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not value:
+        return {}, "this line is no JSON object"
+    return value, _problem(value)
 
 
 def _problem(value: Mapping[str, object]) -> str | None:
-    if not value:
-        return "this line is no JSON object"
     unknown = sorted(set(value) - _KEYS)
     if unknown:
         return f"unknown key `{unknown[0]}`"

@@ -9,7 +9,7 @@ from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
 from claude_run.record.derive import read_played
-from claude_run.record.plain_json import read_json
+from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,8 +13,8 @@ from claude_run.conversation.identity import Identity
 from claude_run.errors import InputError
 from claude_run.record.codec import money
 from claude_run.record.disk import replace_file
-from claude_run.record.plain_json import read_json, readable_json
 from claude_run.record.shapes import fitting
+from claude_run.text.strict_json import read_json, readable_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from claude_run.errors import InputError, StorageError
 from claude_run.record.disk import LocalDisk, replace_file
 from claude_run.record.journal import Journal, refuse_if_held
-from claude_run.record.plain_json import plain_json, read_json
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
+from claude_run.text.strict_json import plain_json, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

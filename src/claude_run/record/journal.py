@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from claude_run.errors import InputError, StorageError
 from claude_run.record.codec import encode
 from claude_run.record.disk import LocalDisk, sync_folder, write_whole
-from claude_run.record.plain_json import plain_json, read_json
 from claude_run.record.redact import Redactor
+from claude_run.text.strict_json import plain_json, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.script import turn_number
 from claude_run.record.codec import check_to_json, money
-from claude_run.record.plain_json import plain_json
+from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,7 +10,7 @@ from claude_run.record import transcripts
 from claude_run.record.derive import read_played
 from claude_run.record.history import CUT_OFF, read_history
 from claude_run.record.journal import read_lines, torn_bytes
-from claude_run.record.plain_json import plain_json
+from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

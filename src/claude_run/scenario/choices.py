@@ -1,4 +1,4 @@
-"""What a scenario multiplies into: its models and its variants."""
+"""What is sent with a prompt, and to whom: request parameters, models, variants, judges."""
 
 from __future__ import annotations
 
@@ -8,124 +8,128 @@ from claude_run.scenario import keys
 from claude_run.scenario.content import system_prompt
 from claude_run.scenario.fields import conforms, known, mapping, name, sequence
 from claude_run.scenario.model import Graders, ModelChoice, Variant
-from claude_run.scenario.names import name_problem
-from claude_run.scenario.params import params
-from claude_run.scenario.refused import Refusal, refused_key
-from claude_run.scenario.yaml_nodes import MappingNode, ScalarNode, to_json
+from claude_run.scenario.vocabulary import Refusal, name_problem, refused_key
+from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from claude_run.scenario.model import Json, Position
-    from claude_run.scenario.reading import Reading
-    from claude_run.scenario.yaml_nodes import Entry, Node
+    from claude_run.scenario.fields import ReadContext, Reporter
+    from claude_run.scenario.model import Json, JsonObject, Position
+    from claude_run.scenario.yaml_tree import Entry, Node
 
 
-def models(reading: Reading, entries: Mapping[str, Entry]) -> tuple[ModelChoice, ...]:
+def params(report: Reporter, entries: Mapping[str, Entry]) -> JsonObject:
+    """Return the request parameters among the entries; those with problems are left out."""
+    found = {key: entry for key, entry in entries.items() if key in keys.PARAMS}
+    tools = found["tools"].value if "tools" in found else None
+    for tool in tools.items if isinstance(tools, ListNode) else ():
+        results = tool.get("results") if isinstance(tool, MappingNode) else None
+        if results is not None:
+            message = "this version does not know the `results` of tools"
+            report.key(results, message, hint="remove it; a turn that calls a tool ends its conversation")
+    return {
+        key: to_json(entry.value)
+        for key, entry in found.items()
+        if conforms(report, entry.value, keys.PARAMS[key].schema, what=f"`{key}`")
+    }
+
+
+def models(context: ReadContext, entries: Mapping[str, Entry]) -> tuple[ModelChoice, ...]:
     """Read `model` or `models`; labels are unique. Choices with problems are left out of the result."""
     one, several = entries.get("model"), entries.get("models")
     if one is not None and several is not None:
-        reading.report.key(several, "`model` and `models` stand together", hint="keep one of the two")
+        context.report.key(several, "`model` and `models` stand together", hint="keep one of the two")
     if several is None:
-        choice = _model_id(reading, one.value) if one is not None else None
+        choice = _model_id(context, one.value) if one is not None else None
         return (choice,) if choice else ()
-    nodes = sequence(reading.report, several.value, what="`models`", hint="write `models: [id, id]`") or ()
-    read = [_model(reading, node) for node in nodes]
+    nodes = sequence(context.report, several.value, what="`models`", hint="write `models: [id, id]`") or ()
+    read = [_model(context, node) for node in nodes]
     choices = tuple(choice for choice in read if choice is not None)
     seen: dict[str, Position | None] = {}
     for choice, node in zip(read, nodes, strict=True):
         if choice is not None:
-            report_twice(reading, node, choice.label, what="model label", seen=seen)
+            _report_twice(context, node, choice.label, what="model label", seen=seen)
     return choices
 
 
-def variants(reading: Reading, entry: Entry) -> tuple[Variant, ...]:
+def variants(context: ReadContext, entry: Entry) -> tuple[Variant, ...]:
     """Read `variants`; ids are unique. Variants with problems are left out of the result."""
-    nodes = sequence(reading.report, entry.value, what="`variants`") or ()
-    read = [_variant(reading, node) for node in nodes]
+    nodes = sequence(context.report, entry.value, what="`variants`") or ()
+    read = [_variant(context, node) for node in nodes]
     seen: dict[str, Position | None] = {}
     for variant, node in zip(read, nodes, strict=True):
         if variant is not None and variant.id is not None:
-            report_twice(reading, node, variant.id, what="variant id", seen=seen)
+            _report_twice(context, node, variant.id, what="variant id", seen=seen)
     return tuple(variant for variant in read if variant is not None)
 
 
-def graders(reading: Reading, entry: Entry) -> Graders | None:
+def graders(context: ReadContext, entry: Entry) -> Graders | None:
     """Read the `judge` of a scenario: `{model: id}` with request parameters of its own, or several models."""
     node = mapping(
-        reading.report, entry.value, what="`judge`", hint="write `judge: {model: claude-opus-5-5}`"
+        context.report, entry.value, what="`judge`", hint="write `judge: {model: claude-opus-5-5}`"
     )
     if node is None:
         return None
-    entries = known(reading.report, node, keys=keys.GRADERS, what="`judge`", refused=refused_key)
+    entries = known(context.report, node, keys=keys.GRADERS, what="`judge`", refused=refused_key)
     named = [entries[key] for key in ("model", "models") if key in entries]
     if len(named) != 1:
-        reading.report.node(node, "`judge` needs a model", hint="write `model: id`, or `models: [id, id]`")
+        context.report.node(node, "`judge` needs a model", hint="write `model: id`, or `models: [id, id]`")
         return None
-    if not conforms(reading.report, named[0].value, keys.GRADERS_MODELS, what="the model of `judge`"):
+    if not conforms(context.report, named[0].value, keys.GRADERS_MODELS, what="the model of `judge`"):
         return None
     found = to_json(named[0].value)
     models = (found,) if isinstance(found, str) else tuple(map(str, cast("Sequence[Json]", found)))
-    return Graders(models=models, params=params(reading.report, entries))
+    return Graders(models=models, params=params(context.report, entries))
 
 
-def report_twice(
-    reading: Reading, node: Node, name: str, *, what: str, seen: dict[str, Position | None]
-) -> None:
-    """Report a name that was seen already, and remember it."""
-    first = seen.setdefault(name, node.position)
-    if first is not None and first is not node.position:
-        message = f"duplicate {what} `{name}`: line {first.line} has it already"
-        reading.report.node(node, message, hint="choose another one")
-
-
-def _model(reading: Reading, node: Node) -> ModelChoice | None:
+def _model(context: ReadContext, node: Node) -> ModelChoice | None:
     if not isinstance(node, MappingNode):
-        return _model_id(reading, node)
+        return _model_id(context, node)
     entries = known(
-        reading.report, node, keys=keys.MODEL, what="this entry of `models`", refused=_refused_in("models")
+        context.report, node, keys=keys.MODEL, what="this entry of `models`", refused=_refused_in("models")
     )
-    values = params(reading.report, entries)
+    values = params(context.report, entries)
     if "model" not in entries:
-        reading.report.node(
+        context.report.node(
             node, "this entry of `models` has no `model`", hint="write {model: id, label: name}"
         )
         return None
-    choice = _model_id(reading, entries["model"].value, labelled="label" in entries)
+    choice = _model_id(context, entries["model"].value, labelled="label" in entries)
     label_entry = entries.get("label")
-    label = name(reading.report, label_entry) if label_entry is not None else None
+    label = name(context.report, label_entry) if label_entry is not None else None
     if choice is None or (label_entry is not None and label is None):
         return None
     return ModelChoice(id=choice.id, label=label or choice.label, params=values, position=node.position)
 
 
-def _model_id(reading: Reading, node: Node, *, labelled: bool = False) -> ModelChoice | None:
-    if not conforms(reading.report, node, keys.MODEL["model"].schema, what="a model's id"):
+def _model_id(context: ReadContext, node: Node, *, labelled: bool = False) -> ModelChoice | None:
+    if not conforms(context.report, node, keys.MODEL["model"].schema, what="a model's id"):
         return None
     model = str(to_json(node))
     problem = None if labelled else name_problem(model)
     if problem or not model.isprintable():
         message = f"the model's id {problem or 'holds a character that cannot be printed'}"
-        reading.report.node(node, message, hint="give it a label: {model: id, label: name}")
+        context.report.node(node, message, hint="give it a label: {model: id, label: name}")
         return None
     return ModelChoice(id=model, label=model, position=node.position)
 
 
-def _variant(reading: Reading, node: Node) -> Variant | None:
-    whole = mapping(reading.report, node, what="a variant", hint="write `- {id: v2, ...}`")
+def _variant(context: ReadContext, node: Node) -> Variant | None:
+    whole = mapping(context.report, node, what="a variant", hint="write `- {id: v2, ...}`")
     if whole is None:
         return None
     entries = known(
-        reading.report, whole, keys=keys.VARIANT, what="a variant", refused=_refused_in("variants")
+        context.report, whole, keys=keys.VARIANT, what="a variant", refused=_refused_in("variants")
     )
-    values = params(reading.report, entries)
+    values = params(context.report, entries)
     system = entries.get("system")
     without = system is not None and isinstance(system.value, ScalarNode) and system.value.value is None
-    prompt = system_prompt(reading, system) if system is not None and not without else None
+    prompt = system_prompt(context, system) if system is not None and not without else None
     if "id" not in entries:
-        reading.report.node(whole, "this variant has no `id`", hint="write `- {id: v2, ...}`")
+        context.report.node(whole, "this variant has no `id`", hint="write `- {id: v2, ...}`")
         return None
-    variant = name(reading.report, entries["id"])
+    variant = name(context.report, entries["id"])
     if variant is None:
         return None
     return Variant(
@@ -135,6 +139,15 @@ def _variant(reading: Reading, node: Node) -> Variant | None:
         params=values,
         position=whole.position,
     )
+
+
+def _report_twice(
+    context: ReadContext, node: Node, name: str, *, what: str, seen: dict[str, Position | None]
+) -> None:
+    first = seen.setdefault(name, node.position)
+    if first is not None and first is not node.position:
+        message = f"duplicate {what} `{name}`: line {first.line} has it already"
+        context.report.node(node, message, hint="choose another one")
 
 
 def _refused_in(where: str) -> Callable[[str], Refusal | None]:

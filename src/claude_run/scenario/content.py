@@ -2,171 +2,200 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Literal
 
 from claude_run.scenario import keys
 from claude_run.scenario.diagnostics import InvalidScenarioError
-from claude_run.scenario.fields import conforms, is_own, known, mapping, sequence, text, unknown_key
-from claude_run.scenario.media import document_block, image_block
+from claude_run.scenario.fields import Template, conforms, is_own, known, mapping, sequence, text, unknown_key
+from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.model import EMPTY, Block, Content, JsonBlock, Position, Text, TextBlock
-from claude_run.scenario.reading import Template
-from claude_run.scenario.yaml_nodes import ListNode, MappingNode, ScalarNode, to_json
+from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from claude_run.scenario.fields import ReadContext
     from claude_run.scenario.model import Json, JsonObject
-    from claude_run.scenario.reading import Reading
     from claude_run.scenario.source import Source
-    from claude_run.scenario.yaml_nodes import Entry, Node
+    from claude_run.scenario.yaml_tree import Entry, Node
 
 Allowed = Literal["user", "assistant", "text"]
 """Which blocks a content may have: all; text and the API's own JSON; text alone."""
 
 _SUGAR = {"text": keys.TEXT_BLOCK, "image": keys.IMAGE_BLOCK, "document": keys.DOCUMENT_BLOCK}
 _BLOCK_HINT = "write `- text: ...`, `- image: path`, `- document: path`, or a block with `type`"
+# An image's or document's type comes from its first bytes, not from its name.
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+)
+_WEBP = (b"RIFF", b"WEBP")
 
 
-def system_prompt(reading: Reading, entry: Entry) -> Content | None:
+def system_prompt(context: ReadContext, entry: Entry) -> Content | None:
     """Read a system prompt: text, `{file: path}`, or a list of text blocks; None where it has problems."""
     if isinstance(entry.value, MappingNode):
-        return _text_file(reading, entry.value)
-    return content(reading, entry, allowed="text", turn=0)
+        return _text_file(context, entry.value)
+    return content(context, entry, allowed="text", turn=0)
 
 
-def content(reading: Reading, entry: Entry, *, allowed: Allowed, turn: int) -> Content | None:
+def content(context: ReadContext, entry: Entry, *, allowed: Allowed, turn: int) -> Content | None:
     """Read a content: text or a list of blocks; None where it has problems."""
     node = entry.value
     if isinstance(node, ListNode):
         blocks = [
-            _block(reading, item, allowed=allowed, turn=turn)
-            for item in sequence(reading.report, node, what=f"`{entry.key}`") or ()
+            _block(context, item, allowed=allowed, turn=turn)
+            for item in sequence(context.report, node, what=f"`{entry.key}`") or ()
         ]
         whole = tuple(block for block in blocks if block is not None)
         return whole if whole and len(whole) == len(blocks) else None
     if isinstance(node, MappingNode):
-        reading.report.node(node, f"`{entry.key}` must be a text or a list of blocks", hint=_BLOCK_HINT)
+        context.report.node(node, f"`{entry.key}` must be a text or a list of blocks", hint=_BLOCK_HINT)
         return None
-    return text_of(reading, entry, turn=turn)
+    return text_of(context, entry, turn=turn)
 
 
-def text_of(reading: Reading, entry: Entry, *, turn: int) -> Text | None:
+def text_of(context: ReadContext, entry: Entry, *, turn: int) -> Text | None:
     """Read a text that is rendered when it is played; None where it has problems."""
     node = entry.value
     if isinstance(node, ScalarNode) and node.value is None:
-        reading.report.key(entry, f"`{entry.key}` is empty", hint="write a text, or remove it")
+        context.report.key(entry, f"`{entry.key}` is empty", hint="write a text, or remove it")
         return None
-    source = text(reading.report, entry)
+    source = text(context.report, entry)
     if source is None or not isinstance(node, ScalarNode):
         return None
-    reading.template(source, node, turn=turn)
+    context.template(source, node, turn=turn)
     return Text(source=source, position=node.position)
 
 
-def file_path(reading: Reading, node: MappingNode, *, what: str) -> Entry | None:
+def file_path(context: ReadContext, node: MappingNode, *, what: str) -> Entry | None:
     """Read the entry of `{file: path}`; None where it has problems."""
-    entries = known(reading.report, node, keys=keys.FILE, what=what)
+    entries = known(context.report, node, keys=keys.FILE, what=what)
     entry = entries.get("file")
     if entry is None:
-        reading.report.node(node, f"{what} has no `file`", hint="write {file: path}")
+        context.report.node(node, f"{what} has no `file`", hint="write {file: path}")
         return None
-    return entry if text(reading.report, entry) is not None else None
+    return entry if text(context.report, entry) is not None else None
 
 
-def _text_file(reading: Reading, node: MappingNode) -> Text | None:
-    entry = file_path(reading, node, what="`system`")
+def image_block(data: bytes, name: str) -> JsonObject:
+    """Return an `image` block with base64 data; FileProblemError where the bytes are no known image."""
+    kind = _media_type(data)
+    if kind is None or not kind.startswith("image/"):
+        hint = "use `document:` for it" if kind else "use a PNG, JPEG, GIF or WebP file"
+        raise FileProblemError(f"{name} is no image that the API takes", hint)
+    return {
+        "type": "image",
+        "source": {"type": "base64", "media_type": kind, "data": base64.b64encode(data).decode("ascii")},
+    }
+
+
+def document_block(data: bytes, name: str) -> JsonObject:
+    """Return a `document` block: a PDF as base64, a UTF-8 text as it is; otherwise FileProblemError."""
+    kind = _media_type(data)
+    if kind == "application/pdf":
+        return {
+            "type": "document",
+            "source": {"type": "base64", "media_type": kind, "data": base64.b64encode(data).decode("ascii")},
+        }
+    if kind:
+        raise FileProblemError(f"{name} is an image, not a document", "use `image:` for it")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"{name} is neither a PDF nor a UTF-8 text"
+        raise FileProblemError(message, "use a PDF or a text file") from error
+    if "\0" in text or not text.strip():
+        raise FileProblemError(f"{name} is empty or no text", "use a PDF or a text file")
+    return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}
+
+
+def _text_file(context: ReadContext, node: MappingNode) -> Text | None:
+    entry = file_path(context, node, what="`system`")
     if entry is None:
         return None
     name = str(to_json(entry.value))
     source: Source | None = None
     try:
-        source = reading.file(entry.value, lambda: reading.files.prompt(name))
+        source = context.file(entry.value, lambda: context.files.prompt(name))
     except InvalidScenarioError as error:
-        reading.problems.extend(error.diagnostics)
+        context.problems.extend(error.diagnostics)
     if source is None:
-        reading.unread_text = True
+        context.unread_text = True
         return None
     if not source.text.strip():
-        reading.report.node(entry.value, f"{name} is empty", hint="write the prompt into it")
+        context.report.node(entry.value, f"{name} is empty", hint="write the prompt into it")
         return None
-    reading.templates.append(Template(text=source.text, source=source, scalar=None, turn=0))
+    context.templates.append(Template(text=source.text, source=source, scalar=None, turn=0))
     return Text(source=source.text, position=Position(path=source.path, line=1, column=1))
 
 
-def _block(reading: Reading, node: Node, *, allowed: Allowed, turn: int) -> Block | None:
-    whole = mapping(reading.report, node, what="a content block", hint=_BLOCK_HINT)
+def _block(context: ReadContext, node: Node, *, allowed: Allowed, turn: int) -> Block | None:
+    whole = mapping(context.report, node, what="a content block", hint=_BLOCK_HINT)
     if whole is None:
         return None
     if whole.get("type"):
-        return _api_block(reading, whole, allowed=allowed, turn=turn)
+        return _api_block(context, whole, allowed=allowed, turn=turn)
     sugar = next((name for name in ("image", "document", "text") if whole.get(name)), None)
     if sugar is not None:
-        return _sugar_block(reading, whole, sugar=sugar, allowed=allowed, turn=turn)
-    _report_shapeless(reading, whole)
+        return _sugar_block(context, whole, sugar=sugar, allowed=allowed, turn=turn)
+    entry = next((entry for entry in whole.entries if not is_own(entry.key)), None)
+    if entry is None:
+        context.report.node(whole, "this content block is empty", hint=_BLOCK_HINT)
+    else:
+        unknown_key(context.report, entry, keys=("text", "image", "document", "type"), what="a content block")
     return None
 
 
 def _sugar_block(
-    reading: Reading, node: MappingNode, *, sugar: str, allowed: Allowed, turn: int
+    context: ReadContext, node: MappingNode, *, sugar: str, allowed: Allowed, turn: int
 ) -> Block | None:
-    entries = known(reading.report, node, keys=_SUGAR[sugar], what=f"this {sugar} block")
-    if sugar == "text":
-        return _text_block(reading, entries, turn=turn)
-    if allowed != "user":
+    report = context.report
+    entries = known(report, node, keys=_SUGAR[sugar], what=f"this {sugar} block")
+    if sugar != "text" and allowed != "user":
         message = f"`{sugar}` blocks may stand in user turns only"
-        reading.report.key(entries[sugar], message, hint="move it into a user turn")
+        report.key(entries[sugar], message, hint="move it into a user turn")
         return None
-    return _file_block(reading, entries, sugar=sugar)
+
+    # What stands beside the text or the file goes to the API as it is.
+    extra: dict[str, Json] = {}
+    for key, entry in entries.items():
+        about = keys.DOCUMENT_BLOCK.get(key)
+        if key != sugar and (not about or conforms(report, entry.value, about.schema, what=f"`{key}`")):
+            extra[key] = to_json(entry.value)
+
+    if sugar == "text":
+        source = text_of(context, entries["text"], turn=turn)
+        return TextBlock(text=source, extra=extra or EMPTY) if source else None
+    name = text(report, entries[sugar])
+    if name is None:
+        return None
+    make = image_block if sugar == "image" else document_block
+    value = context.file(entries[sugar].value, lambda: make(context.files.binary(name), name))
+    return JsonBlock(value={**value, **extra}) if value is not None else None
 
 
-def _api_block(reading: Reading, node: MappingNode, *, allowed: Allowed, turn: int) -> Block | None:
+def _api_block(context: ReadContext, node: MappingNode, *, allowed: Allowed, turn: int) -> Block | None:
     entries = {entry.key: entry for entry in node.entries if not is_own(entry.key)}
     kind = entries["type"]
-    if not conforms(reading.report, kind.value, {"type": "string"}, what="`type`"):
+    if not conforms(context.report, kind.value, {"type": "string"}, what="`type`"):
         return None
     if to_json(kind.value) == "text":
         if "text" not in entries:
-            reading.report.node(node, "this text block has no `text`", hint="write `- text: ...`")
+            context.report.node(node, "this text block has no `text`", hint="write `- text: ...`")
             return None
-        source = text_of(reading, entries["text"], turn=turn)
+        source = text_of(context, entries["text"], turn=turn)
         rest = {key: to_json(entry.value) for key, entry in entries.items() if key not in {"type", "text"}}
         return TextBlock(text=source, extra=rest or EMPTY) if source else None
     if allowed == "text":
-        reading.report.node(kind.value, "only text blocks may stand here", hint="write `- text: ...`")
+        context.report.node(kind.value, "only text blocks may stand here", hint="write `- text: ...`")
         return None
     return JsonBlock(value={key: to_json(entry.value) for key, entry in entries.items()})
 
 
-def _text_block(reading: Reading, entries: Mapping[str, Entry], *, turn: int) -> TextBlock | None:
-    source = text_of(reading, entries["text"], turn=turn)
-    extra = _extra(reading, entries, but="text")
-    return TextBlock(text=source, extra=extra) if source else None
-
-
-def _file_block(reading: Reading, entries: Mapping[str, Entry], *, sugar: str) -> JsonBlock | None:
-    name = text(reading.report, entries[sugar])
-    extra = _extra(reading, entries, but=sugar)
-    if name is None:
-        return None
-    make = image_block if sugar == "image" else document_block
-    value = reading.file(entries[sugar].value, lambda: make(reading.files.binary(name), name))
-    return JsonBlock(value={**value, **extra}) if value is not None else None
-
-
-def _extra(reading: Reading, entries: Mapping[str, Entry], *, but: str) -> JsonObject:
-    extra: dict[str, Json] = {}
-    for key, entry in entries.items():
-        if key == but:
-            continue
-        known_key = keys.DOCUMENT_BLOCK.get(key)
-        if known_key is None or conforms(reading.report, entry.value, known_key.schema, what=f"`{key}`"):
-            extra[key] = to_json(entry.value)
-    return extra or EMPTY
-
-
-def _report_shapeless(reading: Reading, node: MappingNode) -> None:
-    entry = next((entry for entry in node.entries if not is_own(entry.key)), None)
-    if entry is None:
-        reading.report.node(node, "this content block is empty", hint=_BLOCK_HINT)
-    else:
-        unknown_key(reading.report, entry, keys=("text", "image", "document", "type"), what="a content block")
+def _media_type(data: bytes) -> str | None:
+    if data[:4] == _WEBP[0] and data[8:12] == _WEBP[1]:
+        return "image/webp"
+    return next((kind for start, kind in _SIGNATURES if data.startswith(start)), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from claude_run.errors import InputError
-from claude_run.scenario.visible import visible, visible_character, width
+from claude_run.text.visible import visible, visible_character, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,29 +1,35 @@
-"""Reading typed values out of a tree, with every problem reported at its place."""
+"""What all readers of a scenario share: its context, and typed values with every problem at its place."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from claude_run.scenario.diagnostics import Diagnostic, did_you_mean
-from claude_run.scenario.names import name_problem, variable_problem
-from claude_run.scenario.yaml_nodes import (
+from claude_run.scenario.files import FileProblemError
+from claude_run.scenario.vocabulary import name_problem, variable_problem
+from claude_run.scenario.yaml_tree import (
     Entry,
     ListNode,
     MappingNode,
     ScalarNode,
     UnknownNode,
     describe,
+    locate,
     to_json,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from claude_run.scenario.files import Files
     from claude_run.scenario.model import JsonObject, Position
-    from claude_run.scenario.refused import Refusal
     from claude_run.scenario.source import Source
-    from claude_run.scenario.yaml_nodes import Node
+    from claude_run.scenario.vocabulary import Refusal, Vocabulary
+    from claude_run.scenario.yaml_tree import Node
+
+T = TypeVar("T")
 
 _TYPES = {
     "string": "a string",
@@ -54,6 +60,54 @@ class Reporter:
             self.problems.append(Diagnostic(position=entry.position, message=message, hint=hint))
         else:
             self.at(entry.position, message, hint=hint, length=len(entry.key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A text of the user with the way back to its place.
+
+    `scalar` is where it stands in a YAML file; None where `source` is wholly the text. `turn` is the number
+    of turns before it, whose saved values it can read.
+    """
+
+    text: str
+    source: Source
+    scalar: ScalarNode | None
+    turn: int
+
+    def problem(self, offset: int, message: str, *, hint: str | None, length: int) -> Diagnostic:
+        """Return a diagnostic at an offset of the text."""
+        index = offset if self.scalar is None else locate(self.source, self.scalar, offset)
+        return self.source.problem(self.source.position(index), message, hint=hint, length=length)
+
+
+@dataclass(slots=True, kw_only=True)
+class ReadContext:
+    """What the reading of one scenario file knows and finds.
+
+    `problems` are those of other files that it names; `saves` tells for each saved name which turn saves it.
+    `unread_text` tells that a file with a text could not be read, so that its variables are not known.
+    """
+
+    report: Reporter
+    files: Files
+    vocabulary: Vocabulary
+    templates: list[Template] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
+    saves: dict[str, int] = field(default_factory=dict)
+    unread_text: bool = False
+
+    def template(self, text: str, node: ScalarNode, *, turn: int) -> None:
+        """Keep a text of the scenario file for the check of its variables."""
+        self.templates.append(Template(text=text, source=self.report.source, scalar=node, turn=turn))
+
+    def file(self, node: Node, read: Callable[[], T]) -> T | None:
+        """Return what `read` makes of a file, or None where it cannot: the problem is shown at the node."""
+        try:
+            return read()
+        except FileProblemError as error:
+            self.report.node(node, error.message, hint=error.hint)
+            return None
 
 
 def is_own(key: str) -> bool:
@@ -113,7 +167,8 @@ def unknown_key(report: Reporter, entry: Entry, *, keys: Iterable[str], what: st
 def conforms(report: Reporter, node: Node, schema: JsonObject, *, what: str) -> bool:
     """Return whether a value has the type and the bounds of its schema; each difference is a problem.
 
-    Knows `type`, `enum`, `minimum`, `maximum`, `minLength`, `minItems` and `items` of JSON Schema.
+    The schemas are those of the table of keys. A library would need all of the file as plain values, and lose
+    their places. Known are `type`, `enum`, `minimum`, `maximum`, `minLength`, `minItems` and `items`.
     """
     if isinstance(node, UnknownNode):
         return False
@@ -203,17 +258,13 @@ def _within(report: Reporter, node: ScalarNode, schema: JsonObject, *, what: str
         report.node(node, message, hint=f"did you mean `{close}`?" if close else None)
         return False
     problem = None
+    lowest, highest = schema.get("minimum"), schema.get("maximum")
     if isinstance(value, str):
         problem = f"{what} is empty" if schema.get("minLength") and not value.strip() else None
-    elif value is not None:
-        problem = _outside(value, schema, what=what)
+    elif value is not None and isinstance(lowest, int) and value < lowest:
+        problem = f"{what} must be at least {lowest}"
+    elif value is not None and isinstance(highest, int) and value > highest:
+        problem = f"{what} must be at most {highest}"
     if problem is not None:
         report.node(node, problem)
     return problem is None
-
-
-def _outside(value: float, schema: JsonObject, *, what: str) -> str | None:
-    lowest, highest = schema.get("minimum"), schema.get("maximum")
-    if isinstance(lowest, int) and value < lowest:
-        return f"{what} must be at least {lowest}"
-    return f"{what} must be at most {highest}" if isinstance(highest, int) and value > highest else None

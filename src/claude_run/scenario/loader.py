@@ -1,36 +1,47 @@
-"""Loading scenarios: every file read, every problem of all of them reported in one go."""
+"""From paths, folders and globs to scenarios: every file read, every problem of all of them in one go."""
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, did_you_mean
-from claude_run.scenario.discovery import find
 from claude_run.scenario.files import FileProblemError, read_regular
 from claude_run.scenario.model import Position
 from claude_run.scenario.scenario_file import read_scenario
 from claude_run.scenario.source import decode
 from claude_run.scenario.variables import unknown_overrides
-from claude_run.scenario.yaml_nodes import MappingNode
-from claude_run.scenario.yaml_source import MAX_BYTES, parse
+from claude_run.scenario.yaml_reader import MAX_BYTES, parse
+from claude_run.scenario.yaml_tree import MappingNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from claude_run.scenario.discovery import Found
     from claude_run.scenario.model import Scenario
-    from claude_run.scenario.scenario_file import Read
+    from claude_run.scenario.scenario_file import ReadResult
     from claude_run.scenario.source import Source
     from claude_run.scenario.vocabulary import Vocabulary
-    from claude_run.scenario.yaml_source import Document
+    from claude_run.scenario.yaml_reader import Document
 
+_SUFFIXES = (".yaml", ".yml")
+# Folders that hold other people's files or our own output; hidden ones are skipped as well.
+_UNRELATED = frozenset({"__pycache__", "__snapshots__", "node_modules", "outputs", "venv"})
 _WORD = re.compile(r"[^\s:,\]}]+")
 
 # Keys that tell a scenario whose turns were forgotten from YAML of another kind.
 _TELLING = frozenset({"system", "model", "models", "cases", "vars", "variants", "expect", "pass_rate"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A file to read. `named` tells that the user named it, rather than a folder or a pattern above it."""
+
+    path: str
+    named: bool
 
 
 def load(
@@ -49,24 +60,34 @@ def load(
     InvalidScenarioError lists every problem of every file.
     """
     given = overrides or {}
+    root = Path(file_root) if file_root is not None else None
     found, missing = find(paths)
     problems = list(missing)
     opened = [_open(file) for file in found]
-    root = Path(file_root) if file_root is not None else None
-    scripts = [file for file in opened if file.is_script]
-    reads = list(_read_all(scripts, vocabulary, file_root=root, given=given))
+
+    # Scenarios come first: a file without turns that one of them names is its data, and no scenario.
+    reads = list(
+        _read_all([file for file in opened if file.is_script], vocabulary, file_root=root, given=given)
+    )
     used = frozenset(path for read in reads for path in read.used)
     others = [file for file in opened if not file.is_script and not _is_data(file, used)]
     reads.extend(_read_all(others, vocabulary, file_root=root, given=given))
     problems.extend(problem for file in others for problem in file.problems)
     problems.extend(problem for read in reads for problem in read.problems)
-    documents = {file.file.path: file.document for file in opened if file.document is not None}
+
+    # What is sound by itself is looked at by the caller, who knows more than the file says.
+    sources = {file.file.path: file.document.source for file in opened if file.document is not None}
     for read in reads:
         if read.scenario is not None and not read.problems:
-            source = documents[read.scenario.path].source
+            source = sources[read.scenario.path]
             problems.extend(_with_line(problem, source) for problem in inspect(read.scenario))
+
+    # What can be said only of all files together.
     if found and not reads and not problems:
-        problems.append(_no_scenario(paths))
+        position = Position(path=paths[0], line=1, column=1)
+        message = "none of the YAML files found here is a scenario"
+        hint = "a scenario has `turns:` at the top level"
+        problems.append(Diagnostic(position=position, message=message, hint=hint))
     problems.extend(_same_names(reads))
     if not problems:
         known = frozenset(name for read in reads for name in read.variables)
@@ -76,6 +97,21 @@ def load(
     order = {file.path: index for index, file in enumerate(found)}
     scenarios = [read.scenario for read in reads if read.scenario is not None]
     return tuple(sorted(scenarios, key=lambda scenario: order[scenario.path]))
+
+
+def find(paths: Sequence[str]) -> tuple[tuple[Found, ...], tuple[Diagnostic, ...]]:
+    """Return the files that the paths mean, each once, and a problem for each path that means none."""
+    files: dict[str, Found] = {}
+    problems: list[Diagnostic] = []
+    for path in paths:
+        found = list(_expand(path))
+        if not found:
+            problems.append(_nothing(path))
+        for file in found:
+            real = os.path.realpath(file.path)
+            if real not in files or (file.named and not files[real].named):
+                files[real] = file
+    return tuple(files.values()), tuple(problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +152,7 @@ def _open(file: Found) -> _Opened:
 
 def _read_all(
     files: Iterable[_Opened], vocabulary: Vocabulary, *, file_root: Path | None, given: Iterable[str]
-) -> Iterator[Read]:
+) -> Iterator[ReadResult]:
     for file in files:
         if file.document is not None:
             yield read_scenario(
@@ -144,14 +180,8 @@ def _is_data(opened: _Opened, used: frozenset[Path]) -> bool:
     return not any(key in _TELLING or did_you_mean(key, ["turns"]) for key in opened.keys)
 
 
-def _no_scenario(paths: Sequence[str]) -> Diagnostic:
-    position = Position(path=paths[0], line=1, column=1)
-    message = "none of the YAML files found here is a scenario"
-    return Diagnostic(position=position, message=message, hint="a scenario has `turns:` at the top level")
-
-
-def _same_names(reads: Iterable[Read]) -> list[Diagnostic]:
-    first: dict[str, Read] = {}
+def _same_names(reads: Iterable[ReadResult]) -> list[Diagnostic]:
+    first: dict[str, ReadResult] = {}
     problems: list[Diagnostic] = []
     for read in reads:
         name = read.scenario.name if read.scenario else ""
@@ -161,3 +191,47 @@ def _same_names(reads: Iterable[Read]) -> list[Diagnostic]:
             hint = "give one of them another `name:`"
             problems.append(Diagnostic(position=read.named_at, message=message, hint=hint))
     return problems
+
+
+def _expand(path: str) -> Iterator[Found]:
+    if "\0" in path:
+        return
+    if Path(path).is_dir():
+        yield from _folder(path)
+    elif os.path.lexists(path):
+        yield Found(path=path, named=True)
+    elif glob.has_magic(path):
+        for match in sorted(glob.glob(path, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+            if Path(match).is_dir():
+                yield from _folder(match) if not path.endswith("**") else ()
+            elif match.endswith(_SUFFIXES):
+                yield Found(path=match, named=False)
+
+
+def _folder(path: str) -> Iterator[Found]:
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _UNRELATED)
+        for name in sorted(names):
+            if name.endswith(_SUFFIXES) and not name.startswith("."):
+                yield Found(path=str(Path(folder) / name), named=False)
+
+
+def _nothing(path: str) -> Diagnostic:
+    position = Position(path=path, line=1, column=1)
+    if "\0" not in path and Path(path).is_dir():
+        message, hint = "no scenario in this folder", "scenarios end in .yaml or .yml"
+    elif glob.has_magic(path):
+        message, hint = "no file matches this pattern", "quote it, and see that it ends in .yaml"
+    else:
+        message, hint = "no such file or folder", _similar(path)
+    return Diagnostic(position=position, message=message, hint=hint)
+
+
+def _similar(path: str) -> str:
+    target = Path(path)
+    try:
+        names = sorted(entry.name for entry in target.parent.iterdir())
+    except (OSError, ValueError):
+        names = []
+    close = did_you_mean(target.name, names)
+    return f"did you mean `{target.parent / close}`?" if close else "check the path"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_run.scenario import keys
-from claude_run.scenario.names import MAX_NAME
+from claude_run.scenario.vocabulary import MAX_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

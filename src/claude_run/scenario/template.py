@@ -1,28 +1,66 @@
-"""Rendering the user's texts, once, with values that are data and never rendered themselves."""
+"""The user's texts as templates: what they use, what is wrong with them, and what they become.
+
+A text is rendered once, with values that are data and never rendered themselves. What is wrong is found
+without rendering; what is bounded is bounded only in the small language that this check lets through.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import ClaudeRunError, ExitCode
+from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.model import EMPTY
 from claude_run.scenario.patterns import search
-from claude_run.scenario.template_check import variables_in
 from claude_run.scenario.template_language import (
     MAX_OUTPUT,
     MAX_STEPS,
+    NODES,
+    TESTS,
     BoundError,
+    count_turns,
     environment,
+    filters,
     is_template,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from jinja2 import Template
+    from jinja2 import Template, nodes
 
     from claude_run.scenario.model import JsonObject, Position, Save, Text
+
+_WHY_NOT = {
+    "Call": "nothing can be called in a template",
+    "Include": "templates include no files",
+    "Import": "templates import no files",
+    "FromImport": "templates import no files",
+    "Extends": "templates extend no files",
+}
+_BRACES = "write {{ '{{' }} for braces that are meant as they are"
+_NAME_IT = "give the result a name of its own, under `vars` or in the cases"
+# What jinja2's tree calls the operators that compute, how a user knows them, and what to write instead.
+_COMPUTING = {
+    "Add": ("`+`", f"join texts: {{{{ [a, b] | join }}}}; or {_NAME_IT}"),
+    "Concat": ("`~`", "write {{ a }}{{ b }}, or join the parts: {{ [a, b] | join }}"),
+    "Div": ("`/`", _NAME_IT),
+    "FloorDiv": ("`//`", _NAME_IT),
+    "Mod": ("`%`", f"ask `is divisibleby(n)`, `is even` or `is odd`, or {_NAME_IT}"),
+    "Mul": ("`*`", _NAME_IT),
+    "Pos": ("`+`", "remove the sign"),
+    "Pow": ("`**`", _NAME_IT),
+    "Slice": ("slices", f"take one entry, with `first`, `last` or [0], or {_NAME_IT}"),
+    "Sub": ("`-`", _NAME_IT),
+}
+_BINARY = {"+": "Add", "~": "Concat", "/": "Div", "//": "FloorDiv"}
+_BINARY |= {"%": "Mod", "*": "Mul", "**": "Pow", "-": "Sub"}
+_OPERANDS = frozenset({"name", "string", "integer", "float"})
+_KEYWORDS = frozenset({"and", "elif", "else", "if", "in", "is", "not", "or", "print"})
+_GUARDS = frozenset({"defined", "undefined"})
+_DEFAULTS = frozenset({"d", "default"})
 
 
 class RenderError(ClaudeRunError):
@@ -53,7 +91,25 @@ class Renderer:
         """Fill a template, as `render`."""
         if not is_template(source):
             return source
-        return _render(source, {**self._variables, "saved": saved}, position)
+        from jinja2 import TemplateError  # noqa: PLC0415 - slow, and most texts have nothing to render
+
+        pieces: list[str] = []
+        size = 0
+        try:
+            # Counted piece by piece: a text without bounds must not be whole before it is refused.
+            values = {**self._variables, "saved": saved}
+            for steps, piece in enumerate(_compiled(source).generate(values)):
+                size += len(piece)
+                if size > MAX_OUTPUT:
+                    raise BoundError(f"the text would be longer than {MAX_OUTPUT:,} characters")
+                if steps > MAX_STEPS:
+                    raise BoundError(f"the text has more than {MAX_STEPS:,} steps")
+                pieces.append(piece)
+        except TemplateError as error:
+            raise RenderError(error.message or type(error).__name__, position) from error
+        except (ArithmeticError, LookupError, RecursionError, SyntaxError, TypeError, ValueError) as error:
+            raise RenderError(str(error) or type(error).__name__, position) from error
+        return "".join(pieces)
 
     def extract(self, save: Save, text: str) -> str | None:
         """Return the first group of the first match, the whole match where there is no group, or None."""
@@ -63,28 +119,58 @@ class Renderer:
         return found.first_group if found.has_group else found.whole
 
 
-def _render(source: str, values: Mapping[str, object], position: Position | None) -> str:
-    from jinja2 import TemplateError  # noqa: PLC0415 - slow, and most texts have nothing to render
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """A variable that a template reads, and the offset of its first use in the text.
+
+    `saved` tells `saved.name` from `name`. An `optional` one may be undefined: the template says what then.
+    """
+
+    name: str
+    saved: bool
+    offset: int
+    optional: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateProblem:
+    """Something wrong in a template, with the offset and the length of the place in the text."""
+
+    message: str
+    hint: str | None
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What a look at a template found; with problems, there are no uses."""
+
+    uses: tuple[Use, ...] = ()
+    problems: tuple[TemplateProblem, ...] = ()
+
+
+@lru_cache(maxsize=1024)
+def variables_in(source: str) -> Inspection:
+    """Return the variables that a text uses, `saved.name` among them, or the problems that it has."""
+    if not is_template(source):
+        return Inspection()
+    from jinja2 import TemplateSyntaxError  # noqa: PLC0415 - slow, and most texts have nothing to render
 
     try:
-        return _join(_compiled(source), values)
-    except TemplateError as error:
-        raise RenderError(error.message or type(error).__name__, position) from error
-    except (ArithmeticError, LookupError, RecursionError, SyntaxError, TypeError, ValueError) as error:
-        raise RenderError(str(error) or type(error).__name__, position) from error
-
-
-def _join(template: Template, values: Mapping[str, object]) -> str:
-    pieces: list[str] = []
-    size = 0
-    for steps, piece in enumerate(template.generate(values)):
-        size += len(piece)
-        if size > MAX_OUTPUT:
-            raise BoundError(f"the text would be longer than {MAX_OUTPUT:,} characters")
-        if steps > MAX_STEPS:
-            raise BoundError(f"the text has more than {MAX_STEPS:,} steps")
-        pieces.append(piece)
-    return "".join(pieces)
+        tree = environment().parse(source)
+        tokens = tuple(_tokens(source))
+        problems = tuple(_problems(tree, tokens))
+        if not problems:
+            environment().compile(source)
+        return Inspection(problems=problems) if problems else Inspection(uses=_uses(tree, tokens))
+    except TemplateSyntaxError as error:
+        offset, length = _line_mark(source, error.lineno)
+        return _one(f"the template is wrong: {error.message}", hint=_BRACES, offset=offset, length=length)
+    except RecursionError:
+        return _one("the template nests too deeply", hint=_BRACES, offset=0, length=1)
+    except SyntaxError:  # Python's own limits on nesting, which only compiling shows
+        return _one("the template nests too deeply", hint=None, offset=0, length=1)
 
 
 @lru_cache(maxsize=1024)
@@ -92,6 +178,192 @@ def _compiled(source: str) -> Template:
     # What is bounded is bounded only in the small language that the check lets through.
     for problem in variables_in(source).problems:
         raise BoundError(problem.message)
-    from claude_run.scenario.template_environment import bound  # noqa: PLC0415 - brings in jinja2, which is slow
+    return environment().from_string(count_turns(environment().parse(source)))
 
-    return environment().from_string(bound(environment().parse(source)))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Token:
+    kind: str
+    value: str
+    offset: int
+    line: int
+
+
+def _one(message: str, *, hint: str | None, offset: int, length: int) -> Inspection:
+    problem = TemplateProblem(message=message, hint=hint, offset=offset, length=length)
+    return Inspection(problems=(problem,))
+
+
+def _tokens(source: str) -> Iterator[_Token]:
+    """Yield jinja2's tokens with their offsets; what white-space control strips lies between tokens."""
+    offset = 0
+    for line, kind, value in environment().lex(source):
+        offset = source.find(value, offset)
+        if kind != "whitespace":
+            yield _Token(kind=kind, value=value, offset=offset, line=line)
+        offset += len(value)
+
+
+def _line_mark(source: str, line: int) -> tuple[int, int]:
+    """Return the offset and length of the first tag on a line, or of the line's first character."""
+    lines = source.split("\n")
+    start = sum(len(text) + 1 for text in lines[: line - 1])
+    here = lines[line - 1] if line <= len(lines) else ""
+    marks = [here.find(mark) for mark in ("{{", "{%", "{#") if mark in here]
+    if marks:
+        return start + min(marks), 2
+    return start + len(here) - len(here.lstrip()), 1
+
+
+def _problems(tree: nodes.Template, tokens: tuple[_Token, ...]) -> Iterator[TemplateProblem]:
+    # Whether there is an operator is in the tree, where it stands only in the tokens: a node has no column.
+    kinds = {type(node).__name__ for node in _walk(tree)}
+    computing = [(kind, token) for kind, token in _operators(tokens) if kind in kinds]
+    for kind, token in computing:
+        name, hint = _COMPUTING[kind]
+        message = f"a template cannot use {name}: it computes nothing"
+        yield TemplateProblem(message=message, hint=hint, offset=token.offset, length=len(token.value))
+
+    placed = {kind for kind, _ in computing}
+    for node in _walk(tree):
+        kind = type(node).__name__
+        if kind in placed:
+            continue
+        if kind not in NODES or (kind == "For" and node.recursive):
+            message = _WHY_NOT.get(kind, f"a template may not use {kind.lower()} here")
+            yield _at_line(tokens, node.lineno, message=message)
+        elif kind == "Name" and node.name == "self":
+            yield _at_line(tokens, node.lineno, message="`self` cannot be read in a template")
+        elif kind == "Filter":
+            yield from _unknown(tokens, node, known=list(filters()), what="filter")
+        elif kind == "Test":
+            yield from _unknown(tokens, node, known=sorted(TESTS), what="test")
+    yield from _bare_saved(tree, tokens)
+
+
+def _operators(tokens: tuple[_Token, ...]) -> Iterator[tuple[str, _Token]]:
+    """Find what looks like an operator that computes, under its name in the tree, each once in a tag."""
+    brackets: list[str] = []
+    found: set[str] = set()
+    for before, token in zip((None, *tokens), tokens, strict=False):
+        if token.kind.endswith("_begin"):
+            found.clear()
+        if token.kind != "operator":
+            continue
+        if token.value in {"(", "[", "{"}:
+            brackets.append(token.value)
+        elif token.value in {")", "]", "}"}:
+            brackets.pop()
+        kind = _operator(token.value, before, inside=brackets[-1] if brackets else "")
+        if kind is not None and kind not in found:
+            found.add(kind)
+            yield kind, token
+
+
+def _operator(symbol: str, before: _Token | None, *, inside: str) -> str | None:
+    if symbol == ":":
+        return "Slice" if inside == "[" else None
+    if symbol in {"+", "-"}:
+        # Behind an operand it is an operator, elsewhere a sign.
+        ends = before is not None and (before.kind in _OPERANDS or before.value in {")", "]", "}"})
+        if not ends or (before and before.value in _KEYWORDS and before.kind == "name"):
+            return "Pos" if symbol == "+" else None
+    return _BINARY.get(symbol)
+
+
+def _unknown(
+    tokens: tuple[_Token, ...],
+    node: nodes.Filter | nodes.Test,
+    *,
+    known: list[str],
+    what: str,
+) -> Iterator[TemplateProblem]:
+    if node.name in known:
+        return
+    close = did_you_mean(node.name, known)
+    hint = f"did you mean `{close}`?" if close else f"known: {', '.join(known)}"
+    offset = next((t.offset for t in tokens if t.line >= node.lineno and t.value == node.name), 0)
+    message = f"unknown {what} `{node.name}` in a template"
+    yield TemplateProblem(message=message, hint=hint, offset=offset, length=len(node.name))
+
+
+def _bare_saved(tree: nodes.Template, tokens: tuple[_Token, ...]) -> Iterator[TemplateProblem]:
+    from jinja2 import nodes  # noqa: PLC0415 - slow; the caller has loaded it
+
+    good = {id(node.node) for node in _walk(tree) if _saved_name(node) is not None}
+    for node in tree.find_all(nodes.Name):
+        if node.name == "saved" and id(node) not in good:
+            hint = "name what was saved: saved.name"
+            offset = next((t.offset for t in tokens if t.line >= node.lineno and t.value == "saved"), 0)
+            message = "`saved` can only be read by name"
+            yield TemplateProblem(message=message, hint=hint, offset=offset, length=len("saved"))
+
+
+def _at_line(tokens: tuple[_Token, ...], line: int, *, message: str) -> TemplateProblem:
+    token = next((t for t in tokens if t.line >= line and t.kind.endswith("_begin")), tokens[0])
+    hint = "use variables, filters, `if` and `for`"
+    return TemplateProblem(message=message, hint=hint, offset=token.offset, length=len(token.value))
+
+
+def _uses(tree: nodes.Template, tokens: tuple[_Token, ...]) -> tuple[Use, ...]:
+    from jinja2 import meta  # noqa: PLC0415 - slow; the caller has loaded it
+
+    guarded = {_dotted(node.node) for node in _walk(tree) if _is_guard(node)}
+    plain = [name for name in meta.find_undeclared_variables(tree) if name != "saved"]
+    saved = dict.fromkeys(name for node in _walk(tree) if (name := _saved_name(node)) is not None)
+    uses = [
+        Use(name=name, saved=False, offset=_first(tokens, name), optional=name in guarded) for name in plain
+    ]
+    uses += [
+        Use(name=name, saved=True, offset=_first_saved(tokens, name), optional=f"saved.{name}" in guarded)
+        for name in saved
+    ]
+    return tuple(sorted(uses, key=lambda use: (use.offset, use.name)))
+
+
+def _first(tokens: tuple[_Token, ...], name: str) -> int:
+    # A name behind `.` is an attribute, one behind `|` a filter.
+    found = (
+        token.offset
+        for before, token in zip((None, *tokens), tokens, strict=False)
+        if token.kind == "name" and token.value == name and not (before and before.value in {".", "|"})
+    )
+    return next(found, 0)
+
+
+def _first_saved(tokens: tuple[_Token, ...], name: str) -> int:
+    # `saved`, then `.` or `[`, then the name, perhaps in quotes.
+    found = (
+        token.offset
+        for token, following in zip(tokens, tokens[2:], strict=False)
+        if token.value == "saved" and following.value.strip("'\"") == name
+    )
+    return next(found, 0)
+
+
+def _is_guard(node: Any) -> bool:  # noqa: ANN401 - any node of jinja2's tree
+    kind = type(node).__name__
+    return (kind == "Test" and node.name in _GUARDS) or (kind == "Filter" and node.name in _DEFAULTS)
+
+
+def _dotted(node: Any) -> str | None:  # noqa: ANN401 - any node of jinja2's tree
+    if type(node).__name__ == "Name":
+        return str(node.name)
+    saved = _saved_name(node)
+    return None if saved is None else f"saved.{saved}"
+
+
+def _saved_name(node: Any) -> str | None:  # noqa: ANN401 - any node of jinja2's tree
+    kind = type(node).__name__
+    if kind not in {"Getattr", "Getitem"} or type(node.node).__name__ != "Name" or node.node.name != "saved":
+        return None
+    if kind == "Getattr":
+        return str(node.attr)
+    key = getattr(node.arg, "value", None)
+    return key if isinstance(key, str) else None
+
+
+def _walk(node: Any) -> Iterator[Any]:  # noqa: ANN401 - any node of jinja2's tree
+    yield node
+    for child in node.iter_child_nodes():
+        yield from _walk(child)

@@ -1,21 +1,24 @@
-"""The template language: a small part of Jinja2 in which nothing is called and nothing grows without bounds.
+"""The template language: a small part of Jinja2 in which nothing is called, computed or grown without bounds.
 
 Texts come from the user's files, and those may come from a stranger's pull request; case data and replies are
-data that a template reads. So: no calls, no macros, no includes, no environment, no attribute of a Python
-object; operators and filters refuse results over `MAX_OUTPUT`; loops count against `MAX_STEPS`.
+data that a template reads. So: variables, filters, `if` and `for`; no calls, no operators that compute, no
+macros, no includes, no environment, no attribute of a Python object. Filters refuse results over
+`MAX_OUTPUT`, loops count against `MAX_STEPS`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from jinja2 import nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_OUTPUT = 1024 * 1024
@@ -25,52 +28,19 @@ MAX_STEPS = 20_000
 """How many pieces a rendering may produce, turns of a loop included."""
 
 NODES = frozenset(
-    {"Add", "And", "Assign", "Compare", "Concat", "CondExpr", "Const", "Dict", "Div", "Filter", "FloorDiv"}
-    | {
-        "For",
-        "Getattr",
-        "Getitem",
-        "If",
-        "Keyword",
-        "List",
-        "Mod",
-        "Mul",
-        "Name",
-        "Neg",
-        "Not",
-        "Operand",
-        "Or",
-        "Output",
-    }
-    | {"Pair", "Pos", "Pow", "Slice", "Sub", "Template", "TemplateData", "Test", "Tuple"}
+    {"And", "Assign", "Compare", "CondExpr", "Const", "Dict", "Filter", "For", "Getattr", "Getitem", "If"}
+    | {"Keyword", "List", "Name", "Neg", "Not", "Operand", "Or", "Output", "Pair", "Template"}
+    | {"TemplateData", "Test", "Tuple"}
 )
 """The parts of Jinja2's grammar that a template may use."""
 
 TESTS = frozenset(
-    {
-        "boolean",
-        "defined",
-        "divisibleby",
-        "eq",
-        "even",
-        "false",
-        "ge",
-        "gt",
-        "in",
-        "le",
-        "lt",
-        "mapping",
-        "ne",
-    }
-    | {"none", "number", "odd", "sequence", "string", "true", "undefined"}
+    {"boolean", "defined", "divisibleby", "eq", "even", "false", "ge", "gt", "in", "le", "lt", "mapping"}
+    | {"ne", "none", "number", "odd", "sequence", "string", "true", "undefined"}
 )
 """The tests that a template may use after `is`."""
 
-CONCAT = "claude_run_concat"
-"""The filter that stands in for the operator `~`, so that its result is bounded."""
-
 _MARK = re.compile(r"\{[{%#]")
-_MAX_BITS = 1024
 _MAX_INDENT = 40
 _LOOP = frozenset(
     {"depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem", "revindex"}
@@ -88,10 +58,41 @@ def is_template(source: str) -> bool:
 
 @cache
 def environment() -> ImmutableSandboxedEnvironment:
-    """Return the one environment of all templates; it holds no loader and no globals."""
-    from claude_run.scenario.template_environment import build  # noqa: PLC0415 - brings in jinja2, which is slow
+    """Return the one environment of all templates; it holds no loader and no globals, and reads data only."""
+    from jinja2 import StrictUndefined, Undefined  # noqa: PLC0415 - slow, and most texts have nothing to render
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415 - same
 
-    return build()
+    class Environment(ImmutableSandboxedEnvironment):
+        def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - jinja2's own signature
+            return self.getitem(obj, attribute)
+
+        def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401 - jinja2's own signature
+            if isinstance(obj, Undefined):
+                str(obj)  # raises the error that names the variable, not its part
+            found, value = _read(obj, argument)
+            return value if found else self.undefined(obj=obj, name=argument)
+
+    made = Environment(
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+        optimized=False,
+        finalize=lambda value: value if isinstance(value, Undefined) else to_text(value),
+        cache_size=0,
+    )
+    made.globals.clear()
+    made.filters = filters()
+    made.tests = {name: test for name, test in made.tests.items() if name in TESTS}
+    return made
+
+
+def count_turns(template: nodes.Template) -> nodes.Template:
+    """Return the template with every turn of a loop made a piece of its own, which counts as a step."""
+    from jinja2 import nodes  # noqa: PLC0415 - slow; the caller has loaded it
+
+    for loop in template.find_all(nodes.For):
+        loop.body.insert(0, nodes.Output([nodes.TemplateData("")]).set_lineno(loop.lineno))
+    return template
 
 
 def to_text(value: object) -> str:
@@ -107,13 +108,8 @@ def to_text(value: object) -> str:
 def to_json_text(value: object, indent: int | None = None) -> str:
     """Return a value as JSON; the filter `tojson`, without the HTML escapes of jinja2's own."""
     width = None if indent is None else _small(indent)
-    return bounded(json.dumps(value, ensure_ascii=False, indent=width, default=_plain))
-
-
-def bounded(text: str) -> str:
-    """Return the text; BoundError where it is larger than a template may make it."""
-    _check_size(len(text))
-    return text
+    # Piece by piece: lists that hold one list many times are short until they are written.
+    return _bounded(json.JSONEncoder(ensure_ascii=False, indent=width, default=_plain).iterencode(value))
 
 
 def filters() -> dict[str, Callable[..., Any]]:
@@ -121,7 +117,6 @@ def filters() -> dict[str, Callable[..., Any]]:
     return {
         "abs": abs,
         "capitalize": lambda value: to_text(value).capitalize(),
-        CONCAT: lambda parts: _join(parts, ""),
         "d": _default,
         "default": _default,
         "first": lambda value: value[0],
@@ -143,25 +138,7 @@ def filters() -> dict[str, Callable[..., Any]]:
     }
 
 
-def operate(operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - operands are any JSON
-    """Apply `+`, `*`, `**` or `%`; BoundError where the result would be too large."""
-    if operator == "%" and isinstance(left, str):
-        raise BoundError("`%` does not format texts here; write {{ name }} inside the text")
-    if operator == "+" and isinstance(left, Sequence) and isinstance(right, Sequence):
-        _check_size(len(left) + len(right))
-    if operator == "*":
-        _check_product(left, right)
-    if operator == "**":
-        _check_power(left, right)
-    return {
-        "+": lambda: left + right,
-        "*": lambda: left * right,
-        "**": lambda: left**right,
-        "%": lambda: left % right,
-    }[operator]()
-
-
-def read(value: object, key: object) -> tuple[bool, object]:
+def _read(value: object, key: object) -> tuple[bool, object]:
     """Return whether a value has such a part, and the part: keys of mappings, indexes of lists and texts.
 
     Attributes of Python objects are never read, but for the counters of `loop`.
@@ -181,10 +158,9 @@ def _default(value: object, default_value: object = "", boolean: object = False)
     return default_value if isinstance(value, Undefined) or (boolean and not value) else value
 
 
-def _join(parts: Any, d: str = "") -> str:  # noqa: ANN401 - a list of any JSON
-    pieces = [to_text(part) for part in parts]
-    _check_size(sum(map(len, pieces)) + len(pieces) * len(d))
-    return d.join(pieces)
+def _join(parts: Iterable[object], d: str = "") -> str:
+    between = chain.from_iterable((d, to_text(part)) for part in parts)
+    return _bounded(islice(between, 1, None))
 
 
 def _replace(value: object, old: str, new: str) -> str:
@@ -206,27 +182,20 @@ def _small(width: int) -> int:
     return width
 
 
+def _bounded(pieces: Iterable[str]) -> str:
+    """Join the pieces, no further than a text may go."""
+    kept: list[str] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        _check_size(size)
+        kept.append(piece)
+    return "".join(kept)
+
+
 def _check_size(size: int) -> None:
     if size > MAX_OUTPUT:
         raise BoundError(f"the text would be longer than {MAX_OUTPUT:,} characters")
-
-
-def _check_product(left: object, right: object) -> None:
-    for sequence, times in ((left, right), (right, left)):
-        if isinstance(sequence, str | list | tuple) and isinstance(times, int):
-            _check_size(len(sequence) * max(times, 0))
-    if isinstance(left, int) and isinstance(right, int):
-        _check_bits(left.bit_length() + right.bit_length())
-
-
-def _check_power(left: object, right: object) -> None:
-    if isinstance(left, int) and isinstance(right, int):
-        _check_bits(left.bit_length() * abs(right))
-
-
-def _check_bits(bits: int) -> None:
-    if bits > _MAX_BITS:
-        raise BoundError(f"the number would have more than {_MAX_BITS} bits")
 
 
 def _plain(value: object) -> object:

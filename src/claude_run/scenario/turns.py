@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.scenario import keys
@@ -10,62 +11,72 @@ from claude_run.scenario.expectations import expectations
 from claude_run.scenario.fields import is_own, known, mapping, sequence, text, unknown_key, variables
 from claude_run.scenario.model import AssistantTurn, Save, SystemTurn, Turn, UserTurn
 from claude_run.scenario.patterns import PatternError, check_pattern
-from claude_run.scenario.refused import Refusal
-from claude_run.scenario.turn_order import Spoken, check_order
+from claude_run.scenario.vocabulary import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from claude_run.scenario.reading import Reading
-    from claude_run.scenario.yaml_nodes import Entry, Node
+    from claude_run.scenario.fields import ReadContext, Reporter
+    from claude_run.scenario.yaml_tree import Entry, MappingNode, Node
 
 _KEYS = {"user": keys.USER_TURN, "assistant": keys.ASSISTANT_TURN, "system": keys.SYSTEM_TURN}
 _HINT = "write `- user: ...`, `- assistant: ...` or `- system: ...`"
+_ARTICLES = {"user": "a", "assistant": "an", "system": "a"}
+_OF_THE_REPLY = ("expect", "save", "example")
 
 
-def turns(reading: Reading, entry: Entry) -> tuple[Turn, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spoken:
+    """A turn as written: the entry that says who speaks, the whole mapping, and its index in the script."""
+
+    role: Entry
+    node: MappingNode
+    index: int
+
+
+def turns(context: ReadContext, entry: Entry) -> tuple[Turn, ...]:
     """Read the script; turns with problems are left out of the result."""
-    nodes = sequence(reading.report, entry.value, what="`turns`", hint=_HINT) or ()
-    spoken = [_spoken(reading, node, index=index) for index, node in enumerate(nodes)]
+    nodes = sequence(context.report, entry.value, what="`turns`", hint=_HINT) or ()
+    spoken = [_spoken(context, node, index=index) for index, node in enumerate(nodes)]
     whole = [turn for turn in spoken if turn is not None]
     if len(whole) == len(spoken):
-        check_order(reading.report, whole)
-    read = [_turn(reading, turn) for turn in whole]
+        _check_order(context.report, whole)
+    read = [_turn(context, turn) for turn in whole]
     return tuple(turn for turn in read if turn is not None)
 
 
-def _spoken(reading: Reading, node: Node, *, index: int) -> Spoken | None:
-    whole = mapping(reading.report, node, what="a turn", hint=_HINT)
+def _spoken(context: ReadContext, node: Node, *, index: int) -> _Spoken | None:
+    whole = mapping(context.report, node, what="a turn", hint=_HINT)
     if whole is None:
         return None
     roles = [entry for entry in whole.entries if entry.key in _KEYS]
     for extra in roles[1:]:
         message = f"a turn has one speaker: this one has `{roles[0].key}` already"
-        reading.report.key(extra, message, hint=f"write `- {extra.key}: ...`, a turn of its own")
+        context.report.key(extra, message, hint=f"write `- {extra.key}: ...`, a turn of its own")
     if roles:
-        return Spoken(role=roles[0], node=whole, index=index)
+        return _Spoken(role=roles[0], node=whole, index=index)
     first = next((entry for entry in whole.entries if not is_own(entry.key)), None)
     if first is None or first.key in keys.USER_TURN:
-        reading.report.node(whole, "this turn has no speaker", hint=_HINT)
+        context.report.node(whole, "this turn has no speaker", hint=_HINT)
     else:
-        unknown_key(reading.report, first, keys=tuple(_KEYS), what="a turn")
+        unknown_key(context.report, first, keys=tuple(_KEYS), what="a turn")
     return None
 
 
-def _turn(reading: Reading, turn: Spoken) -> Turn | None:
+def _turn(context: ReadContext, turn: _Spoken) -> Turn | None:
     role = turn.role.key
     # A second speaker is reported already.
     allowed = [*_KEYS[role], *(key for key in _KEYS if key != role)]
     entries = known(
-        reading.report, turn.node, keys=allowed, what=f"this {role} turn", refused=_misplaced(role)
+        context.report, turn.node, keys=allowed, what=f"this {role} turn", refused=_misplaced(role)
     )
     position = turn.node.position
     if role == "user":
-        return _user(reading, entries, turn)
+        return _user(context, entries, turn)
     if role == "assistant":
-        said = content(reading, turn.role, allowed="assistant", turn=turn.index)
+        said = content(context, turn.role, allowed="assistant", turn=turn.index)
         return AssistantTurn(content=said, position=position) if said else None
-    said = content(reading, turn.role, allowed="text", turn=turn.index)
+    said = content(context, turn.role, allowed="text", turn=turn.index)
     return SystemTurn(content=said, position=position) if said else None
 
 
@@ -79,38 +90,70 @@ def _misplaced(role: str) -> Callable[[str], Refusal | None]:
     return refuse
 
 
-def _user(reading: Reading, entries: Mapping[str, Entry], turn: Spoken) -> UserTurn | None:
-    said = content(reading, turn.role, allowed="user", turn=turn.index)
+def _user(context: ReadContext, entries: Mapping[str, Entry], turn: _Spoken) -> UserTurn | None:
+    said = content(context, turn.role, allowed="user", turn=turn.index)
     expect, example, save = (entries.get(key) for key in ("expect", "example", "save"))
     expected = (
-        expectations(reading, expect, turn=turn.index, on_conversation=False) if expect is not None else ()
+        expectations(context, expect, turn=turn.index, on_conversation=False) if expect is not None else ()
     )
-    answer = text_of(reading, example, turn=turn.index) if example is not None else None
-    saves = _saves(reading, save, turn=turn.index) if save is not None else ()
+    answer = text_of(context, example, turn=turn.index) if example is not None else None
+    saves = _saves(context, save, turn=turn.index) if save is not None else ()
     if said is None:
         return None
     return UserTurn(content=said, expect=expected, example=answer, save=saves, position=turn.node.position)
 
 
-def _saves(reading: Reading, entry: Entry, *, turn: int) -> tuple[Save, ...]:
-    found = variables(reading.report, entry)
-    for name, variable in found.items():
-        if name in reading.saves:
-            message = f"`{name}` is saved by turn {reading.saves[name] + 1} already"
-            reading.report.key(variable, message, hint="choose another name")
-        reading.saves.setdefault(name, turn)
-    read = [_save(reading, variable) for variable in found.values()]
-    return tuple(save for save in read if save is not None)
+def _saves(context: ReadContext, entry: Entry, *, turn: int) -> tuple[Save, ...]:
+    saves: list[Save] = []
+    for name, variable in variables(context.report, entry).items():
+        if name in context.saves:
+            message = f"`{name}` is saved by turn {context.saves[name] + 1} already"
+            context.report.key(variable, message, hint="choose another name")
+        context.saves.setdefault(name, turn)
+        pattern = text(context.report, variable)
+        if pattern is None:
+            continue
+        try:
+            check_pattern(pattern)
+        except PatternError as error:
+            hint = "see the syntax of RE2; quote the pattern with '...'"
+            context.report.node(variable.value, f"this pattern is wrong: {error}", hint=hint)
+            continue
+        saves.append(Save(name=name, pattern=pattern, position=variable.position))
+    return tuple(saves)
 
 
-def _save(reading: Reading, entry: Entry) -> Save | None:
-    pattern = text(reading.report, entry)
-    if pattern is None:
-        return None
-    try:
-        check_pattern(pattern)
-    except PatternError as error:
-        hint = "see the syntax of RE2; quote the pattern with '...'"
-        reading.report.node(entry.value, f"this pattern is wrong: {error}", hint=hint)
-        return None
-    return Save(name=entry.key, pattern=pattern, position=entry.position)
+def _check_order(report: Reporter, turns: Sequence[_Spoken]) -> None:
+    """Report turns that the API would refuse in this order, and replies that nobody gives.
+
+    The rules are those of the Messages API (reference, 1.3 and 3.2): the first message is the user's, a
+    system message follows a user's, and the last one is not the assistant's.
+    """
+    before: str | None = None
+    speaker: str | None = None  # of the last turn that is no system turn
+    for turn in turns:
+        role = turn.role.key
+        if before is None:
+            if role != "user":
+                hint = "put it at the top, as `system:`" if role == "system" else "begin with a user turn"
+                report.key(turn.role, "the first turn must be a user turn", hint=hint)
+        elif role == "system" and before != "user":
+            message = f"a system turn must follow a user turn, not {_ARTICLES[before]} {before} turn"
+            report.key(turn.role, message, hint="move it behind the user turn whose reply it steers")
+        elif role == "assistant" and speaker == "assistant":
+            message = "two assistant turns follow each other"
+            report.key(turn.role, message, hint="join them, or put a user turn between them")
+
+        # A user turn that a scripted turn answers is not sent by itself, so that it gets no reply.
+        later = (other.role.key for other in turns[turn.index + 1 :] if other.role.key != "system")
+        if role == "user" and next(later, None) == "assistant":
+            for entry in turn.node.entries:
+                if entry.key in _OF_THE_REPLY:
+                    what = "a scripted assistant turn answers this one"
+                    message = f"`{entry.key}` has no reply to speak of: {what}"
+                    report.key(entry, message, hint="remove it, or remove the assistant turn")
+        before = role
+        speaker = speaker if role == "system" else role
+    if before == "assistant":
+        message = "the last turn is scripted: nothing would be generated after it"
+        report.key(turns[-1].role, message, hint="end with a user turn; models refuse a prefilled reply")

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from claude_run.scenario.diagnostics import Diagnostic, did_you_mean
 from claude_run.scenario.model import Position
-from claude_run.scenario.template_check import variables_in
+from claude_run.scenario.template import variables_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from claude_run.scenario.case_rows import Definition
+    from claude_run.scenario.cases import Definition
+    from claude_run.scenario.fields import Template
     from claude_run.scenario.model import Case
-    from claude_run.scenario.reading import Template
-    from claude_run.scenario.template_check import Use
+    from claude_run.scenario.template import Use
 
 _NAMED = 3
 

@@ -1,4 +1,4 @@
-"""What the loader must know about expectations, so that it can check them without knowing the checks."""
+"""The words of a scenario: what may be a name, which keys are refused, and what is known of expectations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,78 @@ if TYPE_CHECKING:
 
 ValuePath: TypeAlias = "tuple[str | int, ...]"
 """Where something stands inside a value: keys of objects and indexes of lists, outermost first."""
+
+MAX_NAME = 100
+"""How many characters a name may have."""
+
+# Names that a template reads as something else.
+_RESERVED = frozenset(
+    {"saved", "loop", "self", "true", "false", "none", "True", "False", "None"}
+    | {"and", "or", "not", "in", "is", "if", "else"}
+)
+# Keys, in lower case and with `_`, that would carry secrets or choose where they go.
+_CONNECTION = frozenset(
+    {
+        "api_key",
+        "auth_token",
+        "authorization",
+        "x_api_key",
+        "token",
+        "secret",
+        "password",
+        "credentials",
+        "base_url",
+        "api_base",
+        "endpoint",
+        "url",
+        "host",
+        "proxy",
+        "proxies",
+        "headers",
+        "default_headers",
+        "default_query",
+        "extra_headers",
+        "extra_query",
+        "extra_body",
+        "env",
+        "environment",
+        "http_client",
+        "anthropic_api_key",
+        "anthropic_base_url",
+        "anthropic_version",
+    }
+)
+_BETA = frozenset(
+    {
+        "betas",
+        "context_management",
+        "compaction",
+        "fallbacks",
+        "fallback_credit_token",
+        "mcp_servers",
+        "thread",
+        "billing_policy",
+    }
+)
+_ELSEWHERE = {
+    "messages": ("a scenario has no `messages`", "write the messages under `turns`"),
+    "stream": ("`stream` is not set in a scenario", "remove it: streaming is chosen by `max_tokens`"),
+    "timeout": (
+        "`timeout` is not set in a scenario",
+        "remove it: deadlines belong to the run, not to a scenario",
+    ),
+    "max_retries": ("`max_retries` is not set in a scenario", "remove it: retries belong to the run"),
+}
+_LATER_KINDS = frozenset({"calls_tool"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a key is refused, and what to do instead; the value of a `secret` one is not shown."""
+
+    message: str
+    hint: str
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +109,50 @@ class Vocabulary(Protocol):
 
     def templates(self, kind: str, value: Json) -> Sequence[tuple[ValuePath, str]]:
         """Return the strings inside the value that are templates, each with its place."""
+
+
+def name_problem(value: str) -> str | None:
+    """Return what keeps a text from being a name of a scenario, case, variant, model or tag, or None."""
+    if not value:
+        return "is empty"
+    if len(value) > MAX_NAME:
+        return f"is longer than {MAX_NAME} characters"
+    if not value.isprintable():
+        return "holds a character that cannot be printed"
+    if "/" in value:
+        return "holds a `/`, which separates the parts of a conversation's id"
+    return "begins or ends with a space" if value != value.strip() else None
+
+
+def variable_problem(value: str) -> str | None:
+    """Return what keeps a text from being the name of a variable, or None."""
+    if value in _RESERVED:
+        return "is a reserved name"
+    if not value.isascii() or not value.isidentifier() or len(value) > MAX_NAME:
+        return "is no variable name: use letters, digits and `_`, and begin with a letter"
+    return None
+
+
+def refused_key(key: str) -> Refusal | None:
+    """Return why a key at the top, of a model or of a variant is refused, or None."""
+    plain = key.lower().replace("-", "_")
+    if plain in _CONNECTION:
+        return Refusal(
+            message=f"`{key}` may not stand in a scenario: scenarios hold no secrets, endpoints or headers",
+            hint="remove it; set ANTHROPIC_API_KEY or ANTHROPIC_BASE_URL in the environment",
+            secret=True,
+        )
+    if plain in _BETA:
+        return Refusal(
+            message=f"`{key}` is a beta parameter, which this version does not send",
+            hint="remove it",
+        )
+    found = _ELSEWHERE.get(key)
+    return Refusal(message=found[0], hint=found[1]) if found else None
+
+
+def refused_kind(kind: str) -> Refusal | None:
+    """Return why an expectation is refused that a later version knows, or None."""
+    if kind not in _LATER_KINDS:
+        return None
+    return Refusal(message=f"this version does not know `{kind}`", hint="use another expectation")

@@ -24,6 +24,7 @@ from claude_run.simulator.problems import (
     required,
 )
 from claude_run.simulator.validation_messages import check_block, check_messages
+from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
@@ -79,11 +80,11 @@ _HAIKU_DEFAULTS = {"temperature": (1,), "top_p": (0.99,), "top_k": ()}
 def parse_body(raw: bytes) -> JsonObject:
     """Read a request body: a JSON object in UTF-8."""
     try:
-        value = json.loads(raw.decode(), parse_constant=_no_constant)
+        value = read_json(raw, deepest=None)
         if b"\\u" in raw:
             # An escaped half of a surrogate pair is valid JSON but no text.
             json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise refused(f"The request body is not valid JSON: {type(error).__name__}") from error
     return an_object(value, "body")
 

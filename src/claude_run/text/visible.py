@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""The Unicode categories of characters that act or cannot be seen."""
+
 _SHORT = 256
 
 
@@ -19,7 +21,7 @@ def visible(text: str) -> str:
 
 def visible_character(character: str) -> str:
     """Return one character as `visible` shows it."""
-    if unicodedata.category(character) not in _HIDDEN:
+    if unicodedata.category(character) not in HIDDEN:
         return character
     code = ord(character)
     if code < ord(" "):

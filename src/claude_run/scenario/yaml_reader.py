@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
-from claude_run.scenario.yaml_hints import hint_for
-from claude_run.scenario.yaml_nodes import Entry, ListNode, MappingNode, Node, ScalarNode, UnknownNode
-from claude_run.scenario.yaml_scalars import NumberRangeError, resolve
+from claude_run.scenario.yaml_tree import Entry, ListNode, MappingNode, Node, ScalarNode, UnknownNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +26,32 @@ MAX_NODES = 200_000
 
 # Control characters, the three line breaks that YAML 1.2 no longer knows as such, and what is no character.
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_TRUE = frozenset({"true", "True", "TRUE"})
+_FALSE = frozenset({"false", "False", "FALSE"})
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)", re.ASCII)
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
+_LONGEST_INTEGER = 20
+_MAX_INTEGER = 2**63
+_HINTS = (
+    ("mapping values are not allowed", "quote the text: it holds `: `, or this line is indented too far"),
+    ("block sequence entries are not allowed", "put the list on the next line, or quote the text"),
+    ("found unexpected end of stream", "a quote was opened and not closed"),
+    ("unknown escape character", "write the backslash twice, or use single quotes"),
+    ("invalid Unicode character escape", "write the character itself"),
+    ("did not find expected ',' or", "a bracket was opened and not closed, or a comma is missing"),
+    ("did not find expected key", "check the indentation of this line, and the quotes of the line before"),
+    ("did not find expected '-' indicator", "check the indentation: this line does not continue the list"),
+    ("could not find expected ':'", "a key needs a colon and a space after it"),
+)
+_TEMPLATE_FIRST = re.compile(r"(:|-)\s+\{[{%#]")
+_TAB_INDENT = re.compile(r" *\t")
 _OPENING = ("MappingStartEvent", "SequenceStartEvent")
 _CLOSING = ("MappingEndEvent", "SequenceEndEvent")
+
+
+class NumberRangeError(ValueError):
+    """A number that 64 bits cannot hold; the text says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,39 +69,31 @@ def parse(source: Source) -> Document:
     YAML 1.2 core schema. Refused: over 1 MiB, over 64 levels, anchors, aliases, merge keys, tags, duplicate
     keys, keys that are no strings, several documents, control characters. An empty text is null.
     """
-    _check_text(source)
-    builder = _Builder(source)
-    for event in _events(source, builder):
-        builder.take(event)
-    return Document(source=source, root=builder.root(), problems=tuple(builder.problems))
-
-
-def _check_text(source: Source) -> None:
-    # `surrogatepass`, because what is wrong with surrogates is said below, with their place.
+    # What is too large, or holds what no YAML file may hold, never reaches the parser. (`surrogatepass`:
+    # what is wrong with surrogates is said below, with their place.)
     if len(source.text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1024} KiB"
-        raise InvalidScenarioError(
-            [source.problem(source.position(0), message, hint="split it, or move data into files of its own")]
-        )
+        hint = "split it, or move data into files of its own"
+        raise InvalidScenarioError([source.problem(source.position(0), message, hint=hint)])
     if found := _REFUSED.search(source.text):
         message = f"the character U+{ord(found.group()):04X} may not stand in a YAML file"
         hint = 'remove it, or write it as an escape inside double quotes, such as "\\u2028"'
         raise InvalidScenarioError([source.problem(source.position(found.start()), message, hint=hint)])
-
-
-def _events(source: Source, builder: _Builder) -> Iterator[Any]:
     import yaml  # noqa: PLC0415 - costs start-up time, and not every command reads YAML
 
+    # The tree grows event by event, so that its limits hold before anything large is built.
+    builder = _Builder(source)
     try:
-        yield from yaml.parse(source.text, Loader=yaml.CSafeLoader)
+        for event in yaml.parse(source.text, Loader=yaml.CSafeLoader):
+            builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         index = mark.index if mark else 0
         message = f"this is no YAML: {error.problem or error.context}"
-        problem = source.problem(
-            source.position(index), message, hint=hint_for(source, index, problem=error.problem or "")
-        )
+        likely = _hint_for(source, index, problem=error.problem or "")
+        problem = source.problem(source.position(index), message, hint=likely)
         raise InvalidScenarioError([*builder.problems, problem]) from error
+    return Document(source=source, root=builder.root(), problems=tuple(builder.problems))
 
 
 class _Builder:
@@ -100,7 +115,10 @@ class _Builder:
         kind = type(event).__name__
         start = event.start_mark.index
         if kind == "DocumentStartEvent":
-            self._open_document(start)
+            self._documents += 1
+            if self._documents > 1:
+                hint = "move what follows into a file of its own"
+                self._fail(start, "a file holds one YAML document", hint=hint)
         elif kind in _OPENING:
             self._count(start)
             self._check_decorations(event)
@@ -113,33 +131,23 @@ class _Builder:
             self._add(self._scalar(event))
         elif kind == "AliasEvent":
             self._count(start)
-            self._report(
-                start, "aliases are not allowed", hint="write the value out", length=len(event.anchor) + 1
-            )
+            length = len(event.anchor) + 1
+            self._report(start, "aliases are not allowed", hint="write the value out", length=length)
             self._add(UnknownNode(position=self._source.position(start)))
-
-    def _open_document(self, start: int) -> None:
-        self._documents += 1
-        if self._documents > 1:
-            self._fail(
-                start, "a file holds one YAML document", hint="move what follows into a file of its own"
-            )
 
     def _count(self, start: int) -> None:
         self._nodes += 1
         if len(self._stack) > MAX_DEPTH:
             self._fail(start, f"lists and mappings nest deeper than {MAX_DEPTH} levels", hint=None)
         if self._nodes > MAX_NODES:
-            self._fail(
-                start, f"the file holds more than {MAX_NODES:,} values", hint="move data into other files"
-            )
+            message = f"the file holds more than {MAX_NODES:,} values"
+            self._fail(start, message, hint="move data into other files")
 
     def _check_decorations(self, event: Any) -> None:  # noqa: ANN401 - see `take`
         start = event.start_mark.index
         if event.anchor is not None:
-            self._report(
-                start, "anchors are not allowed", hint="write the value out", length=len(event.anchor) + 1
-            )
+            length = len(event.anchor) + 1
+            self._report(start, "anchors are not allowed", hint="write the value out", length=length)
         if event.tag is not None:
             self._report(start, "tags are not allowed", hint="remove it; quotes make a value a string")
 
@@ -147,7 +155,7 @@ class _Builder:
         start, end = event.start_mark.index, event.end_mark.index
         position = self._source.position(start)
         try:
-            value = resolve(event.value, event.style)
+            value = _resolve(event.value, event.style)
         except NumberRangeError as error:
             self._report(start, str(error), hint="quote it", length=end - start)
             return UnknownNode(position=position)
@@ -170,33 +178,25 @@ class _Builder:
     def _entries(self, nodes: list[Node]) -> Iterator[Entry]:
         seen: dict[str, int] = {}
         for key, value in zip(nodes[::2], nodes[1::2], strict=True):
-            name = self._key(key)
-            if name is None:
-                continue
-            if name in seen:
+            if not isinstance(key, ScalarNode):
+                continue  # reported where it was read
+            name = key.value
+            if name == "<<" and not key.style:
+                self._report_key(key, "merge keys are not allowed", hint="write the keys out")
+            elif not isinstance(name, str):
+                self._report_key(key, "a key must be a string", hint="quote it")
+            elif name in seen:
                 message = f"duplicate key `{name}`: it stands on line {seen[name]} already"
                 self._report_key(key, message, hint="remove one of the two")
-                continue
-            seen[name] = key.position.line
-            yield Entry(key=name, position=key.position, value=value)
-
-    def _key(self, key: Node) -> str | None:
-        if not isinstance(key, ScalarNode):
-            return None
-        if key.value == "<<" and not key.style:
-            self._report_key(key, "merge keys are not allowed", hint="write the keys out")
-            return None
-        if not isinstance(key.value, str):
-            self._report_key(key, "a key must be a string", hint="quote it")
-            return None
-        return key.value
+            else:
+                seen[name] = key.position.line
+                yield Entry(key=name, position=key.position, value=value)
 
     def _add(self, node: Node) -> None:
         self._stack[-1][1].append(node)
 
-    def _report_key(self, key: Node, message: str, *, hint: str) -> None:
-        length = key.end - key.start if isinstance(key, ScalarNode) else 1
-        self.problems.append(self._source.problem(key.position, message, hint=hint, length=max(1, length)))
+    def _report_key(self, key: ScalarNode, message: str, *, hint: str) -> None:
+        self._report(key.start, message, hint=hint, length=max(1, key.end - key.start))
 
     def _report(self, start: int, message: str, *, hint: str | None, length: int = 1) -> None:
         position = self._source.position(start)
@@ -205,3 +205,38 @@ class _Builder:
     def _fail(self, start: int, message: str, *, hint: str | None) -> None:
         self._report(start, message, hint=hint)
         raise InvalidScenarioError(self.problems)
+
+
+def _resolve(text: str, style: str) -> str | int | float | bool | None:
+    """Return the value of a scalar: quoted and block scalars are strings, plain ones follow the core schema.
+
+    Numbers are those of JSON: octal, hexadecimal, base 60, dates, underscores, `.5` and `+1` are strings.
+    """
+    if style:
+        return text
+    if text in _NULL:
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if _INTEGER.fullmatch(text):
+        if len(text) > _LONGEST_INTEGER or not -_MAX_INTEGER <= int(text) < _MAX_INTEGER:
+            raise NumberRangeError("the number does not fit into 64 bits")
+        return int(text)
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = float(text)
+    if math.isinf(number):
+        raise NumberRangeError("the number is too large for a 64-bit floating-point number")
+    return number
+
+
+def _hint_for(source: Source, index: int, *, problem: str) -> str | None:
+    """Return a hint for a syntax error at an index of the text, or None."""
+    line = source.line(source.position(index).line)
+    if _TAB_INDENT.match(line):
+        return "indent with spaces: YAML takes no tabs here"
+    if _TEMPLATE_FIRST.search(line):
+        return "quote a text that begins with `{`"
+    if "cannot start any token" in problem:
+        return f"quote the text: it cannot begin with `{source.text[index : index + 1]}`"
+    return next((hint for start, hint in _HINTS if start in problem), None)

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.scenario.source import Source
-from claude_run.scenario.yaml_nodes import MappingNode, ScalarNode, descend, describe, to_json
-from claude_run.scenario.yaml_scalars import locate
-from claude_run.scenario.yaml_source import parse
+from claude_run.scenario.yaml_reader import parse
+from claude_run.scenario.yaml_tree import MappingNode, ScalarNode, descend, describe, locate, to_json
 
 
 def place(yaml: str, word: str) -> str:

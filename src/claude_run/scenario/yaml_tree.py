@@ -1,13 +1,20 @@
-"""The tree that a YAML file is read into: every value and every key with its place."""
+"""The tree that a YAML file is read into, with the way from each value, and each character, to its place."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from claude_run.scenario.model import Json, Position
+    from claude_run.scenario.source import Source
     from claude_run.scenario.vocabulary import ValuePath
+
+_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r\n|.)", re.DOTALL)
+_BLANK_ESCAPES = frozenset("tnvrfe NLP_0ab\t\n\r")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +90,11 @@ def descend(node: Node, path: ValuePath) -> Node | Entry:
     found: Node | Entry = node
     for step in path:
         inner = found.value if isinstance(found, Entry) else found
-        following = _child(inner, step)
+        following: Node | Entry | None = None
+        if isinstance(inner, MappingNode) and isinstance(step, str):
+            following = inner.get(step)
+        elif isinstance(inner, ListNode) and isinstance(step, int) and 0 <= step < len(inner.items):
+            following = inner.items[step]
         if following is None:
             return found
         found = following
@@ -104,9 +115,46 @@ def describe(node: Node) -> str:
     return "a string" if isinstance(value, str) else "a number"
 
 
-def _child(node: Node, step: str | int) -> Node | Entry | None:
-    if isinstance(node, MappingNode) and isinstance(step, str):
-        return node.get(step)
-    if isinstance(node, ListNode) and isinstance(step, int) and 0 <= step < len(node.items):
-        return node.items[step]
-    return None
+def locate(source: Source, scalar: ScalarNode, offset: int) -> int:
+    """Return the index in the file of a character of a string scalar, given its offset in the string.
+
+    Folding, indentation and escapes change white space only, so the characters that are none correspond one
+    to one. For a white-space character, the next one that is none stands in; the start of the scalar is the
+    answer where nothing follows.
+    """
+    value = str(scalar.value)
+    nth = sum(not _is_blank(character) for character in value[:offset])
+    for count, index in enumerate(_visible_indexes(source.text[scalar.start : scalar.end], scalar.style)):
+        if count == nth:
+            return scalar.start + index
+    return scalar.start
+
+
+def _is_blank(character: str) -> bool:
+    # The C0 characters that `\a`, `\b` and `\e` stand for are counted as blank on both sides.
+    return character.isspace() or character < " "
+
+
+def _visible_indexes(raw: str, style: str) -> Iterator[int]:
+    """Yield where the characters of a scalar stand in it as it was written, blank ones left out."""
+    # The text of a block begins behind its header, that of a quoted scalar lies between the quotes.
+    index, end = 0, len(raw)
+    if style in {"|", ">"}:
+        header = re.search(r"\r\n|\r|\n", raw)
+        index = header.end() if header else end
+    elif style:
+        index, end = 1, end - 1
+    while index < end:
+        escape = _ESCAPE.match(raw, index) if style == '"' else None
+        if not (_escapes_blank(escape[1]) if escape else _is_blank(raw[index])):
+            yield index
+        if escape:
+            index = escape.end()
+        else:
+            index += 2 if style == "'" and raw[index] == "'" else 1
+
+
+def _escapes_blank(escape: str) -> bool:
+    if len(escape) > 1 and escape[0] in "xuU":
+        return _is_blank(chr(int(escape[1:], 16)))
+    return escape[0] in _BLANK_ESCAPES

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.source import Source, decode
-from claude_run.scenario.yaml_nodes import ListNode, MappingNode, ScalarNode, to_json
-from claude_run.scenario.yaml_source import MAX_BYTES, MAX_DEPTH, Document, parse
+from claude_run.scenario.yaml_reader import MAX_BYTES, MAX_DEPTH, Document, parse
+from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import Json
@@ -201,7 +201,7 @@ def test_deep_nesting_does_not_crash_the_process(bomb: str) -> None:
     """The C parser is stopped long before it could overflow its stack."""
     program = (
         "from claude_run.scenario.source import Source\n"
-        "from claude_run.scenario.yaml_source import parse\n"
+        "from claude_run.scenario.yaml_reader import parse\n"
         f"parse(Source('f.yaml', {bomb}))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -1,0 +1,139 @@
+"""JSON read strictly, whatever the file or the reply holds, and written so that it can be shown anywhere."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from claude_run.text.visible import HIDDEN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_DEPTH = 200
+"""Levels of nesting that are read: whoever walks a value later does so by recursion."""
+
+# What `json` leaves as it is: DEL, and the old commands of CI logs, which are obeyed anywhere in a line.
+# Outside of its strings JSON has neither, so that an escape can stand for each.
+_OBEYED = re.compile(r"\x7f|#(?=#\w*\[)")
+_OUTSIDE_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+class DuplicateKeyError(ValueError):
+    """A key occurs twice in one object."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"duplicate key `{key}`")
+
+
+class HugeNumberError(ValueError):
+    """A number that no computer number holds, or with more digits than are read; `digits` as written."""
+
+    def __init__(self, digits: str) -> None:
+        self.digits = digits
+        super().__init__(f"{digits} is no JSON number")
+
+
+class DeepJsonError(ValueError):
+    """The text may be JSON, but it is nested too deeply to be looked at."""
+
+
+def read_json(
+    data: bytes | str,
+    *,
+    deepest: int | None = MAX_DEPTH,
+    unique_keys: bool = False,
+    most_digits: int | None = None,
+) -> Any:  # noqa: ANN401 - JSON of any shape
+    """Return the value of one JSON text; ValueError for everything else.
+
+    Refused are NaN, Infinity and numbers that become infinite, more than `deepest` levels (None: as many as
+    can be parsed), with `unique_keys` a key twice in one object, and whole numbers of over `most_digits`.
+    A syntax error is a `json.JSONDecodeError`, bytes that are not UTF-8 a UnicodeDecodeError.
+    """
+    text = data if isinstance(data, str) else data.decode()
+    try:
+        value = _decoder(unique_keys=unique_keys, most_digits=most_digits).decode(text)
+    except RecursionError as error:
+        raise DeepJsonError("it is nested too deeply") from error
+    # Most values cannot be too deep, because they do not open that many levels.
+    if deepest is not None and text.count("{") + text.count("[") > deepest and _is_deeper(value, deepest):
+        raise DeepJsonError(f"it is nested deeper than {deepest} levels")
+    return value
+
+
+def plain_json(value: object, *, indent: int | None = None) -> str:
+    """Return JSON in which nothing acts on a terminal or a CI log, and which reads back as the same value.
+
+    Without `indent` it is one line without spaces. ValueError for a number that is not finite.
+    """
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent, separators=separators)
+    return _OBEYED.sub(_escape, text)
+
+
+def readable_json(value: object) -> str:
+    """Return JSON to read and to review: indented, its letters as they are, what acts or hides escaped.
+
+    What is reviewed must look like what it is: bidirectional and invisible characters are escapes.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+    return _OBEYED.sub(_escape, _OUTSIDE_ASCII.sub(_show, text))
+
+
+@cache
+def _decoder(*, unique_keys: bool, most_digits: int | None) -> json.JSONDecoder:
+    # Each hook is called only for what it looks at; the scanner around them is the one written in C.
+    def whole_number(digits: str) -> int:
+        if most_digits is not None and len(digits) > most_digits:
+            raise HugeNumberError(digits)
+        return int(digits)
+
+    return json.JSONDecoder(
+        object_pairs_hook=_unique if unique_keys else None,
+        parse_constant=_refuse,
+        parse_float=_finite,
+        parse_int=None if most_digits is None else whole_number,
+    )
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    value: dict[str, object] = {}
+    for key, part in pairs:
+        if key in value:
+            raise DuplicateKeyError(key)
+        value[key] = part
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise HugeNumberError(digits)
+    return number
+
+
+def _is_deeper(value: object, deepest: int) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(deepest):
+        inside = (part for outer in level for part in (outer.values() if isinstance(outer, dict) else outer))
+        level = [part for part in inside if isinstance(part, dict | list)]
+    return bool(level)
+
+
+def _show(match: re.Match[str]) -> str:
+    hidden = unicodedata.category(match.group()) in HIDDEN
+    return json.dumps(match.group())[1:-1] if hidden else match.group()
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"

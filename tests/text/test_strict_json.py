@@ -1,0 +1,99 @@
+"""JSON is read strictly, and written so that any screen can show it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from claude_run.text.strict_json import (
+    MAX_DEPTH,
+    DeepJsonError,
+    DuplicateKeyError,
+    HugeNumberError,
+    plain_json,
+    read_json,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"NaN", b'{"a": Infinity}', b"[-Infinity]", b"1e999", b"{", b"\xff", b"9" * 5000),
+        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
+        b"[" * 100_000,
+    ],
+)
+def test_json_that_could_not_be_written_again_is_not_read(text: bytes) -> None:
+    """Numbers that are none, bytes that are no text, and abysses are refused in one way."""
+    with pytest.raises(ValueError, match=r"\w"):
+        read_json(text)
+
+
+def test_json_as_deep_as_allowed_is_read() -> None:
+    """Many brackets beside each other are not deep, and the limit itself is inside."""
+    deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert json.dumps(read_json(deep)).encode() == deep
+    assert read_json(b"[" + b"[],{}," * MAX_DEPTH + b"1.5]")[-1] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("text", "deepest", "is_read"),
+    [
+        ("1", 0, True),
+        ('"[[[["', 1, True),
+        ("[]", 0, False),
+        ('[{"a": [1]}, [], []]', 3, True),
+        ('[{"a": [1]}, [], []]', 2, False),
+        ("[" * 300 + "]" * 300, None, True),
+        ("[" * 100_000, None, False),
+    ],
+)
+def test_levels_are_counted(text: str, deepest: int | None, is_read: bool) -> None:
+    """A level is an object or a list; without a limit, what the parser can follow is read."""
+    if is_read:
+        assert read_json(text, deepest=deepest) == json.loads(text)
+        return
+    with pytest.raises(DeepJsonError):
+        read_json(text, deepest=deepest)
+
+
+def test_a_key_may_be_asked_to_occur_once() -> None:
+    """Without the option the last value wins, as in most readers; with it the key is named."""
+    text = '{"a": {"b": 1, "c": 2, "b": 3}}'
+    assert read_json(text) == {"a": {"b": 3, "c": 2}}
+    with pytest.raises(DuplicateKeyError, match=r"^duplicate key `b`$") as caught:
+        read_json(text, unique_keys=True)
+    assert caught.value.key == "b"
+    assert read_json('{"a": {"b": 1}, "b": 1}', unique_keys=True) == {"a": {"b": 1}, "b": 1}
+
+
+@pytest.mark.parametrize(("options", "read"), [({}, True), ({"most_digits": 3}, False)])
+def test_digits_may_be_bounded(options: Any, read: bool) -> None:
+    """A number with more digits is refused under the option, and kept whole without it."""
+    assert read_json("[123, -12]", **options) == [123, -12]
+    if read:
+        assert read_json("1234", **options) == 1234
+        return
+    with pytest.raises(HugeNumberError) as caught:
+        read_json("1234", **options)
+    assert caught.value.digits == "1234"
+
+
+def test_a_syntax_error_has_its_place() -> None:
+    """Bytes and text are read alike, and the place can be told to the user."""
+    for data in ('{"a": }', b'{"a": }'):
+        with pytest.raises(json.JSONDecodeError) as caught:
+            read_json(data)
+        assert caught.value.pos == 6
+
+
+def test_what_a_log_would_obey_is_escaped() -> None:
+    """DEL and the old commands of CI logs come back as they were, and are not in the text."""
+    value = {"##[error]a": "\x7f ##vso[x] # ## [ \\##[a"}
+    text = plain_json(value, indent=2)
+    assert "\x7f" not in text
+    assert "##[" not in text
+    assert "##vso[" not in text
+    assert json.loads(text) == value
