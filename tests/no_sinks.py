@@ -34,8 +34,8 @@ NO_SINKS: dict[str, str] = {
         "prints what the sinks of this room have escaped",
     ),
     **_each(
-        "report.markdown",
-        ("Sunk", "only_sunk", "sunk_environment"),
+        "report.safe",
+        ("Escaped", "require_escaped", "escaping_environment"),
         "lets nothing pass but what a sink has made",
     ),
     **_each("report.diff", ("Same", "Removed", "Added", "diff_words", "condense"), _VALUE),

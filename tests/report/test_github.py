@@ -15,6 +15,7 @@ from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending, Gate
+from claude_run.report.comparison_markdown import contest_markdown
 from claude_run.report.github import LIMIT, error_annotations, step_summary
 from claude_run.scenario.model import Position
 from claude_run.verdict.contest import Side, compare
@@ -112,7 +113,7 @@ def test_what_was_simulated_says_so_first() -> None:
 
 def test_a_comparison_stands_behind_the_numbers() -> None:
     """The verdict against the baseline is told before single conversations."""
-    shown = step_summary(rich_run(), contest())
+    shown = step_summary(rich_run(), contest_markdown(contest()))
     places = [
         shown.index(part) for part in ("# NOT", "## Against the baseline", "INCONCLUSIVE", "## What went")
     ]

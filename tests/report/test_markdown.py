@@ -12,7 +12,8 @@ import pytest
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending
-from claude_run.report.markdown import SHOWN, Sunk, only_sunk, summary_markdown, transcripts_markdown
+from claude_run.report.markdown import SHOWN, summary_markdown, transcripts_markdown
+from claude_run.report.safe import Escaped, require_escaped
 from tests.report.samples import (
     HAIKU,
     errored,
@@ -156,11 +157,11 @@ def test_uncertain_cost_is_shown() -> None:
     assert text.count("up to $0.5000 more may have been billed") == 2
 
 
-def test_a_value_that_went_through_no_sink_is_refused() -> None:
+def test_a_value_that_went_through_no_filter_is_refused() -> None:
     """A template that forgets its filter fails at once, instead of printing untrusted text."""
-    with pytest.raises(TypeError, match="a str that went through no sink filter"):
-        only_sunk("raw")
-    assert only_sunk(Sunk("safe")) == "safe"
+    with pytest.raises(TypeError, match="a str that went through no escaping filter"):
+        require_escaped("raw")
+    assert require_escaped(Escaped("safe")) == "safe"
 
 
 def test_thousands_of_conversations_stream() -> None:

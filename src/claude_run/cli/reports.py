@@ -36,17 +36,19 @@ def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: 
     write_derived(folder, played)
     for name, make in DERIVED.items():
         folder.write(name, make(played))
+    comparison = None
     if contest is not None:
         from claude_run.report.comparison_markdown import contest_markdown  # noqa: PLC0415 - rarely needed
 
-        folder.write("comparison.md", [contest_markdown(contest).encode()])
+        comparison = contest_markdown(contest)
+        folder.write("comparison.md", [comparison.encode()])
         if not options.quiet or exit_code_of(contest, options.gate) is not ExitCode.PASSED:
             terminal.print_contest(contest)
     if options.junit is not None:
         from claude_run.report.junit import junit_xml  # noqa: PLC0415 - rarely needed
 
         _write(options.junit, folder.redactor.data(junit_xml(played)))
-    _tell_github(played, contest, folder.redactor)
+    _tell_github(played, comparison, folder.redactor)
     terminal.print_summary(played, folder=folder.path)
     if options.json:
         say_json(played.summary.to_json())
@@ -59,13 +61,13 @@ def refuse_unwritable(options: RunOptions) -> None:
         _write(options.junit, b"", append=True)
 
 
-def _tell_github(played: Played, contest: Contest | None, redactor: Redactor) -> None:
+def _tell_github(played: Played, comparison: str | None, redactor: Redactor) -> None:
     """Append to the step summary and print annotations where GitHub Actions runs this."""
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if target:
         from claude_run.report.github import step_summary  # noqa: PLC0415 - only GitHub Actions needs it
 
-        _write(Path(target), redactor.data(step_summary(played, contest).encode()), append=True)
+        _write(Path(target), redactor.data(step_summary(played, comparison).encode()), append=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from claude_run.report import github  # noqa: PLC0415 - only GitHub Actions needs it
 

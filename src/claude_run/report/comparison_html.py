@@ -31,7 +31,7 @@ _CONTEXT = 2_000
 _REPLY = 20_000
 
 
-class _Escaped(str):
+class _Html(str):
     """Text that is HTML already."""
 
     __slots__ = ()
@@ -65,7 +65,7 @@ def contest_html(contest: Contest) -> str:
         headline=words.headline(contest),
         most=max(3, _EVIDENCE // max(1, len(duels))),
         rows=list(zip(duels, _plots(duels), strict=True)),
-        style=_Escaped(style),
+        style=_Html(style),
         digest=digest,
     )
 
@@ -88,9 +88,9 @@ def _environment() -> Environment:
     return environment
 
 
-def _finalize(value: Any) -> _Escaped:  # noqa: ANN401 - whatever a template prints
-    """Escape what a template prints, as `html_text` does; only what is `_Escaped` stays as it is."""
-    return value if isinstance(value, _Escaped) else _Escaped(html_text(str(value)))
+def _finalize(value: Any) -> _Html:  # noqa: ANN401 - whatever a template prints
+    """Escape what a template prints, as `html_text` does; only what is `_Html` stays as it is."""
+    return value if isinstance(value, _Html) else _Html(html_text(str(value)))
 
 
 def _condensed(reply: ReplyDiff) -> Sequence[Piece]:

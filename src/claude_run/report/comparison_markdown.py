@@ -11,9 +11,16 @@ from claude_run.report import comparison_words as words
 from claude_run.report.comparison_cases import evidence
 from claude_run.report.comparison_facts import facts
 from claude_run.report.diff import condense, markdown_diff
-from claude_run.report.markdown import Sunk, sunk_environment
 from claude_run.report.numbers import count, tokens
-from claude_run.report.safe import md_cell, md_code, md_code_cell, md_inline, safe_line
+from claude_run.report.safe import (
+    Escaped,
+    escaping_environment,
+    md_cell,
+    md_code,
+    md_code_cell,
+    md_inline,
+    safe_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,23 +60,23 @@ class _LeftOut:
 
     reason: str
     cases: int
-    names: tuple[Sunk, ...]
+    names: tuple[Escaped, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Section:
-    """What is said of one candidate. `Sunk` values are Markdown already, whole rows or whole paragraphs."""
+    """What is said of one candidate. `Escaped` values are Markdown already: whole rows, whole paragraphs."""
 
     name: str
     headline: Headline
-    overview: Sunk
+    overview: Escaped
     facts: tuple[Fact, ...]
     notes: tuple[str, ...]
     left_out: tuple[_LeftOut, ...]
-    metrics: tuple[Sunk, ...]
-    changed: tuple[Sunk, ...]
-    replies: tuple[Sunk, ...]
-    unchanged: tuple[Sunk, ...]
+    metrics: tuple[Escaped, ...]
+    changed: tuple[Escaped, ...]
+    replies: tuple[Escaped, ...]
+    unchanged: tuple[Escaped, ...]
     all_changed: int
     all_unchanged: int
 
@@ -129,7 +136,7 @@ def _section(contest: Contest, duel: Duel, *, replies: int) -> _Section:
             _LeftOut(
                 reason=f"{group.reason} ({count(len(group.cases), 'case')})",
                 cases=len(group.cases),
-                names=tuple(Sunk(_code(case)) for case in group.cases[:_NAMES]),
+                names=tuple(Escaped(_code(case)) for case in group.cases[:_NAMES]),
             )
             for group in words.left_out(contest, duel)
         ),
@@ -142,9 +149,9 @@ def _section(contest: Contest, duel: Duel, *, replies: int) -> _Section:
     )
 
 
-def _row(cells: Sequence[str], *, first: Callable[[str], str] = md_code_cell) -> Sunk:
+def _row(cells: Sequence[str], *, first: Callable[[str], str] = md_code_cell) -> Escaped:
     name, *rest = cells
-    return Sunk(f"| {' | '.join([first(safe_line(name)), *map(md_cell, rest)])} |")
+    return Escaped(f"| {' | '.join([first(safe_line(name)), *map(md_cell, rest)])} |")
 
 
 def _code(case: str) -> str:
@@ -152,7 +159,7 @@ def _code(case: str) -> str:
     return md_code(safe_line(words.name(case)))
 
 
-def _evidence(found: Evidence) -> Sunk:
+def _evidence(found: Evidence) -> Escaped:
     rates = f"{words.rate_words(found.change.baseline)} became {words.rate_words(found.change.candidate)}"
     paragraphs = [f"**{_code(found.change.case)}** {md_inline(f'{rates}: {found.title}')}"]
     if found.failures:
@@ -166,7 +173,7 @@ def _evidence(found: Evidence) -> Sunk:
         paragraphs.append(
             f"*{count(len(found.replies) - _REPLIES, 'more reply', plural='more replies')} differ.*"
         )
-    return Sunk("\n\n".join(paragraphs))
+    return Escaped("\n\n".join(paragraphs))
 
 
 def _everything(sections: Sequence[_Section]) -> _Amount:
@@ -213,7 +220,7 @@ def _environment() -> Environment:
         "header": _header,
         "listed": _listed,
     }
-    return sunk_environment(filters, helpers)
+    return escaping_environment(filters, helpers)
 
 
 def _header(columns: Sequence[str]) -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from claude_run.record.derive import Played
     from claude_run.record.transcripts import Record
     from claude_run.report.reasons import Reason
-    from claude_run.verdict.contest import Contest
 
 __all__ = ["LIMIT", "error_annotations", "step_summary"]
 
@@ -38,14 +37,16 @@ _TABLE = (
 )
 
 
-def step_summary(played: Played, contest: Contest | None = None, *, limit: int = LIMIT) -> str:
+def step_summary(played: Played, comparison: str | None = None, *, limit: int = LIMIT) -> str:
     """Return the Markdown for `$GITHUB_STEP_SUMMARY`, in at most `limit` bytes of UTF-8.
 
-    It holds the verdict, the numbers, the comparison with the baseline where there is one, and every
-    conversation. Where that is too much, rows that passed are left out first, then details, then other rows,
-    and it says how many. The head is always there: some thousand bytes, and 60,000 for a comparison.
+    It holds the verdict, the numbers, the comparison with the baseline where there is one (Markdown already),
+    and every conversation. Where that is too much, rows that passed are left out first, then details, then
+    other rows, and it says how many. The head is always there: some thousand bytes, and 60,000 for a
+    comparison.
     """
-    head = "".join((_head(played), _comparison(contest)))
+    against = "" if comparison is None else f"## Against the baseline\n\n{comparison.rstrip()}\n\n"
+    head = _head(played) + against
     room = _Room(limit - _size(head) - _RESERVED)
     sections = [(section.fill(room), section) for section in _sections(played)]
     left = [section.what(len(section.records) - number) for (_, number), section in sections]
@@ -158,14 +159,6 @@ def _facts(played: Played) -> Iterator[tuple[str, str | None]]:
     yield "Unpriced", wording.unpriced(summary)
     yield "Warnings", wording.warnings(played)
     yield "Tolerated", wording.tolerated(summary)
-
-
-def _comparison(contest: Contest | None) -> str:
-    if contest is None:
-        return ""
-    from claude_run.report.comparison_markdown import contest_markdown  # noqa: PLC0415 - only with a baseline
-
-    return f"## Against the baseline\n\n{contest_markdown(contest).rstrip()}\n\n"
 
 
 def _row(record: Record, tolerated: str | None = None) -> str:

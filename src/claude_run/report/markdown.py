@@ -1,7 +1,7 @@
 """The Markdown files of a run, `transcripts.md` and `summary.md`, from the templates of this package.
 
-Every value that a template prints must come out of a sink filter; printing any other is an error, so that no
-untrusted text can reach a file unescaped.
+Every value that a template prints must come out of an escaping filter; printing any other is an error, so
+that no untrusted text can reach a file unescaped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from claude_run.conversation.results import Outcome, Status
 from claude_run.report import blocks, numbers, reasons, safe, wording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from jinja2 import Environment
 
@@ -37,12 +37,6 @@ _BUFFERED = 100
 _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
 
 
-class Sunk(str):
-    """Text that went through a sink filter and may be printed by a template."""
-
-    __slots__ = ()
-
-
 def transcripts_markdown(played: Played) -> Iterator[bytes]:
     """Yield the content of `transcripts.md`, in UTF-8, piece by piece: one section per conversation."""
     stream = _environment().get_template("transcripts.md.j2").stream(played=played)
@@ -59,45 +53,9 @@ def summary_markdown(played: Played) -> str:
     return template.render(played=played, wrong=wrong, shown=SHOWN)
 
 
-def only_sunk(value: object) -> Sunk:
-    """Let a value pass that a sink filter made; TypeError for any other."""
-    if not isinstance(value, Sunk):
-        raise TypeError(f"a template prints a {type(value).__name__} that went through no sink filter")
-    return value
-
-
-def sunk_environment(filters: Mapping[str, Callable[..., str]], helpers: Mapping[str, Any]) -> Environment:
-    """Return an environment for templates of this package that print only what those filters made.
-
-    `helpers` are global names, which templates call; what they return is not printed as it is.
-    """
-    import jinja2  # noqa: PLC0415 - heavy, and needed only when Markdown is written
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("claude_run.report"),
-        autoescape=False,  # noqa: S701 - the sink is Markdown, and `only_sunk` refuses unescaped values
-        undefined=jinja2.StrictUndefined,
-        finalize=only_sunk,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-    )
-    environment.filters.update({name: _sink(function) for name, function in filters.items()})
-    environment.globals.update(helpers)
-    return environment
-
-
 @cache
 def _environment() -> Environment:
-    return sunk_environment(_SINKS, _HELPERS)
-
-
-def _sink(function: Callable[..., str]) -> Callable[..., Sunk]:
-    def sunk(*values: Any) -> Sunk:  # noqa: ANN401 - whatever the wrapped filter takes
-        return Sunk(function(*values))
-
-    return sunk
+    return safe.escaping_environment(_FILTERS, _HELPERS)
 
 
 def _json_fence(value: str) -> str:
@@ -127,7 +85,7 @@ def _request_ids(transcript: Transcript) -> list[str]:
     return [exchange.request_id for exchange in transcript.exchanges if exchange.request_id is not None]
 
 
-_SINKS: dict[str, Callable[..., str]] = {
+_FILTERS: dict[str, Callable[..., str]] = {
     "inline": safe.md_inline,
     "cell": safe.md_cell,
     "code": safe.md_code,

@@ -1,4 +1,4 @@
-"""One escaping function per sink, pure: what others wrote can be shown, and do nothing else.
+"""One pure escaping function per medium: what others wrote can be shown, and do nothing else.
 
 Terminals obey control characters (CWE-150), Markdown renders HTML, links and beacons, and GitHub Actions
 obeys `::command::` at the start of a line and `##[command]` anywhere in it. The runner trims spaces before it
@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jinja2 import Environment
 
 WORD_JOINER = "\u2060"
 """Invisible. It breaks mentions, references and automatic links, which are found after escapes are undone."""
@@ -123,6 +128,46 @@ def html_text(text: str) -> str:
     """
     text = _OLD_COMMAND.sub("&#35;", html.escape(_visible(text)))
     return _COMMAND.sub(r"\1&#58;", text)
+
+
+class Escaped(str):
+    """Text that came out of an escaping function and may be printed by a template as it is."""
+
+    __slots__ = ()
+
+
+def require_escaped(value: object) -> Escaped:
+    """Let a value pass that an escaping filter made; TypeError for any other."""
+    if not isinstance(value, Escaped):
+        raise TypeError(f"a template prints a {type(value).__name__} that went through no escaping filter")
+    return value
+
+
+def escaping_environment(
+    filters: Mapping[str, Callable[..., str]], helpers: Mapping[str, Any]
+) -> Environment:
+    """Return an environment for the Markdown templates of this room that print only what those filters made.
+
+    `helpers` are global names, which templates call; what they return is not printed as it is.
+    """
+    import jinja2  # noqa: PLC0415 - heavy, and needed only when Markdown is written
+
+    def escaping(function: Callable[..., str]) -> Callable[..., Escaped]:
+        return lambda *values: Escaped(function(*values))
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("claude_run.report"),
+        autoescape=False,  # noqa: S701 - it would escape for HTML; `require_escaped` refuses raw values
+        undefined=jinja2.StrictUndefined,
+        finalize=require_escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters.update({name: escaping(function) for name, function in filters.items()})
+    environment.globals.update(helpers)
+    return environment
 
 
 def _visible(text: str) -> str:
