@@ -10,7 +10,7 @@ from claude_run.cli.gate import exit_code_of
 from claude_run.cli.talk import command_runner, say_json
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.derive import read_played, write_derived
-from claude_run.report.markdown import summary_markdown, transcripts_markdown
+from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,14 +38,14 @@ def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: 
         folder.write(name, make(played))
     comparison = None
     if contest is not None:
-        from claude_run.report.comparison_markdown import contest_markdown  # noqa: PLC0415 - rarely needed
+        from claude_run.report.compare.markdown import contest_markdown  # noqa: PLC0415 - rarely needed
 
         comparison = contest_markdown(contest)
         folder.write("comparison.md", [comparison.encode()])
         if not options.quiet or exit_code_of(contest, options.gate) is not ExitCode.PASSED:
             terminal.print_contest(contest)
     if options.junit is not None:
-        from claude_run.report.junit import junit_xml  # noqa: PLC0415 - rarely needed
+        from claude_run.report.run.junit import junit_xml  # noqa: PLC0415 - rarely needed
 
         _write(options.junit, folder.redactor.data(junit_xml(played)))
     _tell_github(played, comparison, folder.redactor)
@@ -65,13 +65,13 @@ def _tell_github(played: Played, comparison: str | None, redactor: Redactor) -> 
     """Append to the step summary and print annotations where GitHub Actions runs this."""
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if target:
-        from claude_run.report.github import step_summary  # noqa: PLC0415 - only GitHub Actions needs it
+        from claude_run.report.run.github import step_summary  # noqa: PLC0415 - only GitHub Actions needs it
 
         _write(Path(target), redactor.data(step_summary(played, comparison).encode()), append=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        from claude_run.report import github  # noqa: PLC0415 - only GitHub Actions needs it
+        from claude_run.report.run.annotations import error_annotations  # noqa: PLC0415 - same
 
-        for line in github.error_annotations(played):
+        for line in error_annotations(played):
             command_runner(line)
 
 

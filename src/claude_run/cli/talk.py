@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, cast
 
 from claude_run.record.plain_json import plain_json
-from claude_run.report.safe import safe_line
+from claude_run.report.text.safe import safe_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

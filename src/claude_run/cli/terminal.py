@@ -7,7 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.report.terminal import LineProgress, LiveProgress, colour_wanted, print_summary
+from claude_run.report.run.progress import LineProgress, LiveProgress
+from claude_run.report.run.terminal_summary import print_summary
+from claude_run.report.text.console import colour_wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +54,7 @@ class Terminal:
 
     def print_contest(self, contest: Contest) -> None:
         """Print what holding the run against its baseline came to."""
-        from claude_run.report.comparison_terminal import print_contest  # noqa: PLC0415 - rarely needed
+        from claude_run.report.compare.terminal import print_contest  # noqa: PLC0415 - rarely needed
 
         print_contest(contest, stream=sys.stderr, colour=self._colour, verbose=self.verbose)
 
