@@ -21,14 +21,10 @@ NO_SINKS: dict[str, str] = {
     **_each("report.run.reasons", ("Reason", "CheckRow", "reasons", "check_rows", "name", "place"), _VALUE),
     **_each("report.run.reasons", ("turn_state",), "one of four words of ours"),
     **_each("report.text.numbers", ("usd", "tokens", "seconds", "count"), _NUMBER),
-    **_each(
-        "report.run.wording", ("verdict", "outcomes", "usage", "cost", "uncertain", "simulated"), _NUMBER
-    ),
-    **_each("report.run.wording", ("replayed", "rate", "tolerated", "warnings"), _NUMBER),
-    **_each("report.run.wording", ("unpriced", "missed"), _NAMES),
+    **_each("report.run.facts", ("RunFacts",), _NAMES),
+    **_each("report.run.facts", ("usage_sentence", "rate_sentence"), _NUMBER),
     **_each("report.run.outcome_line", ("word_of",), "one of four words of ours"),
     **_each("report.run.progress", ("Tally",), _NUMBER),
-    **_each("report.run.tolerance", ("Tolerance",), _NAMES),
     **_each("report.text.console", ("colour_wanted",), "answers yes or no"),
     **_each(
         "report.text.console",
@@ -66,7 +62,6 @@ NO_SINKS: dict[str, str] = {
     **_each("record.summary", ("Totals", "CaseRate", "RunSummary", "Ending", "summarize", "worst"), _VALUE),
     **_each("record.transcripts", ("Record", "to_json"), _VALUE),
     **_each("record.verify", ("problems",), "its words are printed by `say`"),
-    **_each("report.run.wording", ("judges",), _NUMBER),
     **_each("record.baseline", ("Baseline", "read_baseline"), _VALUE),
     **_each("record.baseline", ("baseline_path",), "the path of a scenario with another suffix"),
     **_each("record.journal", ("refuse_if_held",), "its words are an error, which `complain` shows"),

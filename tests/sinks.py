@@ -32,6 +32,7 @@ from claude_run.report.compare.json import contest_json
 from claude_run.report.compare.markdown import contest_markdown
 from claude_run.report.compare.terminal import print_contest
 from claude_run.report.run.annotations import error_annotations
+from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import step_summary
 from claude_run.report.run.junit import junit_xml
 from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
@@ -45,7 +46,7 @@ from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, re
 from claude_run.scenario.model import Position
 from claude_run.scenario.visible import visible, visible_character
 from tests.report import contests
-from tests.report.samples import exchange, hostile, never_started, play, record, transcript, turn
+from tests.report.samples import as_text, exchange, hostile, never_started, play, record, transcript, turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,11 +82,11 @@ def _failed(text: str) -> Transcript:
 
 @cache
 def _transcripts(text: str) -> str:
-    return b"".join(transcripts_markdown(_run(text))).decode()
+    return as_text(transcripts_markdown, _run(text))
 
 
 def _summary(text: str) -> str:
-    return summary_markdown(_run(text))
+    return as_text(summary_markdown, _run(text))
 
 
 def _lines(text: str) -> str:
@@ -114,8 +115,14 @@ def _finished(text: str) -> str:
 def _closing(text: str) -> str:
     stream = io.StringIO()
     folder = Path(text.replace("/", "-")[:LONG] or "x")
-    print_summary(_run(text), folder=folder, stream=stream, verbose=2)
+    played = _run(text)
+    print_summary(played, RunFacts.of(played), folder=folder, stream=stream, verbose=2)
     return stream.getvalue()
+
+
+def _annotations(text: str) -> str:
+    played = _run(text)
+    return "\n".join(error_annotations(played, RunFacts.of(played)))
 
 
 def _element(text: str) -> str:
@@ -228,11 +235,11 @@ SINKS: dict[str, Sink] = {
     "template.summary.md.j2": Sink(medium="document", show=_summary),
     "report.run.markdown.transcripts_markdown": Sink(medium="document", show=_transcripts),
     "report.run.markdown.summary_markdown": Sink(medium="document", show=_summary),
-    "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: junit_xml(_run(text)).decode()),
-    "report.run.github.step_summary": Sink(medium="document", show=lambda text: step_summary(_run(text))),
-    "report.run.annotations.error_annotations": Sink(
-        medium="commands", show=lambda text: "\n".join(error_annotations(_run(text)))
+    "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: as_text(junit_xml, _run(text))),
+    "report.run.github.step_summary": Sink(
+        medium="document", show=lambda text: as_text(step_summary, _run(text))
     ),
+    "report.run.annotations.error_annotations": Sink(medium="commands", show=_annotations),
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
     "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
     "report.run.progress.print_finished": Sink(medium="log", show=_finished),

@@ -10,6 +10,7 @@ from claude_run.cli.gate import exit_code_of
 from claude_run.cli.talk import command_runner, say_json
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.derive import read_played, write_derived
+from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
 
 if TYPE_CHECKING:
@@ -23,33 +24,41 @@ if TYPE_CHECKING:
     from claude_run.verdict.contest import Contest
 
 
-DERIVED: Mapping[str, Callable[[Played], Iterable[bytes]]] = {
+_FILES: Mapping[str, Callable[[Played, RunFacts], Iterable[bytes]]] = {
     "transcripts.md": transcripts_markdown,
-    "summary.md": lambda played: [summary_markdown(played).encode()],
+    "summary.md": summary_markdown,
 }
 """The files for people, each made from what the journal tells."""
+
+DERIVED: Mapping[str, Callable[[Played], Iterable[bytes]]] = {
+    name: lambda played, make=make: make(played, RunFacts.of(played))  # type: ignore[misc] # binds the loop's
+    for name, make in _FILES.items()
+}
+"""The same, made from the run alone."""
 
 
 def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: Contest | None = None) -> int:
     """Write every derived file anew from the journal, say how the run ended, and return its exit code."""
     played = read_played(folder)
     write_derived(folder, played)
-    for name, make in DERIVED.items():
-        folder.write(name, make(played))
     comparison = None
     if contest is not None:
         from claude_run.report.compare.markdown import contest_markdown  # noqa: PLC0415 - rarely needed
 
         comparison = contest_markdown(contest)
+    facts = RunFacts.of(played, comparison=comparison)
+    for name, make in _FILES.items():
+        folder.write(name, make(played, facts))
+    if contest is not None and comparison is not None:
         folder.write("comparison.md", [comparison.encode()])
         if not options.quiet or exit_code_of(contest, options.gate) is not ExitCode.PASSED:
             terminal.print_contest(contest)
     if options.junit is not None:
         from claude_run.report.run.junit import junit_xml  # noqa: PLC0415 - rarely needed
 
-        _write(options.junit, folder.redactor.data(junit_xml(played)))
-    _tell_github(played, comparison, folder.redactor)
-    terminal.print_summary(played, folder=folder.path)
+        _write(options.junit, folder.redactor.data(b"".join(junit_xml(played, facts))))
+    _tell_github(played, facts, folder.redactor)
+    terminal.print_summary(played, facts, folder=folder.path)
     if options.json:
         say_json(played.summary.to_json())
     return int(played.summary.exit_code)
@@ -61,17 +70,17 @@ def refuse_unwritable(options: RunOptions) -> None:
         _write(options.junit, b"", append=True)
 
 
-def _tell_github(played: Played, comparison: str | None, redactor: Redactor) -> None:
+def _tell_github(played: Played, facts: RunFacts, redactor: Redactor) -> None:
     """Append to the step summary and print annotations where GitHub Actions runs this."""
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if target:
         from claude_run.report.run.github import step_summary  # noqa: PLC0415 - only GitHub Actions needs it
 
-        _write(Path(target), redactor.data(step_summary(played, comparison).encode()), append=True)
+        _write(Path(target), redactor.data(b"".join(step_summary(played, facts))), append=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from claude_run.report.run.annotations import error_annotations  # noqa: PLC0415 - same
 
-        for line in error_annotations(played):
+        for line in error_annotations(played, facts):
             command_runner(line)
 
 

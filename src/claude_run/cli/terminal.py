@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from claude_run.cli.options import RunOptions
     from claude_run.play.ports import Progress
     from claude_run.record.derive import Played
+    from claude_run.report.run.facts import RunFacts
     from claude_run.verdict.contest import Contest
 
 
@@ -41,10 +42,11 @@ class Terminal:
             return LiveProgress(sys.stderr, colour=self._colour)
         return LineProgress(sys.stderr, colour=self._colour)
 
-    def print_summary(self, played: Played, *, folder: Path) -> None:
+    def print_summary(self, played: Played, facts: RunFacts, *, folder: Path) -> None:
         """Print the closing block."""
         print_summary(
             played,
+            facts,
             folder=folder,
             stream=sys.stderr,
             colour=self._colour,

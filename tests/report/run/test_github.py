@@ -17,6 +17,7 @@ from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending, Gate
 from claude_run.report.compare.markdown import contest_markdown
 from claude_run.report.run.annotations import error_annotations
+from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import LIMIT, step_summary
 from claude_run.scenario.model import Position
 from claude_run.verdict.contest import Side, compare
@@ -25,6 +26,7 @@ from tests.hostile.corpus import CORPUS
 from tests.report.judges import judge
 from tests.report.samples import (
     HAIKU,
+    as_text,
     check,
     errored,
     exchange,
@@ -66,9 +68,19 @@ def broken(line: int, status: str = "failed", **fields: Any) -> Transcript:
     return transcript(turn(1, exchanges=(exchange(),), checks=(bad,)), outcome=outcome, **fields)
 
 
+def marked(played: Played) -> list[str]:
+    """Return the annotations of a run."""
+    return list(error_annotations(played, RunFacts.of(played)))
+
+
 def lines(*rows: Transcript) -> list[str]:
     """Return the annotations of a run of these."""
-    return list(error_annotations(play(list(map(record, rows)))))
+    return marked(play(list(map(record, rows))))
+
+
+def limited(played: Played, *, limit: int) -> str:
+    """Return the summary in at most so many bytes."""
+    return b"".join(step_summary(played, RunFacts.of(played), limit=limit)).decode()
 
 
 def contest(text: str = "x") -> Contest:
@@ -101,12 +113,12 @@ def contest(text: str = "x") -> Contest:
 
 def test_the_whole_summary(snapshot: SnapshotAssertion) -> None:
     """The verdict comes first, then numbers, what went wrong, its details, and what passed."""
-    assert step_summary(rich_run()) == snapshot
+    assert as_text(step_summary, rich_run()) == snapshot
 
 
 def test_what_was_simulated_says_so_first() -> None:
     """Nobody takes a simulated run for a measured one."""
-    shown = step_summary(green_run())
+    shown = as_text(step_summary, green_run())
     assert shown.startswith("> **Simulated.** ")
     assert "# PASSED (exit code 0)" in shown
     assert "went wrong" not in shown
@@ -114,7 +126,7 @@ def test_what_was_simulated_says_so_first() -> None:
 
 def test_a_comparison_stands_behind_the_numbers() -> None:
     """The verdict against the baseline is told before single conversations."""
-    shown = step_summary(rich_run(), contest_markdown(contest()))
+    shown = as_text(step_summary, rich_run(), comparison=contest_markdown(contest()))
     places = [
         shown.index(part) for part in ("# NOT", "## Against the baseline", "INCONCLUSIVE", "## What went")
     ]
@@ -123,7 +135,7 @@ def test_a_comparison_stands_behind_the_numbers() -> None:
 
 def test_rows_that_passed_go_first() -> None:
     """A run too large for GitHub keeps what went wrong, with its details, and says what it left out."""
-    shown = step_summary(many(3_000, 30))
+    shown = as_text(step_summary, many(3_000, 30))
     assert LIMIT - 1_500 < len(shown.encode()) <= LIMIT
     assert shown.count("\n| ✗ FAILED") == 30
     assert shown.count("\n### ✗ FAILED") == 30
@@ -134,7 +146,7 @@ def test_rows_that_passed_go_first() -> None:
 
 def test_details_go_next() -> None:
     """Every failure keeps its row while there is room for rows."""
-    shown = step_summary(many(5, 20), limit=10_000)
+    shown = limited(many(5, 20), limit=10_000)
     assert len(shown.encode()) <= 10_000
     assert shown.count("\n| ✗ FAILED") == 20
     kept = shown.count("\n### ✗ FAILED")
@@ -145,7 +157,7 @@ def test_details_go_next() -> None:
 
 def test_rows_of_failures_go_last() -> None:
     """Where even those are too many, their number is told."""
-    shown = step_summary(many(1, 40), limit=4_000)
+    shown = limited(many(1, 40), limit=4_000)
     assert len(shown.encode()) <= 4_000
     kept = shown.count("\n| ✗ FAILED")
     assert 0 < kept < 40
@@ -154,14 +166,14 @@ def test_rows_of_failures_go_last() -> None:
 
 def test_nothing_is_said_to_be_missing_where_all_is_there() -> None:
     """A small run is whole."""
-    assert "Left out" not in step_summary(rich_run())
+    assert "Left out" not in as_text(step_summary, rich_run())
 
 
 @given(st.integers(3_000, 30_000))
 @settings(max_examples=25, deadline=None)
 def test_no_limit_is_passed(limit: int) -> None:
     """Whatever the limit, the summary stays below it and is whole Markdown."""
-    shown = step_summary(many(20, 20), limit=limit)
+    shown = limited(many(20, 20), limit=limit)
     assert len(shown.encode()) <= limit
     judge("document", shown)
 
@@ -169,16 +181,16 @@ def test_no_limit_is_passed(limit: int) -> None:
 def test_failures_within_the_pass_rate_are_no_failures() -> None:
     """They stand among what passed, and are not marked in the file."""
     played = play(repeats(), pass_rate=0.3)
-    shown = step_summary(played)
+    shown = as_text(step_summary, played)
     assert "What went wrong" not in shown
     assert shown.count("✗ FAILED, tolerated | `refund/desk") == 2
-    assert list(error_annotations(played)) == []
+    assert marked(played) == []
 
 
 def test_a_gate_that_holds_leaves_no_annotation() -> None:
     """Against a baseline, a failure that was there before is nobody's news."""
     gate = Gate(code=ExitCode.PASSED, verdict="unchanged", reason="unchanged against main")
-    assert not list(error_annotations(play([record(failed())], ending=Ending(gate=gate))))
+    assert not marked(play([record(failed())], ending=Ending(gate=gate)))
 
 
 @pytest.mark.parametrize("text", [text for text in CORPUS if text])
@@ -187,7 +199,7 @@ def test_no_text_changes_the_shape(text: str) -> None:
 
     def shape(word: str) -> list[str]:
         played = play([record(hostile(word)), never_started(word)], name=word)
-        return [token.type for token in _PARSER.parse(step_summary(played))]
+        return [token.type for token in _PARSER.parse(as_text(step_summary, played))]
 
     assert shape(text) == shape("plain")
 
@@ -229,9 +241,9 @@ def test_the_worst_nine_and_how_many_more() -> None:
 def test_what_was_not_played_is_not_marked() -> None:
     """An interrupted run marks what it found, not what it did not come to."""
     cut = replace(passed(), outcome=Outcome.SKIPPED, error="the run ended before this conversation did")
-    assert list(error_annotations(play([record(cut), never_started("late")]))) == []
+    assert marked(play([record(cut), never_started("late")])) == []
 
 
 def test_nothing_wrong_is_no_annotation() -> None:
     """A green run marks nothing."""
-    assert list(error_annotations(green_run())) == []
+    assert marked(green_run()) == []

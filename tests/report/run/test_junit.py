@@ -15,6 +15,7 @@ from claude_run.record.summary import Ending, Gate
 from claude_run.report.run.junit import junit_xml
 from tests.hostile.corpus import CORPUS
 from tests.report.samples import (
+    as_text,
     check,
     errored,
     exchange,
@@ -40,13 +41,15 @@ if TYPE_CHECKING:
 
 def parsed(played: Played) -> Any:
     """Read the XML back by ElementTree."""
-    return ET.fromstring(junit_xml(played))  # noqa: S314 - our own file, read back
+    return ET.fromstring(as_text(junit_xml, played).encode())  # noqa: S314 - our own file, read back
 
 
 def results(played: Played) -> list[tuple[str, list[Any]]]:
     """Read the XML back by junitparser: the name of each test, and its results."""
     return [
-        (case.name, list(case.result)) for suite in JUnitXml.fromstring(junit_xml(played)) for case in suite
+        (case.name, list(case.result))
+        for suite in JUnitXml.fromstring(as_text(junit_xml, played).encode())
+        for case in suite
     ]
 
 
@@ -64,7 +67,7 @@ def broken(message: str, *, line: int, status: str = "failed") -> Transcript:
 
 def test_the_whole_file(snapshot: SnapshotAssertion) -> None:
     """Suites are files, tests are conversations, and what went wrong stands in the text of its element."""
-    assert junit_xml(rich_run()).decode() == snapshot
+    assert as_text(junit_xml, rich_run()) == snapshot
 
 
 def test_outcomes_are_told_apart() -> None:
@@ -72,7 +75,7 @@ def test_outcomes_are_told_apart() -> None:
     played = play([*map(record, (passed(), failed(), errored())), never_started("refund/late")])
     kinds = [[type(one) for one in found] for _, found in results(played)]
     assert kinds == [[], [Failure], [Error], [Skipped]]
-    suite = JUnitXml.fromstring(junit_xml(played))
+    suite = JUnitXml.fromstring(as_text(junit_xml, played).encode())
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (4, 1, 1, 1)
     root = parsed(played)
     for element in (root, root.find("testsuite")):
@@ -205,7 +208,7 @@ def test_long_texts_are_cut() -> None:
     """GitLab refuses files of 30 MB: a thousand failures of any length stay below."""
     row = failed()
     long = replace(row.turns[0], exchanges=(exchange("x" * 1_000_000),))
-    assert len(junit_xml(play([record(replace(row, turns=(long,)))]))) < 10_000
+    assert len(as_text(junit_xml, play([record(replace(row, turns=(long,)))]))) < 10_000
 
 
 @pytest.mark.parametrize("text", CORPUS, ids=range(len(CORPUS)))

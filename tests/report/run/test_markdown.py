@@ -12,10 +12,12 @@ import pytest
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending
+from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.markdown import SHOWN, summary_markdown, transcripts_markdown
 from claude_run.report.text.safe import Escaped, require_escaped
 from tests.report.samples import (
     HAIKU,
+    as_text,
     errored,
     exchange,
     failed,
@@ -38,7 +40,12 @@ if TYPE_CHECKING:
 
 def transcripts(played: Played) -> str:
     """Return the whole of `transcripts.md`."""
-    return b"".join(transcripts_markdown(played)).decode()
+    return as_text(transcripts_markdown, played)
+
+
+def summary(played: Played) -> str:
+    """Return the whole of `summary.md`."""
+    return as_text(summary_markdown, played)
 
 
 def test_transcripts_of_a_rich_run(snapshot: SnapshotAssertion) -> None:
@@ -48,12 +55,12 @@ def test_transcripts_of_a_rich_run(snapshot: SnapshotAssertion) -> None:
 
 def test_summary_of_a_rich_run(snapshot: SnapshotAssertion) -> None:
     """The file is as it was when a person last looked at it."""
-    assert summary_markdown(rich_run()) == snapshot
+    assert summary(rich_run()) == snapshot
 
 
 def test_summary_of_a_green_run(snapshot: SnapshotAssertion) -> None:
     """A run without failures is a few lines, and says first that it was simulated."""
-    assert summary_markdown(green_run()) == snapshot
+    assert summary(green_run()) == snapshot
 
 
 def test_simulated_is_the_first_thing_said() -> None:
@@ -63,13 +70,13 @@ def test_simulated_is_the_first_thing_said() -> None:
         "nothing was sent to Anthropic and nothing was paid.\n"
     )
     assert transcripts(green_run()).startswith(notice)
-    assert summary_markdown(green_run()).startswith(notice)
+    assert summary(green_run()).startswith(notice)
 
 
 def test_a_simulated_run_without_replies_says_so_too() -> None:
     """A simulated run that brought no reply is not taken for a real one."""
     played = play([never_started("refund/late")], simulated=True)
-    assert summary_markdown(played).startswith("> **Simulated.** These replies were made up")
+    assert summary(played).startswith("> **Simulated.** These replies were made up")
 
 
 def test_partly_simulated_and_partly_replayed() -> None:
@@ -88,7 +95,7 @@ def test_partly_simulated_and_partly_replayed() -> None:
 def test_a_wholly_replayed_run() -> None:
     """A replay says that nothing was sent and nothing was paid again."""
     again = transcript(turn(1, exchanges=(exchange(replayed=True),)))
-    text = summary_markdown(play([record(again)]))
+    text = summary(play([record(again)]))
     assert text.startswith("> **Replayed.** These replies were taken from a recording; nothing was sent")
     assert "$0.0008, replayed: nothing was paid again" in text
 
@@ -104,7 +111,7 @@ def test_a_real_run_has_no_notice() -> None:
 def test_long_lists_of_the_summary_are_cut() -> None:
     """The summary stays one screen: it lists so many, and counts the rest."""
     rows = [record(failed(conversation_id=f"refund/{number}/{HAIKU}")) for number in range(SHOWN + 3)]
-    text = summary_markdown(play(rows))
+    text = summary(play(rows))
     assert text.count("✗ FAILED") == SHOWN
     assert "- 3 more conversations: see `transcripts.md`" in text
 
@@ -116,19 +123,19 @@ def test_missed_cases_are_cut_too() -> None:
         for case in range(SHOWN + 1)
         for repeat in (1, 2)
     ]
-    assert "- 1 more case: see `summary.json`" in summary_markdown(play(rows))
+    assert "- 1 more case: see `summary.json`" in summary(play(rows))
 
 
 def test_errors_come_before_failures() -> None:
     """What could not be measured is listed first: it hides the rest."""
-    text = summary_markdown(play([record(failed()), record(errored())]))
+    text = summary(play([record(failed()), record(errored())]))
     assert text.index("! ERRORED") < text.index("✗ FAILED")
 
 
 def test_a_tolerated_failure_is_named() -> None:
     """A failed repeat within the pass rate does not look like a contradiction to the verdict."""
     rows = [record(passed(repeat=1)), record(failed(repeat=2, case="phone", outcome=Outcome.FAILED))]
-    text = summary_markdown(play(rows, pass_rate=0.5))
+    text = summary(play(rows, pass_rate=0.5))
     assert text.startswith("# PASSED (exit code 0)")
     assert "- **Tolerated**: 1 failed conversation within the pass rate of the case" in text
 
@@ -136,7 +143,7 @@ def test_a_tolerated_failure_is_named() -> None:
 @pytest.mark.parametrize("code", ExitCode)
 def test_every_exit_code_has_words(code: ExitCode) -> None:
     """Whatever ended the run, the summary says it in words with its code."""
-    text = summary_markdown(play([record(passed())], ending=Ending(stop=code, reason="because")))
+    text = summary(play([record(passed())], ending=Ending(stop=code, reason="because")))
     assert text.startswith("# ")
     assert f"(exit code {int(code)})\n" in text
 
@@ -144,10 +151,8 @@ def test_every_exit_code_has_words(code: ExitCode) -> None:
 def test_known_cost_is_shown_beside_unknown() -> None:
     """One model without a price does not hide what the others cost; all unpriced is unpriced, never zero."""
     unknown = transcript(turn(1, exchanges=(exchange(cost_usd=None),)))
-    assert "at least $0.0017, some replies are unpriced" in summary_markdown(
-        play([record(unknown), record(passed())])
-    )
-    assert "**Cost**: unpriced" in summary_markdown(play([record(unknown)]))
+    assert "at least $0.0017, some replies are unpriced" in summary(play([record(unknown), record(passed())]))
+    assert "**Cost**: unpriced" in summary(play([record(unknown)]))
 
 
 def test_uncertain_cost_is_shown() -> None:
@@ -170,7 +175,7 @@ def test_thousands_of_conversations_stream() -> None:
     played = play(rows[:1])
     played = replace(played, records=tuple(rows))
     begin = time.process_time()
-    sizes = [len(piece) for piece in transcripts_markdown(played)]
+    sizes = [len(piece) for piece in transcripts_markdown(played, RunFacts.of(played))]
     assert max(sizes) < 100_000
     assert sum(sizes) > 1_000_000
     assert time.process_time() - begin < 60

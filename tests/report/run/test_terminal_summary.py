@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.terminal_summary import SHOWN, print_summary
 from tests.report.samples import (
     HAIKU,
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 def closing(played: Played, **options: Any) -> str:
     """Return what is printed."""
     stream = io.StringIO()
-    print_summary(played, folder=Path("outputs/2026-11-23T07-00-00Z-refund"), stream=stream, **options)
+    folder = Path("outputs/2026-11-23T07-00-00Z-refund")
+    print_summary(played, RunFacts.of(played), folder=folder, stream=stream, **options)
     return stream.getvalue()
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome, Status
 from claude_run.report.run.reasons import reasons
-from claude_run.report.run.tolerance import Tolerance
 from claude_run.report.text.blocks import excerpt
 from claude_run.report.text.numbers import count
 from claude_run.report.text.safe import safe_line
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from claude_run.record.derive import Played
+    from claude_run.report.run.facts import RunFacts
     from claude_run.report.run.reasons import Reason
 
 SHOWN = 9
@@ -34,14 +34,14 @@ class _Spot:
     conversations: int = 1
 
 
-def error_annotations(played: Played) -> Iterator[str]:
+def error_annotations(played: Played, facts: RunFacts) -> Iterator[str]:
     """Yield at most ten `::error` commands, a line each, the worst first.
 
     What could not be measured is worst, then what concerns most conversations. What was not played to its
     end, and failures that the run tolerates, are left out. A check is marked at its expectation, an error at
     its file.
     """
-    spots = sorted(_spots(played), key=_badness)
+    spots = sorted(_spots(played, facts), key=_badness)
     for spot in spots[:SHOWN]:
         yield _annotation(spot)
     left = len(spots) - SHOWN
@@ -50,13 +50,12 @@ def error_annotations(played: Played) -> Iterator[str]:
         yield f"::error title=claude-run::{_data(message)}"
 
 
-def _spots(played: Played) -> Iterator[_Spot]:
+def _spots(played: Played, facts: RunFacts) -> Iterator[_Spot]:
     """Yield what went wrong, once for each expectation and for each error of a file."""
-    tolerance = Tolerance(played)
     found: dict[tuple[object, ...], list[_Spot]] = {}
     for record in played.records:
         transcript = record.transcript
-        is_left_out = record.outcome is Outcome.SKIPPED or tolerance.reason(record) is not None
+        is_left_out = record.outcome is Outcome.SKIPPED or record.planned.id in facts.tolerance
         if transcript is None or is_left_out:
             continue
         for reason in reasons(transcript):

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
-from claude_run.report.run import wording
 from claude_run.report.run.markdown import MARKS
 from claude_run.report.run.reasons import reasons
-from claude_run.report.run.tolerance import Tolerance
 from claude_run.report.text.blocks import excerpt, words
 from claude_run.report.text.numbers import count, seconds, tokens, usd
 from claude_run.report.text.safe import fence, md_cell, md_code, md_code_cell, md_inline
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
     from claude_run.record.transcripts import Record
+    from claude_run.report.run.facts import RunFacts
     from claude_run.report.run.reasons import Reason
 
 LIMIT = 1_000_000
@@ -34,21 +33,23 @@ _TABLE = (
 )
 
 
-def step_summary(played: Played, comparison: str | None = None, *, limit: int = LIMIT) -> str:
-    """Return the Markdown for `$GITHUB_STEP_SUMMARY`, in at most `limit` bytes of UTF-8.
+def step_summary(played: Played, facts: RunFacts, *, limit: int = LIMIT) -> Iterator[bytes]:
+    """Yield the Markdown for `$GITHUB_STEP_SUMMARY`, in at most `limit` bytes of UTF-8.
 
     It holds the verdict, the numbers, the comparison with the baseline where there is one (Markdown already),
     and every conversation. Where that is too much, rows that passed are left out first, then details, then
     other rows, and it says how many. The head is always there: some thousand bytes, and 60,000 for a
     comparison.
     """
-    against = "" if comparison is None else f"## Against the baseline\n\n{comparison.rstrip()}\n\n"
-    head = _head(played) + against
+    head = _head(played, facts)
+    if facts.comparison is not None:
+        head += f"## Against the baseline\n\n{facts.comparison.rstrip()}\n\n"
     room = _Room(limit - _size(head) - _RESERVED)
-    sections = [(section.fill(room), section) for section in _sections(played)]
+    sections = [(section.fill(room), section) for section in _sections(played, facts)]
     left = [section.what(len(section.records) - number) for (_, number), section in sections]
     texts = [text for (text, _), _ in sections]
-    return "".join((head, _left_out([what for what in left if what]), *texts)).rstrip("\n") + "\n"
+    whole = "".join((head, _left_out([what for what in left if what]), *texts))
+    yield (whole.rstrip("\n") + "\n").encode()
 
 
 class _Room:
@@ -87,11 +88,11 @@ class _Section:
         return (head + "".join(pieces).rstrip("\n") + "\n\n" if pieces else ""), len(pieces)
 
 
-def _sections(played: Played) -> tuple[_Section, ...]:
-    tolerance = Tolerance(played)
-    wrong = [row for row in played.records if row.outcome in _ORDER and tolerance.reason(row) is None]
+def _sections(played: Played, facts: RunFacts) -> tuple[_Section, ...]:
+    tolerance = facts.tolerance
+    wrong = [row for row in played.records if row.outcome in _ORDER and row.planned.id not in tolerance]
     wrong.sort(key=lambda row: _ORDER.index(row.outcome))
-    fine = [row for row in played.records if row.outcome is Outcome.PASSED or tolerance.reason(row)]
+    fine = [row for row in played.records if row.outcome is Outcome.PASSED or row.planned.id in tolerance]
     return (
         _Section(
             title="What went wrong",
@@ -110,7 +111,7 @@ def _sections(played: Played) -> tuple[_Section, ...]:
             title="What passed",
             header=_TABLE,
             records=fine,
-            piece=lambda row: _row(row, tolerance.reason(row)),
+            piece=lambda row: _row(row, tolerance.get(row.planned.id)),
             what=_counted("conversation that passed", "conversations that passed"),
         ),
     )
@@ -126,36 +127,17 @@ def _left_out(what: Sequence[str]) -> str:
     return f"> **Left out** to fit what GitHub shows: {', '.join(what)}. The files of the run hold all.\n\n"
 
 
-def _head(played: Played) -> str:
+def _head(played: Played, facts: RunFacts) -> str:
     summary = played.summary
-    notices = [
-        f"> **{title}.** {md_inline(text)}\n\n"
-        for title, text in (
-            ("Simulated", wording.simulated(played)),
-            ("Replayed", wording.replayed(played)),
-        )
-        if text
-    ]
+    notices = [f"> **{title}.** {md_inline(text)}\n\n" for title, text in facts.notices()]
     reason = md_inline(excerpt(summary.exit_reason, _SENTENCE))
-    facts = "".join(f"- **{title}**: {_sentence(text)}\n" for title, text in _facts(played) if text)
+    lines = [f"- **{title}**: {md_inline(excerpt(text, _SENTENCE))}\n" for title, text in facts.lines()]
     took = "" if summary.duration_s is None else f", took {seconds(summary.duration_s)}"
     return (
-        f"{''.join(notices)}# {md_inline(wording.verdict(summary))}\n\n"
+        f"{''.join(notices)}# {md_inline(facts.verdict)}\n\n"
         f"**{reason}** in run {md_code(excerpt(summary.run.name))}{took}.\n\n"
-        f"{facts}\n"
+        f"{''.join(lines)}\n"
     )
-
-
-def _facts(played: Played) -> Iterator[tuple[str, str | None]]:
-    summary = played.summary
-    yield "Outcomes", wording.outcomes(summary.totals)
-    yield "Tokens", wording.usage(summary.totals.usage)
-    yield "Cost", wording.cost(played)
-    yield "Judges", wording.judges(summary.totals)
-    yield "Uncertain cost", wording.uncertain(summary.totals)
-    yield "Unpriced", wording.unpriced(summary)
-    yield "Warnings", wording.warnings(played)
-    yield "Tolerated", wording.tolerated(summary)
 
 
 def _row(record: Record, tolerated: str | None = None) -> str:
@@ -206,10 +188,6 @@ def _reason(reason: Reason) -> Iterator[str]:
         for name, value in (("expected", reason.check.expected), ("actual", reason.check.actual)):
             if value is not None:
                 yield f"  - {name} {md_code(excerpt(words(value)))}"
-
-
-def _sentence(text: str) -> str:
-    return md_inline(excerpt(text, _SENTENCE))
 
 
 def _size(text: str) -> int:

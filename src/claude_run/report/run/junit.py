@@ -14,9 +14,7 @@ from xml.etree import ElementTree as ET
 from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import Usage, total
-from claude_run.report.run import wording
 from claude_run.report.run.reasons import check_rows, reasons
-from claude_run.report.run.tolerance import Tolerance
 from claude_run.report.text.blocks import MAX_EXCERPT, excerpt, words
 from claude_run.report.text.safe import xml_text
 
@@ -27,14 +25,15 @@ if TYPE_CHECKING:
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
     from claude_run.record.transcripts import Record
+    from claude_run.report.run.facts import RunFacts
     from claude_run.report.run.reasons import Reason
 
 _REPLY = 2000
 _NOT_MEASURED = "not measured"
 
 
-def junit_xml(played: Played) -> bytes:
-    """Return the run as JUnit XML in UTF-8.
+def junit_xml(played: Played, facts: RunFacts) -> Iterator[bytes]:
+    """Yield the run as JUnit XML in UTF-8.
 
     A failed check is a `failure`, what could not be measured an `error`, what was never played `skipped`.
     Details stand in the text of an element too, because GitLab shows that and not `message`. Usage, cost and
@@ -43,22 +42,22 @@ def junit_xml(played: Played) -> bytes:
     suites: dict[str, list[Record]] = {}
     for record in played.records:
         suites.setdefault(record.planned.path, []).append(record)
-    writer = _Writer(played)
+    writer = _Writer(played, facts)
     found = [writer.suite(path, records) for path, records in suites.items()]
     cases = [case for suite in found for case in suite.iter("testcase")]
-    root = ET.Element("testsuites", _clean(_root_attributes(played, cases)))
+    root = ET.Element("testsuites", _clean(_root_attributes(played, facts, cases=cases)))
     root.extend(found)
     ET.indent(root)
     whole: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return whole + b"\n"
+    yield whole + b"\n"
 
 
 class _Writer:
     """Makes the elements of one run; it knows which names it has given, because GitLab drops the second."""
 
-    def __init__(self, played: Played) -> None:
+    def __init__(self, played: Played, facts: RunFacts) -> None:
         self._played = played
-        self._tolerance = Tolerance(played)
+        self._tolerance = facts.tolerance
         self._names: set[tuple[str, str]] = set()
 
     def suite(self, path: str, records: Sequence[Record]) -> ET.Element:
@@ -101,7 +100,7 @@ class _Writer:
         return unique
 
     def _results(self, record: Record) -> Iterator[ET.Element]:
-        transcript, tolerated = record.transcript, self._tolerance.reason(record)
+        transcript, tolerated = record.transcript, self._tolerance.get(record.planned.id)
         if transcript is None or record.outcome is Outcome.SKIPPED:
             said = transcript.error if transcript else None
             reason = said or f"never started: {self._played.summary.exit_reason}"
@@ -129,10 +128,9 @@ class _Writer:
         yield "replayed", _yes(any(transcript.replayed for transcript in transcripts))
 
 
-def _root_attributes(played: Played, cases: Sequence[ET.Element]) -> dict[str, str]:
+def _root_attributes(played: Played, facts: RunFacts, *, cases: Sequence[ET.Element]) -> dict[str, str]:
     summary = played.summary
-    said = [text for text in (wording.simulated(played), wording.replayed(played)) if text]
-    name = " ".join([summary.run.name, *(f"({text})" for text in said)])
+    name = " ".join([summary.run.name, *(f"({text})" for _, text in facts.notices())])
     return {"name": name, **_counts(cases), "time": _time(summary.duration_s)}
 
 

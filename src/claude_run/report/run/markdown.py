@@ -10,7 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.results import Outcome, Status
-from claude_run.report.run import reasons, wording
+from claude_run.report.run import reasons
+from claude_run.report.run.facts import RunFacts, rate_sentence, usage_sentence
 from claude_run.report.text import blocks, numbers, safe
 
 if TYPE_CHECKING:
@@ -38,20 +39,23 @@ _BUFFERED = 100
 _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
 
 
-def transcripts_markdown(played: Played) -> Iterator[bytes]:
+def transcripts_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
     """Yield the content of `transcripts.md`, in UTF-8, piece by piece: one section per conversation."""
-    stream = _environment().get_template("transcripts.md.j2").stream(played=played)
+    stream = _environment().get_template("transcripts.md.j2").stream(played=played, facts=facts)
     stream.enable_buffering(_BUFFERED)
     for piece in stream:
         yield piece.encode()
 
 
-def summary_markdown(played: Played) -> str:
-    """Return the content of `summary.md`: the verdict first, then numbers by model, then what went wrong."""
+def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
+    """Yield the content of `summary.md`, in UTF-8.
+
+    The verdict comes first, then numbers by model, then what went wrong.
+    """
     wrong = [record for record in played.records if record.outcome in {Outcome.FAILED, Outcome.ERRORED}]
     wrong.sort(key=lambda record: record.outcome is Outcome.FAILED)
     template = _environment().get_template("summary.md.j2")
-    return template.render(played=played, wrong=wrong, shown=SHOWN)
+    yield template.render(played=played, facts=facts, wrong=wrong, shown=SHOWN).encode()
 
 
 @cache
@@ -105,7 +109,8 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "tick": _TICKS.__getitem__,
 }
 _HELPERS: dict[str, Any] = {
-    "words": wording,
+    "usage_sentence": usage_sentence,
+    "rate_sentence": rate_sentence,
     "parts": blocks.parts,
     "reasons": reasons.reasons,
     "check_rows": reasons.check_rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from claude_run.errors import ExitCode
-from claude_run.report.run import wording
+from claude_run.report.run.facts import rate_sentence
 from claude_run.report.run.outcome_line import INDENT, word_of
 from claude_run.report.run.reasons import check_rows, reasons
 from claude_run.report.text.blocks import excerpt, words
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
     from claude_run.record.summary import RunSummary
+    from claude_run.report.run.facts import RunFacts
     from claude_run.report.run.reasons import Reason
 
 SHOWN = 25
@@ -34,6 +35,7 @@ _COLUMNS = ("model", "conversations", "passed", "failed", "errored", "skipped", 
 
 def print_summary(  # noqa: PLR0913 - each is an option of the command line, or a seam
     played: Played,
+    facts: RunFacts,
     *,
     folder: Path,
     stream: TextIO,
@@ -49,12 +51,12 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
     console = open_console(stream, colour=colour)
     _print_wrong(console, played, verbose=verbose)
     if not quiet:
-        for line in _numbers(played, folder):
+        for line in _numbers(played, facts, folder=folder):
             say(console, line)
     summary = played.summary
     style = "bold green" if summary.exit_code is ExitCode.PASSED else "bold red"
     reason = safe_line(excerpt(summary.exit_reason, _EXIT_REASON))
-    say(console, f": {reason}", lead=wording.verdict(summary), style=style)
+    say(console, f": {reason}", lead=facts.verdict, style=style)
 
 
 def _print_wrong(console: Console, played: Played, *, verbose: int) -> None:
@@ -114,25 +116,24 @@ def _gutter(name: str, text: str) -> Iterator[str]:
         yield f"{INDENT}  {'':<9}{line}"
 
 
-def _numbers(played: Played, folder: Path) -> Iterator[str]:
-    summary = played.summary
-    yield from aligned([_COLUMNS, *_model_rows(summary)])
+def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
+    yield from aligned([_COLUMNS, *_model_rows(played.summary)])
     yield ""
-    yield wording.outcomes(summary.totals)
-    yield wording.usage(summary.totals.usage)
-    yield f"cost {wording.cost(played)}"
+    yield facts.outcomes
+    yield facts.usage
+    yield f"cost {facts.cost}"
     notes = (
-        wording.judges(summary.totals),
-        wording.uncertain(summary.totals),
-        wording.unpriced(summary),
-        wording.warnings(played),
-        wording.tolerated(summary),
-        wording.simulated(played),
-        wording.replayed(played),
+        facts.judges,
+        facts.uncertain,
+        facts.unpriced,
+        facts.warnings,
+        facts.tolerated,
+        facts.simulated,
+        facts.replayed,
     )
     yield from (safe_line(note) for note in notes if note)
-    for case in wording.missed(summary):
-        yield f"below its pass rate: {safe_line(case.name)}, {wording.rate(case)}"
+    for case in facts.missed:
+        yield f"below its pass rate: {safe_line(case.name)}, {rate_sentence(case)}"
     yield f"transcripts {safe_line(str(folder / 'transcripts.md'))}"
     yield f"            {safe_line(str(folder / 'transcripts.jsonl'))}"
 
