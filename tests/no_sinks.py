@@ -24,6 +24,7 @@ NO_SINKS: dict[str, str] = {
     **_each("report.run.facts", ("RunFacts",), _NAMES),
     **_each("report.run.facts", ("usage_sentence", "rate_sentence"), _NUMBER),
     **_each("report.run.outcome_line", ("word_of",), "one of four words of ours"),
+    **_each("report.run.formats", ("render",), "hands over to the sinks of this room"),
     **_each("report.run.progress", ("Tally",), _NUMBER),
     **_each("report.text.console", ("colour_wanted",), "answers yes or no"),
     **_each(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from claude_run.cli.talk import command_runner, say_json
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.derive import read_played, write_derived
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
+from claude_run.report.run.formats import FILES, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,39 +25,28 @@ if TYPE_CHECKING:
     from claude_run.verdict.contest import Contest
 
 
-_FILES: Mapping[str, Callable[[Played, RunFacts], Iterable[bytes]]] = {
-    "transcripts.md": transcripts_markdown,
-    "summary.md": summary_markdown,
-}
+DERIVED: Mapping[str, Callable[[Played], Iterable[bytes]]] = {name: partial(render, name) for name in FILES}
 """The files for people, each made from what the journal tells."""
-
-DERIVED: Mapping[str, Callable[[Played], Iterable[bytes]]] = {
-    name: lambda played, make=make: make(played, RunFacts.of(played))  # type: ignore[misc] # binds the loop's
-    for name, make in _FILES.items()
-}
-"""The same, made from the run alone."""
 
 
 def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: Contest | None = None) -> int:
     """Write every derived file anew from the journal, say how the run ended, and return its exit code."""
     played = read_played(folder)
     write_derived(folder, played)
-    comparison = None
+    comparison: str | None = None
     if contest is not None:
         from claude_run.report.compare.markdown import contest_markdown  # noqa: PLC0415 - rarely needed
 
         comparison = contest_markdown(contest)
     facts = RunFacts.of(played, comparison=comparison)
-    for name, make in _FILES.items():
-        folder.write(name, make(played, facts))
+    for name in FILES:
+        folder.write(name, render(name, played, facts=facts))
     if contest is not None and comparison is not None:
         folder.write("comparison.md", [comparison.encode()])
         if not options.quiet or exit_code_of(contest, options.gate) is not ExitCode.PASSED:
             terminal.print_contest(contest)
     if options.junit is not None:
-        from claude_run.report.run.junit import junit_xml  # noqa: PLC0415 - rarely needed
-
-        _write(options.junit, folder.redactor.data(b"".join(junit_xml(played, facts))))
+        _write(options.junit, folder.redactor.data(b"".join(render("junit", played, facts=facts))))
     _tell_github(played, facts, folder.redactor)
     terminal.print_summary(played, facts, folder=folder.path)
     if options.json:
@@ -74,11 +64,9 @@ def _tell_github(played: Played, facts: RunFacts, redactor: Redactor) -> None:
     """Append to the step summary and print annotations where GitHub Actions runs this."""
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if target:
-        from claude_run.report.run.github import step_summary  # noqa: PLC0415 - only GitHub Actions needs it
-
-        _write(Path(target), redactor.data(b"".join(step_summary(played, facts))), append=True)
+        _write(Path(target), redactor.data(b"".join(render("github", played, facts=facts))), append=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        from claude_run.report.run.annotations import error_annotations  # noqa: PLC0415 - same
+        from claude_run.report.run.annotations import error_annotations  # noqa: PLC0415 - only GitHub needs it
 
         for line in error_annotations(played, facts):
             command_runner(line)
