@@ -17,19 +17,25 @@ _NAMES = "holds names, which its callers escape"
 _NUMBER = "makes its text of numbers and of our own words"
 
 NO_SINKS: dict[str, str] = {
-    **_each("report.text.blocks", ("Part", "parts", "compact", "words", "excerpt"), _VALUE),
-    **_each("report.run.reasons", ("Reason", "CheckRow", "reasons", "check_rows", "name", "place"), _VALUE),
+    **_each(
+        "report.text.blocks", ("ContentPart", "content_parts", "compact", "value_text", "truncate"), _VALUE
+    ),
+    **_each(
+        "report.run.reasons",
+        ("Reason", "CheckRow", "reasons", "check_rows", "check_name", "check_place"),
+        _VALUE,
+    ),
     **_each("report.run.reasons", ("turn_state",), "one of four words of ours"),
     **_each("report.text.numbers", ("usd", "tokens", "seconds", "count"), _NUMBER),
     **_each("report.run.facts", ("RunFacts",), _NAMES),
     **_each("report.run.facts", ("usage_sentence", "rate_sentence"), _NUMBER),
-    **_each("report.run.outcome_line", ("word_of",), "one of four words of ours"),
+    **_each("report.run.outcome_line", ("outcome_word",), "one of four words of ours"),
     **_each("report.run.formats", ("render",), "hands over to the sinks of this room"),
     **_each("report.run.progress", ("Tally",), _NUMBER),
     **_each("report.text.console", ("colour_wanted",), "answers yes or no"),
     **_each(
         "report.text.console",
-        ("aligned", "open_console", "say"),
+        ("aligned", "open_console", "print_escaped"),
         "prints what the sinks of this room have escaped",
     ),
     **_each(
@@ -39,11 +45,11 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each("report.text.diff", ("Same", "Removed", "Added", "diff_words", "condense"), _VALUE),
     **_each("report.compare.cases", ("Evidence", "ReplyDiff", "evidence"), _VALUE),
-    **_each("report.compare.facts", ("Fact", "facts"), _NUMBER),
+    **_each("report.compare.facts", ("BasisLine", "verdict_basis"), _NUMBER),
     **_each("report.compare.numbers", ("percent", "points", "span", "span_of", "p_value"), _NUMBER),
-    **_each("report.compare.numbers", ("amount", "change_of"), _NUMBER),
+    **_each("report.compare.numbers", ("metric_amount", "change_of"), _NUMBER),
     **_each("report.compare.words", ("Headline", "headline", "duel_headline"), _NAMES),
-    **_each("report.compare.words", ("LeftOut", "left_out", "overview_row", "name"), _NAMES),
+    **_each("report.compare.words", ("LeftOut", "left_out", "overview_row", "short_name"), _NAMES),
     **_each("report.compare.words", ("change_row", "steady_row"), _NAMES),
     **_each("report.compare.words", ("ranked", "steady", "is_flaky", "rates_of"), _VALUE),
     **_each("report.compare.words", ("metric_rows", "change_word", "rate_words"), _NUMBER),

@@ -6,7 +6,15 @@ from fractions import Fraction
 
 import pytest
 
-from claude_run.report.compare.numbers import amount, change_of, p_value, percent, points, span, span_of
+from claude_run.report.compare.numbers import (
+    change_of,
+    metric_amount,
+    p_value,
+    percent,
+    points,
+    span,
+    span_of,
+)
 from claude_run.verdict.intervals import Interval, Method
 from claude_run.verdict.pairing import Metric
 
@@ -23,14 +31,14 @@ from claude_run.verdict.pairing import Metric
 )
 def test_dollars_keep_three_digits_that_count(value: float, expected: str) -> None:
     """Small costs are not rounded away, large ones are cents, and no number grows without end."""
-    assert amount(Metric.COST_USD, value) == expected
+    assert metric_amount(Metric.COST_USD, value) == expected
 
 
 def test_other_metrics_have_their_unit() -> None:
     """Latency is in seconds; counts have one decimal while they are small."""
-    assert amount(Metric.LATENCY_S, 1.234) == "1.23 s"
-    assert amount(Metric.OUTPUT_TOKENS, 31.25) == "31.2"
-    assert amount(Metric.OUTPUT_CHARS, 12345.6) == "12,346"
+    assert metric_amount(Metric.LATENCY_S, 1.234) == "1.23 s"
+    assert metric_amount(Metric.OUTPUT_TOKENS, 31.25) == "31.2"
+    assert metric_amount(Metric.OUTPUT_CHARS, 12345.6) == "12,346"
 
 
 def test_changes_have_a_sign() -> None:

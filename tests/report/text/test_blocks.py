@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import pytest
 
-from claude_run.report.text.blocks import Part, compact, excerpt, parts, words
+from claude_run.report.text.blocks import ContentPart, compact, content_parts, truncate, value_text
 from claude_run.scenario.model import EMPTY, Json
 
 
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        ("hello", Part(kind="text", body="hello")),
-        ([{"type": "text", "text": "hello"}], Part(kind="text", body="hello")),
-        ([], Part(kind="note", body="Empty: no content.")),
-        (None, Part(kind="note", body="Empty: no content.")),
+        ("hello", ContentPart(kind="text", body="hello")),
+        ([{"type": "text", "text": "hello"}], ContentPart(kind="text", body="hello")),
+        ([], ContentPart(kind="note", body="Empty: no content.")),
+        (None, ContentPart(kind="note", body="Empty: no content.")),
         (
             [{"type": "thinking", "thinking": "", "signature": "s"}],
-            Part(kind="note", body="Thinking, whose text the API left out."),
+            ContentPart(kind="note", body="Thinking, whose text the API left out."),
         ),
         (
             [{"type": "thinking", "thinking": "Hm."}],
-            Part(kind="text", title="thinking", body="Hm."),
+            ContentPart(kind="text", title="thinking", body="Hm."),
         ),
         (
             [{"type": "redacted_thinking", "data": "x" * 1234}],
-            Part(kind="note", body="Thinking, encrypted by the API: 1,234 characters."),
+            ContentPart(kind="note", body="Thinking, encrypted by the API: 1,234 characters."),
         ),
-        ([{"type": "new", "a": [1]}], Part(kind="json", title="new", body='{"type": "new", "a": [1]}')),
-        ([{"type": "text", "text": 5}], Part(kind="json", title="text", body='{"type": "text", "text": 5}')),
-        (["odd"], Part(kind="json", title="block", body='"odd"')),
+        (
+            [{"type": "new", "a": [1]}],
+            ContentPart(kind="json", title="new", body='{"type": "new", "a": [1]}'),
+        ),
+        (
+            [{"type": "text", "text": 5}],
+            ContentPart(kind="json", title="text", body='{"type": "text", "text": 5}'),
+        ),
+        (["odd"], ContentPart(kind="json", title="block", body='"odd"')),
     ],
 )
-def test_a_block_is_shown_by_its_type(content: Json, part: Part) -> None:
+def test_a_block_is_shown_by_its_type(content: Json, part: ContentPart) -> None:
     """Text is text, thinking without text is one line, and what is unknown is JSON."""
-    assert parts(content) == (part,)
+    assert content_parts(content) == (part,)
 
 
 def test_data_is_shortened_to_its_size() -> None:
@@ -58,13 +64,13 @@ def test_deep_values_are_cut() -> None:
 
 def test_values_beside_values() -> None:
     """A string is shown as it is, anything else as JSON, frozen mappings and raw surrogates included."""
-    assert words("a\nb") == "a\nb"
-    assert words(0.01) == "0.01"
-    assert words(EMPTY) == "{}"
-    assert words(["\ud800"]) == '["\ud800"]'
+    assert value_text("a\nb") == "a\nb"
+    assert value_text(0.01) == "0.01"
+    assert value_text(EMPTY) == "{}"
+    assert value_text(["\ud800"]) == '["\ud800"]'
 
 
 def test_long_text_is_cut_and_says_so() -> None:
     """What is cut off is counted."""
-    assert excerpt("abc", 3) == "abc"
-    assert excerpt("abcd" * 1000, 4) == "abcd… (3,996 more characters)"
+    assert truncate("abc", 3) == "abc"
+    assert truncate("abcd" * 1000, 4) == "abcd… (3,996 more characters)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
-from claude_run.report.text.blocks import excerpt
+from claude_run.report.text.blocks import truncate
 from claude_run.report.text.diff import diff_words
 from claude_run.verdict.contest import typical
 
@@ -52,7 +52,7 @@ class Evidence:
     def failures(self) -> tuple[str, ...]:
         """What the failed checks said, of the side that failed; cut to a few."""
         failed = self.candidate if self.candidate.passed is False else self.baseline
-        found = [excerpt(failure) for failure in failed.failures[:_FAILURES]]
+        found = [truncate(failure) for failure in failed.failures[:_FAILURES]]
         left = len(failed.failures) - len(found)
         return (*found, *([f"and {left:,} more"] if left else []))
 

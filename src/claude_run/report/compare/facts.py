@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class BasisLine:
     """One line of what a verdict rests on."""
 
     label: str
     text: str
 
 
-def facts(duel: Duel, *, family: int) -> tuple[Fact, ...]:
+def verdict_basis(duel: Duel, *, family: int) -> tuple[BasisLine, ...]:
     """Return what the verdict rests on, line by line; none where nothing was compared.
 
     `family` is how many candidates were judged together.
@@ -40,14 +40,14 @@ def facts(duel: Duel, *, family: int) -> tuple[Fact, ...]:
     if effect is None or outlook is None:
         return ()
     rows = [
-        Fact(label="pass rate", text=_rate_words(comparison, effect)),
-        Fact(label="cases", text=_case_words(effect)),
-        Fact(label="p-value", text=_p_words(comparison, family)),
-        Fact(label="would see", text=_reach_words(comparison, effect, outlook=outlook)),
+        BasisLine(label="pass rate", text=_rate_words(comparison, effect)),
+        BasisLine(label="cases", text=_case_words(effect)),
+        BasisLine(label="p-value", text=_p_words(comparison, family)),
+        BasisLine(label="would see", text=_reach_words(comparison, effect, outlook=outlook)),
     ]
     if comparison.verdict is Verdict.INCONCLUSIVE:
-        rows.append(Fact(label="would settle", text=_settle_words(outlook)))
-    return (*rows, *_reliability_facts(comparison.pairing.pairs))
+        rows.append(BasisLine(label="would settle", text=_settle_words(outlook)))
+    return (*rows, *_reliability_lines(comparison.pairing.pairs))
 
 
 def _rate_words(comparison: Comparison, effect: Effect) -> str:
@@ -103,7 +103,7 @@ def _settle_words(outlook: Outlook) -> str:
     return ", or ".join(ways) or "neither more cases nor more repeats"
 
 
-def _reliability_facts(pairs: Iterable[Pair]) -> Iterator[Fact]:
+def _reliability_lines(pairs: Iterable[Pair]) -> Iterator[BasisLine]:
     """Yield pass^k and pass@k over the cases that have k attempts on both sides, k the commonest number."""
     sizes = [(min(pair.baseline.total, pair.candidate.total), pair) for pair in pairs]
     k = Counter(size for size, _ in sizes).most_common(1)[0][0]
@@ -111,13 +111,15 @@ def _reliability_facts(pairs: Iterable[Pair]) -> Iterator[Fact]:
         return
     before, after = (reliability(rates, k) for rates in rates_of(pair for size, pair in sizes if size >= k))
     if before and after:
-        yield Fact(
+        yield BasisLine(
             label=f"pass^{k}",
             text=f"{percent(before.all_pass)} became {percent(after.all_pass)}: all {k} pass",
         )
-        yield Fact(
+        yield BasisLine(
             label=f"pass@{k}",
             text=f"{percent(before.any_passes)} became {percent(after.any_passes)}: one of {k} passes",
         )
     flaky = sum(is_flaky(pair) for _, pair in sizes)
-    yield Fact(label="flaky", text=f"{count(flaky, 'case')} passed in some attempts and failed in others")
+    yield BasisLine(
+        label="flaky", text=f"{count(flaky, 'case')} passed in some attempts and failed in others"
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_run.report.compare import words
 from claude_run.report.compare.cases import evidence
-from claude_run.report.compare.facts import facts
+from claude_run.report.compare.facts import verdict_basis
 from claude_run.report.text.diff import condense
 from claude_run.report.text.safe import html_text
 
@@ -84,7 +84,9 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.globals.update(words=words, facts=facts, evidence=evidence, condensed=_condensed)
+    environment.globals.update(
+        words=words, verdict_basis=verdict_basis, evidence=evidence, condensed=_condensed
+    )
     return environment
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.report.compare import words
 from claude_run.report.compare.cases import evidence
-from claude_run.report.compare.facts import facts
+from claude_run.report.compare.facts import verdict_basis
 from claude_run.report.text.diff import condense, markdown_diff
 from claude_run.report.text.numbers import count, tokens
 from claude_run.report.text.safe import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from claude_run.report.compare.cases import Evidence
-    from claude_run.report.compare.facts import Fact
+    from claude_run.report.compare.facts import BasisLine
     from claude_run.report.compare.words import Headline
     from claude_run.verdict.contest import Contest, Duel
 
@@ -44,7 +44,7 @@ _REPLY = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Amount:
+class _ShownCounts:
     """How many of what are shown, of each candidate; the fields in the order in which they are given up."""
 
     unchanged: int
@@ -55,7 +55,7 @@ class _Amount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _LeftOut:
+class _NamedGroup:
     """Cases that were not compared, and how many; `names` are code spans, of the first ones."""
 
     reason: str
@@ -64,15 +64,15 @@ class _LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Section:
+class _CandidateSection:
     """What is said of one candidate. `Escaped` values are Markdown already: whole rows, whole paragraphs."""
 
     name: str
     headline: Headline
     overview: Escaped
-    facts: tuple[Fact, ...]
+    facts: tuple[BasisLine, ...]
     notes: tuple[str, ...]
-    left_out: tuple[_LeftOut, ...]
+    left_out: tuple[_NamedGroup, ...]
     metrics: tuple[Escaped, ...]
     changed: tuple[Escaped, ...]
     replies: tuple[Escaped, ...]
@@ -89,51 +89,51 @@ def contest_markdown(contest: Contest) -> str:
     """
     duels = words.ranked(contest)
     sections = [_section(contest, duel, replies=max(3, _EVIDENCE // max(1, len(duels)))) for duel in duels]
-    amount = _everything(sections)
-    text = _render(contest, sections, amount)
-    for name in _Amount.__slots__:
+    shown = _everything(sections)
+    text = _render(contest, sections, shown)
+    for name in _ShownCounts.__slots__:
         if _size(text) <= LIMIT:
             break
-        amount = replace(amount, **{name: _most(contest, sections, amount, name)})
-        text = _render(contest, sections, amount)
+        shown = replace(shown, **{name: _most(contest, sections, shown, name)})
+        text = _render(contest, sections, shown)
     return text
 
 
-def _most(contest: Contest, sections: Sequence[_Section], amount: _Amount, name: str) -> int:
+def _most(contest: Contest, sections: Sequence[_CandidateSection], shown: _ShownCounts, name: str) -> int:
     """Return the largest number of this that fits, 0 when none does."""
 
     def size(number: int) -> int:
-        return _size(_render(contest, sections, replace(amount, **{name: number})))
+        return _size(_render(contest, sections, replace(shown, **{name: number})))
 
-    return max(0, bisect_right(range(getattr(amount, name) + 1), LIMIT, key=size) - 1)
+    return max(0, bisect_right(range(getattr(shown, name) + 1), LIMIT, key=size) - 1)
 
 
 def _size(text: str) -> int:
     return len(text.encode())
 
 
-def _render(contest: Contest, sections: Sequence[_Section], amount: _Amount) -> str:
+def _render(contest: Contest, sections: Sequence[_CandidateSection], shown: _ShownCounts) -> str:
     template = _environment().get_template("comparison.md.j2")
     return template.render(
         headline=words.headline(contest),
-        sections=sections[: amount.candidates],
-        amount=amount,
-        missing=_missing(sections, amount),
+        sections=sections[: shown.candidates],
+        shown=shown,
+        missing=_missing(sections, shown),
         several=len(sections) > 1,
     )
 
 
-def _section(contest: Contest, duel: Duel, *, replies: int) -> _Section:
+def _section(contest: Contest, duel: Duel, *, replies: int) -> _CandidateSection:
     comparison = duel.comparison
     steady = words.steady(comparison.pairing.pairs)
-    return _Section(
-        name=words.name(duel.candidate.name),
+    return _CandidateSection(
+        name=words.short_name(duel.candidate.name),
         headline=words.duel_headline(contest, duel),
         overview=_row(words.overview_row(duel)),
-        facts=facts(duel, family=len(contest.duels)),
+        facts=verdict_basis(duel, family=len(contest.duels)),
         notes=comparison.notes,
         left_out=tuple(
-            _LeftOut(
+            _NamedGroup(
                 reason=f"{group.reason} ({count(len(group.cases), 'case')})",
                 cases=len(group.cases),
                 names=tuple(Escaped(_code(case)) for case in group.cases[:_NAMES]),
@@ -156,7 +156,7 @@ def _row(cells: Sequence[str], *, first: Callable[[str], str] = md_code_cell) ->
 
 def _code(case: str) -> str:
     # In a code span nothing is escaped, and this text may be printed to a log.
-    return md_code(safe_line(words.name(case)))
+    return md_code(safe_line(words.short_name(case)))
 
 
 def _evidence(found: Evidence) -> Escaped:
@@ -176,8 +176,8 @@ def _evidence(found: Evidence) -> Escaped:
     return Escaped("\n\n".join(paragraphs))
 
 
-def _everything(sections: Sequence[_Section]) -> _Amount:
-    return _Amount(
+def _everything(sections: Sequence[_CandidateSection]) -> _ShownCounts:
+    return _ShownCounts(
         unchanged=max((len(section.unchanged) for section in sections), default=0),
         replies=max((len(section.replies) for section in sections), default=0),
         changed=max((len(section.changed) for section in sections), default=0),
@@ -186,16 +186,14 @@ def _everything(sections: Sequence[_Section]) -> _Amount:
     )
 
 
-def _missing(sections: Sequence[_Section], amount: _Amount) -> str:
+def _missing(sections: Sequence[_CandidateSection], shown: _ShownCounts) -> str:
     """Return what is not shown, as the end of a sentence; empty when all is."""
-    shown = sections[: amount.candidates]
-    unchanged = sum(each.all_unchanged - min(len(each.unchanged), amount.unchanged) for each in shown)
-    replies = sum(each.all_changed - min(len(each.replies), amount.replies) for each in shown)
-    changed = sum(each.all_changed - min(len(each.changed), amount.changed) for each in shown)
-    names = sum(
-        group.cases - min(len(group.names), amount.names) for each in shown for group in each.left_out
-    )
-    candidates = len(sections) - len(shown)
+    told = sections[: shown.candidates]
+    unchanged = sum(each.all_unchanged - min(len(each.unchanged), shown.unchanged) for each in told)
+    replies = sum(each.all_changed - min(len(each.replies), shown.replies) for each in told)
+    changed = sum(each.all_changed - min(len(each.changed), shown.changed) for each in told)
+    names = sum(group.cases - min(len(group.names), shown.names) for each in told for group in each.left_out)
+    candidates = len(sections) - len(told)
     parts = [
         count(unchanged, "unchanged case") if unchanged else "",
         f"the replies of {count(replies, 'changed case')}" if replies else "",
@@ -228,7 +226,7 @@ def _header(columns: Sequence[str]) -> str:
     return f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}"
 
 
-def _listed(group: _LeftOut, most: int) -> str:
+def _listed(group: _NamedGroup, most: int) -> str:
     """Return the names as the end of a sentence, and how many more there are."""
     names = group.names[:most]
     more = f" and {group.cases - len(names):,} more" if len(names) < group.cases else ""

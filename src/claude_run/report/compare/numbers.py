@@ -49,7 +49,7 @@ def p_value(value: float) -> str:
     return f"<{_LEAST_P}" if value < _LEAST_P else f"{value:.3g}"
 
 
-def amount(metric: Metric, value: float) -> str:
+def metric_amount(metric: Metric, value: float) -> str:
     """Return a mean in its unit: `$0.00123`, `1.20 s`, `204.5`, `1,204`."""
     if metric is Metric.COST_USD:
         return f"${value:,.{_decimals(value)}f}"
@@ -59,8 +59,8 @@ def amount(metric: Metric, value: float) -> str:
 
 
 def change_of(metric: Metric, value: float) -> str:
-    """Return a difference as `amount` does, with its sign."""
-    return f"{'-' if value < 0 else '+'}{amount(metric, abs(value))}"
+    """Return a difference as `metric_amount` does, with its sign."""
+    return f"{'-' if value < 0 else '+'}{metric_amount(metric, abs(value))}"
 
 
 def span_of(metric: Metric, interval: Interval) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from claude_run.report.compare import words
 from claude_run.report.compare.cases import evidence
-from claude_run.report.compare.facts import facts
-from claude_run.report.text.console import aligned, open_console, say
-from claude_run.report.text.diff import INDENT, condense, print_pieces
+from claude_run.report.compare.facts import verdict_basis
+from claude_run.report.text.console import aligned, open_console, print_escaped
+from claude_run.report.text.diff import DIFF_INDENT, condense, print_pieces
 from claude_run.report.text.numbers import count
 from claude_run.report.text.safe import safe_line
 from claude_run.verdict.rules import Verdict
@@ -33,7 +33,7 @@ _STYLES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Room:
+class _Detail:
     """How much is shown: changed cases, those with replies, names in a list, characters around a change."""
 
     cases: int
@@ -43,10 +43,10 @@ class _Room:
     most: int
 
 
-_ROOMS = (
-    _Room(cases=25, evidence=3, names=10, context=80, most=1_200),
-    _Room(cases=250, evidence=25, names=100, context=400, most=10_000),
-    _Room(cases=100_000, evidence=2_000, names=100_000, context=20_000, most=100_000),
+_DETAILS = (
+    _Detail(cases=25, evidence=3, names=10, context=80, most=1_200),
+    _Detail(cases=250, evidence=25, names=100, context=400, most=10_000),
+    _Detail(cases=100_000, evidence=2_000, names=100_000, context=20_000, most=100_000),
 )
 
 
@@ -56,39 +56,41 @@ def print_contest(contest: Contest, *, stream: TextIO, colour: bool = False, ver
     `verbose` 1 shows more of the changed cases and of their replies, 2 all.
     """
     console = open_console(stream, colour=colour)
-    room = _ROOMS[min(verbose, len(_ROOMS) - 1)]
+    detail = _DETAILS[min(verbose, len(_DETAILS) - 1)]
     if len(contest.duels) != 1:
         _say_headline(console, words.headline(contest))
         _say_table(console, words.OVERVIEW, map(words.overview_row, words.ranked(contest)))
     for duel in words.ranked(contest):
         if len(contest.duels) > 1:
-            say(console, "")
+            print_escaped(console, "")
         _say_headline(console, words.duel_headline(contest, duel))
-        _say_left_out(console, contest, duel, room=room)
+        _say_left_out(console, contest, duel, detail=detail)
         for line in _basis(contest, duel):
-            say(console, line)
+            print_escaped(console, line)
         _say_table(console, words.METRIC_COLUMNS, words.metric_rows(duel.comparison))
-        _say_changes(console, duel.comparison, room=room)
-        for found in evidence(duel, most=room.evidence):
-            _say_evidence(console, found, room=room, colour=colour)
-        if room.evidence < len(duel.comparison.changes):
-            left = count(len(duel.comparison.changes) - room.evidence, "more changed case")
-            say(console, f"\n{left} without replies here: pass {'-v' if not verbose else '-vv'}")
+        _say_changes(console, duel.comparison, detail=detail)
+        for found in evidence(duel, most=detail.evidence):
+            _say_evidence(console, found, detail=detail, colour=colour)
+        if detail.evidence < len(duel.comparison.changes):
+            left = count(len(duel.comparison.changes) - detail.evidence, "more changed case")
+            print_escaped(console, f"\n{left} without replies here: pass {'-v' if not verbose else '-vv'}")
 
 
 def _say_headline(console: Console, headline: Headline) -> None:
-    say(console, f" {safe_line(headline.text)}", lead=headline.word, style=_STYLES[headline.verdict])
+    print_escaped(
+        console, f" {safe_line(headline.text)}", lead=headline.word, style=_STYLES[headline.verdict]
+    )
 
 
-def _say_left_out(console: Console, contest: Contest, duel: Duel, *, room: _Room) -> None:
+def _say_left_out(console: Console, contest: Contest, duel: Duel, *, detail: _Detail) -> None:
     for group in words.left_out(contest, duel):
-        listed = safe_line(_listed(group.cases, most=room.names))
+        listed = safe_line(_listed(group.cases, most=detail.names))
         line = f", {safe_line(group.reason)} ({len(group.cases):,}): {listed}"
-        say(console, line, lead="NOT COMPARED", style=_STYLES[Verdict.INCONCLUSIVE])
+        print_escaped(console, line, lead="NOT COMPARED", style=_STYLES[Verdict.INCONCLUSIVE])
 
 
 def _basis(contest: Contest, duel: Duel) -> Iterator[str]:
-    rows = facts(duel, family=len(contest.duels))
+    rows = verdict_basis(duel, family=len(contest.duels))
     width = max((len(row.label) for row in rows), default=0)
     for row in rows:
         yield f"  {row.label:<{width}}  {row.text}"
@@ -100,37 +102,37 @@ def _say_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence
     cells = [[safe_line(cell) for cell in row] for row in rows]
     if not cells:
         return
-    say(console, "")
+    print_escaped(console, "")
     for line in aligned([columns, *cells]):
-        say(console, line.rstrip())
+        print_escaped(console, line.rstrip())
 
 
-def _say_changes(console: Console, comparison: Comparison, *, room: _Room) -> None:
+def _say_changes(console: Console, comparison: Comparison, *, detail: _Detail) -> None:
     changes = comparison.changes
-    _say_table(console, words.CHANGE_COLUMNS, map(words.change_row, changes[: room.cases]))
-    if len(changes) > room.cases:
-        say(console, f"{count(len(changes) - room.cases, 'more changed case')}: pass -v or -vv")
+    _say_table(console, words.CHANGE_COLUMNS, map(words.change_row, changes[: detail.cases]))
+    if len(changes) > detail.cases:
+        print_escaped(console, f"{count(len(changes) - detail.cases, 'more changed case')}: pass -v or -vv")
     flaky = [pair.case for pair in words.steady(comparison.pairing.pairs) if words.is_flaky(pair)]
     if flaky:
-        say(console, f"flaky, but no change: {safe_line(_listed(flaky, most=room.names))}")
+        print_escaped(console, f"flaky, but no change: {safe_line(_listed(flaky, most=detail.names))}")
 
 
-def _say_evidence(console: Console, found: Evidence, *, room: _Room, colour: bool) -> None:
+def _say_evidence(console: Console, found: Evidence, *, detail: _Detail, colour: bool) -> None:
     change = found.change
     rates = f"{words.rate_words(change.baseline)} became {words.rate_words(change.candidate)}"
-    say(console, "")
-    say(console, f": {rates}", lead=safe_line(words.name(change.case)), style="bold")
-    say(console, f"{INDENT}{found.title}")
+    print_escaped(console, "")
+    print_escaped(console, f": {rates}", lead=safe_line(words.short_name(change.case)), style="bold")
+    print_escaped(console, f"{DIFF_INDENT}{found.title}")
     for failure in found.failures:
-        say(console, f"{INDENT}failed: {safe_line(failure)}")
+        print_escaped(console, f"{DIFF_INDENT}failed: {safe_line(failure)}")
     if not found.replies:
-        say(console, f"{INDENT}the replies of these two are the same")
+        print_escaped(console, f"{DIFF_INDENT}the replies of these two are the same")
     for reply in found.replies:
-        say(console, f"{INDENT}{reply.title}")
-        pieces = condense(reply.pieces, context=room.context, most=room.most)
+        print_escaped(console, f"{DIFF_INDENT}{reply.title}")
+        pieces = condense(reply.pieces, context=detail.context, most=detail.most)
         print_pieces(pieces, console=console, colour=colour)
 
 
 def _listed(names: Sequence[str], *, most: int) -> str:
-    shown = ", ".join(words.name(name) for name in names[:most])
+    shown = ", ".join(words.short_name(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown}, and {len(names) - most:,} more"

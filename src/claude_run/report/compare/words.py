@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from claude_run.report.compare.numbers import (
     METRICS,
-    amount,
     change_of,
+    metric_amount,
     p_value,
     percent,
     points,
     span,
     span_of,
 )
-from claude_run.report.text.blocks import excerpt
+from claude_run.report.text.blocks import truncate
 from claude_run.report.text.numbers import ABSENT, count
 from claude_run.verdict.pairing import Metric
 from claude_run.verdict.rules import Verdict
@@ -75,7 +75,7 @@ def headline(contest: Contest) -> Headline:
         return duel_headline(contest, contest.duels[0])
     verdicts = Counter(duel.comparison.verdict for duel in contest.duels)
     counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in _GRAVITY if verdicts[verdict])
-    against = f"against baseline {name(contest.baseline.name)}"
+    against = f"against baseline {short_name(contest.baseline.name)}"
     return Headline(
         verdict=next((verdict for verdict in _GRAVITY if verdicts[verdict]), Verdict.INCONCLUSIVE),
         text=f"{against}: {count(len(contest.duels), 'candidate')}{', ' if counts else ''}{counts}",
@@ -89,7 +89,7 @@ def ranked(contest: Contest) -> tuple[Duel, ...]:
 
 def duel_headline(contest: Contest, duel: Duel) -> Headline:
     """Return the verdict on one candidate: how many cases passed, or the mean pass rate with repeats."""
-    comparison, candidate = duel.comparison, name(duel.candidate.name)
+    comparison, candidate = duel.comparison, short_name(duel.candidate.name)
     effect, pairs = comparison.effect, comparison.pairing.pairs
     if effect is None:
         result = f"no case was measured both there and in {candidate}"
@@ -103,7 +103,7 @@ def duel_headline(contest: Contest, duel: Duel) -> Headline:
             f"{percent(effect.candidate_rate)}, was {percent(effect.baseline_rate)} "
             f"({points(effect.difference)})"
         )
-    text = f"against baseline {name(contest.baseline.name)}: {result}"
+    text = f"against baseline {short_name(contest.baseline.name)}: {result}"
     return Headline(verdict=comparison.verdict, text=text)
 
 
@@ -111,8 +111,8 @@ def left_out(contest: Contest, duel: Duel) -> tuple[LeftOut, ...]:
     """Return the cases without a partner, each group with its reason."""
     pairing = duel.comparison.pairing
     groups = (
-        (f"only in baseline {name(contest.baseline.name)}", pairing.baseline_only),
-        (f"only in candidate {name(duel.candidate.name)}", pairing.candidate_only),
+        (f"only in baseline {short_name(contest.baseline.name)}", pairing.baseline_only),
+        (f"only in candidate {short_name(duel.candidate.name)}", pairing.candidate_only),
         ("without a measured attempt on one side", pairing.unmeasured),
     )
     return tuple(LeftOut(reason=reason, cases=cases) for reason, cases in groups if cases)
@@ -135,7 +135,7 @@ def overview_row(duel: Duel) -> tuple[str, ...]:
     )
     worse, better = comparison.p_worse_adjusted, comparison.p_better_adjusted
     return (
-        name(duel.candidate.name),
+        short_name(duel.candidate.name),
         comparison.verdict.upper(),
         *rates,
         *((ABSENT,) * 2 if effect is None else (p_value(worse), p_value(better))),
@@ -148,8 +148,8 @@ def metric_rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
     for row in comparison.secondary:
         yield (
             METRICS[row.metric],
-            amount(row.metric, row.baseline_mean),
-            amount(row.metric, row.candidate_mean),
+            metric_amount(row.metric, row.baseline_mean),
+            metric_amount(row.metric, row.candidate_mean),
             change_of(row.metric, row.difference),
             ABSENT if row.relative is None else percent(row.relative, signed=True),
             ABSENT if row.interval is None else span_of(row.metric, row.interval),
@@ -160,7 +160,7 @@ def metric_rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
 def change_row(change: CaseChange) -> tuple[str, ...]:
     """Return the cells of `CHANGE_COLUMNS` for one changed case."""
     return (
-        name(change.case),
+        short_name(change.case),
         change_word(change),
         rate_words(change.baseline),
         rate_words(change.candidate),
@@ -187,11 +187,11 @@ def steady(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
 def steady_row(pair: Pair) -> tuple[str, ...]:
     """Return the cells of `STEADY_COLUMNS` for one case that did not change."""
     rates = (rate_words(pair.baseline), rate_words(pair.candidate))
-    return (name(pair.case), *rates, "flaky" if is_flaky(pair) else "")
+    return (short_name(pair.case), *rates, "flaky" if is_flaky(pair) else "")
 
 
 def is_flaky(pair: Pair) -> bool:
-    """Tell whether a case passed in some attempts of a side and failed in others of it."""
+    """Return whether a case passed in some attempts of a side and failed in others of it."""
     return any(0 < rate.passed < rate.total for rate in (pair.baseline, pair.candidate))
 
 
@@ -200,9 +200,9 @@ def rate_words(rate: Rate) -> str:
     return f"{rate.passed}/{rate.total}"
 
 
-def name(text: str) -> str:
+def short_name(text: str) -> str:
     """Return a name that others chose, cut where it is too long for a line."""
-    return excerpt(text, _NAME)
+    return truncate(text, _NAME)
 
 
 def rates_of(pairs: Iterable[Pair]) -> tuple[list[Rate], list[Rate]]:

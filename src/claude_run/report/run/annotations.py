@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome, Status
 from claude_run.report.run.reasons import reasons
-from claude_run.report.text.blocks import excerpt
+from claude_run.report.text.blocks import truncate
 from claude_run.report.text.numbers import count
 from claude_run.report.text.safe import safe_line
 
@@ -85,15 +85,15 @@ def _annotation(spot: _Spot) -> str:
     others = spot.conversations - 1
     more = f" (and in {count(others, 'more conversation')})" if others else ""
     properties = {
-        "file": excerpt(spot.path, _MAX_PATH),
-        "title": excerpt(f"{spot.conversation}: {spot.reason.where}"),
+        "file": truncate(spot.path, _MAX_PATH),
+        "title": truncate(f"{spot.conversation}: {spot.reason.where}"),
     }
     if spot.reason.check is not None:
         position = spot.reason.check.position
         properties |= {"line": str(position.line), "col": str(position.column)}
     ordered = [(name, properties[name]) for name in ("file", "line", "col", "title") if name in properties]
     given = ",".join(f"{name}={_property(value)}" for name, value in ordered)
-    return f"::error {given}::{_data(excerpt(spot.reason.message) + more)}"
+    return f"::error {given}::{_data(truncate(spot.reason.message) + more)}"
 
 
 def _data(text: str) -> str:

@@ -15,7 +15,7 @@ from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import Usage, total
 from claude_run.report.run.reasons import check_rows, reasons
-from claude_run.report.text.blocks import MAX_EXCERPT, excerpt, words
+from claude_run.report.text.blocks import MAX_EXCERPT, truncate, value_text
 from claude_run.report.text.safe import xml_text
 
 if TYPE_CHECKING:
@@ -164,13 +164,13 @@ def _details(transcript: Transcript) -> Iterator[str]:
     wrong = {reason.turn for reason in found}
     for turn in transcript.turns:
         if turn.exchanges and (turn.index in wrong or None in wrong):
-            yield from _block(f"reply {turn.index}", excerpt(turn.text, _REPLY) or "(no text)")
+            yield from _block(f"reply {turn.index}", truncate(turn.text, _REPLY) or "(no text)")
 
 
 def _inside(check: CheckResult) -> Iterator[str]:
     for name, value in (("expected", check.expected), ("actual", check.actual)):
         if value is not None:
-            yield from _block(f"  {name}", excerpt(words(value)))
+            yield from _block(f"  {name}", truncate(value_text(value)))
     for row in check_rows(check.children, 1):
         yield "  " * row.depth + _one_line(f"- {row.check.status} {row.title}: {row.check.message}")
 
@@ -183,7 +183,7 @@ def _block(name: str, text: str) -> Iterator[str]:
 
 
 def _one_line(text: str, limit: int = MAX_EXCERPT) -> str:
-    return excerpt(text.replace("\n", " "), limit)
+    return truncate(text.replace("\n", " "), limit)
 
 
 def _deciding(transcript: Transcript) -> Reason | None:

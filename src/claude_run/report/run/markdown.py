@@ -83,7 +83,7 @@ def _passed(checks: tuple[CheckResult, ...]) -> str:
 
 
 def _short(value: Json) -> str:
-    return safe.md_code(blocks.excerpt(blocks.words(value)))
+    return safe.md_code(blocks.truncate(blocks.value_text(value)))
 
 
 def _request_ids(transcript: Transcript) -> list[str]:
@@ -111,7 +111,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
 _HELPERS: dict[str, Any] = {
     "usage_sentence": usage_sentence,
     "rate_sentence": rate_sentence,
-    "parts": blocks.parts,
+    "content_parts": blocks.content_parts,
     "reasons": reasons.reasons,
     "check_rows": reasons.check_rows,
     "turn_state": reasons.turn_state,

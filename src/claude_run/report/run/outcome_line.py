@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.report.run.reasons import reasons
-from claude_run.report.text.blocks import excerpt
+from claude_run.report.text.blocks import truncate
 from claude_run.report.text.numbers import count, seconds, tokens, usd
 from claude_run.report.text.safe import safe_line
 
@@ -23,7 +23,7 @@ _WORDS = {
 }
 
 
-def word_of(outcome: Outcome) -> tuple[str, str]:
+def outcome_word(outcome: Outcome) -> tuple[str, str]:
     """Return the outcome as a word padded to seven columns, and the style that it is shown in."""
     word, style = _WORDS[outcome]
     return f"{word:<{len(INDENT)}}", style
@@ -54,4 +54,4 @@ def reason_line(transcript: Transcript) -> str | None:
         return None
     first = found[0]
     more = f" (and {count(len(found) - 1, 'more reason')})" if len(found) > 1 else ""
-    return f"{safe_line(first.where)}: {safe_line(excerpt(first.message))} ({safe_line(first.place)}){more}"
+    return f"{safe_line(first.where)}: {safe_line(truncate(first.message))} ({safe_line(first.place)}){more}"

@@ -12,9 +12,9 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, TextIO
 
 from claude_run.conversation.results import Outcome
-from claude_run.report.run.outcome_line import INDENT, outcome_line, reason_line, word_of
-from claude_run.report.text.blocks import excerpt
-from claude_run.report.text.console import open_console, say
+from claude_run.report.run.outcome_line import INDENT, outcome_line, outcome_word, reason_line
+from claude_run.report.text.blocks import truncate
+from claude_run.report.text.console import open_console, print_escaped
 from claude_run.report.text.numbers import seconds, tokens, usd
 from claude_run.report.text.safe import safe_line
 
@@ -109,7 +109,7 @@ class LineProgress:
         if self._waits.get(model, now) > now:
             return
         self._waits[model] = now + seconds
-        say(self._console, _waiting(model, seconds, reason=reason), lead=f"{'WAIT':<{len(INDENT)}}")
+        print_escaped(self._console, _waiting(model, seconds, reason=reason), lead=f"{'WAIT':<{len(INDENT)}}")
 
     def finished(self, transcript: Transcript) -> None:
         self._tally.add(transcript)
@@ -120,7 +120,7 @@ class LineProgress:
         now = self._tally.clock()
         if now >= self._next_beat:
             self._next_beat = now + self._heartbeat_s
-            say(
+            print_escaped(
                 self._console,
                 f"{self._tally.counts()}  {self._tally.spent()}",
                 lead=f"{'...':<{len(INDENT)}}",
@@ -197,11 +197,11 @@ class LiveProgress:
 
 def print_finished(console: Console, transcript: Transcript) -> None:
     """Print the line of a finished conversation, and under it why it did not pass."""
-    word, style = word_of(transcript.outcome)
-    say(console, outcome_line(transcript), lead=word, style=style)
+    word, style = outcome_word(transcript.outcome)
+    print_escaped(console, outcome_line(transcript), lead=word, style=style)
     if reason := reason_line(transcript):
-        say(console, INDENT + reason)
+        print_escaped(console, INDENT + reason)
 
 
 def _waiting(model: str, wait_s: float, *, reason: str) -> str:
-    return f"{safe_line(model)}  {seconds(wait_s)}  {safe_line(excerpt(reason))}"
+    return f"{safe_line(model)}  {seconds(wait_s)}  {safe_line(truncate(reason))}"

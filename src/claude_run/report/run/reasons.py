@@ -33,7 +33,7 @@ class Reason:
         turn = "conversation" if self.turn is None else f"turn {self.turn}"
         if self.check is None:
             return turn
-        return f"{turn}, {name(self.check)}{', not evaluated' if self.status is Status.ERRORED else ''}"
+        return f"{turn}, {check_name(self.check)}{', not evaluated' if self.status is Status.ERRORED else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,11 @@ class CheckRow:
 
     @property
     def title(self) -> str:
-        return name(self.check)
+        return check_name(self.check)
 
     @property
     def place(self) -> str:
-        return place(self.check)
+        return check_place(self.check)
 
 
 def reasons(transcript: Transcript) -> tuple[Reason, ...]:
@@ -65,12 +65,12 @@ def check_rows(checks: Iterable[CheckResult], depth: int = 0) -> Iterator[CheckR
             yield from check_rows(check.children, depth + 1)
 
 
-def name(check: CheckResult) -> str:
+def check_name(check: CheckResult) -> str:
     """Return what the user calls the check: its label, or else its kind."""
     return check.label or check.kind
 
 
-def place(check: CheckResult) -> str:
+def check_place(check: CheckResult) -> str:
     """Return where the expectation stands: `path:line`."""
     return f"{check.position.path}:{check.position.line}"
 
@@ -101,5 +101,9 @@ def _checks(transcript: Transcript) -> Iterator[Reason]:
         for check in checks:
             if check.status is not Status.PASSED:
                 yield Reason(
-                    status=check.status, turn=turn, message=check.message, place=place(check), check=check
+                    status=check.status,
+                    turn=turn,
+                    message=check.message,
+                    place=check_place(check),
+                    check=check,
                 )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from claude_run.errors import ExitCode
 from claude_run.report.run.facts import rate_sentence
-from claude_run.report.run.outcome_line import INDENT, word_of
+from claude_run.report.run.outcome_line import INDENT, outcome_word
 from claude_run.report.run.reasons import check_rows, reasons
-from claude_run.report.text.blocks import excerpt, words
-from claude_run.report.text.console import aligned, open_console, say
+from claude_run.report.text.blocks import truncate, value_text
+from claude_run.report.text.console import aligned, open_console, print_escaped
 from claude_run.report.text.numbers import count, tokens, usd
 from claude_run.report.text.safe import safe_block, safe_line
 
@@ -52,24 +52,26 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
     _print_wrong(console, played, verbose=verbose)
     if not quiet:
         for line in _numbers(played, facts, folder=folder):
-            say(console, line)
+            print_escaped(console, line)
     summary = played.summary
     style = "bold green" if summary.exit_code is ExitCode.PASSED else "bold red"
-    reason = safe_line(excerpt(summary.exit_reason, _EXIT_REASON))
-    say(console, f": {reason}", lead=facts.verdict, style=style)
+    reason = safe_line(truncate(summary.exit_reason, _EXIT_REASON))
+    print_escaped(console, f": {reason}", lead=facts.verdict, style=style)
 
 
 def _print_wrong(console: Console, played: Played, *, verbose: int) -> None:
     wrong = [row.transcript for row in played.records if row.transcript and _is_told(row.transcript, verbose)]
     shown = wrong if verbose > 1 else wrong[:SHOWN]
     for transcript in shown:
-        word, style = word_of(transcript.outcome)
-        say(console, safe_line(transcript.started.conversation_id), lead=word, style=style)
+        word, style = outcome_word(transcript.outcome)
+        print_escaped(console, safe_line(transcript.started.conversation_id), lead=word, style=style)
         for line in _explained(transcript, verbose):
-            say(console, line)
-        say(console, "")
+            print_escaped(console, line)
+        print_escaped(console, "")
     if left := len(wrong) - len(shown):
-        say(console, f"{count(left, 'more conversation')} with failures: see transcripts.md, or pass -vv\n")
+        print_escaped(
+            console, f"{count(left, 'more conversation')} with failures: see transcripts.md, or pass -vv\n"
+        )
 
 
 def _is_told(transcript: Transcript, verbose: int) -> bool:
@@ -86,14 +88,14 @@ def _explained(transcript: Transcript, verbose: int) -> Iterator[str]:
 
 
 def _reason_lines(reason: Reason) -> Iterator[str]:
-    yield f"{INDENT}{safe_line(reason.where)}: {safe_line(excerpt(reason.message))}"
+    yield f"{INDENT}{safe_line(reason.where)}: {safe_line(truncate(reason.message))}"
     yield f"{INDENT}  at {safe_line(reason.place)}"
     check = reason.check
     if check is None:
         return
     for name, value in (("expected", check.expected), ("actual", check.actual)):
         if value is not None:
-            yield from _gutter(name, excerpt(words(value)))
+            yield from _gutter(name, truncate(value_text(value)))
     for row in check_rows(check.children, 1):
         line = safe_line(f"{row.check.status} {row.title}: {row.check.message}")
         yield f"{INDENT}{'  ' * row.depth}- {line}"
@@ -104,7 +106,7 @@ def _replies(transcript: Transcript, *, limit: int | None) -> Iterator[str]:
     wrong = dict.fromkeys(reason.turn for reason in reasons(transcript))
     for turn in transcript.turns:
         if turn.index in wrong and turn.exchanges:
-            text = turn.text if limit is None else excerpt(turn.text, limit)
+            text = turn.text if limit is None else truncate(turn.text, limit)
             yield from _gutter(f"reply {turn.index}", text or "(no text)")
 
 

@@ -19,7 +19,7 @@ _MAX_OPAQUE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ContentPart:
     """One block of a message: `title` names it where it is not plain text, `body` is untrusted."""
 
     kind: Literal["text", "json", "note"]
@@ -27,12 +27,12 @@ class Part:
     body: str
 
 
-def parts(content: Json) -> tuple[Part, ...]:
+def content_parts(content: Json) -> tuple[ContentPart, ...]:
     """Return the parts of a message's `content` as the API spells it: a string, or a list of blocks."""
     if isinstance(content, str):
-        return (Part(kind="text", body=content),)
+        return (ContentPart(kind="text", body=content),)
     blocks = content if isinstance(content, Sequence) else ()
-    return tuple(_part(block) for block in blocks) or (Part(kind="note", body="Empty: no content."),)
+    return tuple(_part(block) for block in blocks) or (ContentPart(kind="note", body="Empty: no content."),)
 
 
 def compact(value: Json) -> str:
@@ -40,36 +40,36 @@ def compact(value: Json) -> str:
     return json.dumps(_shorten(value, _MAX_DEPTH), ensure_ascii=False)
 
 
-def words(value: Json) -> str:
+def value_text(value: Json) -> str:
     """Return a value to show beside others: a string as it is, anything else as compact JSON."""
     return value if isinstance(value, str) else compact(value)
 
 
-def excerpt(text: str, limit: int = MAX_EXCERPT) -> str:
+def truncate(text: str, limit: int = MAX_EXCERPT) -> str:
     """Return the text, cut after `limit` characters with a word on how much is missing."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit:,} more characters)"
 
 
-def _part(block: Json) -> Part:
+def _part(block: Json) -> ContentPart:
     kind = block.get("type") if isinstance(block, Mapping) else None
     if not isinstance(block, Mapping) or not isinstance(kind, str):
-        return Part(kind="json", title="block", body=compact(block))
+        return ContentPart(kind="json", title="block", body=compact(block))
     text = block.get("text")
     if kind == "text" and isinstance(text, str):
-        return Part(kind="text", body=text)
+        return ContentPart(kind="text", body=text)
     if kind == "thinking":
         return _thinking(block)
     if kind == "redacted_thinking":
         size = len(str(block.get("data") or ""))
-        return Part(kind="note", body=f"Thinking, encrypted by the API: {size:,} characters.")
-    return Part(kind="json", title=kind, body=compact(block))
+        return ContentPart(kind="note", body=f"Thinking, encrypted by the API: {size:,} characters.")
+    return ContentPart(kind="json", title=kind, body=compact(block))
 
 
-def _thinking(block: Mapping[str, Json]) -> Part:
+def _thinking(block: Mapping[str, Json]) -> ContentPart:
     thinking = block.get("thinking")
     if isinstance(thinking, str) and thinking:
-        return Part(kind="text", title="thinking", body=thinking)
-    return Part(kind="note", body="Thinking, whose text the API left out.")
+        return ContentPart(kind="text", title="thinking", body=thinking)
+    return ContentPart(kind="note", body="Thinking, whose text the API left out.")
 
 
 def _shorten(value: Json, depth: int) -> Json:

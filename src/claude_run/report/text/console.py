@@ -14,7 +14,7 @@ _WIDTH = 200
 
 
 def colour_wanted(flag: str, env: Mapping[str, str], *, isatty: bool) -> bool:
-    """Tell whether to write in colour.
+    """Return whether to write in colour.
 
     `flag` is the value of `--color`: `always` and `never` decide. With `auto`, `NO_COLOR` (no-color.org:
     non-empty) says no, then `FORCE_COLOR` and `CLICOLOR_FORCE` (non-empty and not `0`) say yes, then a
@@ -47,7 +47,7 @@ def open_console(stream: TextIO, *, colour: bool) -> Console:
     )
 
 
-def say(console: Console, line: str, *, lead: str = "", style: str = "") -> None:
+def print_escaped(console: Console, line: str, *, lead: str = "", style: str = "") -> None:
     """Print lines that are already escaped, unbroken; `lead` is printed before them, alone in the style."""
     from rich.text import Text  # noqa: PLC0415 - heavy, and needed only when something is played
 

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar, TextIO, TypeAlias
 
-from claude_run.report.text.blocks import excerpt
+from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import open_console
 from claude_run.report.text.numbers import count
 from claude_run.report.text.safe import fence, safe_terminal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-INDENT = " " * 4
+DIFF_INDENT = " " * 4
 
 # How a text is taken apart, up to how many characters, and how many of the parts are compared at most.
 _GRAINS = ((re.compile(r"\s+|\S+"), 100_000, 4_000), (re.compile(r"[^\n]*\n|[^\n]+"), 2_000_000, 4_000))
@@ -88,7 +88,7 @@ def condense(pieces: Sequence[Piece], *, context: int, most: int) -> tuple[Piece
             tail = context if place < len(pieces) - 1 else 0
             cut: Piece = Same(text=_middle_out(piece.text, head=head, tail=tail))
         else:
-            cut = type(piece)(text=excerpt(piece.text, min(room, most // 2)))
+            cut = type(piece)(text=truncate(piece.text, min(room, most // 2)))
         room -= len(cut.text)
         shown.append(cut)
     return tuple(shown)
@@ -113,14 +113,14 @@ def print_pieces(pieces: Iterable[Piece], *, console: Console, colour: bool) -> 
     """Print the pieces as one text behind a bar, marked by colour, or as `[-removed-]` and `{+added+}`."""
     from rich.text import Text  # noqa: PLC0415 - heavy, and needed only when a difference is printed
 
-    line = Text(f"{INDENT}| ")
+    line = Text(f"{DIFF_INDENT}| ")
     for piece in pieces:
         opening, closing = ("", "") if colour else _MARKS[piece.kind]
         first, *rest = f"{opening}{safe_terminal(piece.text)}{closing}".split("\n")
         line.append(first, style=_STYLES[piece.kind])
         for text in rest:
             console.print(line, soft_wrap=True)
-            line = Text.assemble(f"{INDENT}| ", (text, _STYLES[piece.kind]))
+            line = Text.assemble(f"{DIFF_INDENT}| ", (text, _STYLES[piece.kind]))
     console.print(line, soft_wrap=True)
 
 
@@ -129,7 +129,7 @@ def print_reply_diff(before: str, after: str, *, stream: TextIO, colour: bool = 
     console = open_console(stream, colour=colour)
     pieces = condense(diff_words(before, after), context=_REVIEWED // 10, most=_REVIEWED)
     if before == after:
-        console.print(f"{INDENT}(no difference)")
+        console.print(f"{DIFF_INDENT}(no difference)")
     else:
         print_pieces(pieces, console=console, colour=colour)
 
