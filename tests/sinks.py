@@ -26,26 +26,27 @@ from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder, slug
 from claude_run.record.journal import Journal
 from claude_run.record.summary import Ending
-from claude_run.report import safe
-from claude_run.report.annotations import error_annotations
-from claude_run.report.comparison_html import contest_html
-from claude_run.report.comparison_json import contest_json
-from claude_run.report.comparison_markdown import contest_markdown
-from claude_run.report.comparison_terminal import print_contest
-from claude_run.report.console import open_console
-from claude_run.report.diff import condense, diff_words, markdown_diff, print_pieces, print_reply_diff
-from claude_run.report.github import step_summary
-from claude_run.report.junit import junit_xml
-from claude_run.report.markdown import summary_markdown, transcripts_markdown
-from claude_run.report.outcome_line import outcome_line, reason_line
-from claude_run.report.progress import print_finished
-from claude_run.report.terminal import LineProgress, LiveProgress, print_summary
+from claude_run.report.compare.html import contest_html
+from claude_run.report.compare.json import contest_json
+from claude_run.report.compare.markdown import contest_markdown
+from claude_run.report.compare.terminal import print_contest
+from claude_run.report.run.annotations import error_annotations
+from claude_run.report.run.facts import RunFacts
+from claude_run.report.run.github import step_summary
+from claude_run.report.run.junit import junit_xml
+from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
+from claude_run.report.run.outcome_line import outcome_line, reason_line
+from claude_run.report.run.progress import LineProgress, LiveProgress, print_finished
+from claude_run.report.run.terminal_summary import print_summary
+from claude_run.report.text import safe
+from claude_run.report.text.console import open_console
+from claude_run.report.text.diff import condense, diff_words, markdown_diff, print_pieces, print_reply_diff
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, render
 from claude_run.scenario.model import Position
 from claude_run.text.strict_json import plain_json, readable_json
 from claude_run.text.visible import visible, visible_character
 from tests.report import contests
-from tests.report.samples import exchange, hostile, never_started, play, record, transcript, turn
+from tests.report.samples import as_text, exchange, hostile, never_started, play, record, transcript, turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,11 +82,11 @@ def _failed(text: str) -> Transcript:
 
 @cache
 def _transcripts(text: str) -> str:
-    return b"".join(transcripts_markdown(_run(text))).decode()
+    return as_text(transcripts_markdown, _run(text))
 
 
 def _summary(text: str) -> str:
-    return summary_markdown(_run(text))
+    return as_text(summary_markdown, _run(text))
 
 
 def _lines(text: str) -> str:
@@ -114,8 +115,14 @@ def _finished(text: str) -> str:
 def _closing(text: str) -> str:
     stream = io.StringIO()
     folder = Path(text.replace("/", "-")[:LONG] or "x")
-    print_summary(_run(text), folder=folder, stream=stream, verbose=2)
+    played = _run(text)
+    print_summary(played, RunFacts.of(played), folder=folder, stream=stream, verbose=2)
     return stream.getvalue()
+
+
+def _annotations(text: str) -> str:
+    played = _run(text)
+    return "\n".join(error_annotations(played, RunFacts.of(played)))
 
 
 def _element(text: str) -> str:
@@ -210,15 +217,15 @@ def _diff_pieces(text: str) -> str:
 
 
 SINKS: dict[str, Sink] = {
-    "report.safe.safe_terminal": Sink(medium="terminal", show=safe.safe_terminal),
-    "report.safe.safe_line": Sink(medium="line", show=safe.safe_line),
-    "report.safe.safe_block": Sink(medium="terminal", show=lambda text: safe.safe_block(text, "| ")),
-    "report.safe.fence": Sink(medium="fence", show=safe.fence),
-    "report.safe.md_inline": Sink(medium="inline", show=safe.md_inline),
-    "report.safe.md_cell": Sink(medium="cell", show=safe.md_cell),
-    "report.safe.md_code": Sink(medium="inline", show=safe.md_code),
-    "report.safe.xml_text": Sink(medium="xml", show=_element),
-    "report.safe.md_code_cell": Sink(medium="cell", show=safe.md_code_cell),
+    "report.text.safe.safe_terminal": Sink(medium="terminal", show=safe.safe_terminal),
+    "report.text.safe.safe_line": Sink(medium="line", show=safe.safe_line),
+    "report.text.safe.safe_block": Sink(medium="terminal", show=lambda text: safe.safe_block(text, "| ")),
+    "report.text.safe.fence": Sink(medium="fence", show=safe.fence),
+    "report.text.safe.md_inline": Sink(medium="inline", show=safe.md_inline),
+    "report.text.safe.md_cell": Sink(medium="cell", show=safe.md_cell),
+    "report.text.safe.md_code": Sink(medium="inline", show=safe.md_code),
+    "report.text.safe.xml_text": Sink(medium="xml", show=_element),
+    "report.text.safe.md_code_cell": Sink(medium="cell", show=safe.md_code_cell),
     "template.transcripts.md.j2": Sink(medium="document", show=_transcripts),
     "template.conversation.md.j2": Sink(medium="document", show=_transcripts),
     "template.turns.md.j2": Sink(medium="document", show=_transcripts),
@@ -226,29 +233,29 @@ SINKS: dict[str, Sink] = {
     "template.checks.md.j2": Sink(medium="document", show=_transcripts),
     "template.notices.md.j2": Sink(medium="document", show=_transcripts),
     "template.summary.md.j2": Sink(medium="document", show=_summary),
-    "report.markdown.transcripts_markdown": Sink(medium="document", show=_transcripts),
-    "report.markdown.summary_markdown": Sink(medium="document", show=_summary),
-    "report.junit.junit_xml": Sink(medium="xml", show=lambda text: junit_xml(_run(text)).decode()),
-    "report.github.step_summary": Sink(medium="document", show=lambda text: step_summary(_run(text))),
-    "report.annotations.error_annotations": Sink(
-        medium="commands", show=lambda text: "\n".join(error_annotations(_run(text)))
+    "report.run.markdown.transcripts_markdown": Sink(medium="document", show=_transcripts),
+    "report.run.markdown.summary_markdown": Sink(medium="document", show=_summary),
+    "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: as_text(junit_xml, _run(text))),
+    "report.run.github.step_summary": Sink(
+        medium="document", show=lambda text: as_text(step_summary, _run(text))
     ),
-    "report.progress.LineProgress": Sink(medium="log", show=_lines),
-    "report.progress.LiveProgress": Sink(medium="log", show=_live),
-    "report.progress.print_finished": Sink(medium="log", show=_finished),
-    "report.closing.print_summary": Sink(medium="log", show=_closing),
-    "report.safe.html_text": Sink(
+    "report.run.annotations.error_annotations": Sink(medium="commands", show=_annotations),
+    "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
+    "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
+    "report.run.progress.print_finished": Sink(medium="log", show=_finished),
+    "report.run.terminal_summary.print_summary": Sink(medium="log", show=_closing),
+    "report.text.safe.html_text": Sink(
         medium="html", show=lambda text: f"<!DOCTYPE html><p>{safe.html_text(text)}</p>"
     ),
-    "report.diff.markdown_diff": Sink(
+    "report.text.diff.markdown_diff": Sink(
         medium="fence", show=lambda text: markdown_diff(diff_words(text, f"{text} {text}"))
     ),
-    "report.diff.print_pieces": Sink(medium="log", show=_diff_pieces),
-    "report.diff.print_reply_diff": Sink(medium="log", show=_reply_diff),
-    "report.comparison_terminal.print_contest": Sink(medium="log", show=_contest),
-    "report.comparison_markdown.contest_markdown": Sink(medium="comment", show=_comment),
-    "report.comparison_html.contest_html": Sink(medium="html", show=_page),
-    "report.comparison_json.contest_json": Sink(
+    "report.text.diff.print_pieces": Sink(medium="log", show=_diff_pieces),
+    "report.text.diff.print_reply_diff": Sink(medium="log", show=_reply_diff),
+    "report.compare.terminal.print_contest": Sink(medium="log", show=_contest),
+    "report.compare.markdown.contest_markdown": Sink(medium="comment", show=_comment),
+    "report.compare.html.contest_html": Sink(medium="html", show=_page),
+    "report.compare.json.contest_json": Sink(
         medium="jsonl", show=lambda text: plain_json(contest_json(contests.hostile(text))) + "\n"
     ),
     "template.comparison.md.j2": Sink(medium="comment", show=_comment),
@@ -256,8 +263,10 @@ SINKS: dict[str, Sink] = {
     "template.comparison.html.j2": Sink(medium="html", show=_page),
     "template.comparison.candidate.html.j2": Sink(medium="html", show=_page),
     "template.comparison.css.j2": Sink(medium="html", show=_page),
-    "report.outcome_line.outcome_line": Sink(medium="line", show=lambda text: outcome_line(_failed(text))),
-    "report.outcome_line.reason_line": Sink(
+    "report.run.outcome_line.outcome_line": Sink(
+        medium="line", show=lambda text: outcome_line(_failed(text))
+    ),
+    "report.run.outcome_line.reason_line": Sink(
         medium="line", show=lambda text: reason_line(_failed(text)) or ""
     ),
     "text.visible.visible": Sink(medium="visible", show=visible),

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 SOURCE = Path(claude_run.__file__).parent
 WATCHED = [
-    *(f"report.{module.name}" for module in pkgutil.iter_modules(report.__path__)),
-    *(f"record.{module.name}" for module in pkgutil.iter_modules(record.__path__)),
+    *(
+        module.name.removeprefix("claude_run.")
+        for room in (report, record)
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
+    ),
     *("cli.talk", "cli.terminal", "scenario.diagnostics", "text.strict_json", "text.visible"),
 ]
 # Which modules may touch the two streams, and which may write a file, with what they write.

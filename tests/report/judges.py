@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from markdown_it import MarkdownIt
 
-from claude_run.report.safe import WORD_JOINER
+from claude_run.report.text.safe import WORD_JOINER
 from tests.report.html_judge import judge_html
 
 if TYPE_CHECKING:

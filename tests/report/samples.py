@@ -15,10 +15,11 @@ from claude_run.record.derive import Played
 from claude_run.record.run import Run
 from claude_run.record.summary import Ending, summarize
 from claude_run.record.transcripts import Record
+from claude_run.report.run.facts import RunFacts
 from claude_run.scenario.model import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from claude_run.scenario.model import Json
 
@@ -130,6 +131,11 @@ def play(
     )
     ending = ending or Ending(at=AT, duration_s=65.2)
     return Played(summary=summarize(run, records, ending), records=tuple(records))
+
+
+def as_text(make: Callable[..., Iterable[bytes]], played: Played, **facts: Any) -> str:
+    """Return a run as a format shows it, told from the facts that the real code computes."""
+    return b"".join(make(played, RunFacts.of(played, **facts))).decode()
 
 
 def passed(**fields: Any) -> Transcript:

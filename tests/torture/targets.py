@@ -22,10 +22,11 @@ from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder
 from claude_run.record.journal import Journal
 from claude_run.record.recording import Recording
-from claude_run.report.comparison_markdown import contest_markdown
-from claude_run.report.comparison_terminal import print_contest
-from claude_run.report.markdown import summary_markdown, transcripts_markdown
-from claude_run.report.terminal import print_summary
+from claude_run.report.compare.markdown import contest_markdown
+from claude_run.report.compare.terminal import print_contest
+from claude_run.report.run.facts import RunFacts
+from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
+from claude_run.report.run.terminal_summary import print_summary
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.loader import load
 from claude_run.scenario.source import decode
@@ -152,9 +153,10 @@ def _tell(run: bytes, lines: bytes) -> None:
         with contextlib.suppress(InputError, StorageError):
             played = read_played(folder)
             write_derived(folder, played)
-            list(transcripts_markdown(played))
-            summary_markdown(played)
-            print_summary(played, folder=folder.path, stream=io.StringIO(), verbose=2)
+            facts = RunFacts.of(played)
+            list(transcripts_markdown(played, facts))
+            list(summary_markdown(played, facts))
+            print_summary(played, facts, folder=folder.path, stream=io.StringIO(), verbose=2)
         with contextlib.suppress(InputError, StorageError):
             Journal(folder.journal).close()
 

@@ -11,11 +11,11 @@ from claude_run.cli.gate import exit_code_of
 from claude_run.cli.sides import side_of_run
 from claude_run.cli.talk import say_json, say_raw
 from claude_run.errors import InputError
-from claude_run.report.comparison_html import contest_html
-from claude_run.report.comparison_json import contest_json
-from claude_run.report.comparison_markdown import contest_markdown
-from claude_run.report.comparison_terminal import print_contest
-from claude_run.report.terminal import colour_wanted
+from claude_run.report.compare.html import contest_html
+from claude_run.report.compare.json import contest_json
+from claude_run.report.compare.markdown import contest_markdown
+from claude_run.report.compare.terminal import print_contest
+from claude_run.report.text.console import colour_wanted
 from claude_run.verdict.contest import Contest, compare, sides_within
 
 if TYPE_CHECKING:

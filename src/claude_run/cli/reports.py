@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from claude_run.cli.gate import exit_code_of
 from claude_run.cli.talk import command_runner, say_json
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.derive import read_played, write_derived
-from claude_run.report.markdown import summary_markdown, transcripts_markdown
+from claude_run.report.run.facts import RunFacts
+from claude_run.report.run.formats import FILES, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -23,10 +25,7 @@ if TYPE_CHECKING:
     from claude_run.verdict.contest import Contest
 
 
-DERIVED: Mapping[str, Callable[[Played], Iterable[bytes]]] = {
-    "transcripts.md": transcripts_markdown,
-    "summary.md": lambda played: [summary_markdown(played).encode()],
-}
+DERIVED: Mapping[str, Callable[[Played], Iterable[bytes]]] = {name: partial(render, name) for name in FILES}
 """The files for people, each made from what the journal tells."""
 
 
@@ -34,20 +33,22 @@ def finish(folder: RunFolder, terminal: Terminal, options: RunOptions, contest: 
     """Write every derived file anew from the journal, say how the run ended, and return its exit code."""
     played = read_played(folder)
     write_derived(folder, played)
-    for name, make in DERIVED.items():
-        folder.write(name, make(played))
+    comparison: str | None = None
     if contest is not None:
-        from claude_run.report.comparison_markdown import contest_markdown  # noqa: PLC0415 - rarely needed
+        from claude_run.report.compare.markdown import contest_markdown  # noqa: PLC0415 - rarely needed
 
-        folder.write("comparison.md", [contest_markdown(contest).encode()])
+        comparison = contest_markdown(contest)
+    facts = RunFacts.of(played, comparison=comparison)
+    for name in FILES:
+        folder.write(name, render(name, played, facts=facts))
+    if contest is not None and comparison is not None:
+        folder.write("comparison.md", [comparison.encode()])
         if not options.quiet or exit_code_of(contest, options.gate) is not ExitCode.PASSED:
             terminal.print_contest(contest)
     if options.junit is not None:
-        from claude_run.report.junit import junit_xml  # noqa: PLC0415 - rarely needed
-
-        _write(options.junit, folder.redactor.data(junit_xml(played)))
-    _tell_github(played, contest, folder.redactor)
-    terminal.print_summary(played, folder=folder.path)
+        _write(options.junit, folder.redactor.data(b"".join(render("junit", played, facts=facts))))
+    _tell_github(played, facts, folder.redactor)
+    terminal.print_summary(played, facts, folder=folder.path)
     if options.json:
         say_json(played.summary.to_json())
     return int(played.summary.exit_code)
@@ -59,17 +60,15 @@ def refuse_unwritable(options: RunOptions) -> None:
         _write(options.junit, b"", append=True)
 
 
-def _tell_github(played: Played, contest: Contest | None, redactor: Redactor) -> None:
+def _tell_github(played: Played, facts: RunFacts, redactor: Redactor) -> None:
     """Append to the step summary and print annotations where GitHub Actions runs this."""
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if target:
-        from claude_run.report.github import step_summary  # noqa: PLC0415 - only GitHub Actions needs it
-
-        _write(Path(target), redactor.data(step_summary(played, contest).encode()), append=True)
+        _write(Path(target), redactor.data(b"".join(render("github", played, facts=facts))), append=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        from claude_run.report import github  # noqa: PLC0415 - only GitHub Actions needs it
+        from claude_run.report.run.annotations import error_annotations  # noqa: PLC0415 - only GitHub needs it
 
-        for line in github.error_annotations(played):
+        for line in error_annotations(played, facts):
             command_runner(line)
 
 

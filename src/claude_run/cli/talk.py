@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, cast
 
-from claude_run.report.safe import safe_line
+from claude_run.report.text.safe import safe_line
 from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:

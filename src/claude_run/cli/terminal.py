@@ -7,7 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.report.terminal import LineProgress, LiveProgress, colour_wanted, print_summary
+from claude_run.report.run.progress import LineProgress, LiveProgress
+from claude_run.report.run.terminal_summary import print_summary
+from claude_run.report.text.console import colour_wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from claude_run.cli.options import RunOptions
     from claude_run.play.ports import Progress
     from claude_run.record.derive import Played
+    from claude_run.report.run.facts import RunFacts
     from claude_run.verdict.contest import Contest
 
 
@@ -39,10 +42,11 @@ class Terminal:
             return LiveProgress(sys.stderr, colour=self._colour)
         return LineProgress(sys.stderr, colour=self._colour)
 
-    def print_summary(self, played: Played, *, folder: Path) -> None:
+    def print_summary(self, played: Played, facts: RunFacts, *, folder: Path) -> None:
         """Print the closing block."""
         print_summary(
             played,
+            facts,
             folder=folder,
             stream=sys.stderr,
             colour=self._colour,
@@ -52,7 +56,7 @@ class Terminal:
 
     def print_contest(self, contest: Contest) -> None:
         """Print what holding the run against its baseline came to."""
-        from claude_run.report.comparison_terminal import print_contest  # noqa: PLC0415 - rarely needed
+        from claude_run.report.compare.terminal import print_contest  # noqa: PLC0415 - rarely needed
 
         print_contest(contest, stream=sys.stderr, colour=self._colour, verbose=self.verbose)
 

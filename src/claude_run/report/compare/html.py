@@ -1,0 +1,137 @@
+"""A comparison as one self-contained page: no script, nothing remote, every text escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from claude_run.report.compare import words
+from claude_run.report.compare.cases import evidence
+from claude_run.report.compare.facts import verdict_basis
+from claude_run.report.text.diff import condense
+from claude_run.report.text.safe import html_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jinja2 import Environment
+
+    from claude_run.report.compare.cases import ReplyDiff
+    from claude_run.report.text.diff import Piece
+    from claude_run.verdict.contest import Contest, Duel
+    from claude_run.verdict.gate import Comparison
+
+_WIDTH = 240
+_PAD = 6
+_EVIDENCE = 100
+_CONTEXT = 2_000
+_REPLY = 20_000
+
+
+class _Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plot:
+    """An interval as places on a line of 240 units, on one scale for all candidates."""
+
+    lower: float
+    centre: float
+    upper: float
+    zero: float
+    margin: float
+
+
+def contest_html(contest: Contest) -> str:
+    """Return the comparison as an HTML page, which may show itself and do nothing else.
+
+    Its policy (Content-Security-Policy) allows its own style by its hash and denies all that loads.
+    """
+    environment = _environment()
+    style = environment.get_template("comparison.css.j2").render()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    duels = words.ranked(contest)
+    return environment.get_template("comparison.html.j2").render(
+        contest=contest,
+        headline=words.headline(contest),
+        most=max(3, _EVIDENCE // max(1, len(duels))),
+        rows=list(zip(duels, _plots(duels), strict=True)),
+        style=_Html(style),
+        digest=digest,
+    )
+
+
+@cache
+def _environment() -> Environment:
+    import jinja2  # noqa: PLC0415 - heavy, and needed only when a page is written
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("claude_run.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.globals.update(
+        words=words, verdict_basis=verdict_basis, evidence=evidence, condensed=_condensed
+    )
+    return environment
+
+
+def _finalize(value: Any) -> _Html:  # noqa: ANN401 - whatever a template prints
+    """Escape what a template prints, as `html_text` does; only what is `_Html` stays as it is."""
+    return value if isinstance(value, _Html) else _Html(html_text(str(value)))
+
+
+def _condensed(reply: ReplyDiff) -> Sequence[Piece]:
+    return condense(reply.pieces, context=_CONTEXT, most=_REPLY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scale:
+    """The range of differences that is drawn, and where a difference lies in it."""
+
+    lowest: float
+    highest: float
+
+    def at(self, difference: float) -> float:
+        share = (difference - self.lowest) / (self.highest - self.lowest)
+        return round(_PAD + share * (_WIDTH - 2 * _PAD), 1)
+
+
+def _plots(duels: Sequence[Duel]) -> list[_Plot | None]:
+    """Return a plot for every candidate that could be compared, all on the same scale."""
+    ends = [0.0, *(end for duel in duels for end in _ends(duel.comparison))]
+    scale = _Scale(lowest=min(ends), highest=max(ends))
+    return [_plot(duel.comparison, scale) for duel in duels]
+
+
+def _ends(comparison: Comparison) -> Iterator[float]:
+    if comparison.effect is not None:
+        interval = comparison.effect.interval
+        yield from (-comparison.rules.margin, interval.lower, interval.upper)
+
+
+def _plot(comparison: Comparison, scale: _Scale) -> _Plot | None:
+    effect = comparison.effect
+    if effect is None:
+        return None
+    return _Plot(
+        lower=scale.at(effect.interval.lower),
+        centre=scale.at(float(effect.difference)),
+        upper=scale.at(effect.interval.upper),
+        zero=scale.at(0.0),
+        margin=scale.at(-comparison.rules.margin),
+    )

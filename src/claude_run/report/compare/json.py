@@ -1,0 +1,139 @@
+"""A comparison for programs: every number behind the verdicts, and every case with its rates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_run.report.compare.words import headline, is_flaky
+
+if TYPE_CHECKING:
+    from claude_run.scenario.model import JsonObject
+    from claude_run.verdict.basics import GateRules, Rate
+    from claude_run.verdict.changes import CaseChange
+    from claude_run.verdict.contest import Contest, Duel
+    from claude_run.verdict.effect import Effect, SecondaryRow
+    from claude_run.verdict.intervals import Interval
+    from claude_run.verdict.outlook import Outlook
+    from claude_run.verdict.pairing import Pair
+
+SCHEMA_VERSION = 1
+
+
+def contest_json(contest: Contest) -> JsonObject:
+    """Return the comparison as JSON: rates, differences and margins between -1 and 1, absent values null.
+
+    `verdict` is the gravest of all candidates, null when there is none. `cases` lists every paired case in
+    the order of the baseline; of one that did not change the p-values are null.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "baseline": contest.baseline.name,
+        "verdict": headline(contest).verdict.value if contest.duels else None,
+        "candidates": [_duel(duel) for duel in contest.duels],
+    }
+
+
+def _duel(duel: Duel) -> JsonObject:
+    comparison = duel.comparison
+    pairing = comparison.pairing
+    changes = {change.case: change for change in comparison.changes}
+    return {
+        "candidate": duel.candidate.name,
+        "verdict": comparison.verdict.value,
+        "rules": _rules(comparison.rules),
+        "effect": None if comparison.effect is None else _effect(comparison.effect),
+        "p_worse": comparison.p_worse,
+        "p_better": comparison.p_better,
+        "p_worse_adjusted": comparison.p_worse_adjusted,
+        "p_better_adjusted": comparison.p_better_adjusted,
+        "outlook": None if comparison.outlook is None else _outlook(comparison.outlook),
+        "metrics": [_metric(row) for row in comparison.secondary],
+        "cases": [_case(pair, changes.get(pair.case)) for pair in pairing.pairs],
+        "changed": [change.case for change in comparison.changes],
+        "baseline_only": list(pairing.baseline_only),
+        "candidate_only": list(pairing.candidate_only),
+        "unmeasured": list(pairing.unmeasured),
+        "lost_attempts": pairing.lost_attempts,
+        "notes": list(comparison.notes),
+    }
+
+
+def _rules(rules: GateRules) -> JsonObject:
+    return {
+        "alpha": rules.alpha,
+        "level": float(rules.level),
+        "margin": rules.margin,
+        "min_drop": rules.min_drop,
+        "confidence": rules.confidence,
+        "power": rules.power,
+        "looks": rules.looks,
+        "p_value": rules.p_value.value,
+    }
+
+
+def _effect(effect: Effect) -> JsonObject:
+    return {
+        "cases": effect.cases,
+        "units": effect.units,
+        "baseline_rate": float(effect.baseline_rate),
+        "candidate_rate": float(effect.candidate_rate),
+        "difference": float(effect.difference),
+        "interval": _interval(effect.interval),
+        "standard_error": effect.standard_error,
+        "worse": effect.worse,
+        "better": effect.better,
+        "same": effect.same,
+        "correlation": effect.correlation,
+    }
+
+
+def _outlook(outlook: Outlook) -> JsonObject:
+    return {
+        "fewest_changes": outlook.fewest_changes,
+        "detectable_drop": outlook.detectable_drop,
+        "cases_needed": outlook.cases_needed,
+        "repeats_needed": outlook.repeats_needed,
+    }
+
+
+def _metric(row: SecondaryRow) -> JsonObject:
+    return {
+        "metric": row.metric.value,
+        "cases": row.cases,
+        "baseline_mean": row.baseline_mean,
+        "candidate_mean": row.candidate_mean,
+        "difference": row.difference,
+        "relative": row.relative,
+        "interval": None if row.interval is None else _interval(row.interval),
+        "p_value": row.p_value,
+        "p_holm": row.p_holm,
+    }
+
+
+def _case(pair: Pair, change: CaseChange | None) -> JsonObject:
+    return {
+        "case": pair.case,
+        "group": pair.group,
+        "baseline": _rate(pair.baseline),
+        "candidate": _rate(pair.candidate),
+        "difference": float(pair.difference),
+        "flaky": is_flaky(pair),
+        "p_worse": change.p_worse if change else None,
+        "p_holm": change.p_holm if change else None,
+        "p_bh": change.p_bh if change else None,
+        "regressed": change is not None and change.regressed,
+        "worth_a_look": change is not None and change.worth_a_look,
+    }
+
+
+def _rate(rate: Rate) -> JsonObject:
+    return {"passed": rate.passed, "total": rate.total, "rate": float(rate.value)}
+
+
+def _interval(interval: Interval) -> JsonObject:
+    return {
+        "lower": interval.lower,
+        "upper": interval.upper,
+        "confidence": interval.confidence,
+        "method": interval.method.value,
+    }

@@ -1,0 +1,233 @@
+"""A comparison as a comment on a pull request: the verdict first, the rest folded, and never too long."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from claude_run.report.compare import words
+from claude_run.report.compare.cases import evidence
+from claude_run.report.compare.facts import verdict_basis
+from claude_run.report.text.diff import condense, markdown_diff
+from claude_run.report.text.numbers import count, tokens
+from claude_run.report.text.safe import (
+    Escaped,
+    escaping_environment,
+    md_cell,
+    md_code,
+    md_code_cell,
+    md_inline,
+    safe_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jinja2 import Environment
+
+    from claude_run.report.compare.cases import Evidence
+    from claude_run.report.compare.facts import BasisLine
+    from claude_run.report.compare.words import Headline
+    from claude_run.verdict.contest import Contest, Duel
+
+LIMIT = 60_000
+"""Bytes of UTF-8: GitHub refuses a comment of more than 65,536 characters."""
+
+_ROWS = 1_500
+_NAMES = 50
+_EVIDENCE = 60
+_REPLIES = 4
+_CONTEXT = 80
+_REPLY = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ShownCounts:
+    """How many of what are shown, of each candidate; the fields in the order in which they are given up."""
+
+    unchanged: int
+    replies: int
+    changed: int
+    names: int
+    candidates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NamedGroup:
+    """Cases that were not compared, and how many; `names` are code spans, of the first ones."""
+
+    reason: str
+    cases: int
+    names: tuple[Escaped, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CandidateSection:
+    """What is said of one candidate. `Escaped` values are Markdown already: whole rows, whole paragraphs."""
+
+    name: str
+    headline: Headline
+    overview: Escaped
+    facts: tuple[BasisLine, ...]
+    notes: tuple[str, ...]
+    left_out: tuple[_NamedGroup, ...]
+    metrics: tuple[Escaped, ...]
+    changed: tuple[Escaped, ...]
+    replies: tuple[Escaped, ...]
+    unchanged: tuple[Escaped, ...]
+    all_changed: int
+    all_unchanged: int
+
+
+def contest_markdown(contest: Contest) -> str:
+    """Return the comparison as Markdown of at most 60,000 bytes; at its end it says what was left out.
+
+    Its first line is a hidden mark by which a bot finds its comment again, the next one holds the verdict.
+    Given up are, in this order, unchanged cases, replies, changed cases, names, and candidates.
+    """
+    duels = words.ranked(contest)
+    sections = [_section(contest, duel, replies=max(3, _EVIDENCE // max(1, len(duels)))) for duel in duels]
+    shown = _everything(sections)
+    text = _render(contest, sections, shown)
+    for name in _ShownCounts.__slots__:
+        if _size(text) <= LIMIT:
+            break
+        shown = replace(shown, **{name: _most(contest, sections, shown, name)})
+        text = _render(contest, sections, shown)
+    return text
+
+
+def _most(contest: Contest, sections: Sequence[_CandidateSection], shown: _ShownCounts, name: str) -> int:
+    """Return the largest number of this that fits, 0 when none does."""
+
+    def size(number: int) -> int:
+        return _size(_render(contest, sections, replace(shown, **{name: number})))
+
+    return max(0, bisect_right(range(getattr(shown, name) + 1), LIMIT, key=size) - 1)
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
+
+
+def _render(contest: Contest, sections: Sequence[_CandidateSection], shown: _ShownCounts) -> str:
+    template = _environment().get_template("comparison.md.j2")
+    return template.render(
+        headline=words.headline(contest),
+        sections=sections[: shown.candidates],
+        shown=shown,
+        missing=_missing(sections, shown),
+        several=len(sections) > 1,
+    )
+
+
+def _section(contest: Contest, duel: Duel, *, replies: int) -> _CandidateSection:
+    comparison = duel.comparison
+    steady = words.steady(comparison.pairing.pairs)
+    return _CandidateSection(
+        name=words.short_name(duel.candidate.name),
+        headline=words.duel_headline(contest, duel),
+        overview=_row(words.overview_row(duel)),
+        facts=verdict_basis(duel, family=len(contest.duels)),
+        notes=comparison.notes,
+        left_out=tuple(
+            _NamedGroup(
+                reason=f"{group.reason} ({count(len(group.cases), 'case')})",
+                cases=len(group.cases),
+                names=tuple(Escaped(_code(case)) for case in group.cases[:_NAMES]),
+            )
+            for group in words.left_out(contest, duel)
+        ),
+        metrics=tuple(_row(row, first=md_cell) for row in words.metric_rows(comparison)),
+        changed=tuple(_row(words.change_row(change)) for change in comparison.changes[:_ROWS]),
+        replies=tuple(map(_evidence, evidence(duel, most=replies))),
+        unchanged=tuple(_row(words.steady_row(pair)) for pair in steady[:_ROWS]),
+        all_changed=len(comparison.changes),
+        all_unchanged=len(steady),
+    )
+
+
+def _row(cells: Sequence[str], *, first: Callable[[str], str] = md_code_cell) -> Escaped:
+    name, *rest = cells
+    return Escaped(f"| {' | '.join([first(safe_line(name)), *map(md_cell, rest)])} |")
+
+
+def _code(case: str) -> str:
+    # In a code span nothing is escaped, and this text may be printed to a log.
+    return md_code(safe_line(words.short_name(case)))
+
+
+def _evidence(found: Evidence) -> Escaped:
+    rates = f"{words.rate_words(found.change.baseline)} became {words.rate_words(found.change.candidate)}"
+    paragraphs = [f"**{_code(found.change.case)}** {md_inline(f'{rates}: {found.title}')}"]
+    if found.failures:
+        paragraphs.append("\n".join(f"- failed: {md_inline(failure)}" for failure in found.failures))
+    for reply in found.replies[:_REPLIES]:
+        pieces = condense(reply.pieces, context=_CONTEXT, most=_REPLY)
+        paragraphs.extend([f"*{reply.title}*", markdown_diff(pieces)])
+    if not found.replies:
+        paragraphs.append("*The replies of these two are the same.*")
+    if len(found.replies) > _REPLIES:
+        paragraphs.append(
+            f"*{count(len(found.replies) - _REPLIES, 'more reply', plural='more replies')} differ.*"
+        )
+    return Escaped("\n\n".join(paragraphs))
+
+
+def _everything(sections: Sequence[_CandidateSection]) -> _ShownCounts:
+    return _ShownCounts(
+        unchanged=max((len(section.unchanged) for section in sections), default=0),
+        replies=max((len(section.replies) for section in sections), default=0),
+        changed=max((len(section.changed) for section in sections), default=0),
+        names=max((len(group.names) for section in sections for group in section.left_out), default=0),
+        candidates=len(sections),
+    )
+
+
+def _missing(sections: Sequence[_CandidateSection], shown: _ShownCounts) -> str:
+    """Return what is not shown, as the end of a sentence; empty when all is."""
+    told = sections[: shown.candidates]
+    unchanged = sum(each.all_unchanged - min(len(each.unchanged), shown.unchanged) for each in told)
+    replies = sum(each.all_changed - min(len(each.replies), shown.replies) for each in told)
+    changed = sum(each.all_changed - min(len(each.changed), shown.changed) for each in told)
+    names = sum(group.cases - min(len(group.names), shown.names) for each in told for group in each.left_out)
+    candidates = len(sections) - len(told)
+    parts = [
+        count(unchanged, "unchanged case") if unchanged else "",
+        f"the replies of {count(replies, 'changed case')}" if replies else "",
+        count(changed, "changed case") if changed else "",
+        f"{count(names, 'name')} of cases that were not compared" if names else "",
+        count(candidates, "candidate") if candidates else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+@cache
+def _environment() -> Environment:
+    helpers = {
+        "OVERVIEW": words.OVERVIEW,
+        "METRIC_COLUMNS": words.METRIC_COLUMNS,
+        "CHANGE_COLUMNS": words.CHANGE_COLUMNS,
+        "STEADY_COLUMNS": words.STEADY_COLUMNS,
+    }
+    filters: dict[str, Callable[..., str]] = {
+        "inline": md_inline,
+        "number": tokens,
+        "header": _header,
+        "listed": _listed,
+    }
+    return escaping_environment(filters, helpers)
+
+
+def _header(columns: Sequence[str]) -> str:
+    """Return the two lines that begin a table: the first column to the left, the others to the right."""
+    return f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}"
+
+
+def _listed(group: _NamedGroup, most: int) -> str:
+    """Return the names as the end of a sentence, and how many more there are."""
+    names = group.names[:most]
+    more = f" and {group.cases - len(names):,} more" if len(names) < group.cases else ""
+    return f": {', '.join(names)}{more}" if names else ""

@@ -1,0 +1,211 @@
+"""The sentences and table cells that every form of a comparison shares; they may hold names: escape them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_run.report.compare.numbers import (
+    METRICS,
+    change_of,
+    metric_amount,
+    p_value,
+    percent,
+    points,
+    span,
+    span_of,
+)
+from claude_run.report.text.blocks import truncate
+from claude_run.report.text.numbers import ABSENT, count
+from claude_run.verdict.basics import Verdict
+from claude_run.verdict.pairing import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from claude_run.verdict.basics import Rate
+    from claude_run.verdict.changes import CaseChange
+    from claude_run.verdict.contest import Contest, Duel
+    from claude_run.verdict.gate import Comparison
+    from claude_run.verdict.pairing import Pair
+
+OVERVIEW = (
+    "candidate",
+    "verdict",
+    "pass rate",
+    "baseline",
+    "points",
+    "interval",
+    "p worse",
+    "p better",
+    "cost",
+)
+METRIC_COLUMNS = ("mean per case", "baseline", "candidate", "change", "relative", "interval", "p (Holm)")
+CHANGE_COLUMNS = ("case", "change", "baseline", "candidate", "points", "p worse (Holm)", "note")
+STEADY_COLUMNS = ("case", "baseline", "candidate", "note")
+
+_NAME = 100
+_GRAVITY = (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.UNCHANGED, Verdict.IMPROVED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """The verdict and the sentence that goes on from it: `REGRESSED`, `against baseline main: ...`."""
+
+    verdict: Verdict
+    text: str
+
+    @property
+    def word(self) -> str:
+        return self.verdict.upper()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Cases that were not compared, and why."""
+
+    reason: str
+    cases: tuple[str, ...]
+
+
+def headline(contest: Contest) -> Headline:
+    """Return the verdict of the only candidate, or the gravest of several and how many came to what."""
+    if len(contest.duels) == 1:
+        return duel_headline(contest, contest.duels[0])
+    verdicts = Counter(duel.comparison.verdict for duel in contest.duels)
+    counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in _GRAVITY if verdicts[verdict])
+    against = f"against baseline {short_name(contest.baseline.name)}"
+    return Headline(
+        verdict=next((verdict for verdict in _GRAVITY if verdicts[verdict]), Verdict.INCONCLUSIVE),
+        text=f"{against}: {count(len(contest.duels), 'candidate')}{', ' if counts else ''}{counts}",
+    )
+
+
+def ranked(contest: Contest) -> tuple[Duel, ...]:
+    """Return the candidates, the gravest verdict first, else in the order of the contest."""
+    return tuple(sorted(contest.duels, key=lambda duel: _GRAVITY.index(duel.comparison.verdict)))
+
+
+def duel_headline(contest: Contest, duel: Duel) -> Headline:
+    """Return the verdict on one candidate: how many cases passed, or the mean pass rate with repeats."""
+    comparison, candidate = duel.comparison, short_name(duel.candidate.name)
+    effect, pairs = comparison.effect, comparison.pairing.pairs
+    if effect is None:
+        result = f"no case was measured both there and in {candidate}"
+    elif all(pair.baseline.total == pair.candidate.total == 1 for pair in pairs):
+        before, after = (sum(rate.passed for rate in rates) for rates in rates_of(pairs))
+        cases = count(effect.cases, "case")
+        result = f"{candidate} passes {after:,} of {cases}, was {before:,} ({points(effect.difference)})"
+    else:
+        result = (
+            f"the mean pass rate of {candidate} over {count(effect.cases, 'case')} is "
+            f"{percent(effect.candidate_rate)}, was {percent(effect.baseline_rate)} "
+            f"({points(effect.difference)})"
+        )
+    text = f"against baseline {short_name(contest.baseline.name)}: {result}"
+    return Headline(verdict=comparison.verdict, text=text)
+
+
+def left_out(contest: Contest, duel: Duel) -> tuple[LeftOut, ...]:
+    """Return the cases without a partner, each group with its reason."""
+    pairing = duel.comparison.pairing
+    groups = (
+        (f"only in baseline {short_name(contest.baseline.name)}", pairing.baseline_only),
+        (f"only in candidate {short_name(duel.candidate.name)}", pairing.candidate_only),
+        ("without a measured attempt on one side", pairing.unmeasured),
+    )
+    return tuple(LeftOut(reason=reason, cases=cases) for reason, cases in groups if cases)
+
+
+def overview_row(duel: Duel) -> tuple[str, ...]:
+    """Return the cells of `OVERVIEW` for one candidate; `interval` is of the points."""
+    comparison = duel.comparison
+    effect = comparison.effect
+    cost = next((row.relative for row in comparison.secondary if row.metric is Metric.COST_USD), None)
+    rates = (
+        (ABSENT,) * 4
+        if effect is None
+        else (
+            percent(effect.candidate_rate),
+            percent(effect.baseline_rate),
+            points(effect.difference, unit=""),
+            span(effect.interval),
+        )
+    )
+    worse, better = comparison.p_worse_adjusted, comparison.p_better_adjusted
+    return (
+        short_name(duel.candidate.name),
+        comparison.verdict.upper(),
+        *rates,
+        *((ABSENT,) * 2 if effect is None else (p_value(worse), p_value(better))),
+        ABSENT if cost is None else percent(cost, signed=True),
+    )
+
+
+def metric_rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of `METRIC_COLUMNS` for each metric; they inform and never decide."""
+    for row in comparison.secondary:
+        yield (
+            METRICS[row.metric],
+            metric_amount(row.metric, row.baseline_mean),
+            metric_amount(row.metric, row.candidate_mean),
+            change_of(row.metric, row.difference),
+            ABSENT if row.relative is None else percent(row.relative, signed=True),
+            ABSENT if row.interval is None else span_of(row.metric, row.interval),
+            p_value(row.p_holm),
+        )
+
+
+def change_row(change: CaseChange) -> tuple[str, ...]:
+    """Return the cells of `CHANGE_COLUMNS` for one changed case."""
+    return (
+        short_name(change.case),
+        change_word(change),
+        rate_words(change.baseline),
+        rate_words(change.candidate),
+        points(change.difference, unit=""),
+        p_value(change.p_holm),
+        "flaky" if change.flaky else "",
+    )
+
+
+def change_word(change: CaseChange) -> str:
+    """Return `REGRESSED` where one may claim it of this case alone, else in which direction it moved."""
+    if change.regressed:
+        return "REGRESSED"
+    if change.difference > 0:
+        return "better"
+    return "worse, look" if change.worth_a_look else "worse"
+
+
+def steady(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
+    """Return the cases whose pass rate did not move."""
+    return tuple(pair for pair in pairs if not pair.difference)
+
+
+def steady_row(pair: Pair) -> tuple[str, ...]:
+    """Return the cells of `STEADY_COLUMNS` for one case that did not change."""
+    rates = (rate_words(pair.baseline), rate_words(pair.candidate))
+    return (short_name(pair.case), *rates, "flaky" if is_flaky(pair) else "")
+
+
+def is_flaky(pair: Pair) -> bool:
+    """Return whether a case passed in some attempts of a side and failed in others of it."""
+    return any(0 < rate.passed < rate.total for rate in (pair.baseline, pair.candidate))
+
+
+def rate_words(rate: Rate) -> str:
+    """Return `2/3`: passed out of measured attempts."""
+    return f"{rate.passed}/{rate.total}"
+
+
+def short_name(text: str) -> str:
+    """Return a name that others chose, cut where it is too long for a line."""
+    return truncate(text, _NAME)
+
+
+def rates_of(pairs: Iterable[Pair]) -> tuple[list[Rate], list[Rate]]:
+    """Return the rates of the baseline and those of the candidate."""
+    both = [(pair.baseline, pair.candidate) for pair in pairs]
+    return [before for before, _ in both], [after for _, after in both]

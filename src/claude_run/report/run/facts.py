@@ -1,0 +1,219 @@
+"""What every report says of a run: facts that are computed once from all its records, and their sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.results import Outcome
+from claude_run.errors import ExitCode
+from claude_run.report.text.numbers import count, tokens, usd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from claude_run.conversation.usage import Usage
+    from claude_run.record.derive import Played
+    from claude_run.record.summary import CaseRate, RunSummary
+
+_VERDICTS = {
+    ExitCode.PASSED: "PASSED",
+    ExitCode.FAILED: "FAILED",
+    ExitCode.USAGE: "NOT STARTED",
+    ExitCode.NOT_MEASURED: "NOT MEASURED",
+    ExitCode.CAPPED: "STOPPED BY A CAP",
+    ExitCode.NOTHING_SELECTED: "NOTHING SELECTED",
+    ExitCode.BUG: "BROKEN BY A BUG",
+    ExitCode.INTERRUPTED: "INTERRUPTED",
+    ExitCode.TERMINATED: "TERMINATED",
+}
+_MADE_UP = "made up by the local simulator of claude-run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """A run in facts and in the sentences that its reports share.
+
+    `conversations` are those of the plan, and `with_simulated` and `with_replayed` how many of them hold such
+    replies. `known_usd` is what the replies with a price cost. `tolerance` tells why the failure of a
+    conversation, by its id, does not fail the run; its words may hold names, which are untrusted.
+    `comparison` is the comparison with the baseline as Markdown, None where there is no baseline.
+    """
+
+    summary: RunSummary
+    conversations: int
+    only_simulated: bool
+    only_replayed: bool
+    with_simulated: int
+    with_replayed: int
+    known_usd: Decimal
+    warned: int
+    tolerance: Mapping[str, str]
+    comparison: str | None = None
+
+    @classmethod
+    def of(cls, played: Played, *, comparison: str | None = None) -> RunFacts:
+        """Compute the facts of a run, each once for all reports."""
+        summary = played.summary
+        transcripts = [record.transcript for record in played.records if record.transcript]
+        exchanges = [exchange for transcript in transcripts for exchange in transcript.exchanges]
+
+        # The gate, where there is one, decides in place of the pass rates of the cases.
+        failed = [record for record in played.records if record.outcome is Outcome.FAILED]
+        if summary.gate is None:
+            met = {case.name: rate_sentence(case) for case in summary.rates if case.met}
+            tolerance = {
+                record.planned.id: met[record.planned.case_name]
+                for record in failed
+                if record.planned.case_name in met
+            }
+        elif summary.gate.code is ExitCode.PASSED:
+            tolerance = {record.planned.id: summary.gate.reason for record in failed}
+        else:
+            tolerance = {}
+
+        return cls(
+            summary=summary,
+            conversations=len(played.records),
+            # A simulated run that brought no reply is simulated all the same.
+            only_simulated=all(one.simulated for one in exchanges) if exchanges else summary.run.simulated,
+            only_replayed=bool(exchanges) and all(one.replayed for one in exchanges),
+            with_simulated=sum(transcript.simulated for transcript in transcripts),
+            with_replayed=sum(transcript.replayed for transcript in transcripts),
+            known_usd=sum((one.cost_usd or Decimal(0) for one in exchanges), Decimal(0)),
+            warned=sum(len(transcript.warnings) for transcript in transcripts),
+            tolerance=tolerance,
+            comparison=comparison,
+        )
+
+    @property
+    def verdict(self) -> str:
+        """The result of the run as one word or few, and its exit code."""
+        return f"{_VERDICTS[self.summary.exit_code]} (exit code {int(self.summary.exit_code)})"
+
+    @property
+    def outcomes(self) -> str:
+        """How many conversations came to what: `3 conversations: 2 passed, 1 failed, ...`."""
+        totals = self.summary.totals
+        counts = ", ".join(f"{totals.outcomes[outcome]:,} {outcome}" for outcome in Outcome)
+        return f"{count(totals.conversations, 'conversation')}: {counts}"
+
+    @property
+    def usage(self) -> str:
+        """What all replies used, in tokens."""
+        return usage_sentence(self.summary.totals.usage)
+
+    @property
+    def cost(self) -> str:
+        """What the replies cost, or the least that they cost where some have no price, and what was paid."""
+        amount = usd(self.summary.totals.cost_usd)
+        if self.summary.totals.cost_usd is None and self.known_usd:
+            amount = f"at least {usd(self.known_usd)}, some replies are unpriced"
+        if self.only_simulated:
+            return f"{amount}, simulated: nothing was paid"
+        if self.only_replayed:
+            return f"{amount}, replayed: nothing was paid again"
+        if self.with_simulated or self.with_replayed:
+            return f"{amount}, of which simulated and replayed replies were not paid"
+        return amount
+
+    @property
+    def judges(self) -> str | None:
+        """What judges cost, which is no part of the cost of the replies; None where none was asked."""
+        totals = self.summary.totals
+        if not totals.judge_replies:
+            return None
+        answers = count(totals.judge_replies, "answer of judges", plural="answers of judges")
+        return f"{usd(totals.judge_cost_usd)} on top for {answers}"
+
+    @property
+    def uncertain(self) -> str | None:
+        """What attempts that brought no reply may have cost at worst; None where there is nothing."""
+        if not self.summary.totals.uncertain_usd:
+            return None
+        amount = usd(self.summary.totals.uncertain_usd)
+        return f"up to {amount} more may have been billed for attempts that brought no reply"
+
+    @property
+    def unpriced(self) -> str | None:
+        """The models whose cost is unknown; the names are untrusted. None where all have prices."""
+        if not self.summary.unpriced:
+            return None
+        return f"no known price, so not in any cost: {', '.join(self.summary.unpriced)}"
+
+    @property
+    def warnings(self) -> str | None:
+        """How many warnings there are and where to read them; None for none."""
+        return (
+            f"{count(self.warned, 'warning')}, in transcripts.md beside the conversation"
+            if self.warned
+            else None
+        )
+
+    @property
+    def tolerated(self) -> str | None:
+        """How many failures the pass rates of their cases let pass; None for none."""
+        number = sum(case.measured - case.passed for case in self.summary.rates if case.met)
+        return f"{count(number, 'failed conversation')} within the pass rate of the case" if number else None
+
+    @property
+    def simulated(self) -> str | None:
+        """Which replies were made up; None where none was."""
+        if self.only_simulated:
+            return f"These replies were {_MADE_UP}; nothing was sent to Anthropic and nothing was paid."
+        if not self.with_simulated:
+            return None
+        some = f"{self.with_simulated:,} of {count(self.conversations, 'conversation')}"
+        return f"{some} hold replies that were {_MADE_UP}; nothing was paid for those."
+
+    @property
+    def replayed(self) -> str | None:
+        """Which replies came from a recording; None where none did."""
+        if self.only_replayed:
+            return "These replies were taken from a recording; nothing was sent in this run."
+        if not self.with_replayed:
+            return None
+        some = f"{self.with_replayed:,} of {count(self.conversations, 'conversation')}"
+        return f"{some} hold replies taken from a recording."
+
+    @property
+    def missed(self) -> tuple[CaseRate, ...]:
+        """The repeated cases that were measured and fell short of their pass rate."""
+        return tuple(
+            case for case in self.summary.rates if case.repeats > 1 and case.measured and not case.met
+        )
+
+    def notices(self) -> Iterator[tuple[str, str]]:
+        """Yield what must be read before anything else, each with its title: what is not a real reply."""
+        for title, text in (("Simulated", self.simulated), ("Replayed", self.replayed)):
+            if text:
+                yield title, text
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield the numbers of the run as a summary lists them, each with its title."""
+        rows = (
+            ("Outcomes", self.outcomes),
+            ("Tokens", self.usage),
+            ("Cost", self.cost),
+            ("Judges", self.judges),
+            ("Uncertain cost", self.uncertain),
+            ("Unpriced", self.unpriced),
+            ("Warnings", self.warnings),
+            ("Tolerated", self.tolerated),
+        )
+        for title, text in rows:
+            if text:
+                yield title, text
+
+
+def usage_sentence(used: Usage) -> str:
+    """Return the whole prompt, what of it the cache served and took, and the output, in tokens."""
+    cached = f"{tokens(used.cache_read_input_tokens or 0)} read from the cache"
+    written = f"{tokens(used.cache_creation_input_tokens or 0)} written to it"
+    return f"{tokens(used.input_total)} tokens in ({cached}, {written}), {tokens(used.output_tokens)} out"
+
+
+def rate_sentence(case: CaseRate) -> str:
+    """Return how a case that was repeated did, and what was asked of it."""
+    return f"{case.passed} of {case.measured} measured passed, {case.required * 100:g}% required"

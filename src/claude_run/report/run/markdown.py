@@ -1,0 +1,119 @@
+"""The Markdown files of a run, `transcripts.md` and `summary.md`, from the templates of this room.
+
+Every value that a template prints must come out of an escaping filter; printing any other is an error, so
+that no untrusted text can reach a file unescaped.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from claude_run.conversation.results import Outcome, Status
+from claude_run.report.run import reasons
+from claude_run.report.run.facts import RunFacts, rate_sentence, usage_sentence
+from claude_run.report.text import blocks, numbers, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from jinja2 import Environment
+
+    from claude_run.conversation.results import CheckResult
+    from claude_run.conversation.transcript import Transcript
+    from claude_run.record.derive import Played
+    from claude_run.scenario.model import Json
+
+SHOWN = 20
+"""How many conversations or cases `summary.md` lists before it points to the rest."""
+
+MARKS = {
+    Outcome.PASSED: "✓ PASSED",
+    Outcome.FAILED: "✗ FAILED",
+    Outcome.ERRORED: "! ERRORED",
+    Outcome.SKIPPED: "○ SKIPPED",
+}
+"""The outcome of a conversation as Markdown that a reader of a page searches for."""
+
+_BUFFERED = 100
+_TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
+
+
+def transcripts_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
+    """Yield the content of `transcripts.md`, in UTF-8, piece by piece: one section per conversation."""
+    stream = _environment().get_template("transcripts.md.j2").stream(played=played, facts=facts)
+    stream.enable_buffering(_BUFFERED)
+    for piece in stream:
+        yield piece.encode()
+
+
+def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
+    """Yield the content of `summary.md`, in UTF-8.
+
+    The verdict comes first, then numbers by model, then what went wrong.
+    """
+    wrong = [record for record in played.records if record.outcome in {Outcome.FAILED, Outcome.ERRORED}]
+    wrong.sort(key=lambda record: record.outcome is Outcome.FAILED)
+    template = _environment().get_template("summary.md.j2")
+    yield template.render(played=played, facts=facts, wrong=wrong, shown=SHOWN).encode()
+
+
+@cache
+def _environment() -> Environment:
+    return safe.escaping_environment(_FILTERS, _HELPERS)
+
+
+def _json_fence(value: str) -> str:
+    return safe.fence(value, "json")
+
+
+def _code_list(values: Iterable[str]) -> str:
+    """Return strings as code spans, each once, in the order of their first appearance."""
+    return ", ".join(map(safe.md_code, dict.fromkeys(values))) or numbers.ABSENT
+
+
+def _indent(depth: int) -> str:
+    return "  " * depth
+
+
+def _passed(checks: tuple[CheckResult, ...]) -> str:
+    """Return how many of the checks passed: `2/3`; a dash where there are none."""
+    passed = sum(check.status is Status.PASSED for check in checks)
+    return f"{passed}/{len(checks)}" if checks else numbers.ABSENT
+
+
+def _short(value: Json) -> str:
+    return safe.md_code(blocks.truncate(blocks.value_text(value)))
+
+
+def _request_ids(transcript: Transcript) -> list[str]:
+    return [exchange.request_id for exchange in transcript.exchanges if exchange.request_id is not None]
+
+
+_FILTERS: dict[str, Callable[..., str]] = {
+    "inline": safe.md_inline,
+    "cell": safe.md_cell,
+    "code": safe.md_code,
+    "code_cell": safe.md_code_cell,
+    "code_list": _code_list,
+    "short": _short,
+    "text_fence": safe.fence,
+    "json_fence": _json_fence,
+    "usd": numbers.usd,
+    "tokens": numbers.tokens,
+    "seconds": numbers.seconds,
+    "count": numbers.count,
+    "indent": _indent,
+    "passed": _passed,
+    "mark": MARKS.__getitem__,
+    "tick": _TICKS.__getitem__,
+}
+_HELPERS: dict[str, Any] = {
+    "usage_sentence": usage_sentence,
+    "rate_sentence": rate_sentence,
+    "content_parts": blocks.content_parts,
+    "reasons": reasons.reasons,
+    "check_rows": reasons.check_rows,
+    "turn_state": reasons.turn_state,
+    "request_ids": _request_ids,
+}

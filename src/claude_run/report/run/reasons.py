@@ -1,0 +1,110 @@
+"""Why a conversation did not pass, and every check with its nested ones, in the order a person reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.results import Status
+from claude_run.conversation.script import turn_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from claude_run.conversation.results import CheckResult
+    from claude_run.conversation.transcript import Transcript, TurnRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One thing that went wrong. `turn` counts from 0; `check` is None where the conversation itself broke.
+
+    `place` is `path:line` of the expectation, or the path of the scenario.
+    """
+
+    status: Status
+    turn: int | None
+    message: str
+    place: str
+    check: CheckResult | None = None
+
+    @property
+    def where(self) -> str:
+        """The turn and the check, in words: `turn 2, contains`, `turn 2, contains, not evaluated`."""
+        turn = "conversation" if self.turn is None else f"turn {turn_number(self.turn)}"
+        if self.check is None:
+            return turn
+        return f"{turn}, {check_name(self.check)}{', not evaluated' if self.status is Status.ERRORED else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """A check in a flat list: `depth` is 0 for an expectation, 1 for one inside it, and so on."""
+
+    depth: int
+    check: CheckResult
+
+    @property
+    def title(self) -> str:
+        return check_name(self.check)
+
+    @property
+    def place(self) -> str:
+        return check_place(self.check)
+
+
+def reasons(transcript: Transcript) -> tuple[Reason, ...]:
+    """Return what went wrong: the error first, then checks turn by turn, then those on the whole."""
+    return (*_error(transcript), *_checks(transcript))
+
+
+def check_rows(checks: Iterable[CheckResult], depth: int = 0) -> Iterator[CheckRow]:
+    """Yield checks and, after each that did not pass, the checks inside it, which explain it."""
+    for check in checks:
+        yield CheckRow(depth=depth, check=check)
+        if check.status is not Status.PASSED:
+            yield from check_rows(check.children, depth + 1)
+
+
+def check_name(check: CheckResult) -> str:
+    """Return what the user calls the check: its label, or else its kind."""
+    return check.label or check.kind
+
+
+def check_place(check: CheckResult) -> str:
+    """Return where the expectation stands: `path:line`."""
+    return f"{check.position.path}:{check.position.line}"
+
+
+def turn_state(turns: Sequence[TurnRecord], turn: TurnRecord) -> str:
+    """Return what became of a turn: `answered`, `scripted`, `no reply` or `skipped`."""
+    if turn.exchanges:
+        return "answered"
+    if not turn.sent:
+        return "skipped"
+    following = next((other.role for other in turns[turn.index + 1 :] if other.role != "system"), None)
+    return "no reply" if turn.role == "user" and following != "assistant" else "scripted"
+
+
+def _error(transcript: Transcript) -> Iterator[Reason]:
+    if transcript.error is not None:
+        yield Reason(
+            status=Status.ERRORED,
+            turn=transcript.error_turn,
+            message=transcript.error,
+            place=transcript.started.identity.path,
+        )
+
+
+def _checks(transcript: Transcript) -> Iterator[Reason]:
+    groups = [(turn.index, turn.checks) for turn in transcript.turns]
+    for turn, checks in [*groups, (None, transcript.checks)]:
+        for check in checks:
+            if check.status is not Status.PASSED:
+                yield Reason(
+                    status=check.status,
+                    turn=turn,
+                    message=check.message,
+                    place=check_place(check),
+                    check=check,
+                )

@@ -1,0 +1,152 @@
+"""The closing block of a run: what went wrong, numbers by model, where the files are, and the exit reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from claude_run.errors import ExitCode
+from claude_run.report.run.facts import rate_sentence
+from claude_run.report.run.outcome_line import INDENT, outcome_word
+from claude_run.report.run.reasons import check_rows, reasons
+from claude_run.report.text.blocks import truncate, value_text
+from claude_run.report.text.console import aligned, open_console, print_escaped
+from claude_run.report.text.numbers import count, tokens, usd
+from claude_run.report.text.safe import safe_block, safe_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from claude_run.conversation.transcript import Transcript
+    from claude_run.record.derive import Played
+    from claude_run.record.summary import RunSummary
+    from claude_run.report.run.facts import RunFacts
+    from claude_run.report.run.reasons import Reason
+
+SHOWN = 25
+"""How many conversations that went wrong are printed before the rest is left to transcripts.md."""
+
+_REPLY = 2000
+_EXIT_REASON = 1000
+_COLUMNS = ("model", "conversations", "passed", "failed", "errored", "skipped", "in", "cached", "out", "cost")
+
+
+def print_summary(  # noqa: PLR0913 - each is an option of the command line, or a seam
+    played: Played,
+    facts: RunFacts,
+    *,
+    folder: Path,
+    stream: TextIO,
+    colour: bool = False,
+    verbose: int = 0,
+    quiet: bool = False,
+) -> None:
+    """Print the closing block; its very last line is the exit reason.
+
+    `folder` is the run folder. `quiet` leaves only what went wrong and the exit reason; `verbose` 1 adds
+    the replies that failed, cut, and the warnings; 2 shows all of them in full.
+    """
+    console = open_console(stream, colour=colour)
+    _print_wrong(console, played, verbose=verbose)
+    if not quiet:
+        for line in _numbers(played, facts, folder=folder):
+            print_escaped(console, line)
+    summary = played.summary
+    style = "bold green" if summary.exit_code is ExitCode.PASSED else "bold red"
+    reason = safe_line(truncate(summary.exit_reason, _EXIT_REASON))
+    print_escaped(console, f": {reason}", lead=facts.verdict, style=style)
+
+
+def _print_wrong(console: Console, played: Played, *, verbose: int) -> None:
+    wrong = [row.transcript for row in played.records if row.transcript and _is_told(row.transcript, verbose)]
+    shown = wrong if verbose > 1 else wrong[:SHOWN]
+    for transcript in shown:
+        word, style = outcome_word(transcript.outcome)
+        print_escaped(console, safe_line(transcript.started.conversation_id), lead=word, style=style)
+        for line in _explained(transcript, verbose):
+            print_escaped(console, line)
+        print_escaped(console, "")
+    if left := len(wrong) - len(shown):
+        print_escaped(
+            console, f"{count(left, 'more conversation')} with failures: see transcripts.md, or pass -vv\n"
+        )
+
+
+def _is_told(transcript: Transcript, verbose: int) -> bool:
+    return bool(reasons(transcript) or (verbose and transcript.warnings))
+
+
+def _explained(transcript: Transcript, verbose: int) -> Iterator[str]:
+    for reason in reasons(transcript):
+        yield from _reason_lines(reason)
+    if verbose:
+        for warning in transcript.warnings:
+            yield f"{INDENT}warning: {safe_line(warning)}"
+        yield from _replies(transcript, limit=_REPLY if verbose == 1 else None)
+
+
+def _reason_lines(reason: Reason) -> Iterator[str]:
+    yield f"{INDENT}{safe_line(reason.where)}: {safe_line(truncate(reason.message))}"
+    yield f"{INDENT}  at {safe_line(reason.place)}"
+    check = reason.check
+    if check is None:
+        return
+    for name, value in (("expected", check.expected), ("actual", check.actual)):
+        if value is not None:
+            yield from _gutter(name, truncate(value_text(value)))
+    for row in check_rows(check.children, 1):
+        line = safe_line(f"{row.check.status} {row.title}: {row.check.message}")
+        yield f"{INDENT}{'  ' * row.depth}- {line}"
+
+
+def _replies(transcript: Transcript, *, limit: int | None) -> Iterator[str]:
+    """Yield the replies of the turns that went wrong, as far as there are any."""
+    wrong = dict.fromkeys(reason.turn for reason in reasons(transcript))
+    for turn in transcript.turns:
+        if turn.index in wrong and turn.exchanges:
+            text = turn.text if limit is None else truncate(turn.text, limit)
+            yield from _gutter(f"reply {turn.number}", text or "(no text)")
+
+
+def _gutter(name: str, text: str) -> Iterator[str]:
+    # A visible bar before every line: CI runners trim spaces before they look for commands.
+    first, *rest = safe_block(text, "| ").split("\n")
+    yield f"{INDENT}  {name:<9}{first}"
+    for line in rest:
+        yield f"{INDENT}  {'':<9}{line}"
+
+
+def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
+    yield from aligned([_COLUMNS, *_model_rows(played.summary)])
+    yield ""
+    yield facts.outcomes
+    yield facts.usage
+    yield f"cost {facts.cost}"
+    notes = (
+        facts.judges,
+        facts.uncertain,
+        facts.unpriced,
+        facts.warnings,
+        facts.tolerated,
+        facts.simulated,
+        facts.replayed,
+    )
+    yield from (safe_line(note) for note in notes if note)
+    for case in facts.missed:
+        yield f"below its pass rate: {safe_line(case.name)}, {rate_sentence(case)}"
+    yield f"transcripts {safe_line(str(folder / 'transcripts.md'))}"
+    yield f"            {safe_line(str(folder / 'transcripts.jsonl'))}"
+
+
+def _model_rows(summary: RunSummary) -> Iterator[tuple[str, ...]]:
+    for label, totals in summary.by_model.items():
+        yield (
+            safe_line(label),
+            *(tokens(number) for number in (totals.conversations, *totals.outcomes.values())),
+            tokens(totals.usage.input_total),
+            tokens(totals.usage.cache_read_input_tokens or 0),
+            tokens(totals.usage.output_tokens),
+            usd(totals.cost_usd),
+        )

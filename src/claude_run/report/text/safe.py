@@ -1,0 +1,194 @@
+"""One pure escaping function per medium: what others wrote can be shown, and do nothing else.
+
+Terminals obey control characters (CWE-150), Markdown renders HTML, links and beacons, and GitHub Actions
+obeys `::command::` at the start of a line and `##[command]` anywhere in it. The runner trims spaces before it
+looks for `::`, so that indentation alone protects nothing (actions/runner, ActionCommand.cs).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jinja2 import Environment
+
+WORD_JOINER = "\u2060"
+"""Invisible. It breaks mentions, references and automatic links, which are found after escapes are undone."""
+
+_MIN_FENCE = 3
+_DELETE = 0x7F
+_CARET = 0x40
+
+_C0 = "\x00-\x08\x0b-\x1f"
+_C1 = "\x7f-\x9f"
+# Every format character of Unicode (category Cf: bidi controls, zero width, tags), the line and paragraph
+# separators, lone surrogates, and the variation selectors that can carry hidden text.
+_FORMAT = (
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff\ud800-\udfff"
+)
+_UNSEEN = re.compile(f"[{_C0}{_C1}{_FORMAT}]")
+_UNSEEN_IN_XML = re.compile(f"[{_C0}{_C1}{_FORMAT}\ufffe\uffff]")
+_BREAK = re.compile(r"[\n\t]+")
+_COMMAND = re.compile(r"^([^\w\n]*?):(?=:[A-Za-z])", re.MULTILINE)
+_OLD_COMMAND = re.compile(r"#(?=#\w*\[)")
+_RUN = re.compile(r"`+|~+")
+_BACKTICKS = re.compile(r"`+")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+# `_` inside a word is no emphasis (CommonMark 6.2) and `$` before a digit closes no formula (GitHub): names
+# and amounts stay as they are.
+_MARKUP = re.compile(r"[&<>@#!\[\]|\\`*~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\$(?!\d)")
+_LEADING = re.compile(r"^(?:[-+=]|\d+(?=[.)]))")
+_LINKS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=GH)(?=-\d)", re.IGNORECASE)
+
+
+def safe_terminal(text: str) -> str:
+    r"""Return the text with nothing in it that a terminal or a CI log obeys; `\n` and `\t` stay.
+
+    C0 controls are shown as `^[`, DEL and C1 as `\x9b`, bidi, zero-width and other format characters and lone
+    surrogates as `<U+202E>`. The first character of a CI command is shown as `\x3a` or `\x23`.
+    """
+    text = _OLD_COMMAND.sub(r"\\x23", _visible(text))
+    return _COMMAND.sub(r"\1\\x3a", text)
+
+
+def safe_line(text: str) -> str:
+    """Return the text as `safe_terminal` does, folded to one line: line breaks and tabs become a space."""
+    return safe_terminal(_fold(text))
+
+
+def safe_block(text: str, prefix: str) -> str:
+    """Return the text as `safe_terminal` does, with the prefix before every line."""
+    return "\n".join(prefix + line for line in safe_terminal(text.removesuffix("\n")).split("\n"))
+
+
+def fence(text: str, language: Literal["text", "json", "diff"] = "text") -> str:
+    """Return a fenced Markdown block, without a line break at its end, that the text cannot close.
+
+    Its fence is longer than any run of backticks or tildes in the text (CommonMark 4.5). Control and format
+    characters are shown as in `safe_terminal`.
+    """
+    shown = _visible(text.removesuffix("\n"))
+    longest = max((len(run) for run in _RUN.findall(shown)), default=0)
+    ticks = "`" * max(_MIN_FENCE, longest + 1)
+    return f"{ticks}{language}\n{shown}\n{ticks}"
+
+
+def md_inline(text: str) -> str:
+    """Return the text as inert Markdown on one line: no markup, HTML, link, image, mention or reference."""
+    shown = _visible(_fold(text)).strip(" ")
+    leading = _LEADING.match(shown)
+    head = leading.group() if leading else ""
+    body = _MARKUP.sub(_escape_markup, _LINKS.sub(WORD_JOINER, shown[len(head) :]))
+    if not head:
+        return body
+    # At the start of a line `-` would open a list item and `1.` a numbered one.
+    return f"{head}\\{body}" if head.isdigit() else f"\\{head}{body}"
+
+
+def md_cell(text: str) -> str:
+    """Return the text for a cell of a Markdown table: as `md_inline`, never empty and never a column more."""
+    return md_inline(text).replace(r"\|", "&#124;") or "-"
+
+
+def md_code(text: str) -> str:
+    """Return the text as a code span on one line; its backticks are outnumbered by the delimiter."""
+    shown = _visible(_fold(text))
+    if not shown.strip(" "):
+        return "(empty)"
+    runs = {len(run) for run in _BACKTICKS.findall(shown)}
+    ticks = "`" * next(size for size in range(1, len(runs) + 2) if size not in runs)
+    pad = " " if shown[0] in " `" or shown[-1] in " `" else ""
+    return f"{ticks}{pad}{shown}{pad}{ticks}"
+
+
+def md_code_cell(text: str) -> str:
+    """Return the text as a code span for a table cell; text with a `|`, which splits cells, as `md_cell`."""
+    return md_cell(text) if "|" in text else md_code(text)
+
+
+def xml_text(text: str) -> str:
+    """Return the text for an XML 1.0 writer, with what that forbids and what cannot be seen as `#x1B`.
+
+    A writer escapes markup, and lets controls, lone surrogates and U+FFFE through, which no reader accepts. A
+    carriage return is spelt out too, because readers turn it into a line feed.
+    """
+    return _UNSEEN_IN_XML.sub(lambda match: f"#x{ord(match.group()):02X}", text)
+
+
+def html_text(text: str) -> str:
+    r"""Return the text for HTML, between tags or in a quoted attribute; `\n` and `\t` stay.
+
+    Control and format characters are shown as in `safe_terminal`; what a CI log would obey becomes an entity.
+    """
+    text = _OLD_COMMAND.sub("&#35;", html.escape(_visible(text)))
+    return _COMMAND.sub(r"\1&#58;", text)
+
+
+class Escaped(str):
+    """Text that came out of an escaping function and may be printed by a template as it is."""
+
+    __slots__ = ()
+
+
+def require_escaped(value: object) -> Escaped:
+    """Let a value pass that an escaping filter made; TypeError for any other."""
+    if not isinstance(value, Escaped):
+        raise TypeError(f"a template prints a {type(value).__name__} that went through no escaping filter")
+    return value
+
+
+def escaping_environment(
+    filters: Mapping[str, Callable[..., str]], helpers: Mapping[str, Any]
+) -> Environment:
+    """Return an environment for the Markdown templates of this room that print only what those filters made.
+
+    `helpers` are global names, which templates call; what they return is not printed as it is.
+    """
+    import jinja2  # noqa: PLC0415 - heavy, and needed only when Markdown is written
+
+    def escaping(function: Callable[..., str]) -> Callable[..., Escaped]:
+        return lambda *values: Escaped(function(*values))
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("claude_run.report"),
+        autoescape=False,  # noqa: S701 - it would escape for HTML; `require_escaped` refuses raw values
+        undefined=jinja2.StrictUndefined,
+        finalize=require_escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters.update({name: escaping(function) for name, function in filters.items()})
+    environment.globals.update(helpers)
+    return environment
+
+
+def _visible(text: str) -> str:
+    return _UNSEEN.sub(_show, text)
+
+
+def _fold(text: str) -> str:
+    return _BREAK.sub(" ", text)
+
+
+def _show(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < _DELETE:
+        return f"^{chr(code ^ _CARET)}"
+    return f"\\x{code:02x}" if code <= 0x9F else f"<U+{code:04X}>"  # noqa: PLR2004 - the last C1 control
+
+
+def _escape_markup(match: re.Match[str]) -> str:
+    char = match.group()
+    if char == "@":
+        return char + WORD_JOINER
+    if char == "#":
+        return "\\#" + WORD_JOINER
+    return _ENTITIES.get(char) or f"\\{char}"

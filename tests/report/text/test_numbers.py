@@ -1,0 +1,53 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from claude_run.report.text.numbers import count, seconds, tokens, usd
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (None, "unpriced"),
+        ("0", "$0"),
+        ("0.00001", "<$0.0001"),
+        ("0.0001", "$0.0001"),
+        ("0.01234", "$0.0123"),
+        ("12.345", "$12.34"),
+        ("1234.5", "$1,234.50"),
+    ],
+)
+def test_dollars(amount: str | None, shown: str) -> None:
+    """Small amounts keep four decimals, large ones two, and an unknown one is never zero."""
+    assert usd(None if amount is None else Decimal(amount)) == shown
+
+
+@pytest.mark.parametrize(
+    ("duration", "shown"),
+    [
+        (None, "-"),
+        (0.0, "0.0 s"),
+        (0.84, "0.8 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 0 s"),
+        (125, "2 min 5 s"),
+        (3599.6, "1 h 0 min"),
+        (3725, "1 h 2 min"),
+    ],
+)
+def test_durations(duration: float | None, shown: str) -> None:
+    """Durations are shown in the largest unit that fits, and are never 60 of a smaller one."""
+    assert seconds(duration) == shown
+
+
+def test_counts() -> None:
+    """Thousands are grouped, one is singular, an irregular plural is given."""
+    assert tokens(12345) == "12,345"
+    assert tokens(None) == "-"
+    assert count(1, "case") == "1 case"
+    assert count(1234, "case") == "1,234 cases"
+    assert count(0, "reply", plural="replies") == "0 replies"
