@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from claude_run.report.compare.words import is_flaky, p_value, percent, points, rates_of, span
@@ -116,7 +116,28 @@ def verdict_basis(duel: Duel, *, family: int) -> tuple[BasisLine, ...]:
 
 def evidence(duel: Duel, *, most: int) -> tuple[Evidence, ...]:
     """Return evidence of at most that many changed cases, the largest drop first."""
-    return tuple(islice(_evidence(duel), most))
+    found: list[Evidence] = []
+    for change in duel.comparison.changes:
+        if len(found) == most:
+            break
+        # Of a case that got worse an attempt that passed and one that failed, of one that got better the
+        # other way round.
+        worse = change.difference < 0
+        before = typical(duel.baseline_attempts[change.case], passed=worse)
+        after = typical(duel.candidate_attempts[change.case], passed=not worse)
+        if before is None or after is None:
+            continue
+        replies = tuple(_differences(before.replies, after.replies))
+        found.append(Evidence(change=change, baseline=before, candidate=after, replies=replies))
+    return tuple(found)
+
+
+def _differences(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[ReplyDiff]:
+    for number, (old, new) in enumerate(zip_longest(before, after), start=1):
+        if old != new:
+            only = "baseline" if new is None else "candidate" if old is None else None
+            note = f" (only in the {only})" if only else ""
+            yield ReplyDiff(number=number, note=note, pieces=diff_words(old or "", new or ""))
 
 
 def _rate_words(comparison: Comparison, effect: Effect) -> str:
@@ -173,22 +194,3 @@ def _reliability_lines(pairs: Iterable[Pair]) -> Iterator[BasisLine]:
         )
     flaky = count(sum(is_flaky(pair) for _, pair in sizes), "case")
     yield BasisLine(label="flaky", text=f"{flaky} passed in some attempts and failed in others")
-
-
-def _evidence(duel: Duel) -> Iterator[Evidence]:
-    for change in duel.comparison.changes:
-        # Of a case that got worse an attempt that passed and one that failed, of one that got better the
-        # other way round.
-        worse = change.difference < 0
-        before = typical(duel.baseline_attempts[change.case], passed=worse)
-        after = typical(duel.candidate_attempts[change.case], passed=not worse)
-        if before is None or after is None:
-            continue
-        replies = []
-        for number, (old, new) in enumerate(zip_longest(before.replies, after.replies), start=1):
-            if old != new:
-                only = "baseline" if new is None else "candidate" if old is None else None
-                note = f" (only in the {only})" if only else ""
-                pieces = diff_words(old or "", new or "")
-                replies.append(ReplyDiff(number=number, note=note, pieces=pieces))
-        yield Evidence(change=change, baseline=before, candidate=after, replies=tuple(replies))

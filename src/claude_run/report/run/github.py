@@ -150,7 +150,7 @@ def _sections(played: Played, facts: RunFacts) -> tuple[_SummarySection, ...]:
 
 
 def _head(played: Played, facts: RunFacts) -> str:
-    """Return what stands there however much is left out: the verdict, the numbers, the comparison."""
+    """Return what is always shown: the verdict, the numbers, the comparison."""
     summary = played.summary
     notices = [f"> **{title}.** {md_inline(text)}\n\n" for title, text in facts.notices()]
     reason = md_inline(truncate(summary.exit_reason, _SENTENCE))

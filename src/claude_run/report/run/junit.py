@@ -34,7 +34,7 @@ def junit_xml(played: Played, facts: RunFacts) -> Iterator[bytes]:
     """Yield the run as JUnit XML in UTF-8.
 
     A failed check is a `failure`, what could not be measured an `error`, what was never played `skipped`.
-    Details stand in the text of an element too, because GitLab shows that and not `message`. Usage, cost and
+    Details are in the text of an element too, because GitLab shows that and not `message`. Usage, cost and
     whether replies were simulated are `properties` of the suites.
     """
     files: dict[str, list[Record]] = {}
@@ -141,7 +141,7 @@ class _Writer:
             if tokens is not None:
                 yield field.name, str(tokens)
 
-        # What judges cost is no part of the cost of the replies.
+        # What judges cost is not part of the cost of the replies.
         costs = {"cost_usd": total_cost(transcript.cost_usd for transcript in transcripts)}
         if any(transcript.judgements for transcript in transcripts):
             costs["judge_cost_usd"] = total_cost(transcript.judge_cost_usd for transcript in transcripts)

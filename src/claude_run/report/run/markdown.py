@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from claude_run.conversation.results import CheckResult
-    from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
 
 SHOWN = 20
@@ -86,7 +85,9 @@ def _environment() -> Environment:
         "reasons": reasons.reasons,
         "check_rows": reasons.check_rows,
         "turn_state": reasons.turn_state,
-        "request_ids": _request_ids,
+        "request_ids": lambda transcript: [
+            exchange.request_id for exchange in transcript.exchanges if exchange.request_id is not None
+        ],
     }
     return safe.escaping_environment(filters, helpers)
 
@@ -100,7 +101,3 @@ def _passed(checks: tuple[CheckResult, ...]) -> str:
     """Return how many of the checks passed: `2/3`; a dash where there are none."""
     passed = sum(check.status is Status.PASSED for check in checks)
     return f"{passed}/{len(checks)}" if checks else numbers.ABSENT
-
-
-def _request_ids(transcript: Transcript) -> list[str]:
-    return [exchange.request_id for exchange in transcript.exchanges if exchange.request_id is not None]

@@ -110,7 +110,7 @@ def check_name(check: CheckResult) -> str:
 
 
 def check_place(check: CheckResult) -> str:
-    """Return where the expectation stands: `path:line`."""
+    """Return where the expectation is written: `path:line`."""
     return f"{check.position.path}:{check.position.line}"
 
 

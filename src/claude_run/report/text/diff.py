@@ -28,7 +28,7 @@ _REVIEWED = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Same:
-    """Text that stands in both."""
+    """Text that both have."""
 
     kind: ClassVar[str] = "same"
     text: str
@@ -36,7 +36,7 @@ class Same:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """Text that stands only in the first."""
+    """Text that only the first has."""
 
     kind: ClassVar[str] = "removed"
     text: str
@@ -44,7 +44,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """Text that stands only in the second."""
+    """Text that only the second has."""
 
     kind: ClassVar[str] = "added"
     text: str
