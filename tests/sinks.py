@@ -30,13 +30,17 @@ from claude_run.report.compare.html import contest_html
 from claude_run.report.compare.json import contest_json
 from claude_run.report.compare.markdown import contest_markdown
 from claude_run.report.compare.terminal import print_contest
-from claude_run.report.run.annotations import error_annotations
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.github import step_summary
+from claude_run.report.run.github import error_annotations, step_summary
 from claude_run.report.run.junit import junit_xml
 from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
-from claude_run.report.run.outcome_line import outcome_line, reason_line
-from claude_run.report.run.progress import LineProgress, LiveProgress, print_finished
+from claude_run.report.run.progress import (
+    LineProgress,
+    LiveProgress,
+    outcome_line,
+    print_finished,
+    reason_line,
+)
 from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text import safe
 from claude_run.report.text.console import open_console
@@ -239,7 +243,7 @@ SINKS: dict[str, Sink] = {
     "report.run.github.step_summary": Sink(
         medium="document", show=lambda text: as_text(step_summary, _run(text))
     ),
-    "report.run.annotations.error_annotations": Sink(medium="commands", show=_annotations),
+    "report.run.github.error_annotations": Sink(medium="commands", show=_annotations),
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
     "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
     "report.run.progress.print_finished": Sink(medium="log", show=_finished),
@@ -263,10 +267,8 @@ SINKS: dict[str, Sink] = {
     "template.comparison.html.j2": Sink(medium="html", show=_page),
     "template.comparison.candidate.html.j2": Sink(medium="html", show=_page),
     "template.comparison.css.j2": Sink(medium="html", show=_page),
-    "report.run.outcome_line.outcome_line": Sink(
-        medium="line", show=lambda text: outcome_line(_failed(text))
-    ),
-    "report.run.outcome_line.reason_line": Sink(
+    "report.run.progress.outcome_line": Sink(medium="line", show=lambda text: outcome_line(_failed(text))),
+    "report.run.progress.reason_line": Sink(
         medium="line", show=lambda text: reason_line(_failed(text)) or ""
     ),
     "text.visible.visible": Sink(medium="visible", show=visible),

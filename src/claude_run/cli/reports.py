@@ -66,7 +66,7 @@ def _tell_github(played: Played, facts: RunFacts, redactor: Redactor) -> None:
     if target:
         _write(Path(target), redactor.data(b"".join(render("github", played, facts=facts))), append=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        from claude_run.report.run.annotations import error_annotations  # noqa: PLC0415 - only GitHub needs it
+        from claude_run.report.run.github import error_annotations  # noqa: PLC0415 - only GitHub needs it
 
         for line in error_annotations(played, facts):
             command_runner(line)

@@ -17,9 +17,8 @@ from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending, Gate
 from claude_run.report.compare.markdown import contest_markdown
-from claude_run.report.run.annotations import error_annotations
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.github import LIMIT, step_summary
+from claude_run.report.run.github import LIMIT, error_annotations, step_summary
 from claude_run.scenario.model import Position
 from claude_run.verdict.basics import GateRules
 from claude_run.verdict.contest import Side, compare

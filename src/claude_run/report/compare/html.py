@@ -9,20 +9,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from claude_run.report.compare import words
-from claude_run.report.compare.cases import evidence
-from claude_run.report.compare.facts import verdict_basis
+from claude_run.report.compare.evidence import evidence, verdict_basis
 from claude_run.report.text.diff import condense
 from claude_run.report.text.safe import html_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from jinja2 import Environment
 
-    from claude_run.report.compare.cases import ReplyDiff
-    from claude_run.report.text.diff import Piece
     from claude_run.verdict.contest import Contest, Duel
-    from claude_run.verdict.gate import Comparison
 
 _WIDTH = 240
 _PAD = 6
@@ -85,7 +81,10 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals.update(
-        words=words, verdict_basis=verdict_basis, evidence=evidence, condensed=_condensed
+        words=words,
+        verdict_basis=verdict_basis,
+        evidence=evidence,
+        condensed=lambda reply: condense(reply.pieces, context=_CONTEXT, most=_REPLY),
     )
     return environment
 
@@ -95,43 +94,29 @@ def _finalize(value: Any) -> _Html:  # noqa: ANN401 - whatever a template prints
     return value if isinstance(value, _Html) else _Html(html_text(str(value)))
 
 
-def _condensed(reply: ReplyDiff) -> Sequence[Piece]:
-    return condense(reply.pieces, context=_CONTEXT, most=_REPLY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scale:
-    """The range of differences that is drawn, and where a difference lies in it."""
-
-    lowest: float
-    highest: float
-
-    def at(self, difference: float) -> float:
-        share = (difference - self.lowest) / (self.highest - self.lowest)
-        return round(_PAD + share * (_WIDTH - 2 * _PAD), 1)
-
-
 def _plots(duels: Sequence[Duel]) -> list[_Plot | None]:
     """Return a plot for every candidate that could be compared, all on the same scale."""
-    ends = [0.0, *(end for duel in duels for end in _ends(duel.comparison))]
-    scale = _Scale(lowest=min(ends), highest=max(ends))
-    return [_plot(duel.comparison, scale) for duel in duels]
+    # The scale holds no change, every margin and every interval.
+    compared = [(duel.comparison.rules, duel.comparison.effect) for duel in duels]
+    ends = [0.0]
+    for rules, effect in compared:
+        if effect is not None:
+            ends.extend((-rules.margin, effect.interval.lower, effect.interval.upper))
+    lowest, highest = min(ends), max(ends)
 
+    def at(difference: float) -> float:
+        share = (difference - lowest) / (highest - lowest)
+        return round(_PAD + share * (_WIDTH - 2 * _PAD), 1)
 
-def _ends(comparison: Comparison) -> Iterator[float]:
-    if comparison.effect is not None:
-        interval = comparison.effect.interval
-        yield from (-comparison.rules.margin, interval.lower, interval.upper)
-
-
-def _plot(comparison: Comparison, scale: _Scale) -> _Plot | None:
-    effect = comparison.effect
-    if effect is None:
-        return None
-    return _Plot(
-        lower=scale.at(effect.interval.lower),
-        centre=scale.at(float(effect.difference)),
-        upper=scale.at(effect.interval.upper),
-        zero=scale.at(0.0),
-        margin=scale.at(-comparison.rules.margin),
-    )
+    return [
+        None
+        if effect is None
+        else _Plot(
+            lower=at(effect.interval.lower),
+            centre=at(float(effect.difference)),
+            upper=at(effect.interval.upper),
+            zero=at(0.0),
+            margin=at(-rules.margin),
+        )
+        for rules, effect in compared
+    ]

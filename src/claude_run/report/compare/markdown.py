@@ -8,8 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from claude_run.report.compare import words
-from claude_run.report.compare.cases import evidence
-from claude_run.report.compare.facts import verdict_basis
+from claude_run.report.compare.evidence import evidence, verdict_basis
 from claude_run.report.text.diff import condense, markdown_diff
 from claude_run.report.text.numbers import count, tokens
 from claude_run.report.text.safe import (
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from claude_run.report.compare.cases import Evidence
-    from claude_run.report.compare.facts import BasisLine
+    from claude_run.report.compare.evidence import BasisLine, Evidence
     from claude_run.report.compare.words import Headline
     from claude_run.verdict.contest import Contest, Duel
 
@@ -70,7 +68,7 @@ class _CandidateSection:
     name: str
     headline: Headline
     overview: Escaped
-    facts: tuple[BasisLine, ...]
+    basis: tuple[BasisLine, ...]
     notes: tuple[str, ...]
     left_out: tuple[_NamedGroup, ...]
     metrics: tuple[Escaped, ...]
@@ -88,39 +86,40 @@ def contest_markdown(contest: Contest) -> str:
     Given up are, in this order, unchanged cases, replies, changed cases, names, and candidates.
     """
     duels = words.ranked(contest)
-    sections = [_section(contest, duel, replies=max(3, _EVIDENCE // max(1, len(duels)))) for duel in duels]
-    shown = _everything(sections)
-    text = _render(contest, sections, shown)
-    for name in _ShownCounts.__slots__:
-        if _size(text) <= LIMIT:
-            break
-        shown = replace(shown, **{name: _most(contest, sections, shown, name)})
-        text = _render(contest, sections, shown)
-    return text
-
-
-def _most(contest: Contest, sections: Sequence[_CandidateSection], shown: _ShownCounts, name: str) -> int:
-    """Return the largest number of this that fits, 0 when none does."""
-
-    def size(number: int) -> int:
-        return _size(_render(contest, sections, replace(shown, **{name: number})))
-
-    return max(0, bisect_right(range(getattr(shown, name) + 1), LIMIT, key=size) - 1)
-
-
-def _size(text: str) -> int:
-    return len(text.encode())
-
-
-def _render(contest: Contest, sections: Sequence[_CandidateSection], shown: _ShownCounts) -> str:
+    most = max(3, _EVIDENCE // max(1, len(duels)))
+    sections = [_section(contest, duel, replies=most) for duel in duels]
     template = _environment().get_template("comparison.md.j2")
-    return template.render(
-        headline=words.headline(contest),
-        sections=sections[: shown.candidates],
-        shown=shown,
-        missing=_missing(sections, shown),
-        several=len(sections) > 1,
+
+    def render(shown: _ShownCounts) -> str:
+        return template.render(
+            headline=words.headline(contest),
+            sections=sections[: shown.candidates],
+            shown=shown,
+            missing=_missing(sections, shown),
+            several=len(sections) > 1,
+        )
+
+    shown = _ShownCounts(
+        unchanged=max((len(section.unchanged) for section in sections), default=0),
+        replies=max((len(section.replies) for section in sections), default=0),
+        changed=max((len(section.changed) for section in sections), default=0),
+        names=max((len(group.names) for section in sections for group in section.left_out), default=0),
+        candidates=len(sections),
     )
+    text = render(shown)
+
+    # As long as it is too long one kind of thing after the other is cut to the largest number that fits.
+    for name in _ShownCounts.__slots__:
+        if len(text.encode()) <= LIMIT:
+            break
+        fitting = bisect_right(
+            range(getattr(shown, name) + 1),
+            LIMIT,
+            key=lambda number: len(render(replace(shown, **{name: number})).encode()),
+        )
+        shown = replace(shown, **{name: max(0, fitting - 1)})
+        text = render(shown)
+    return text
 
 
 def _section(contest: Contest, duel: Duel, *, replies: int) -> _CandidateSection:
@@ -130,7 +129,7 @@ def _section(contest: Contest, duel: Duel, *, replies: int) -> _CandidateSection
         name=words.short_name(duel.candidate.name),
         headline=words.duel_headline(contest, duel),
         overview=_row(words.overview_row(duel)),
-        facts=verdict_basis(duel, family=len(contest.duels)),
+        basis=verdict_basis(duel, family=len(contest.duels)),
         notes=comparison.notes,
         left_out=tuple(
             _NamedGroup(
@@ -176,16 +175,6 @@ def _evidence(found: Evidence) -> Escaped:
     return Escaped("\n\n".join(paragraphs))
 
 
-def _everything(sections: Sequence[_CandidateSection]) -> _ShownCounts:
-    return _ShownCounts(
-        unchanged=max((len(section.unchanged) for section in sections), default=0),
-        replies=max((len(section.replies) for section in sections), default=0),
-        changed=max((len(section.changed) for section in sections), default=0),
-        names=max((len(group.names) for section in sections for group in section.left_out), default=0),
-        candidates=len(sections),
-    )
-
-
 def _missing(sections: Sequence[_CandidateSection], shown: _ShownCounts) -> str:
     """Return what is not shown, as the end of a sentence; empty when all is."""
     told = sections[: shown.candidates]
@@ -206,24 +195,20 @@ def _missing(sections: Sequence[_CandidateSection], shown: _ShownCounts) -> str:
 
 @cache
 def _environment() -> Environment:
+    filters: dict[str, Callable[..., str]] = {
+        "inline": md_inline,
+        "number": tokens,
+        # The two lines that begin a table: the first column to the left, the others to the right.
+        "header": lambda columns: f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}",
+        "listed": _listed,
+    }
     helpers = {
         "OVERVIEW": words.OVERVIEW,
         "METRIC_COLUMNS": words.METRIC_COLUMNS,
         "CHANGE_COLUMNS": words.CHANGE_COLUMNS,
         "STEADY_COLUMNS": words.STEADY_COLUMNS,
     }
-    filters: dict[str, Callable[..., str]] = {
-        "inline": md_inline,
-        "number": tokens,
-        "header": _header,
-        "listed": _listed,
-    }
     return escaping_environment(filters, helpers)
-
-
-def _header(columns: Sequence[str]) -> str:
-    """Return the two lines that begin a table: the first column to the left, the others to the right."""
-    return f"| {' | '.join(columns)} |\n|---|{'---:|' * (len(columns) - 1)}"
 
 
 def _listed(group: _NamedGroup, most: int) -> str:

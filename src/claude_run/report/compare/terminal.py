@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from claude_run.report.compare import words
-from claude_run.report.compare.cases import evidence
-from claude_run.report.compare.facts import verdict_basis
+from claude_run.report.compare.evidence import evidence, verdict_basis
 from claude_run.report.text.console import aligned, open_console, print_escaped
 from claude_run.report.text.diff import DIFF_INDENT, condense, print_pieces
 from claude_run.report.text.numbers import count
@@ -15,14 +14,13 @@ from claude_run.report.text.safe import safe_line
 from claude_run.verdict.basics import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
 
-    from claude_run.report.compare.cases import Evidence
+    from claude_run.report.compare.evidence import Evidence
     from claude_run.report.compare.words import Headline
     from claude_run.verdict.contest import Contest, Duel
-    from claude_run.verdict.gate import Comparison
 
 _STYLES = {
     Verdict.IMPROVED: "bold green",
@@ -43,7 +41,7 @@ class _Detail:
     most: int
 
 
-_DETAILS = (
+_DETAILS = (  # without -v, with -v, with -vv
     _Detail(cases=25, evidence=3, names=10, context=80, most=1_200),
     _Detail(cases=250, evidence=25, names=100, context=400, most=10_000),
     _Detail(cases=100_000, evidence=2_000, names=100_000, context=20_000, most=100_000),
@@ -56,60 +54,45 @@ def print_contest(contest: Contest, *, stream: TextIO, colour: bool = False, ver
     `verbose` 1 shows more of the changed cases and of their replies, 2 all.
     """
     console = open_console(stream, colour=colour)
+    duels = words.ranked(contest)
     detail = _DETAILS[min(verbose, len(_DETAILS) - 1)]
-    if len(contest.duels) != 1:
-        _say_headline(console, words.headline(contest))
-        _say_table(console, words.OVERVIEW, map(words.overview_row, words.ranked(contest)))
-    for duel in words.ranked(contest):
-        if len(contest.duels) > 1:
+    if len(duels) != 1:
+        _print_headline(console, words.headline(contest))
+        _print_table(console, words.OVERVIEW, map(words.overview_row, duels))
+    for duel in duels:
+        if len(duels) > 1:
             print_escaped(console, "")
-        _say_headline(console, words.duel_headline(contest, duel))
-        _say_left_out(console, contest, duel, detail=detail)
-        for line in _basis(contest, duel):
-            print_escaped(console, line)
-        _say_table(console, words.METRIC_COLUMNS, words.metric_rows(duel.comparison))
-        _say_changes(console, duel.comparison, detail=detail)
+        _print_verdict(console, contest, duel, detail=detail)
         for found in evidence(duel, most=detail.evidence):
-            _say_evidence(console, found, detail=detail, colour=colour)
+            _print_evidence(console, found, detail=detail, colour=colour)
         if detail.evidence < len(duel.comparison.changes):
             left = count(len(duel.comparison.changes) - detail.evidence, "more changed case")
             print_escaped(console, f"\n{left} without replies here: pass {'-v' if not verbose else '-vv'}")
 
 
-def _say_headline(console: Console, headline: Headline) -> None:
-    print_escaped(
-        console, f" {safe_line(headline.text)}", lead=headline.word, style=_STYLES[headline.verdict]
-    )
+def _print_verdict(console: Console, contest: Contest, duel: Duel, *, detail: _Detail) -> None:
+    """Print all that is said of a candidate but for the replies of changed cases."""
+    comparison = duel.comparison
 
-
-def _say_left_out(console: Console, contest: Contest, duel: Duel, *, detail: _Detail) -> None:
+    # The verdict, and at once what it does not speak of.
+    _print_headline(console, words.duel_headline(contest, duel))
     for group in words.left_out(contest, duel):
         listed = safe_line(_listed(group.cases, most=detail.names))
         line = f", {safe_line(group.reason)} ({len(group.cases):,}): {listed}"
         print_escaped(console, line, lead="NOT COMPARED", style=_STYLES[Verdict.INCONCLUSIVE])
 
+    # What it rests on.
+    basis = verdict_basis(duel, family=len(contest.duels))
+    width = max((len(entry.label) for entry in basis), default=0)
+    for entry in basis:
+        print_escaped(console, f"  {entry.label:<{width}}  {entry.text}")
+    for note in comparison.notes:
+        print_escaped(console, f"  note: {note}")
+    _print_table(console, words.METRIC_COLUMNS, words.metric_rows(comparison))
 
-def _basis(contest: Contest, duel: Duel) -> Iterator[str]:
-    rows = verdict_basis(duel, family=len(contest.duels))
-    width = max((len(row.label) for row in rows), default=0)
-    for row in rows:
-        yield f"  {row.label:<{width}}  {row.text}"
-    for note in duel.comparison.notes:
-        yield f"  note: {note}"
-
-
-def _say_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    cells = [[safe_line(cell) for cell in row] for row in rows]
-    if not cells:
-        return
-    print_escaped(console, "")
-    for line in aligned([columns, *cells]):
-        print_escaped(console, line.rstrip())
-
-
-def _say_changes(console: Console, comparison: Comparison, *, detail: _Detail) -> None:
+    # Which cases changed, and which passed and failed on either side without a change.
     changes = comparison.changes
-    _say_table(console, words.CHANGE_COLUMNS, map(words.change_row, changes[: detail.cases]))
+    _print_table(console, words.CHANGE_COLUMNS, map(words.change_row, changes[: detail.cases]))
     if len(changes) > detail.cases:
         print_escaped(console, f"{count(len(changes) - detail.cases, 'more changed case')}: pass -v or -vv")
     flaky = [pair.case for pair in words.steady(comparison.pairing.pairs) if words.is_flaky(pair)]
@@ -117,7 +100,7 @@ def _say_changes(console: Console, comparison: Comparison, *, detail: _Detail) -
         print_escaped(console, f"flaky, but no change: {safe_line(_listed(flaky, most=detail.names))}")
 
 
-def _say_evidence(console: Console, found: Evidence, *, detail: _Detail, colour: bool) -> None:
+def _print_evidence(console: Console, found: Evidence, *, detail: _Detail, colour: bool) -> None:
     change = found.change
     rates = f"{words.rate_words(change.baseline)} became {words.rate_words(change.candidate)}"
     print_escaped(console, "")
@@ -131,6 +114,20 @@ def _say_evidence(console: Console, found: Evidence, *, detail: _Detail, colour:
         print_escaped(console, f"{DIFF_INDENT}{reply.title}")
         pieces = condense(reply.pieces, context=detail.context, most=detail.most)
         print_pieces(pieces, console=console, colour=colour)
+
+
+def _print_headline(console: Console, headline: Headline) -> None:
+    style = _STYLES[headline.verdict]
+    print_escaped(console, f" {safe_line(headline.text)}", lead=headline.word, style=style)
+
+
+def _print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table with an empty line before it; nothing where it has no rows."""
+    cells = [[safe_line(cell) for cell in row] for row in rows]
+    if cells:
+        print_escaped(console, "")
+        for line in aligned([columns, *cells]):
+            print_escaped(console, line.rstrip())
 
 
 def _listed(names: Sequence[str], *, most: int) -> str:

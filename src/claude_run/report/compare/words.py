@@ -1,21 +1,15 @@
-"""The sentences and table cells that every form of a comparison shares; they may hold names: escape them."""
+"""The sentences, table cells and numbers that every form of a comparison shares.
+
+Sentences and cells may hold names, which are untrusted: escape them.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.report.compare.numbers import (
-    METRICS,
-    change_of,
-    metric_amount,
-    p_value,
-    percent,
-    points,
-    span,
-    span_of,
-)
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.numbers import ABSENT, count
 from claude_run.verdict.basics import Verdict
@@ -23,11 +17,13 @@ from claude_run.verdict.pairing import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from fractions import Fraction
 
     from claude_run.verdict.basics import Rate
     from claude_run.verdict.changes import CaseChange
     from claude_run.verdict.contest import Contest, Duel
     from claude_run.verdict.gate import Comparison
+    from claude_run.verdict.intervals import Interval
     from claude_run.verdict.pairing import Pair
 
 OVERVIEW = (
@@ -45,7 +41,20 @@ METRIC_COLUMNS = ("mean per case", "baseline", "candidate", "change", "relative"
 CHANGE_COLUMNS = ("case", "change", "baseline", "candidate", "points", "p worse (Holm)", "note")
 STEADY_COLUMNS = ("case", "baseline", "candidate", "note")
 
+METRICS = {
+    Metric.COST_USD: "cost",
+    Metric.LATENCY_S: "latency",
+    Metric.INPUT_TOKENS: "input tokens",
+    Metric.OUTPUT_TOKENS: "output tokens",
+    Metric.OUTPUT_CHARS: "output characters",
+}
+
 _NAME = 100
+_LEAST_P = 0.001
+_CENTS = 2
+_DIGITS = 3
+_FEW = 100
+_MOST_DECIMALS = 12
 _GRAVITY = (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.UNCHANGED, Verdict.IMPROVED)
 
 
@@ -209,3 +218,48 @@ def rates_of(pairs: Iterable[Pair]) -> tuple[list[Rate], list[Rate]]:
     """Return the rates of the baseline and those of the candidate."""
     both = [(pair.baseline, pair.candidate) for pair in pairs]
     return [before for before, _ in both], [after for _, after in both]
+
+
+def percent(rate: Fraction | float, *, signed: bool = False, digits: int | None = None) -> str:
+    """Return a rate as `70.0%`, `+4.2%` when signed; with `digits`, as many as count: `98.3%`, `95%`."""
+    if digits is not None:
+        return f"{100 * float(rate):.{digits}g}%"
+    return f"{100 * float(rate):{'+' if signed else ''}.1f}%"
+
+
+def points(difference: Fraction | float, *, unit: str = " points") -> str:
+    """Return a difference of rates in percentage points: `-20.0 points`."""
+    return f"{100 * float(difference):+.1f}{unit}"
+
+
+def span(interval: Interval) -> str:
+    """Return an interval of a difference of rates, in points: `-37.3 to -2.7`."""
+    return f"{points(interval.lower, unit='')} to {points(interval.upper, unit='')}"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value with three digits that count; small ones are `<0.001`."""
+    return f"<{_LEAST_P}" if value < _LEAST_P else f"{value:.3g}"
+
+
+def metric_amount(metric: Metric, value: float) -> str:
+    """Return a mean in its unit: `$0.00123`, `1.20 s`, `204.5`, `1,204`."""
+    if metric is Metric.COST_USD:
+        # Below one dollar three digits that count, else cents.
+        decimals = _CENTS
+        if 0 < value < 1:
+            decimals = min(_MOST_DECIMALS, _DIGITS - 1 - math.floor(math.log10(value)))
+        return f"${value:,.{decimals}f}"
+    if metric is Metric.LATENCY_S:
+        return f"{value:,.2f} s"
+    return f"{value:,.1f}" if value < _FEW else f"{value:,.0f}"
+
+
+def change_of(metric: Metric, value: float) -> str:
+    """Return a difference as `metric_amount` does, with its sign."""
+    return f"{'-' if value < 0 else '+'}{metric_amount(metric, abs(value))}"
+
+
+def span_of(metric: Metric, interval: Interval) -> str:
+    """Return an interval of a difference of a metric: `-$0.01 to +$0.02`."""
+    return f"{change_of(metric, interval.lower)} to {change_of(metric, interval.upper)}"

@@ -120,7 +120,7 @@ class RunFacts:
 
     @property
     def judges(self) -> str | None:
-        """What judges cost, which is no part of the cost of the replies; None where none was asked."""
+        """What judges cost, which is not part of the cost of the replies; None where none was asked."""
         totals = self.summary.totals
         if not totals.judge_replies:
             return None

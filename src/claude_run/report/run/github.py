@@ -1,21 +1,20 @@
-"""What GitHub Actions shows of a run as the summary of its step."""
+"""What GitHub Actions shows of a run: the summary of the step, and the lines of scenarios that are marked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.results import Outcome
+from claude_run.conversation.results import Outcome, Status
 from claude_run.report.run.markdown import MARKS
-from claude_run.report.run.reasons import reasons
-from claude_run.report.text.blocks import truncate, value_text
+from claude_run.report.run.reasons import expected_and_actual, reasons, turns_that_went_wrong
+from claude_run.report.text.blocks import truncate
 from claude_run.report.text.numbers import count, seconds, tokens, usd
-from claude_run.report.text.safe import fence, md_cell, md_code, md_code_cell, md_inline
+from claude_run.report.text.safe import fence, md_cell, md_code, md_code_cell, md_inline, safe_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
     from claude_run.record.transcripts import Record
     from claude_run.report.run.facts import RunFacts
@@ -24,9 +23,13 @@ if TYPE_CHECKING:
 LIMIT = 1_000_000
 """How many bytes of UTF-8 a step may write: above 1,024 KiB GitHub shows nothing of it at all."""
 
+MARKED = 9
+"""How many places are marked: GitHub shows ten annotations of a step, and the tenth counts the others."""
+
 _RESERVED = 1_000
 _SENTENCE = 1_000
 _REPLY = 2_000
+_MAX_PATH = 4096
 _ORDER = (Outcome.ERRORED, Outcome.FAILED, Outcome.SKIPPED)
 _TABLE = (
     "| outcome | conversation | tokens in | out | cost | time | why |\n|---|---|---:|---:|---:|---:|---|\n"
@@ -42,26 +45,63 @@ def step_summary(played: Played, facts: RunFacts, *, limit: int = LIMIT) -> Iter
     comparison.
     """
     head = _head(played, facts)
-    if facts.comparison is not None:
-        head += f"## Against the baseline\n\n{facts.comparison.rstrip()}\n\n"
-    budget = _ByteBudget(limit - _size(head) - _RESERVED)
-    sections = [(section.fill(budget), section) for section in _sections(played, facts)]
-    left = [section.what(len(section.records) - number) for (_, number), section in sections]
-    texts = [text for (text, _), _ in sections]
-    whole = "".join((head, _left_out([what for what in left if what]), *texts))
-    yield (whole.rstrip("\n") + "\n").encode()
+    left = limit - len(head.encode()) - _RESERVED
+
+    # Each section takes of the bytes that are left as many records as fit, the most important section first.
+    # Once something did not fit nothing does, so that no row is missing in between.
+    texts: list[str] = []
+    left_out: list[str] = []
+    for section in _sections(played, facts):
+        heading = f"## {section.title}\n\n{section.header}"
+        left -= len(heading.encode()) if section.records else 0
+        pieces: list[str] = []
+        for record in section.records:
+            piece = section.piece(record)
+            left -= len(piece.encode())
+            if left < 0:
+                break
+            pieces.append(piece)
+        if pieces:
+            texts.append(heading + "".join(pieces).rstrip("\n") + "\n\n")
+        if missing := len(section.records) - len(pieces):
+            left_out.append(count(missing, section.noun, plural=section.plural))
+
+    if left_out:
+        head += f"> **Left out** to fit what GitHub shows: {', '.join(left_out)}."
+        head += " The files of the run hold all.\n\n"
+    yield ("".join([head, *texts]).rstrip("\n") + "\n").encode()
 
 
-class _ByteBudget:
-    """The bytes that are left. Once something did not fit nothing does: no row is missing in between."""
+def error_annotations(played: Played, facts: RunFacts) -> Iterator[str]:
+    """Yield at most ten `::error` commands, a line each, the worst first.
 
-    def __init__(self, left: int) -> None:
-        self._left = left
+    What could not be measured is worst, then what concerns most conversations. What was not played to its
+    end, and failures that the run tolerates, are left out. A check is marked at its expectation, an error at
+    its file.
+    """
+    # One place for each expectation and for each error of a file: the first reason found there, and the
+    # conversations that it concerns.
+    spots: dict[tuple[object, ...], _Spot] = {}
+    for record in played.records:
+        transcript = record.transcript
+        if transcript is None or record.outcome is Outcome.SKIPPED or record.planned.id in facts.tolerance:
+            continue
+        for reason in reasons(transcript):
+            position = reason.check.position if reason.check else None
+            path = position.path if position else transcript.started.identity.path
+            key = (reason.status, position) if position else (path, reason.message)
+            spot = spots.setdefault(key, _Spot(path=path, reason=reason, conversations={}))
+            spot.conversations[record.planned.id] = None
 
-    def take(self, text: str) -> bool:
-        """Return whether the text fits, and then take its bytes."""
-        self._left -= _size(text)
-        return self._left >= 0
+    ordered = sorted(
+        spots.values(),
+        key=lambda spot: (spot.reason.status is not Status.ERRORED, -len(spot.conversations)),
+    )
+    for spot in ordered[:MARKED]:
+        yield _annotation(spot)
+    if (left := len(ordered) - MARKED) > 0:
+        message = f"{left:,} more: see the summary of the job, or transcripts.md of the run"
+        yield f"::error title=claude-run::{_data(message)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,98 +109,81 @@ class _SummarySection:
     """A part of the summary that is cut when it must be: a piece for each record under a heading."""
 
     title: str
+    header: str = ""
     records: Sequence[Record]
     piece: Callable[[Record], str]
-    what: Callable[[int], str | None]
-    header: str = ""
-
-    def fill(self, budget: _ByteBudget) -> tuple[str, int]:
-        """Return the section as far as there is room, and for how many records there was."""
-        head = f"## {self.title}\n\n{self.header}"
-        if not self.records or not budget.take(head):
-            return "", 0
-        pieces = []
-        for record in self.records:
-            piece = self.piece(record)
-            if not budget.take(piece):
-                break
-            pieces.append(piece)
-        return (head + "".join(pieces).rstrip("\n") + "\n\n" if pieces else ""), len(pieces)
+    noun: str
+    plural: str
 
 
 def _sections(played: Played, facts: RunFacts) -> tuple[_SummarySection, ...]:
     tolerance = facts.tolerance
     wrong = [row for row in played.records if row.outcome in _ORDER and row.planned.id not in tolerance]
     wrong.sort(key=lambda row: _ORDER.index(row.outcome))
-    fine = [row for row in played.records if row.outcome is Outcome.PASSED or row.planned.id in tolerance]
     return (
         _SummarySection(
             title="What went wrong",
             header=_TABLE,
             records=wrong,
             piece=_row,
-            what=_counted("conversation that went wrong", "conversations that went wrong"),
+            noun="conversation that went wrong",
+            plural="conversations that went wrong",
         ),
         _SummarySection(
             title="Details",
             records=[row for row in wrong if row.outcome is not Outcome.SKIPPED],
             piece=_details,
-            what=_counted("conversation in detail", "conversations in detail"),
+            noun="conversation in detail",
+            plural="conversations in detail",
         ),
         _SummarySection(
             title="What passed",
             header=_TABLE,
-            records=fine,
+            records=[
+                row for row in played.records if row.outcome is Outcome.PASSED or row.planned.id in tolerance
+            ],
             piece=lambda row: _row(row, tolerance.get(row.planned.id)),
-            what=_counted("conversation that passed", "conversations that passed"),
+            noun="conversation that passed",
+            plural="conversations that passed",
         ),
     )
 
 
-def _counted(noun: str, plural: str) -> Callable[[int], str | None]:
-    return lambda number: count(number, noun, plural=plural) if number else None
-
-
-def _left_out(what: Sequence[str]) -> str:
-    if not what:
-        return ""
-    return f"> **Left out** to fit what GitHub shows: {', '.join(what)}. The files of the run hold all.\n\n"
-
-
 def _head(played: Played, facts: RunFacts) -> str:
+    """Return what is always shown: the verdict, the numbers, the comparison."""
     summary = played.summary
     notices = [f"> **{title}.** {md_inline(text)}\n\n" for title, text in facts.notices()]
     reason = md_inline(truncate(summary.exit_reason, _SENTENCE))
     lines = [f"- **{title}**: {md_inline(truncate(text, _SENTENCE))}\n" for title, text in facts.lines()]
     took = "" if summary.duration_s is None else f", took {seconds(summary.duration_s)}"
-    return (
+    head = (
         f"{''.join(notices)}# {md_inline(facts.verdict)}\n\n"
         f"**{reason}** in run {md_code(truncate(summary.run.name))}{took}.\n\n"
         f"{''.join(lines)}\n"
     )
+    if facts.comparison is not None:
+        head += f"## Against the baseline\n\n{facts.comparison.rstrip()}\n\n"
+    return head
 
 
 def _row(record: Record, tolerated: str | None = None) -> str:
+    """Return the row of a conversation in `_TABLE`; `tolerated` is why its failure does not count."""
     transcript = record.transcript
+    if transcript is None:
+        numbers, why = [""] * 4, "never started"
+    else:
+        numbers = [
+            tokens(transcript.usage.input_total),
+            tokens(transcript.usage.output_tokens),
+            md_cell(usd(transcript.cost_usd)),
+            seconds(transcript.duration_s),
+        ]
+        found = reasons(transcript)
+        why = tolerated or (f"{found[0].where}: {found[0].message}" if found else "")
     mark = MARKS[record.outcome] + (", tolerated" if tolerated else "")
-    cells = [mark, md_code_cell(truncate(record.planned.id)), *_numbers(transcript)]
-    found = reasons(transcript) if transcript else ()
-    why = "never started" if transcript is None else tolerated
-    why = why or (f"{found[0].where}: {found[0].message}" if found else "")
+    cells = [mark, md_code_cell(truncate(record.planned.id)), *numbers]
     cells.append(md_cell(truncate(why)) if why else "")
     return f"| {' | '.join(cells)} |\n"
-
-
-def _numbers(transcript: Transcript | None) -> tuple[str, ...]:
-    if transcript is None:
-        return ("", "", "", "")
-    usage = transcript.usage
-    return (
-        tokens(usage.input_total),
-        tokens(usage.output_tokens),
-        md_cell(usd(transcript.cost_usd)),
-        seconds(transcript.duration_s),
-    )
 
 
 def _details(record: Record) -> str:
@@ -168,27 +191,42 @@ def _details(record: Record) -> str:
     transcript = record.transcript
     if transcript is None:
         return ""
-    found = reasons(transcript)
     lines = [f"### {MARKS[record.outcome]} {md_code(truncate(record.planned.id))}\n"]
-    for reason in found:
-        lines.extend(_reason(reason))
-    wrong = {reason.turn for reason in found}
+    for reason in reasons(transcript):
+        where, message = (md_inline(truncate(text)) for text in (reason.where, reason.message))
+        lines.append(f"- **{where}**: {message} ({md_code(truncate(reason.place))})")
+        if reason.check is not None:
+            lines.extend(f"  - {name} {md_code(text)}" for name, text in expected_and_actual(reason.check))
     lines.extend(
         f"\nReply {turn.number}:\n\n{fence(truncate(turn.text, _REPLY) or '(no text)')}"
-        for turn in transcript.turns
-        if turn.exchanges and (turn.index in wrong or None in wrong)
+        for turn in turns_that_went_wrong(transcript)
     )
     return "\n".join(lines) + "\n\n"
 
 
-def _reason(reason: Reason) -> Iterator[str]:
-    where, message = (md_inline(truncate(text)) for text in (reason.where, reason.message))
-    yield f"- **{where}**: {message} ({md_code(truncate(reason.place))})"
-    if reason.check is not None:
-        for name, value in (("expected", reason.check.expected), ("actual", reason.check.actual)):
-            if value is not None:
-                yield f"  - {name} {md_code(truncate(value_text(value)))}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spot:
+    """A place where something went wrong: the first reason, and the ids of all conversations, in order."""
+
+    path: str
+    reason: Reason
+    conversations: dict[str, None]
 
 
-def _size(text: str) -> int:
-    return len(text.encode())
+def _annotation(spot: _Spot) -> str:
+    others = len(spot.conversations) - 1
+    more = f" (and in {count(others, 'more conversation')})" if others else ""
+    properties = {"file": truncate(spot.path, _MAX_PATH)}
+    if spot.reason.check is not None:
+        position = spot.reason.check.position
+        properties |= {"line": str(position.line), "col": str(position.column)}
+    properties["title"] = truncate(f"{next(iter(spot.conversations))}: {spot.reason.where}")
+    # In a property a colon and a comma have a meaning of their own.
+    escaped = {name: _data(text).replace(":", "%3A").replace(",", "%2C") for name, text in properties.items()}
+    given = ",".join(f"{name}={text}" for name, text in escaped.items())
+    return f"::error {given}::{_data(truncate(spot.reason.message) + more)}"
+
+
+def _data(text: str) -> str:
+    """Escape as actions/toolkit does (core/src/command.ts); what cannot be seen is spelt out before."""
+    return safe_line(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

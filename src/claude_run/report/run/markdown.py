@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from claude_run.conversation.results import CheckResult
-    from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
-    from claude_run.scenario.model import Json
 
 SHOWN = 20
 """How many conversations or cases `summary.md` lists before it points to the rest."""
@@ -60,11 +58,38 @@ def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
 
 @cache
 def _environment() -> Environment:
-    return safe.escaping_environment(_FILTERS, _HELPERS)
-
-
-def _json_fence(value: str) -> str:
-    return safe.fence(value, "json")
+    # Every filter makes text of a value that can do nothing in Markdown, because it is escaped or ours.
+    filters: dict[str, Callable[..., str]] = {
+        "inline": safe.md_inline,
+        "cell": safe.md_cell,
+        "code": safe.md_code,
+        "code_cell": safe.md_code_cell,
+        "code_list": _code_list,
+        "short": lambda value: safe.md_code(blocks.truncate(blocks.value_text(value))),
+        "text_fence": safe.fence,
+        "json_fence": lambda value: safe.fence(value, "json"),
+        "usd": numbers.usd,
+        "tokens": numbers.tokens,
+        "seconds": numbers.seconds,
+        "count": numbers.count,
+        "indent": lambda depth: "  " * depth,
+        "passed": _passed,
+        "mark": MARKS.__getitem__,
+        "tick": _TICKS.__getitem__,
+    }
+    # What templates call; a filter must make text of what these return.
+    helpers: dict[str, Any] = {
+        "usage_sentence": usage_sentence,
+        "rate_sentence": rate_sentence,
+        "content_parts": blocks.content_parts,
+        "reasons": reasons.reasons,
+        "check_rows": reasons.check_rows,
+        "turn_state": reasons.turn_state,
+        "request_ids": lambda transcript: [
+            exchange.request_id for exchange in transcript.exchanges if exchange.request_id is not None
+        ],
+    }
+    return safe.escaping_environment(filters, helpers)
 
 
 def _code_list(values: Iterable[str]) -> str:
@@ -72,48 +97,7 @@ def _code_list(values: Iterable[str]) -> str:
     return ", ".join(map(safe.md_code, dict.fromkeys(values))) or numbers.ABSENT
 
 
-def _indent(depth: int) -> str:
-    return "  " * depth
-
-
 def _passed(checks: tuple[CheckResult, ...]) -> str:
     """Return how many of the checks passed: `2/3`; a dash where there are none."""
     passed = sum(check.status is Status.PASSED for check in checks)
     return f"{passed}/{len(checks)}" if checks else numbers.ABSENT
-
-
-def _short(value: Json) -> str:
-    return safe.md_code(blocks.truncate(blocks.value_text(value)))
-
-
-def _request_ids(transcript: Transcript) -> list[str]:
-    return [exchange.request_id for exchange in transcript.exchanges if exchange.request_id is not None]
-
-
-_FILTERS: dict[str, Callable[..., str]] = {
-    "inline": safe.md_inline,
-    "cell": safe.md_cell,
-    "code": safe.md_code,
-    "code_cell": safe.md_code_cell,
-    "code_list": _code_list,
-    "short": _short,
-    "text_fence": safe.fence,
-    "json_fence": _json_fence,
-    "usd": numbers.usd,
-    "tokens": numbers.tokens,
-    "seconds": numbers.seconds,
-    "count": numbers.count,
-    "indent": _indent,
-    "passed": _passed,
-    "mark": MARKS.__getitem__,
-    "tick": _TICKS.__getitem__,
-}
-_HELPERS: dict[str, Any] = {
-    "usage_sentence": usage_sentence,
-    "rate_sentence": rate_sentence,
-    "content_parts": blocks.content_parts,
-    "reasons": reasons.reasons,
-    "check_rows": reasons.check_rows,
-    "turn_state": reasons.turn_state,
-    "request_ids": _request_ids,
-}

@@ -12,10 +12,10 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, TextIO
 
 from claude_run.conversation.results import Outcome
-from claude_run.report.run.outcome_line import INDENT, outcome_line, outcome_word, reason_line
+from claude_run.report.run.reasons import reasons
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import open_console, print_escaped
-from claude_run.report.text.numbers import seconds, tokens, usd
+from claude_run.report.text.numbers import count, seconds, tokens, usd
 from claude_run.report.text.safe import safe_line
 
 if TYPE_CHECKING:
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.transcript import Transcript
 
+INDENT = " " * 7
+"""Under the word of an outcome: where what is said of a conversation begins."""
+
+_WORDS = {
+    Outcome.PASSED: ("PASS", "green"),
+    Outcome.FAILED: ("FAIL", "red"),
+    Outcome.ERRORED: ("ERROR", "bold red"),
+    Outcome.SKIPPED: ("SKIP", "yellow"),
+}
 _BAR = 20
 
 
@@ -177,21 +186,18 @@ class LiveProgress:
             self._live.stop()
 
     def display(self) -> Text:
-        """Return what stands on the terminal now: a bar with counts, what was spent, and who is waiting."""
+        """Return what the terminal shows now: a bar with counts, what was spent, and who is waiting."""
         from rich.text import Text  # noqa: PLC0415 - heavy, and needed only on a terminal
 
         tally, now = self._tally, self._tally.clock()
         filled = _BAR * tally.done // max(tally.total, 1)
-        waits = [
-            _waiting(model, until - now, reason=reason)
-            for model, (until, reason) in tuple(self._waits.items())
-            if until > now
-        ]
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append("━" * filled, style="green").append("─" * (_BAR - filled), style="dim")
         text.append(f"  {tally.counts()}\n{tally.spent()}")
-        for wait in waits:
-            text.append(f"\nwaiting  {wait}", style="yellow")
+        # A copy, because the display is drawn by a thread of its own while waits are added.
+        for model, (until, reason) in tuple(self._waits.items()):
+            if until > now:
+                text.append(f"\nwaiting  {_waiting(model, until - now, reason=reason)}", style="yellow")
         return text
 
 
@@ -201,6 +207,40 @@ def print_finished(console: Console, transcript: Transcript) -> None:
     print_escaped(console, outcome_line(transcript), lead=word, style=style)
     if reason := reason_line(transcript):
         print_escaped(console, INDENT + reason)
+
+
+def outcome_word(outcome: Outcome) -> tuple[str, str]:
+    """Return the outcome as a word padded to seven columns, and the style that it is shown in."""
+    word, style = _WORDS[outcome]
+    return f"{word:<{len(INDENT)}}", style
+
+
+def outcome_line(transcript: Transcript) -> str:
+    """Return `<id>  3 turns  1.2 s  1,204 in / 310 out  $0.0008`; `in` counts the whole prompt.
+
+    What was simulated or replayed says so at the end.
+    """
+    usage = transcript.usage
+    notes = [note for note in ("simulated", "replayed") if getattr(transcript, note)]
+    fields = [
+        safe_line(transcript.started.conversation_id),
+        count(sum(bool(turn.exchanges) for turn in transcript.turns), "turn"),
+        seconds(transcript.duration_s),
+        f"{tokens(usage.input_total)} in / {tokens(usage.output_tokens)} out",
+        usd(transcript.cost_usd),
+        *notes,
+    ]
+    return "  ".join(fields)
+
+
+def reason_line(transcript: Transcript) -> str | None:
+    """Return why the conversation did not pass: the first reason, and how many more; None for none."""
+    found = reasons(transcript)
+    if not found:
+        return None
+    first = found[0]
+    more = f" (and {count(len(found) - 1, 'more reason')})" if len(found) > 1 else ""
+    return f"{safe_line(first.where)}: {safe_line(truncate(first.message))} ({safe_line(first.place)}){more}"
 
 
 def _waiting(model: str, wait_s: float, *, reason: str) -> str:

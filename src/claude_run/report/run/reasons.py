@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Status
 from claude_run.conversation.script import turn_number
+from claude_run.report.text.blocks import truncate, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +56,45 @@ class CheckRow:
 
 def reasons(transcript: Transcript) -> tuple[Reason, ...]:
     """Return what went wrong: the error first, then checks turn by turn, then those on the whole."""
-    return (*_error(transcript), *_checks(transcript))
+    found = []
+    if transcript.error is not None:
+        found.append(
+            Reason(
+                status=Status.ERRORED,
+                turn=transcript.error_turn,
+                message=transcript.error,
+                place=transcript.started.identity.path,
+            )
+        )
+    groups = [(turn.index, turn.checks) for turn in transcript.turns]
+    for turn, checks in [*groups, (None, transcript.checks)]:
+        found.extend(
+            Reason(
+                status=check.status,
+                turn=turn,
+                message=check.message,
+                place=check_place(check),
+                check=check,
+            )
+            for check in checks
+            if check.status is not Status.PASSED
+        )
+    return tuple(found)
+
+
+def turns_that_went_wrong(transcript: Transcript) -> tuple[TurnRecord, ...]:
+    """Return the turns whose replies belong beside the reasons: all where a reason is about the whole."""
+    wrong = {reason.turn for reason in reasons(transcript)}
+    return tuple(
+        turn for turn in transcript.turns if turn.exchanges and (turn.index in wrong or None in wrong)
+    )
+
+
+def expected_and_actual(check: CheckResult) -> Iterator[tuple[str, str]]:
+    """Yield `expected` and `actual` of a check, as far as it has them, with their values as short text."""
+    for name, value in (("expected", check.expected), ("actual", check.actual)):
+        if value is not None:
+            yield name, truncate(value_text(value))
 
 
 def check_rows(checks: Iterable[CheckResult], depth: int = 0) -> Iterator[CheckRow]:
@@ -72,7 +111,7 @@ def check_name(check: CheckResult) -> str:
 
 
 def check_place(check: CheckResult) -> str:
-    """Return where the expectation stands: `path:line`."""
+    """Return where the expectation is written: `path:line`."""
     return f"{check.position.path}:{check.position.line}"
 
 
@@ -84,27 +123,3 @@ def turn_state(turns: Sequence[TurnRecord], turn: TurnRecord) -> str:
         return "skipped"
     following = next((other.role for other in turns[turn.index + 1 :] if other.role != "system"), None)
     return "no reply" if turn.role == "user" and following != "assistant" else "scripted"
-
-
-def _error(transcript: Transcript) -> Iterator[Reason]:
-    if transcript.error is not None:
-        yield Reason(
-            status=Status.ERRORED,
-            turn=transcript.error_turn,
-            message=transcript.error,
-            place=transcript.started.identity.path,
-        )
-
-
-def _checks(transcript: Transcript) -> Iterator[Reason]:
-    groups = [(turn.index, turn.checks) for turn in transcript.turns]
-    for turn, checks in [*groups, (None, transcript.checks)]:
-        for check in checks:
-            if check.status is not Status.PASSED:
-                yield Reason(
-                    status=check.status,
-                    turn=turn,
-                    message=check.message,
-                    place=check_place(check),
-                    check=check,
-                )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from claude_run.errors import ExitCode
 from claude_run.report.run.facts import rate_sentence
-from claude_run.report.run.outcome_line import INDENT, outcome_word
-from claude_run.report.run.reasons import check_rows, reasons
-from claude_run.report.text.blocks import truncate, value_text
+from claude_run.report.run.progress import INDENT, outcome_word
+from claude_run.report.run.reasons import check_rows, expected_and_actual, reasons
+from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import aligned, open_console, print_escaped
 from claude_run.report.text.numbers import count, tokens, usd
 from claude_run.report.text.safe import safe_block, safe_line
@@ -17,13 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rich.console import Console
-
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
-    from claude_run.record.summary import RunSummary
     from claude_run.report.run.facts import RunFacts
-    from claude_run.report.run.reasons import Reason
 
 SHOWN = 25
 """How many conversations that went wrong are printed before the rest is left to transcripts.md."""
@@ -49,65 +45,52 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
     the replies that failed, cut, and the warnings; 2 shows all of them in full.
     """
     console = open_console(stream, colour=colour)
-    _print_wrong(console, played, verbose=verbose)
-    if not quiet:
-        for line in _numbers(played, facts, folder=folder):
-            print_escaped(console, line)
-    summary = played.summary
-    style = "bold green" if summary.exit_code is ExitCode.PASSED else "bold red"
-    reason = safe_line(truncate(summary.exit_reason, _EXIT_REASON))
-    print_escaped(console, f": {reason}", lead=facts.verdict, style=style)
 
-
-def _print_wrong(console: Console, played: Played, *, verbose: int) -> None:
-    wrong = [row.transcript for row in played.records if row.transcript and _is_told(row.transcript, verbose)]
+    # What went wrong, conversation by conversation; with -v also what only brought warnings.
+    transcripts = [record.transcript for record in played.records if record.transcript]
+    wrong = [one for one in transcripts if reasons(one) or (verbose and one.warnings)]
     shown = wrong if verbose > 1 else wrong[:SHOWN]
     for transcript in shown:
         word, style = outcome_word(transcript.outcome)
         print_escaped(console, safe_line(transcript.started.conversation_id), lead=word, style=style)
-        for line in _explained(transcript, verbose):
+        for line in _explanation(transcript, verbose):
             print_escaped(console, line)
         print_escaped(console, "")
     if left := len(wrong) - len(shown):
-        print_escaped(
-            console, f"{count(left, 'more conversation')} with failures: see transcripts.md, or pass -vv\n"
-        )
+        more = count(left, "more conversation")
+        print_escaped(console, f"{more} with failures: see transcripts.md, or pass -vv\n")
+
+    if not quiet:
+        for line in _numbers(played, facts, folder=folder):
+            print_escaped(console, line)
+
+    # Why the exit code is what it is.
+    style = "bold green" if played.summary.exit_code is ExitCode.PASSED else "bold red"
+    reason = safe_line(truncate(played.summary.exit_reason, _EXIT_REASON))
+    print_escaped(console, f": {reason}", lead=facts.verdict, style=style)
 
 
-def _is_told(transcript: Transcript, verbose: int) -> bool:
-    return bool(reasons(transcript) or (verbose and transcript.warnings))
-
-
-def _explained(transcript: Transcript, verbose: int) -> Iterator[str]:
-    for reason in reasons(transcript):
-        yield from _reason_lines(reason)
+def _explanation(transcript: Transcript, verbose: int) -> Iterator[str]:
+    """Yield the lines under a conversation: its reasons, and with -v its warnings and the wrong replies."""
+    found = reasons(transcript)
+    for reason in found:
+        yield f"{INDENT}{safe_line(reason.where)}: {safe_line(truncate(reason.message))}"
+        yield f"{INDENT}  at {safe_line(reason.place)}"
+        if reason.check is None:
+            continue
+        for name, text in expected_and_actual(reason.check):
+            yield from _gutter(name, text)
+        for row in check_rows(reason.check.children, 1):
+            line = safe_line(f"{row.check.status} {row.title}: {row.check.message}")
+            yield f"{INDENT}{'  ' * row.depth}- {line}"
     if verbose:
         for warning in transcript.warnings:
             yield f"{INDENT}warning: {safe_line(warning)}"
-        yield from _replies(transcript, limit=_REPLY if verbose == 1 else None)
-
-
-def _reason_lines(reason: Reason) -> Iterator[str]:
-    yield f"{INDENT}{safe_line(reason.where)}: {safe_line(truncate(reason.message))}"
-    yield f"{INDENT}  at {safe_line(reason.place)}"
-    check = reason.check
-    if check is None:
-        return
-    for name, value in (("expected", check.expected), ("actual", check.actual)):
-        if value is not None:
-            yield from _gutter(name, truncate(value_text(value)))
-    for row in check_rows(check.children, 1):
-        line = safe_line(f"{row.check.status} {row.title}: {row.check.message}")
-        yield f"{INDENT}{'  ' * row.depth}- {line}"
-
-
-def _replies(transcript: Transcript, *, limit: int | None) -> Iterator[str]:
-    """Yield the replies of the turns that went wrong, as far as there are any."""
-    wrong = dict.fromkeys(reason.turn for reason in reasons(transcript))
-    for turn in transcript.turns:
-        if turn.index in wrong and turn.exchanges:
-            text = turn.text if limit is None else truncate(turn.text, limit)
-            yield from _gutter(f"reply {turn.number}", text or "(no text)")
+        wrong = {reason.turn for reason in found}
+        for turn in transcript.turns:
+            if turn.index in wrong and turn.exchanges:
+                text = truncate(turn.text, _REPLY) if verbose == 1 else turn.text
+                yield from _gutter(f"reply {turn.number}", text or "(no text)")
 
 
 def _gutter(name: str, text: str) -> Iterator[str]:
@@ -119,8 +102,22 @@ def _gutter(name: str, text: str) -> Iterator[str]:
 
 
 def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
-    yield from aligned([_COLUMNS, *_model_rows(played.summary)])
+    # One row for each model.
+    rows = [
+        (
+            safe_line(label),
+            *(tokens(number) for number in (totals.conversations, *totals.outcomes.values())),
+            tokens(totals.usage.input_total),
+            tokens(totals.usage.cache_read_input_tokens or 0),
+            tokens(totals.usage.output_tokens),
+            usd(totals.cost_usd),
+        )
+        for label, totals in played.summary.by_model.items()
+    ]
+    yield from aligned([_COLUMNS, *rows])
     yield ""
+
+    # The run as a whole: always three lines, then what there is to say besides.
     yield facts.outcomes
     yield facts.usage
     yield f"cost {facts.cost}"
@@ -136,17 +133,6 @@ def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
     yield from (safe_line(note) for note in notes if note)
     for case in facts.missed:
         yield f"below its pass rate: {safe_line(case.name)}, {rate_sentence(case)}"
+
     yield f"transcripts {safe_line(str(folder / 'transcripts.md'))}"
     yield f"            {safe_line(str(folder / 'transcripts.jsonl'))}"
-
-
-def _model_rows(summary: RunSummary) -> Iterator[tuple[str, ...]]:
-    for label, totals in summary.by_model.items():
-        yield (
-            safe_line(label),
-            *(tokens(number) for number in (totals.conversations, *totals.outcomes.values())),
-            tokens(totals.usage.input_total),
-            tokens(totals.usage.cache_read_input_tokens or 0),
-            tokens(totals.usage.output_tokens),
-            usd(totals.cost_usd),
-        )

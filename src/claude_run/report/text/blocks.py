@@ -57,19 +57,15 @@ def _part(block: Json) -> ContentPart:
     text = block.get("text")
     if kind == "text" and isinstance(text, str):
         return ContentPart(kind="text", body=text)
+    thinking = block.get("thinking")
+    if kind == "thinking" and isinstance(thinking, str) and thinking:
+        return ContentPart(kind="text", title="thinking", body=thinking)
     if kind == "thinking":
-        return _thinking(block)
+        return ContentPart(kind="note", body="Thinking, whose text the API left out.")
     if kind == "redacted_thinking":
         size = len(str(block.get("data") or ""))
         return ContentPart(kind="note", body=f"Thinking, encrypted by the API: {size:,} characters.")
     return ContentPart(kind="json", title=kind, body=compact(block))
-
-
-def _thinking(block: Mapping[str, Json]) -> ContentPart:
-    thinking = block.get("thinking")
-    if isinstance(thinking, str) and thinking:
-        return ContentPart(kind="text", title="thinking", body=thinking)
-    return ContentPart(kind="note", body="Thinking, whose text the API left out.")
 
 
 def _shorten(value: Json, depth: int) -> Json:
@@ -85,11 +81,9 @@ def _shorten(value: Json, depth: int) -> Json:
 def _field(name: str, value: Json) -> Json:
     if name in _OPAQUE and isinstance(value, str) and len(value) > _MAX_OPAQUE:
         return f"({len(value):,} characters)"
-    if isinstance(value, Mapping) and value.get("type") == "base64" and isinstance(value.get("data"), str):
-        return {**value, "data": _size(str(value["data"]))}
+    data = value.get("data") if isinstance(value, Mapping) and value.get("type") == "base64" else None
+    if isinstance(value, Mapping) and isinstance(data, str):
+        # Four characters of base64 are three bytes, less one for each `=` that fills up the end.
+        size = len(data) * 3 // 4 - data[-2:].count("=")
+        return {**value, "data": f"({size:,} bytes)"}
     return value
-
-
-def _size(base64: str) -> str:
-    size = len(base64) * 3 // 4 - base64[-2:].count("=")
-    return f"({size:,} bytes)"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDTH = 200
-"""Of a stream that is no terminal: fixed, so that a log does not depend on who reads it."""
+"""Of a stream that is not a terminal: fixed, so that a log does not depend on who reads it."""
 
 
 def colour_wanted(flag: str, env: Mapping[str, str], *, isatty: bool) -> bool:

@@ -14,7 +14,7 @@ from claude_run.report.text.numbers import count
 from claude_run.report.text.safe import fence, safe_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
 
@@ -28,7 +28,7 @@ _REVIEWED = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Same:
-    """Text that stands in both."""
+    """Text that both have."""
 
     kind: ClassVar[str] = "same"
     text: str
@@ -36,7 +36,7 @@ class Same:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """Text that stands only in the first."""
+    """Text that only the first has."""
 
     kind: ClassVar[str] = "removed"
     text: str
@@ -44,7 +44,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """Text that stands only in the second."""
+    """Text that only the second has."""
 
     kind: ClassVar[str] = "added"
     text: str
@@ -68,7 +68,9 @@ def diff_words(before: str, after: str) -> tuple[Piece, ...]:
             continue
         blocks = _blocks(pattern.findall(before), pattern.findall(after), most=most)
         if blocks is not None:
-            return _pieces(blocks) if _worth_it(blocks, before, after=after) else whole
+            shared = sum(_ink(old) for same, old, _ in blocks if same)
+            alike = shared >= _LEAST_SHARED * min(_ink(before), _ink(after))
+            return _pieces(blocks) if alike else whole
     return whole
 
 
@@ -78,9 +80,9 @@ def condense(pieces: Sequence[Piece], *, context: int, most: int) -> tuple[Piece
     The pieces end after `most` characters, a removed or added one is cut after half of that.
     """
     shown: list[Piece] = []
-    room = most
+    left = most
     for place, piece in enumerate(pieces):
-        if room <= 0:
+        if left <= 0:
             shown.append(Same(text=f"… ({count(len(pieces) - place, 'more piece')})"))
             break
         if isinstance(piece, Same):
@@ -88,8 +90,8 @@ def condense(pieces: Sequence[Piece], *, context: int, most: int) -> tuple[Piece
             tail = context if place < len(pieces) - 1 else 0
             cut: Piece = Same(text=_middle_out(piece.text, head=head, tail=tail))
         else:
-            cut = type(piece)(text=truncate(piece.text, min(room, most // 2)))
-        room -= len(cut.text)
+            cut = type(piece)(text=truncate(piece.text, min(left, most // 2)))
+        left -= len(cut.text)
         shown.append(cut)
     return tuple(shown)
 
@@ -140,6 +142,7 @@ _Block: TypeAlias = tuple[bool, str, str]
 
 def _blocks(old: Sequence[str], new: Sequence[str], *, most: int) -> list[_Block] | None:
     """Compare two sequences of parts; None when more than `most` are left between their equal ends."""
+    # What both begin and end with needs no comparison, which costs the square of the number of parts.
     head = _shared(old, new)
     tail = _shared(old[head:][::-1], new[head:][::-1])
     olds, news = old[head : len(old) - tail], new[head : len(new) - tail]
@@ -159,13 +162,8 @@ def _shared(old: Sequence[str], new: Sequence[str]) -> int:
     return next((place for place, (one, other) in pairs if one != other), min(len(old), len(new)))
 
 
-def _worth_it(blocks: Iterable[_Block], before: str, *, after: str) -> bool:
-    shared = sum(_ink(old) for same, old, _ in blocks if same)
-    return shared >= _LEAST_SHARED * min(_ink(before), _ink(after))
-
-
 def _ink(text: str) -> int:
-    """Return how many characters are no white space: spaces alone make no two texts alike."""
+    """Return how many characters are not white space: spaces alone do not make two texts alike."""
     return sum(map(len, text.split()))
 
 
@@ -177,23 +175,18 @@ def _pieces(blocks: Sequence[_Block]) -> tuple[Piece, ...]:
         for place, (same, old, new) in enumerate(blocks)
         if old or new
     )
-    return tuple(piece for same, group in groupby(kept, key=_is_same) for piece in _joined(group, same=same))
-
-
-def _is_same(block: _Block) -> bool:
-    return block[0]
-
-
-def _joined(group: Iterable[_Block], *, same: bool) -> Iterator[Piece]:
-    parts = list(group)
-    old, new = "".join(part[1] for part in parts), "".join(part[2] for part in parts)
-    if same:
-        yield Same(text=old)
-        return
-    if old:
-        yield Removed(text=old)
-    if new:
-        yield Added(text=new)
+    pieces: list[Piece] = []
+    for same, group in groupby(kept, key=lambda block: block[0]):
+        parts = list(group)
+        old, new = "".join(part[1] for part in parts), "".join(part[2] for part in parts)
+        if same:
+            pieces.append(Same(text=old))
+            continue
+        if old:
+            pieces.append(Removed(text=old))
+        if new:
+            pieces.append(Added(text=new))
+    return tuple(pieces)
 
 
 def _middle_out(text: str, *, head: int, tail: int) -> str:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from claude_run.report.compare.numbers import (
+from claude_run.report.compare.words import (
     change_of,
     metric_amount,
     p_value,

@@ -1,0 +1,196 @@
+"""What a verdict rests on: its numbers, line by line, and attempts of the cases that changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from claude_run.report.compare.words import is_flaky, p_value, percent, points, rates_of, span
+from claude_run.report.text.blocks import truncate
+from claude_run.report.text.diff import diff_words
+from claude_run.report.text.numbers import count
+from claude_run.verdict.basics import PValue, Verdict
+from claude_run.verdict.contest import typical
+from claude_run.verdict.reliability import reliability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from claude_run.conversation.attempt import Attempt
+    from claude_run.report.text.diff import Piece
+    from claude_run.verdict.changes import CaseChange
+    from claude_run.verdict.contest import Duel
+    from claude_run.verdict.effect import Effect
+    from claude_run.verdict.gate import Comparison
+    from claude_run.verdict.outlook import Outlook
+    from claude_run.verdict.pairing import Pair
+
+_FAILURES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasisLine:
+    """One line of what a verdict rests on."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyDiff:
+    """A reply that is not the same on both sides; `number` counts the replies of a conversation from 1."""
+
+    number: int
+    note: str
+    pieces: tuple[Piece, ...]
+
+    @property
+    def title(self) -> str:
+        return f"reply {self.number}{self.note}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A changed case: the baseline's attempt, the candidate's, and the replies that differ between them."""
+
+    change: CaseChange
+    baseline: Attempt
+    candidate: Attempt
+    replies: tuple[ReplyDiff, ...]
+
+    @property
+    def title(self) -> str:
+        """Which attempts are compared: `baseline passed (repeat 1), candidate failed (repeat 2)`."""
+        sides = []
+        for side, attempt in (("baseline", self.baseline), ("candidate", self.candidate)):
+            repeat = "" if attempt.identity.repeat is None else f" (repeat {attempt.identity.repeat})"
+            sides.append(f"{side} {'passed' if attempt.passed else 'failed'}{repeat}")
+        return ", ".join(sides)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What the failed checks said, of the side that failed; cut to a few."""
+        failed = self.candidate if self.candidate.passed is False else self.baseline
+        found = [truncate(failure) for failure in failed.failures[:_FAILURES]]
+        left = len(failed.failures) - len(found)
+        return (*found, *([f"and {left:,} more"] if left else []))
+
+
+def verdict_basis(duel: Duel, *, family: int) -> tuple[BasisLine, ...]:
+    """Return what the verdict rests on, line by line; none where nothing was compared.
+
+    `family` is how many candidates were judged together.
+    """
+    comparison = duel.comparison
+    effect, outlook = comparison.effect, comparison.outlook
+    if effect is None or outlook is None:
+        return ()
+
+    groups = f" in {effect.units:,} groups that rise and fall together" if effect.units < effect.cases else ""
+    related = "" if effect.correlation is None else f"; correlation {effect.correlation:.2f}"
+    cases = (
+        f"{effect.cases:,} compared{groups}: {effect.worse:,} worse, {effect.better:,} better, "
+        f"{effect.same:,} the same{related}"
+    )
+
+    # What this comparison could have seen at all.
+    if outlook.detectable_drop is None:
+        fewest = count(outlook.fewest_changes, "case" if effect.units == effect.cases else "group")
+        reach = f"no drop of any size: at least {fewest} must get worse together"
+    else:
+        power = percent(comparison.rules.power, digits=3)
+        reach = f"a drop of {100 * outlook.detectable_drop:.1f} points or more, {power} of the time"
+
+    lines = [
+        BasisLine(label="pass rate", text=_rate_words(comparison, effect)),
+        BasisLine(label="cases", text=cases),
+        BasisLine(label="p-value", text=_p_words(comparison, family)),
+        BasisLine(label="would see", text=reach),
+    ]
+    if comparison.verdict is Verdict.INCONCLUSIVE:
+        lines.append(BasisLine(label="would settle", text=_settle_words(outlook)))
+    return (*lines, *_reliability_lines(comparison.pairing.pairs))
+
+
+def evidence(duel: Duel, *, most: int) -> tuple[Evidence, ...]:
+    """Return evidence of at most that many changed cases, the largest drop first."""
+    found: list[Evidence] = []
+    for change in duel.comparison.changes:
+        if len(found) == most:
+            break
+        # Of a case that got worse an attempt that passed and one that failed, of one that got better the
+        # other way round.
+        worse = change.difference < 0
+        before = typical(duel.baseline_attempts[change.case], passed=worse)
+        after = typical(duel.candidate_attempts[change.case], passed=not worse)
+        if before is None or after is None:
+            continue
+        replies = tuple(_differences(before.replies, after.replies))
+        found.append(Evidence(change=change, baseline=before, candidate=after, replies=replies))
+    return tuple(found)
+
+
+def _differences(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[ReplyDiff]:
+    for number, (old, new) in enumerate(zip_longest(before, after), start=1):
+        if old != new:
+            only = "baseline" if new is None else "candidate" if old is None else None
+            note = f" (only in the {only})" if only else ""
+            yield ReplyDiff(number=number, note=note, pieces=diff_words(old or "", new or ""))
+
+
+def _rate_words(comparison: Comparison, effect: Effect) -> str:
+    interval, margin = effect.interval, comparison.rules.margin
+    excluded = "is excluded" if interval.lower > -margin else "is not excluded"
+    moved = f"{percent(effect.baseline_rate)} became {percent(effect.candidate_rate)}"
+    return (
+        f"{moved}, {points(effect.difference)}; "
+        f"{percent(interval.confidence, digits=3)} interval {span(interval)} points ({interval.method}); "
+        f"a drop of {100 * margin:g} points {excluded}"
+    )
+
+
+def _p_words(comparison: Comparison, family: int) -> str:
+    rules = comparison.rules
+    test = "mid-p sign-flip" if rules.p_value is PValue.MID else "exact sign-flip"
+    adjusted = (
+        f"; adjusted over {family:,} candidates: {p_value(comparison.p_worse_adjusted)} for worse, "
+        f"{p_value(comparison.p_better_adjusted)} for better"
+        if family > 1
+        else ""
+    )
+    drop = f" and a drop of at least {100 * rules.min_drop:g} points" if rules.min_drop else ""
+    return (
+        f"{p_value(comparison.p_worse)} for worse, {p_value(comparison.p_better)} for better "
+        f"(one-sided {test} test){adjusted}; regressed means at most {float(rules.level):.3g}{drop}"
+    )
+
+
+def _settle_words(outlook: Outlook) -> str:
+    ways = []
+    if outlook.repeats_needed is not None:
+        ways.append(f"about {count(outlook.repeats_needed, 'repeat')} of each case")
+    if outlook.cases_needed is not None:
+        ways.append(f"about {count(outlook.cases_needed, 'case')} with as many repeats as now")
+    return ", or ".join(ways) or "neither more cases nor more repeats"
+
+
+def _reliability_lines(pairs: Iterable[Pair]) -> Iterator[BasisLine]:
+    """Yield pass^k and pass@k over the cases that have k attempts on both sides, k the commonest number."""
+    sizes = [(min(pair.baseline.total, pair.candidate.total), pair) for pair in pairs]
+    k = Counter(size for size, _ in sizes).most_common(1)[0][0]
+    if k == 1:
+        return
+    before, after = (reliability(rates, k) for rates in rates_of(pair for size, pair in sizes if size >= k))
+    if before and after:
+        yield BasisLine(
+            label=f"pass^{k}",
+            text=f"{percent(before.all_pass)} became {percent(after.all_pass)}: all {k} pass",
+        )
+        yield BasisLine(
+            label=f"pass@{k}",
+            text=f"{percent(before.any_passes)} became {percent(after.any_passes)}: one of {k} passes",
+        )
+    flaky = count(sum(is_flaky(pair) for _, pair in sizes), "case")
+    yield BasisLine(label="flaky", text=f"{flaky} passed in some attempts and failed in others")
