@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from claude_run.plan.filters import Shard
-    from claude_run.scenario.model import Scenario, Variant
+    from claude_run.scenario.model import Scenario
 
 MAX_CONVERSATIONS = 100_000
 """The largest matrix that is planned, before any filter."""
@@ -64,8 +65,21 @@ def expand(
     Raises InvalidScenarioError for scenarios without a model, InputError for options that make no sense or a
     matrix that is too large, SelectionError where nothing is left to play.
     """
+    # Every scenario needs a model, its own or one of `-m`.
     chosen = {scenario.name: choices(scenario, selection.models) for scenario in scenarios}
-    _require_models([scenario for scenario in scenarios if not chosen[scenario.name]])
+    modelless = [
+        Diagnostic(
+            position=scenario.position,
+            message=f"scenario `{scenario.name}` names no model",
+            hint='add "model: claude-haiku-5-5" or pass -m',
+        )
+        for scenario in scenarios
+        if not chosen[scenario.name]
+    ]
+    if modelless:
+        raise InvalidScenarioError(modelless)
+
+    # The whole matrix, then what the filters leave of it.
     _require_size(scenarios, chosen, selection.repeat)
     everything = [
         conversation
@@ -109,20 +123,6 @@ def _choice(text: str) -> ModelChoice:
     return ModelChoice(id=model, label=label)
 
 
-def _require_models(scenarios: Sequence[Scenario]) -> None:
-    if scenarios:
-        raise InvalidScenarioError(
-            [
-                Diagnostic(
-                    position=scenario.position,
-                    message=f"scenario `{scenario.name}` names no model",
-                    hint='add "model: claude-haiku-5-5" or pass -m',
-                )
-                for scenario in scenarios
-            ]
-        )
-
-
 def _repeats(scenario: Scenario, asked: int | None) -> int:
     if asked is not None and asked < 1:
         raise InputError(f"-n {asked}: the number of repeats must be at least 1")
@@ -156,40 +156,30 @@ def _require_size(
 def _conversations(
     scenario: Scenario, models: Sequence[ModelChoice], *, repeats: int, overrides: Mapping[str, str]
 ) -> Iterator[Conversation]:
-    for case in scenario.cases:
-        for variant in scenario.variants:
-            for choice in models:
-                once = replace(
-                    _conversation(scenario, variant, choice=choice, case=case.id),
-                    vars={**scenario.vars, **case.vars, **overrides},
-                )
-                if repeats == 1:
-                    yield once
-                else:
-                    yield from (replace(once, id=f"{once.id}/{n}", repeat=n) for n in range(1, repeats + 1))
-
-
-def _conversation(
-    scenario: Scenario, variant: Variant, *, choice: ModelChoice, case: str | None
-) -> Conversation:
-    parts = (scenario.name, case, variant.id, choice.label)
-    return Conversation(
-        id="/".join(part for part in parts if part is not None),
-        scenario=scenario.name,
-        path=scenario.path,
-        position=scenario.position,
-        case=case,
-        variant=variant.id,
-        model=choice.id,
-        model_label=choice.label,
-        tags=scenario.tags,
-        system=variant.system if variant.overrides_system else scenario.system,
-        params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},
-        cache=scenario.cache,
-        turns=scenario.turns,
-        expect=scenario.expect,
-        judge=scenario.judge,
-    )
+    for case, variant, choice in product(scenario.cases, scenario.variants, models):
+        parts = (scenario.name, case.id, variant.id, choice.label)
+        once = Conversation(
+            id="/".join(part for part in parts if part is not None),
+            scenario=scenario.name,
+            path=scenario.path,
+            position=scenario.position,
+            case=case.id,
+            variant=variant.id,
+            model=choice.id,
+            model_label=choice.label,
+            vars={**scenario.vars, **case.vars, **overrides},
+            tags=scenario.tags,
+            system=variant.system if variant.overrides_system else scenario.system,
+            params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},
+            cache=scenario.cache,
+            turns=scenario.turns,
+            expect=scenario.expect,
+            judge=scenario.judge,
+        )
+        if repeats == 1:
+            yield once
+        else:
+            yield from (replace(once, id=f"{once.id}/{n}", repeat=n) for n in range(1, repeats + 1))
 
 
 def _select(everything: Sequence[Conversation], selection: Selection) -> Sequence[Conversation]:
@@ -221,13 +211,10 @@ def _filters(
         name = " ".join(f"--tag {tag!r}" for tag in tags)
         yield name, lambda left: [each for each in left if has_tag(each.tags, tags)]
     if matches is not None:
-        yield f"-k {selection.expression!r}", lambda left: [each for each in left if matches(_names(each))]
+        name = f"-k {selection.expression!r}"
+        yield name, lambda left: [each for each in left if matches((each.id, each.model, *each.tags))]
     if shard is not None:
         yield f"--shard {shard[0]}/{shard[1]}", lambda left: take_shard(left, shard)
-
-
-def _names(conversation: Conversation) -> Sequence[str]:
-    return (conversation.id, conversation.model, *conversation.tags)
 
 
 def _exactly(everything: Sequence[Conversation], ids: frozenset[str]) -> Sequence[Conversation]:
