@@ -30,7 +30,7 @@ from claude_run.record.folder import OUTPUTS, RunFolder
 from claude_run.record.recording import Recording
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Planned, Run
-from claude_run.report.numbers import count
+from claude_run.text.visible import count
 from claude_run.verdict.agreement import agreement
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from claude_run.record.baseline import Baseline, baseline_path, read_baseline, w
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder, latest
 from claude_run.report.diff import print_reply_diff
-from claude_run.report.numbers import count
 from claude_run.report.terminal import colour_wanted
 from claude_run.text.strict_json import read_json
+from claude_run.text.visible import count
 from claude_run.verdict.contest import typical
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import Usage, total
 from claude_run.errors import PRECEDENCE, ExitCode
 from claude_run.record.codec import money
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -202,22 +203,18 @@ def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Endin
         reasons[ending.gate.code] = ending.gate.reason
     elif failed:
         reasons[ExitCode.PASSED] = (
-            f"every case reached its pass rate, though {_count(failed, 'conversation')} failed"
+            f"every case reached its pass rate, though {count(failed, 'conversation')} failed"
         )
     if missed and ending.gate is None:
-        reasons[ExitCode.FAILED] = f"{_count(len(missed), 'case')} failed"
+        reasons[ExitCode.FAILED] = f"{count(len(missed), 'case')} failed"
     if errored:
-        reasons[ExitCode.NOT_MEASURED] = f"{_count(errored, 'conversation')} could not be measured"
+        reasons[ExitCode.NOT_MEASURED] = f"{count(errored, 'conversation')} could not be measured"
     if ending.stop is not None:
         reasons[ending.stop] = ending.reason or "the run was stopped"
     elif skipped and not errored:
-        reasons[ExitCode.NOT_MEASURED] = f"{_count(skipped, 'conversation')} not played"
+        reasons[ExitCode.NOT_MEASURED] = f"{count(skipped, 'conversation')} not played"
     code = worst(reasons)
     return code, reasons[code]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _unpriced(transcripts: Iterable[Transcript]) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome, Status
 from claude_run.report.blocks import excerpt
-from claude_run.report.numbers import count
 from claude_run.report.reasons import reasons
 from claude_run.report.safe import safe_line
 from claude_run.report.tolerance import Tolerance
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

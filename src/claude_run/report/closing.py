@@ -8,10 +8,11 @@ from claude_run.errors import ExitCode
 from claude_run.report import wording
 from claude_run.report.blocks import excerpt, words
 from claude_run.report.console import aligned, open_console, say
-from claude_run.report.numbers import count, tokens, usd
+from claude_run.report.numbers import tokens, usd
 from claude_run.report.outcome_line import INDENT, word_of
 from claude_run.report.reasons import check_rows, reasons
 from claude_run.report.safe import safe_block, safe_line
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

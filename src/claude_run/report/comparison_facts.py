@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.report.comparison_numbers import p_value, percent, points, span
 from claude_run.report.comparison_words import is_flaky, rates_of
-from claude_run.report.numbers import count
+from claude_run.text.visible import count
 from claude_run.verdict.reliability import reliability
 from claude_run.verdict.rules import PValue, Verdict
 

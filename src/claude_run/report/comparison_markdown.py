@@ -12,8 +12,9 @@ from claude_run.report.comparison_cases import evidence
 from claude_run.report.comparison_facts import facts
 from claude_run.report.diff import condense, markdown_diff
 from claude_run.report.markdown import Sunk, sunk_environment
-from claude_run.report.numbers import count, tokens
+from claude_run.report.numbers import tokens
 from claude_run.report.safe import md_cell, md_code, md_code_cell, md_inline, safe_line
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,8 @@ from claude_run.report.comparison_cases import evidence
 from claude_run.report.comparison_facts import facts
 from claude_run.report.console import aligned, open_console, say
 from claude_run.report.diff import INDENT, condense, print_pieces
-from claude_run.report.numbers import count
 from claude_run.report.safe import safe_line
+from claude_run.text.visible import count
 from claude_run.verdict.rules import Verdict
 
 if TYPE_CHECKING:

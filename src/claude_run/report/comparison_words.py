@@ -17,7 +17,8 @@ from claude_run.report.comparison_numbers import (
     span,
     span_of,
 )
-from claude_run.report.numbers import ABSENT, count
+from claude_run.report.numbers import ABSENT
+from claude_run.text.visible import count
 from claude_run.verdict.pairing import Metric
 from claude_run.verdict.rules import Verdict
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, TextIO, TypeAlias
 
 from claude_run.report.blocks import excerpt
 from claude_run.report.console import open_console
-from claude_run.report.numbers import count
 from claude_run.report.safe import fence, safe_terminal
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

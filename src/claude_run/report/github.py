@@ -10,10 +10,11 @@ from claude_run.report import wording
 from claude_run.report.annotations import error_annotations
 from claude_run.report.blocks import excerpt, words
 from claude_run.report.markdown import MARKS
-from claude_run.report.numbers import count, seconds, tokens, usd
+from claude_run.report.numbers import seconds, tokens, usd
 from claude_run.report.reasons import reasons
 from claude_run.report.safe import fence, md_cell, md_code, md_code_cell, md_inline
 from claude_run.report.tolerance import Tolerance
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.results import Outcome, Status
 from claude_run.report import blocks, numbers, reasons, safe, wording
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -139,7 +140,7 @@ _SINKS: dict[str, Callable[..., str]] = {
     "usd": numbers.usd,
     "tokens": numbers.tokens,
     "seconds": numbers.seconds,
-    "count": numbers.count,
+    "count": count,
     "indent": _indent,
     "passed": _passed,
     "mark": MARKS.__getitem__,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.report.blocks import excerpt
-from claude_run.report.numbers import count, seconds, tokens, usd
+from claude_run.report.numbers import seconds, tokens, usd
 from claude_run.report.reasons import reasons
 from claude_run.report.safe import safe_line
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from claude_run.conversation.transcript import Transcript

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_run.text.visible import count
 from claude_run.verdict.rules import Verdict
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def _left_out(pairing: Pairing) -> list[str]:
         (len(pairing.candidate_only), "only in the candidate"),
         (len(pairing.unmeasured), "without a measured attempt in one of the runs"),
     ]
-    notes = [f"Left out: {_count(number, 'case')} {where}." for number, where in counts if number]
+    notes = [f"Left out: {count(number, 'case')} {where}." for number, where in counts if number]
     if pairing.lost_attempts:
-        lost = _count(pairing.lost_attempts, "attempt")
+        lost = count(pairing.lost_attempts, "attempt")
         notes.append(f"{lost} could not be measured and count neither as passed nor as failed.")
     return notes
 
@@ -45,13 +46,13 @@ def _too_little(pairing: Pairing, effect: Effect, *, outlook: Outlook) -> str | 
     if effect.units < fewest:
         verb = "was" if effect.units == 1 else "were"
         return (
-            f"This comparison cannot fail the gate: at least {_count(fewest, unit)} must get worse together, "
-            f"and only {_count(effect.units, unit)} {verb} compared. Add cases."
+            f"This comparison cannot fail the gate: at least {count(fewest, unit)} must get worse together, "
+            f"and only {count(effect.units, unit)} {verb} compared. Add cases."
         )
     changed = len({pair.cluster for pair in pairing.pairs if pair.difference})
     if effect.worse and changed < fewest:
         return (
-            f"Only {_count(changed, unit)} changed: the least that the test can call a regression is "
+            f"Only {count(changed, unit)} changed: the least that the test can call a regression is "
             f"{fewest} changes in one direction."
         )
     return None
@@ -72,7 +73,3 @@ def _one_attempt(pairing: Pairing, verdict: Verdict) -> str | None:
             "Every case was tried once: how much repeats would help is unknown until there are at least two."
         )
     return None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
