@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.text.visible import visible, width
+from claude_run.text.visible import count, visible, width
 
 
 @given(st.text())
@@ -27,3 +27,11 @@ def test_width_counts_columns() -> None:
 def test_each_kind_of_hidden_character_has_its_notation() -> None:
     """Control characters use carets, others their code point."""
     assert visible("\x1b\x7f\x9b\u202e\xad") == "^[^?\\x9b<U+202E><U+00AD>"
+
+
+def test_counts() -> None:
+    """Thousands are grouped unless it is refused, one is singular, an irregular plural is given."""
+    assert count(1, "case") == "1 case"
+    assert count(1234, "case") == "1,234 cases"
+    assert count(1234, "case", grouped=False) == "1234 cases"
+    assert count(0, "reply", plural="replies") == "0 replies"

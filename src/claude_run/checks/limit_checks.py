@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from claude_run.checks.arguments import DURATION, describe, is_number, parse_duration
 from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.scenario.vocabulary import Problem
+from claude_run.text.visible import count as counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,9 +59,9 @@ def _evaluate_count(count: _Count, value: Json, subject: Subject) -> Finding:
     holds = found >= limit if count.floor else found <= limit
     sides = "at least" if count.floor else "at most"
     if holds:
-        message = f"{subject.name} has {_plural(found, count.unit)}, which is {sides} {limit}"
+        message = f"{subject.name} has {counted(found, count.unit, grouped=False)}, which is {sides} {limit}"
         return passed(message, expected=limit, actual=found)
-    message = f"expected {sides} {_plural(limit, count.unit)} in {subject.name}, found {found}"
+    message = f"expected {sides} {counted(limit, count.unit, grouped=False)} in {subject.name}, found {found}"
     return failed(message, expected=limit, actual=found)
 
 
@@ -107,10 +108,6 @@ def _evaluate_cost(value: Json, subject: Subject) -> Finding:
 
 def _found(value: Json) -> str:
     return str(value) if is_number(value) else describe(value)
-
-
-def _plural(number: int, unit: str) -> str:
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _words(subject: Subject) -> int:

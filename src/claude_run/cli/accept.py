@@ -11,7 +11,7 @@ from claude_run.errors import InputError
 from claude_run.record.baseline import Baseline, baseline_path, read_baseline, write_baseline
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder, latest
-from claude_run.report.text.numbers import count
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

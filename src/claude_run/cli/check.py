@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.cli.planning import load_scenarios, registry_of
 from claude_run.cli.talk import complain
-from claude_run.report.text.numbers import count
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from claude_run.cli.options import RunOptions

@@ -10,7 +10,8 @@ from claude_run.cli.playing import renderer_of
 from claude_run.cli.talk import complain, say
 from claude_run.plan.estimate import estimate
 from claude_run.plan.prices import price_table
-from claude_run.report.text.numbers import count, usd
+from claude_run.report.text.numbers import usd
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from claude_run.cli.options import RunOptions

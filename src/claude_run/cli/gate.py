@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from claude_run.cli.sides import side_of_played
 from claude_run.errors import ExitCode
 from claude_run.record.summary import CaseRate, Gate
-from claude_run.report.text.numbers import count
+from claude_run.text.visible import count
 from claude_run.verdict.basics import Verdict
 from claude_run.verdict.contest import compare
 

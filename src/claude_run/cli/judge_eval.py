@@ -31,7 +31,7 @@ from claude_run.record.folder import OUTPUTS, RunFolder
 from claude_run.record.recording import Recording
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
-from claude_run.report.text.numbers import count
+from claude_run.text.visible import count
 from claude_run.verdict.agreement import agreement
 
 if TYPE_CHECKING:

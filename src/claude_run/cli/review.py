@@ -18,8 +18,8 @@ from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder, latest
 from claude_run.report.text.console import colour_wanted
 from claude_run.report.text.diff import print_reply_diff
-from claude_run.report.text.numbers import count
 from claude_run.text.strict_json import read_json
+from claude_run.text.visible import count
 from claude_run.verdict.contest import typical
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from claude_run.errors import ExitCode
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder, latest
 from claude_run.record.verify import problems
-from claude_run.report.text.numbers import count, usd
+from claude_run.report.text.numbers import usd
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -47,7 +47,7 @@ def parse_expression(source: str) -> Predicate:
 
 
 def has_tag(tags: Iterable[str], wanted: Sequence[str]) -> bool:
-    """Say whether any of the wanted tags is among `tags`, letter by letter."""
+    """Return whether any of the wanted tags is among `tags`, letter by letter."""
     return not set(wanted).isdisjoint(tags)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -65,8 +66,21 @@ def expand(
     Raises InvalidScenarioError for scenarios without a model, InputError for options that make no sense or a
     matrix that is too large, SelectionError where nothing is left to play.
     """
+    # Every scenario needs a model, its own or one of `-m`.
     chosen = {scenario.name: choices(scenario, selection.models) for scenario in scenarios}
-    _require_models([scenario for scenario in scenarios if not chosen[scenario.name]])
+    modelless = [
+        Diagnostic(
+            position=scenario.position,
+            message=f"scenario `{scenario.name}` names no model",
+            hint='add "model: claude-haiku-5-5" or pass -m',
+        )
+        for scenario in scenarios
+        if not chosen[scenario.name]
+    ]
+    if modelless:
+        raise InvalidScenarioError(modelless)
+
+    # The whole matrix, then what the filters leave of it.
     _require_size(scenarios, chosen, selection.repeat)
     everything = [
         conversation
@@ -110,20 +124,6 @@ def _choice(text: str) -> ModelChoice:
     return ModelChoice(id=model, label=label)
 
 
-def _require_models(scenarios: Sequence[Scenario]) -> None:
-    if scenarios:
-        raise InvalidScenarioError(
-            [
-                Diagnostic(
-                    position=scenario.position,
-                    message=f"scenario `{scenario.name}` names no model",
-                    hint='add "model: claude-haiku-5-5" or pass -m',
-                )
-                for scenario in scenarios
-            ]
-        )
-
-
 def _repeats(scenario: Scenario, asked: int | None) -> int:
     if asked is not None and asked < 1:
         raise InputError(f"-n {asked}: the number of repeats must be at least 1")
@@ -157,38 +157,31 @@ def _require_size(
 def _conversations(
     scenario: Scenario, models: Sequence[ModelChoice], *, repeats: int, overrides: Mapping[str, str]
 ) -> Iterator[Conversation]:
-    for case in scenario.cases:
-        for variant in scenario.variants:
-            for choice in models:
-                once = Conversation(
-                    identity=Identity.of(
-                        scenario=scenario.name,
-                        path=scenario.path,
-                        case=case.id,
-                        variant=variant.id,
-                        model=choice.id,
-                        model_label=choice.label,
-                    ),
-                    position=scenario.position,
-                    vars={**scenario.vars, **case.vars, **overrides},
-                    tags=scenario.tags,
-                    system=variant.system if variant.overrides_system else scenario.system,
-                    params={
-                        "max_tokens": DEFAULT_MAX_TOKENS,
-                        **scenario.params,
-                        **variant.params,
-                        **choice.params,
-                    },
-                    cache=scenario.cache,
-                    turns=scenario.turns,
-                    expect=scenario.expect,
-                    judge=scenario.judge,
-                )
-                if repeats == 1:
-                    yield once
-                else:
-                    numbers = range(1, repeats + 1)
-                    yield from (replace(once, identity=once.identity.repeated(number)) for number in numbers)
+    for case, variant, choice in product(scenario.cases, scenario.variants, models):
+        once = Conversation(
+            identity=Identity.of(
+                scenario=scenario.name,
+                path=scenario.path,
+                case=case.id,
+                variant=variant.id,
+                model=choice.id,
+                model_label=choice.label,
+            ),
+            position=scenario.position,
+            vars={**scenario.vars, **case.vars, **overrides},
+            tags=scenario.tags,
+            system=variant.system if variant.overrides_system else scenario.system,
+            params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},
+            cache=scenario.cache,
+            turns=scenario.turns,
+            expect=scenario.expect,
+            judge=scenario.judge,
+        )
+        if repeats == 1:
+            yield once
+        else:
+            numbers = range(1, repeats + 1)
+            yield from (replace(once, identity=once.identity.repeated(number)) for number in numbers)
 
 
 def _select(everything: Sequence[Conversation], selection: Selection) -> Sequence[Conversation]:
@@ -220,13 +213,10 @@ def _filters(
         name = " ".join(f"--tag {tag!r}" for tag in tags)
         yield name, lambda left: [each for each in left if has_tag(each.tags, tags)]
     if matches is not None:
-        yield f"-k {selection.expression!r}", lambda left: [each for each in left if matches(_names(each))]
+        name = f"-k {selection.expression!r}"
+        yield name, lambda left: [each for each in left if matches((each.id, each.model, *each.tags))]
     if shard is not None:
         yield f"--shard {shard[0]}/{shard[1]}", lambda left: take_shard(left, shard)
-
-
-def _names(conversation: Conversation) -> Sequence[str]:
-    return (conversation.id, conversation.model, *conversation.tags)
 
 
 def _exactly(everything: Sequence[Conversation], ids: frozenset[str]) -> Sequence[Conversation]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from claude_run.scenario.model import Json, ModelChoice, Position, Scenario, Variant
+    from claude_run.scenario.model import Json, ModelChoice, Scenario, Variant
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
@@ -47,6 +47,7 @@ def problems(
         if (rules := rules_for(choice.id))
         for variant in scenario.variants
     ]
+    # By what is written, and by the announced end of the model.
     retired = [_retirement(scenario, choice, today=today) for choice in chosen]
     errors = [*_found(subjects, _ERRORS), *(problem for problem, over in retired if problem and over)]
     warnings = [*_found(subjects, _WARNINGS), *(problem for problem, over in retired if problem and not over)]
@@ -76,17 +77,11 @@ class _Subject:
 
     def problem(self, name: str, message: str, hint: str) -> Diagnostic:
         """Return a problem of this model at the place where the parameter was written."""
-        return self.problem_at(self._place(name), f"`{self.choice.id}` {message}", hint)
-
-    def problem_at(self, position: Position, message: str, hint: str) -> Diagnostic:
-        return Diagnostic(position=position, message=message, hint=hint)
-
-    def _place(self, name: str) -> Position:
-        if name in self.choice.params and self.choice.position:
-            return self.choice.position
-        if name in self.variant.params and self.variant.position:
-            return self.variant.position
-        return self.scenario.param_positions.get(name, self.scenario.position)
+        position = self.scenario.param_positions.get(name, self.scenario.position)
+        for layer in (self.variant, self.choice):
+            if name in layer.params and layer.position:
+                position = layer.position
+        return Diagnostic(position=position, message=f"`{self.choice.id}` {message}", hint=hint)
 
 
 _Check: TypeAlias = Callable[[_Subject], Iterator[Diagnostic]]
@@ -116,20 +111,16 @@ def _thinking(subject: _Subject) -> Iterator[Diagnostic]:
         hint = f"it takes {_listed(rules.thinking)}; without `thinking` it does what is its default"
         yield subject.problem("thinking", f"takes no thinking of type `{kind}`", hint)
     elif kind == "enabled":
-        yield from _budget(subject)
+        budget, limit = subject.part("thinking", "budget_tokens"), _max_tokens(subject)
+        if not isinstance(budget, int) or not _MIN_BUDGET <= budget < limit:
+            message = f"needs a `budget_tokens` of at least {_MIN_BUDGET:,} and below max_tokens ({limit:,})"
+            yield subject.problem("thinking", message, "raise max_tokens, or lower the budget")
     ceiling, effort = rules.effort_ceiling.get(kind), subject.part("output_config", "effort")
     if ceiling and effort in EFFORTS and EFFORTS.index(str(effort)) > EFFORTS.index(ceiling):
         message = f"takes thinking of type `{kind}` only up to effort `{ceiling}`, not `{effort}`"
         yield subject.problem(
             "output_config", message, f"lower the effort to `{ceiling}`, or change `thinking`"
         )
-
-
-def _budget(subject: _Subject) -> Iterator[Diagnostic]:
-    budget, limit = subject.part("thinking", "budget_tokens"), _max_tokens(subject)
-    if not isinstance(budget, int) or not _MIN_BUDGET <= budget < limit:
-        message = f"needs a `budget_tokens` of at least {_MIN_BUDGET:,} and below max_tokens ({limit:,})"
-        yield subject.problem("thinking", message, "raise max_tokens, or lower the budget")
 
 
 def _effort(subject: _Subject) -> Iterator[Diagnostic]:
@@ -170,11 +161,12 @@ def _turns(subject: _Subject) -> Iterator[Diagnostic]:
         if isinstance(turn, SystemTurn) and not subject.rules.system_turns:
             message = f"{name} takes no system turn in mid-conversation"
             hint = "say it in `system` or in a user turn, or play claude-opus-4-8 or a newer model"
-            yield subject.problem_at(turn.position, message, hint)
+            yield Diagnostic(position=turn.position, message=message, hint=hint)
     spoken = [turn for turn in turns if isinstance(turn, UserTurn | AssistantTurn)]
     if spoken and isinstance(spoken[-1], AssistantTurn) and not subject.rules.prefill:
         message = f"{name} takes no prefill: the script must not end with an assistant turn"
-        yield subject.problem_at(spoken[-1].position, message, "add a user turn after it, or remove it")
+        hint = "add a user turn after it, or remove it"
+        yield Diagnostic(position=spoken[-1].position, message=message, hint=hint)
 
 
 def _old_thinking(subject: _Subject) -> Iterator[Diagnostic]:
@@ -205,9 +197,7 @@ def _max_tokens(subject: _Subject) -> int:
 
 
 def _found(subjects: Iterable[_Subject], checks: Iterable[_Check]) -> Iterator[Diagnostic]:
-    for subject in subjects:
-        for check in checks:
-            yield from check(subject)
+    return (problem for subject in subjects for check in checks for problem in check(subject))
 
 
 def _once(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

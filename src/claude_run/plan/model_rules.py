@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from claude_run.scenario.model import EMPTY
 
@@ -94,13 +94,12 @@ def _table() -> _Table:
     from importlib.resources import files  # noqa: PLC0415 - same
 
     data = tomllib.loads(files("claude_run.plan").joinpath("models.toml").read_text(encoding="utf-8"))
-    rows = [_row(row) for row in data["model"]]
+    lists = ("aliases", "thinking", "deprecated_thinking")
+    rows = [
+        ModelRules(**{"effort_ceiling": EMPTY, **row, **{name: tuple(row.get(name, ())) for name in lists}})
+        for row in data["model"]
+    ]
     return _Table(
         models={name: row for row in rows for name in (row.id, *row.aliases)},
         retired={name: group["on"] for group in data["retired"] for name in group["ids"]},
     )
-
-
-def _row(row: dict[str, Any]) -> ModelRules:
-    lists = {name: tuple(row.get(name, ())) for name in ("aliases", "thinking", "deprecated_thinking")}
-    return ModelRules(**{"effort_ceiling": EMPTY, **row, **lists})

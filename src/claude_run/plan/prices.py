@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Literal
 from claude_run.plan.model_rules import rules_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from claude_run.scenario.model import Json, JsonObject
 
 CacheTtl = Literal["5m", "1h"]
@@ -46,15 +44,25 @@ def cost(body: JsonObject, *, model: str | None = None) -> Decimal | None:
     Where the answering model has no price, `model`, the one that was asked for, stands in if the answer is
     that model under a longer name: a path or provider before it, a date or a version mark after it.
     """
-    usage = body.get("usage")
-    context = _context(usage) if isinstance(usage, Mapping) else None
-    if context is None:
+    usage, answered = body.get("usage"), body.get("model")
+    if not isinstance(usage, Mapping) or not isinstance(answered, str):
         return None
-    for name in _names(body.get("model"), model):
-        price = _price(name, usage, context=context)
-        if price is not None:
-            return price
-    return None
+    # What the price depends on beside the model. The priority tier is paid by contract.
+    if usage.get("service_tier") == "priority":
+        return None
+    context: dict[str, str] = {}
+    if usage.get("service_tier") == "batch":
+        context["processing"] = "batch"
+    if usage.get("speed") == "fast":
+        context["speed"] = "fast"
+
+    # The name that answered, then the one asked for where it is the same model.
+    names = [answered]
+    marks = r"(?:[-@:](?:\d{8}|latest|v\d[\w.:-]*))*"
+    if model and re.fullmatch(rf"(?:.*[./])?{re.escape(model)}{marks}", answered):
+        names.append(model)
+    prices = (_price(name, usage, context=context) for name in names)
+    return next((price for price in prices if price is not None), None)
 
 
 def worst_case(limits: Limits) -> Decimal | None:
@@ -82,28 +90,6 @@ def price_table() -> str:
     from importlib.metadata import version  # noqa: PLC0415 - drags in the email and zip libraries
 
     return f"genai-prices {version('genai-prices')}"
-
-
-def _context(usage: Mapping[str, Json]) -> dict[str, str] | None:
-    """Return what the price depends on beside the model; None for the tier that is paid by contract."""
-    if usage.get("service_tier") == "priority":
-        return None
-    context: dict[str, str] = {}
-    if usage.get("service_tier") == "batch":
-        context["processing"] = "batch"
-    if usage.get("speed") == "fast":
-        context["speed"] = "fast"
-    return context
-
-
-def _names(answered: Json, asked: str | None) -> Iterator[str]:
-    if not isinstance(answered, str):
-        return
-    yield answered
-    if asked and re.fullmatch(
-        rf"(?:.*[./])?{re.escape(asked)}(?:[-@:](?:\d{{8}}|latest|v\d[\w.:-]*))*", answered
-    ):
-        yield asked
 
 
 def _price(model: str, usage: Json, *, context: Mapping[str, str]) -> Decimal | None:

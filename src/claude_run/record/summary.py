@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
@@ -12,6 +13,7 @@ from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import Usage, total
 from claude_run.errors import PRECEDENCE, ExitCode
 from claude_run.record.codec import money
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from claude_run.record.transcripts import Record
     from claude_run.scenario.model import JsonObject
 
+_count = partial(count, grouped=False)
 SCHEMA_VERSION = 1
 
 
@@ -206,10 +209,6 @@ def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Endin
         reasons[ExitCode.NOT_MEASURED] = f"{_count(skipped, 'conversation')} not played"
     code = worst(reasons)
     return code, reasons[code]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _unpriced(transcripts: Iterable[Transcript]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Untrusted text made safe to show: control, bidirectional and invisible characters become visible."""
+"""Text for people: what could act or hide made visible, its width, and counts with their noun."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def visible_character(character: str) -> str:
 def width(text: str) -> int:
     """Return how many terminal columns visible text takes: wide characters two, combining ones none."""
     return sum(map(_character_width, text))
+
+
+def count(number: int, noun: str, *, plural: str | None = None, grouped: bool = True) -> str:
+    """Return a number with its noun: `1 case`, `2 cases`, `1,234 replies`, and not `grouped` `1234 words`."""
+    return f"{number:{',' if grouped else ''}} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _character_width(character: str) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from claude_run.text.visible import count
 from claude_run.verdict.basics import GateRules, Verdict, as_decimal, holm
 from claude_run.verdict.changes import CaseChange, list_changes
 from claude_run.verdict.effect import Effect, SecondaryRow, compare_metrics, measure_effect
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from claude_run.verdict.pairing import Pairing
+
+_count = partial(count, grouped=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +170,3 @@ def _too_little(pairing: Pairing, effect: Effect, *, outlook: Outlook) -> str | 
             f"{fewest} changes in one direction."
         )
     return None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from claude_run.report.text.numbers import count, seconds, tokens, usd
+from claude_run.report.text.numbers import seconds, tokens, usd
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,6 @@ def test_durations(duration: float | None, shown: str) -> None:
 
 
 def test_counts() -> None:
-    """Thousands are grouped, one is singular, an irregular plural is given."""
+    """Thousands of tokens are grouped, and what the API did not say is a dash."""
     assert tokens(12345) == "12,345"
     assert tokens(None) == "-"
-    assert count(1, "case") == "1 case"
-    assert count(1234, "case") == "1,234 cases"
-    assert count(0, "reply", plural="replies") == "0 replies"

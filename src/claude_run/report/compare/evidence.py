@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from claude_run.report.compare.words import is_flaky, p_value, percent, points, rates_of, span
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.diff import diff_words
-from claude_run.report.text.numbers import count
+from claude_run.text.visible import count
 from claude_run.verdict.basics import PValue, Verdict
 from claude_run.verdict.contest import typical
 from claude_run.verdict.reliability import reliability

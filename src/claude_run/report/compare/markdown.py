@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from claude_run.report.compare import words
 from claude_run.report.compare.evidence import evidence, verdict_basis
 from claude_run.report.text.diff import condense, markdown_diff
-from claude_run.report.text.numbers import count, tokens
+from claude_run.report.text.numbers import tokens
 from claude_run.report.text.safe import (
     Escaped,
     escaping_environment,
@@ -20,6 +20,7 @@ from claude_run.report.text.safe import (
     md_inline,
     safe_line,
 )
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

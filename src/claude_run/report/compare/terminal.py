@@ -9,8 +9,8 @@ from claude_run.report.compare import words
 from claude_run.report.compare.evidence import evidence, verdict_basis
 from claude_run.report.text.console import aligned, open_console, print_escaped
 from claude_run.report.text.diff import DIFF_INDENT, condense, print_pieces
-from claude_run.report.text.numbers import count
 from claude_run.report.text.safe import safe_line
+from claude_run.text.visible import count
 from claude_run.verdict.basics import Verdict
 
 if TYPE_CHECKING:

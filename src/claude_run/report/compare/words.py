@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.report.text.blocks import truncate
-from claude_run.report.text.numbers import ABSENT, count
+from claude_run.report.text.numbers import ABSENT
+from claude_run.text.visible import count
 from claude_run.verdict.basics import Verdict
 from claude_run.verdict.pairing import Metric
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.report.text.numbers import count, tokens, usd
+from claude_run.report.text.numbers import tokens, usd
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,8 +9,9 @@ from claude_run.conversation.results import Outcome, Status
 from claude_run.report.run.markdown import MARKS
 from claude_run.report.run.reasons import expected_and_actual, reasons, turns_that_went_wrong
 from claude_run.report.text.blocks import truncate
-from claude_run.report.text.numbers import count, seconds, tokens, usd
+from claude_run.report.text.numbers import seconds, tokens, usd
 from claude_run.report.text.safe import fence, md_cell, md_code, md_code_cell, md_inline, safe_line
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,6 +13,7 @@ from claude_run.conversation.results import Outcome, Status
 from claude_run.report.run import reasons
 from claude_run.report.run.facts import RunFacts, rate_sentence, usage_sentence
 from claude_run.report.text import blocks, numbers, safe
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -71,7 +72,7 @@ def _environment() -> Environment:
         "usd": numbers.usd,
         "tokens": numbers.tokens,
         "seconds": numbers.seconds,
-        "count": numbers.count,
+        "count": count,
         "indent": lambda depth: "  " * depth,
         "passed": _passed,
         "mark": MARKS.__getitem__,

@@ -15,8 +15,9 @@ from claude_run.conversation.results import Outcome
 from claude_run.report.run.reasons import reasons
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import open_console, print_escaped
-from claude_run.report.text.numbers import count, seconds, tokens, usd
+from claude_run.report.text.numbers import seconds, tokens, usd
 from claude_run.report.text.safe import safe_line
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable

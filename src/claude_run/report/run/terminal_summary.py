@@ -10,8 +10,9 @@ from claude_run.report.run.progress import INDENT, outcome_word
 from claude_run.report.run.reasons import check_rows, expected_and_actual, reasons
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import aligned, open_console, print_escaped
-from claude_run.report.text.numbers import count, tokens, usd
+from claude_run.report.text.numbers import tokens, usd
 from claude_run.report.text.safe import safe_block, safe_line
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, TextIO, TypeAlias
 
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import open_console
-from claude_run.report.text.numbers import count
 from claude_run.report.text.safe import fence, safe_terminal
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

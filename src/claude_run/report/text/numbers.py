@@ -1,4 +1,4 @@
-"""Numbers as people read them: dollars, tokens, durations, counts."""
+"""Numbers as people read them: dollars, tokens, durations."""
 
 from __future__ import annotations
 
@@ -37,8 +37,3 @@ def seconds(duration: float | None) -> str:
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE} s"
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-
-
-def count(number: int, noun: str, *, plural: str | None = None) -> str:
-    """Return a number with its noun: `1 case`, `2 cases`, `1,234 replies`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
