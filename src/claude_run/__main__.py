@@ -16,7 +16,7 @@ def main() -> None:
         except OSError as error:
             sys.exit(f"error: {error.strerror}")
         return
-    from claude_run.cli.entry import run_command_line  # noqa: PLC0415 - costs more than `--version` may
+    from claude_run.cli.app import run_command_line  # noqa: PLC0415 - costs more than `--version` may
 
     sys.exit(run_command_line(sys.argv[1:]))
 

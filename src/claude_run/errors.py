@@ -46,6 +46,7 @@ class ClaudeRunError(Exception):
     """Base of every error whose text is written for the user: what, where, and how to mend it."""
 
     exit_code = ExitCode.BUG
+    prefix = "error: "
 
     @property
     def lines(self) -> tuple[str, ...]:

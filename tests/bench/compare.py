@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from claude_run.cli.sides import side_of_played, side_of_run
 from claude_run.record.derive import read_played, write_derived
 from claude_run.record.folder import RunFolder
 from claude_run.report.compare.terminal import print_contest
+from claude_run.session.compare import side_of_played, side_of_run
 from claude_run.verdict.basics import GateRules
 from claude_run.verdict.contest import Side, compare
 from tests.gate.big_runs import write_run

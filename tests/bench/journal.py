@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 from claude_run.checks.registry import default_registry
-from claude_run.cli.wiring import SystemClock
 from claude_run.play.brake import Brake
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
@@ -19,6 +18,7 @@ from claude_run.play.player import Player
 from claude_run.play.sender import Sender
 from claude_run.record.disk import LocalDisk
 from claude_run.record.journal import Journal
+from claude_run.session.world import SystemClock
 from tests.play.fakes import FakeMessages, FlatPrices, Watcher, conversation
 
 LATENCY_S = 0.05

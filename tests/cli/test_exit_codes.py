@@ -22,13 +22,13 @@ turns:
       - contains: a word that no placeholder has
 """
 BUG = """
-import claude_run.cli.check
+import claude_run.cli.commands
 from claude_run.__main__ import main
 
-def check(options):
+def check(request, output):
     raise RuntimeError("planted")
 
-claude_run.cli.check.check = check
+claude_run.cli.commands.check = check
 main()
 """
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.cli.reports import DERIVED
 from claude_run.record.derive import read_played, write_derived
 from claude_run.record.folder import RunFolder
 from claude_run.record.journal import Journal
 from claude_run.record.verify import problems
+from claude_run.report.run.formats import FILES, render
 from tests.crash.checker import Moment, key_of
 from tests.crash.zygote import QuickDisk
 
@@ -57,7 +58,7 @@ def test_reported_at_every_place_of_a_line(scene: Scene, whole: bytes, part: int
     folder = RunFolder.open(scene.run_folder, disk=QuickDisk(0, tear=False))
     for size in range(part * STEP, len(whole), PARTS * STEP):
         scene.journal.write_bytes(whole[:size])
-        found = list(problems(folder, DERIVED))
+        found = list(problems(folder, {name: partial(render, name) for name in FILES}))
         played = read_played(folder)
         write_derived(folder, played)
         replies = whole[:size].count(b'"event":"reply"', 0, whole.rfind(b"\n", 0, size) + 1)

@@ -20,10 +20,11 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from claude_run.cli import report, resume, verify
-from claude_run.cli.entry import run_command_line
-from claude_run.cli.wiring import World
+from claude_run.cli import commands
+from claude_run.cli.app import run_command_line
 from claude_run.record.disk import LocalDisk
+from claude_run.session import results, run
+from claude_run.session.world import World
 from tests.crash.order import ESCAPED, Order
 from tests.crash.scene import TALK
 from tests.harness.world import CrashingDisk
@@ -67,7 +68,7 @@ def _warm_up() -> None:
         code += run_command_line([str(_QUICKSTART), "--simulate", "-o", str(Path(folder) / "run")])
     assert code == 0, said.getvalue()
     # The modules of commands that the warm-up does not use are imported late too.
-    assert all((report.report, resume.resume, verify.verify))
+    assert all((commands.verify, results.read_run, run.resume))
     assert threading.active_count() == 1, "a process with threads must not fork"
     gc.freeze()
 

@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.cli.entry import run_command_line
+from claude_run.cli.app import run_command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

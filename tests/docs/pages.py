@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.cli.schema import schema_text
+from claude_run.session.project import schema_text
 from tests.docs import baseline_page, cli_page, comparison_page, scenario_page, transcripts_page
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 TOKEN = "canary~~~+token/with=odd.chars"  # noqa: S105 - a canary
 CRASH = """
 import os, sys
-from claude_run.cli.entry import run_command_line
-from claude_run.cli.wiring import SystemClock, World
+from claude_run.cli.app import run_command_line
+from claude_run.session.world import SystemClock, World
 
 class Broken(SystemClock):
     def now(self):

@@ -18,7 +18,7 @@ def main() -> int:
             asked.append(f"{event} {arguments[1:]!r}")
 
     sys.addaudithook(watch)
-    from claude_run.cli.entry import run_command_line  # noqa: PLC0415 - its imports are watched too
+    from claude_run.cli.app import run_command_line  # noqa: PLC0415 - its imports are watched too
 
     code = run_command_line(sys.argv[sys.argv.index("--") + 1 :])
     heavy = sorted({"anthropic", "aiohttp"} & set(sys.modules))

@@ -16,9 +16,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from claude_run.cli.entry import run_command_line
-from claude_run.cli.wiring import SystemClock, World
+from claude_run.cli.app import run_command_line
 from claude_run.record.disk import LocalDisk
+from claude_run.session.world import SystemClock, World
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.cli.entry import run_command_line
+from claude_run.cli.app import run_command_line
 from tests.hostile.corpus import CORPUS
 from tests.report.judges import judge
 

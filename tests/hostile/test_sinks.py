@@ -37,16 +37,16 @@ WATCHED = [
 # Which modules may touch the two streams, and which may write a file, with what they write.
 TO_STREAMS = {
     "__main__.py": "the version",
-    "cli/entry.py": "nothing: it flushes",
+    "cli/app.py": "nothing: it flushes",
     "cli/compare.py": "nothing: it hands stdout to a sink of report",
     "cli/review.py": "nothing: it hands stderr to a sink of report",
     "cli/talk.py": "the sinks `complain`, `say` and `say_json`, and what sinks of report made",
     "cli/terminal.py": "nothing: it hands stderr to the sinks of report",
 }
 TO_FILES = {
-    "cli/entry.py": "the details of a bug, redacted, in a file that only its owner can read",
-    "cli/init.py": "files whose content is ours",
-    "cli/reports.py": "what sinks of report made, into files that the user or the CI names",
+    "cli/app.py": "the details of a bug, redacted, in a file that only its owner can read",
+    "session/project.py": "files whose content is ours",
+    "cli/write_reports.py": "what sinks of report made, into files that the user or the CI names",
     "record/disk.py": "the bytes of the sinks of record and report",
 }
 # Templates that are shown by one function are judged together.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from markdown_it import MarkdownIt
 
-from claude_run.cli.entry import run_command_line
+from claude_run.cli.app import run_command_line
 from tests.cli.command import Ended, claude_run
 from tests.hostile.corpus import CORPUS
 from tests.report.judges import judge

@@ -7,7 +7,7 @@ import io
 import subprocess
 from typing import TYPE_CHECKING
 
-from claude_run.cli.entry import run_command_line
+from claude_run.cli.app import run_command_line
 from tests.cli.command import COMMAND, environment
 
 if TYPE_CHECKING:

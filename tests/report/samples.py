@@ -130,7 +130,7 @@ def play(
         **{**defaults, **fields},
     )
     ending = ending or Ending(at=AT, duration_s=65.2)
-    return Played(summary=summarize(run, records, ending), records=tuple(records))
+    return Played(summary=summarize(run, records, ending), records=tuple(records), ending=ending)
 
 
 def as_text(make: Callable[..., Iterable[bytes]], played: Played, **facts: Any) -> str:

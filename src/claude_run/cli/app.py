@@ -1,27 +1,50 @@
-"""The commands and their options; each body hands over to the module of its command."""
+"""The command line: the commands with their options, and the way from arguments to an exit code."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+import tempfile
+import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+from typer.exceptions import TyperException
 
-from claude_run.cli import flags  # noqa: TC001 - Typer reads the annotations when the process starts
 from claude_run.cli.options import (
-    GateOptions,
-    RunOptions,
-    check_combination,
-    read_duration,
-    read_money,
-    read_overrides,
+    CompareOptions,
+    FolderArgument,
+    JsonOption,
+    LabelsArgument,
+    OutputOptions,
+    PanelCommand,
+    PlanOptions,
+    ReviewOptions,
+    RunArgument,
+    SimulateOptions,
+    pick,
+    takes,
 )
-from claude_run.errors import InputError
+from claude_run.cli.talk import complain, redacted_streams
+from claude_run.errors import ClaudeRunError, ExitCode, InputError, StorageError
+from claude_run.session.request import (
+    BESIDE,
+    LATEST,
+    GateRequest,
+    ResumeRequest,
+    RunRequest,
+    check_combination,
+)
+from claude_run.session.world import World
 
 if TYPE_CHECKING:
-    from claude_run.cli.wiring import World
+    from collections.abc import Sequence
 
 RUN = "run"
+_HELP = {"-h", "--help"}
+_ISSUES = "please report it with that file (look through it first: it may quote your prompts)"
 
 app = typer.Typer(
     name="claude-run",
@@ -41,322 +64,228 @@ app = typer.Typer(
 )
 
 
-@app.command(RUN)
+@app.command(RUN, cls=PanelCommand)
+@takes(pick(RunRequest), pick(ResumeRequest), pick(OutputOptions), pick(PlanOptions))
 def run_command(
-    context: typer.Context,
-    paths: Annotated[
-        list[str] | None, typer.Argument(metavar="PATH...", help="Scenario files, folders or globs.")
-    ] = None,
-    models: flags.Models = None,
-    repeat: flags.Repeat = None,
-    concurrency: flags.Concurrency = 20,
-    expression: flags.Expression = None,
-    tags: flags.Tags = None,
-    last_failed: Annotated[
-        bool, typer.Option("--lf", "--last-failed", help="Only what did not pass in the latest run.")
-    ] = False,
-    overrides: flags.Overrides = None,
-    shard: flags.Shard = None,
-    file_root: flags.FileRoot = None,
-    out: flags.Out = None,
-    simulate: flags.Simulate = False,
-    faults: flags.Faults = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option("--resume", metavar="[RUN]", help="Go on with a run where it stopped; the latest one."),
-    ] = None,
-    resume_changed: Annotated[
-        bool, typer.Option("--resume-changed", help="Go on though scenarios changed: play those anew.")
-    ] = False,
-    retry_errors: Annotated[
-        bool,
-        typer.Option("--retry-errors", help="Go on with a run and try again what could not be measured."),
-    ] = False,
-    replay: flags.Replay = None,
-    reuse: flags.Reuse = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option(
-            "--baseline", metavar="[PATH]", help="Gate against the accepted baseline, or another run."
-        ),
-    ] = None,
-    until_sure: Annotated[
-        bool, typer.Option("--until-sure", help="Add repeats until the verdict is sure, at most four times.")
-    ] = False,
-    alpha: flags.Alpha = 0.05,
-    margin: flags.Margin = 0.1,
-    min_drop: flags.MinDrop = 0.0,
-    on_inconclusive: flags.OnInconclusive = "warn",
-    judge_models: flags.JudgeModels = None,
-    own_checks: flags.OwnChecks = None,
-    junit: flags.Junit = None,
-    max_cost: flags.MaxCost = None,
-    max_time: Annotated[
-        str | None, typer.Option("--max-time", metavar="TIME", help="Stop after 90s, 10m or 1h.")
-    ] = None,
-    max_requests: Annotated[
-        int | None, typer.Option("--max-requests", min=1, help="Stop after so many requests.")
-    ] = None,
-    fail_fast: Annotated[
-        bool, typer.Option("-x", "--fail-fast", help="Stop at the first conversation that does not pass.")
-    ] = False,
-    max_failures: Annotated[
-        int | None, typer.Option("--max-failures", min=1, help="Stop when so many did not pass.")
-    ] = None,
-    timeout: Annotated[
-        str, typer.Option("--timeout", metavar="TIME", help="How long one attempt at a reply may take.")
-    ] = "10m",
-    grace: Annotated[
-        str, typer.Option("--grace", metavar="TIME", help="How long replies under way may take after a stop.")
-    ] = "10s",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Send nothing; say what would be played and its highest cost.")
-    ] = False,
-    list_only: Annotated[
-        bool, typer.Option("--list", help="Print the ids of the conversations and stop.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
-    color: flags.Color = "auto",
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = 0,
+    world: World, request: RunRequest, going_on: ResumeRequest, output: OutputOptions, plan: PlanOptions
 ) -> int:
     """Play scenarios, check the replies, write transcripts."""
-    options = RunOptions(
-        paths=tuple(paths or ()),
-        models=tuple(models or ()),
-        repeat=repeat,
-        concurrency=concurrency,
-        expression=expression,
-        tags=tuple(tags or ()),
-        last_failed=last_failed,
-        overrides=read_overrides(overrides or ()),
-        shard=shard,
-        file_root=file_root,
-        out=out,
-        simulate=simulate,
-        faults=faults,
-        resume=resume,
-        resume_changed=resume_changed,
-        retry_errors=retry_errors,
-        replay=replay,
-        reuse=reuse,
-        max_cost=read_money(max_cost),
-        max_time_s=read_duration("--max-time", max_time) if max_time else None,
-        max_requests=max_requests,
-        max_failures=1 if fail_fast else max_failures,
-        attempt_s=read_duration("--timeout", timeout),
-        grace_s=read_duration("--grace", grace),
-        baseline=baseline,
-        until_sure=until_sure,
-        gate=_gate(alpha, margin, min_drop=min_drop, on_inconclusive=on_inconclusive),
-        judge_models=tuple(judge_models or ()),
-        own_checks=tuple(own_checks or ()),
-        junit=junit,
-        json=as_json,
-        quiet=quiet,
-        verbose=verbose,
-        color=_color(color),
-    )
-    return _run(options, context.obj, list_only=list_only, dry_run=dry_run)
+    from claude_run.cli import commands  # noqa: PLC0415 - the help needs none of what follows
+
+    check_combination(request, going_on)
+    if going_on.wanted and (plan.list_only or plan.dry_run):
+        raise InputError(
+            "--list and --dry-run tell what a new run would play, and --resume sends: leave one out"
+        )
+    if plan.list_only:
+        return commands.list_conversations(request, output)
+    if plan.dry_run:
+        return commands.dry_run(request, output)
+
+    from claude_run.cli.write_reports import finish, refuse_unwritable  # noqa: PLC0415 - same
+    from claude_run.session import run as session  # noqa: PLC0415 - same
+    from claude_run.session.prepare import prepare  # noqa: PLC0415 - same
+
+    watching = commands.watching(output)
+    if going_on.wanted:
+        result = asyncio.run(session.resume(going_on, request, watching, world))
+        return finish(result, output)
+    prepared = prepare(request)
+    for warning in prepared.warnings:
+        watching.warn(warning)
+    refuse_unwritable(output)
+    result = asyncio.run(session.run(prepared, watching, world))
+    return finish(result, output)
 
 
 @app.command("check")
-def check_command(
-    paths: flags.Paths,
-    models: flags.Models = None,
-    overrides: flags.Overrides = None,
-    file_root: flags.FileRoot = None,
-    own_checks: flags.OwnChecks = None,
-    quiet: flags.Quiet = False,
-) -> int:
+@takes(
+    pick(RunRequest, "paths", "models", "overrides", "file_root", "own_checks", required=("paths",)),
+    pick(OutputOptions, "quiet"),
+)
+def check_command(_world: World, request: RunRequest, output: OutputOptions) -> int:
     """Find everything that can be found wrong without sending anything."""
-    from claude_run.cli.check import check  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.commands import check  # noqa: PLC0415 - each command imports what it needs
 
-    options = RunOptions(
-        paths=tuple(paths),
-        models=tuple(models or ()),
-        overrides=read_overrides(overrides or ()),
-        file_root=file_root,
-        own_checks=tuple(own_checks or ()),
-        quiet=quiet,
-    )
-    return check(options)
+    return check(request, output)
 
 
 @app.command("report")
-def report_command(
-    run: flags.Run = None,
-    junit: flags.Junit = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
-    color: flags.Color = "auto",
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = 0,
-) -> int:
+@takes(pick(RunArgument), pick(OutputOptions))
+def report_command(world: World, run: RunArgument, output: OutputOptions) -> int:
     """Rebuild every derived file of a run from its journal."""
-    from claude_run.cli.report import report  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.write_reports import finish  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.session.results import read_run  # noqa: PLC0415 - same
 
-    options = RunOptions(color=_color(color), quiet=quiet, verbose=verbose, json=as_json, junit=junit)
-    return report(run, options)
+    return finish(read_run(run.path, world), output)
 
 
 @app.command("verify")
-def verify_command(
-    run: flags.Run = None,
-) -> int:
+@takes(pick(RunArgument))
+def verify_command(world: World, run: RunArgument) -> int:
     """Check that a run folder is whole and that its files agree with its journal."""
-    from claude_run.cli.verify import verify  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.commands import verify  # noqa: PLC0415 - each command imports what it needs
 
-    return verify(run)
+    return verify(run.path, world)
 
 
 @app.command("compare")
-def compare_command(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="A [B...]", help="Run folders; one alone: its models or variants.")
-    ],
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print it for a pull request comment.")
-    ] = False,
-    html: Annotated[bool, typer.Option("--html", help="Print it as one self-contained HTML page.")] = False,
-    as_json: flags.AsJson = False,
-    alpha: flags.Alpha = 0.05,
-    margin: flags.Margin = 0.1,
-    min_drop: flags.MinDrop = 0.0,
-    on_inconclusive: flags.OnInconclusive = "warn",
-    color: flags.Color = "auto",
-    verbose: flags.Verbose = 0,
-) -> int:
+@takes(
+    pick(CompareOptions, "runs", "markdown", "html", "json", required=("runs",)),
+    pick(GateRequest),
+    pick(OutputOptions, "color", "verbose"),
+)
+def compare_command(_world: World, compared: CompareOptions, gate: GateRequest, output: OutputOptions) -> int:
     """Say whether a run is better or worse than another, with the statistics that it rests on."""
-    from claude_run.cli.compare import Output, compare_runs  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.compare import compare  # noqa: PLC0415 - each command imports what it needs
 
-    forms = [name for name, wanted in (("markdown", markdown), ("html", html), ("json", as_json)) if wanted]
-    if len(forms) > 1:
-        raise InputError(f"--{forms[0]} and --{forms[1]}: choose one form")
-    output = Output(form=forms[0] if forms else "text", color=_color(color), verbose=verbose)
-    gate = _gate(alpha, margin, min_drop=min_drop, on_inconclusive=on_inconclusive)
-    return compare_runs(tuple(runs), gate, output)
+    return compare(compared, gate, output)
 
 
 @app.command("accept")
-def accept_command(context: typer.Context, run: flags.Run = None) -> int:
+@takes(pick(RunArgument))
+def accept_command(world: World, run: RunArgument) -> int:
     """Make a run the baseline of its scenarios: a file beside each, to be committed."""
-    from claude_run.cli.accept import accept  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.commands import accept  # noqa: PLC0415 - each command imports what it needs
 
-    return accept(run, context.obj)
+    return accept(run.path, world)
 
 
 @app.command("review")
-def review_command(
-    context: typer.Context,
-    run: flags.Run = None,
-    pending: Annotated[bool, typer.Option("--pending", help="List what is open, and ask nothing.")] = False,
-    as_json: flags.AsJson = False,
-) -> int:
+@takes(pick(RunArgument), pick(ReviewOptions, "pending", "json"))
+def review_command(world: World, run: RunArgument, options: ReviewOptions) -> int:
     """Go through the replies that changed since the baseline: accept, reject or skip each by one key."""
     from claude_run.cli.review import review  # noqa: PLC0415 - each command imports what it needs
 
-    return review(run, context.obj, pending=pending, as_json=as_json)
+    return review(run.path, options, world)
 
 
 @app.command("judge-eval")
+@takes(
+    pick(LabelsArgument, required=("labels",)),
+    pick(RunRequest, "judge_models", "concurrency", "simulate", "out", "max_cost", "replay", "reuse"),
+    pick(JsonOption),
+    pick(OutputOptions, "color", "quiet"),
+)
 def judge_eval_command(
-    context: typer.Context,
-    labels: Annotated[str, typer.Argument(metavar="LABELS.jsonl", help="Replies with the labels of people.")],
-    judge_models: flags.JudgeModels = None,
-    concurrency: flags.Concurrency = 20,
-    simulate: flags.Simulate = False,
-    out: flags.Out = None,
-    max_cost: flags.MaxCost = None,
-    replay: flags.Replay = None,
-    reuse: flags.Reuse = None,
-    as_json: flags.AsJson = False,
-    color: flags.Color = "auto",
-    quiet: flags.Quiet = False,
+    world: World, given: LabelsArgument, request: RunRequest, form: JsonOption, output: OutputOptions
 ) -> int:
     """Measure how well a judge agrees with people: agreement and Cohen's kappa with their intervals."""
     from claude_run.cli.judge_eval import judge_eval  # noqa: PLC0415 - each command imports what it needs
 
-    options = RunOptions(
-        judge_models=tuple(judge_models or ()),
-        concurrency=concurrency,
-        simulate=simulate,
-        out=out,
-        max_cost=read_money(max_cost),
-        replay=replay,
-        reuse=reuse,
-        json=as_json,
-        color=_color(color),
-        quiet=quiet,
-    )
-    return judge_eval(labels, options, context.obj)
+    return judge_eval(given.labels, request, output, world, as_json=form.json)
 
 
 @app.command("schema")
-def schema_command() -> int:
+@takes()
+def schema_command(_world: World) -> int:
     """Print the JSON Schema of scenario files, for editors."""
-    from claude_run.cli.schema import schema  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.commands import schema  # noqa: PLC0415 - each command imports what it needs
 
     return schema()
 
 
 @app.command("simulate")
-def simulate_command(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[PATH...]", help="Scenarios whose examples are the replies."),
-    ] = None,
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 for any free one.")
-    ] = 8080,
-    faults: flags.Faults = None,
-) -> int:
+@takes(pick(SimulateOptions), pick(RunRequest, "faults"))
+def simulate_command(_world: World, options: SimulateOptions, request: RunRequest) -> int:
     """Serve a simulated Messages API on this machine until interrupted."""
-    from claude_run.cli.simulate import simulate  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.commands import simulate  # noqa: PLC0415 - each command imports what it needs
 
-    return simulate(tuple(paths or ()), port=port, faults=faults or "")
+    return simulate(options, request)
 
 
 @app.command("init")
-def init_command(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The project's folder.")] = Path(),
-) -> int:
+@takes(pick(FolderArgument))
+def init_command(_world: World, project: FolderArgument) -> int:
     """Start a project: a first scenario, the schema for editors, an ignored outputs folder."""
-    from claude_run.cli.init import init  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.commands import init  # noqa: PLC0415 - each command imports what it needs
 
-    return init(folder)
+    return init(project.folder)
 
 
 COMMANDS = frozenset(command.name for command in app.registered_commands if command.name)
 
 
-def _run(options: RunOptions, world: World, *, list_only: bool, dry_run: bool) -> int:
-    check_combination(options)
-    if options.goes_on:
-        if list_only or dry_run:
-            raise InputError(
-                "--list and --dry-run tell what a new run would play, and --resume sends: leave one out"
-            )
-        from claude_run.cli.resume import resume  # noqa: PLC0415 - each command imports what it needs
-
-        return resume(options, world)
-    from claude_run.cli import run  # noqa: PLC0415 - same
-
-    if list_only:
-        return run.list_conversations(options)
-    if dry_run:
-        from claude_run.cli.dry_run import dry_run as say_what  # noqa: PLC0415 - same
-
-        return say_what(options)
-    return run.run(options, world)
+def run_command_line(arguments: Sequence[str], world: World | None = None) -> int:
+    """Run one command and return the exit code of its process: errors become one clear text each."""
+    world = world or World()
+    with redacted_streams(world):
+        try:
+            code = _dispatch(_with_values(_with_command(arguments)), world)
+            sys.stdout.flush()
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: no traceback is a message
+            return int(_explain(error, world))
+        return code
 
 
-def _gate(alpha: float, margin: float, *, min_drop: float, on_inconclusive: str) -> GateOptions:
-    if on_inconclusive not in {"fail", "warn"}:
-        raise InputError(f"--on-inconclusive {on_inconclusive}: choose fail or warn")
-    return GateOptions(alpha=alpha, margin=margin, min_drop=min_drop, on_inconclusive=on_inconclusive)
+def _dispatch(arguments: Sequence[str], world: World) -> int:
+    try:
+        result = app(args=list(arguments), standalone_mode=False, prog_name="claude-run", obj=world)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except SystemExit:
+        raise BrokenPipeError from None  # the one thing that Typer exits for by itself
+    except TyperException as error:
+        complain(f"error: {error.format_message().rstrip('.')}; see claude-run --help")
+        return int(ExitCode.USAGE)
+    return int(result or ExitCode.PASSED)
 
 
-def _color(value: str) -> str:
-    if value not in {"auto", "always", "never"}:
-        raise InputError(f"--color {value}: choose auto, always or never")
-    return value
+def _with_command(arguments: Sequence[str]) -> Sequence[str]:
+    """Put `run` in front of arguments that do not begin with a command."""
+    if not arguments or arguments[0] in COMMANDS or arguments[0] in _HELP:
+        return arguments or ["--help"]
+    return [RUN, *arguments]
+
+
+def _with_values(arguments: Sequence[str]) -> Sequence[str]:
+    """Fill in the values of `--resume` and `--baseline` where they are left out, which Typer cannot say."""
+    result: list[str] = []
+    for index, argument in enumerate(arguments):
+        result.append(argument)
+        following = arguments[index + 1] if index + 1 < len(arguments) else "-"
+        # A file is a scenario, to be ignored; a folder without a run must not become some other run.
+        if argument == "--resume" and (following.startswith("-") or Path(following).is_file()):
+            result.append(str(LATEST))
+        names_baseline = following.endswith(".baseline.json") or (Path(following) / "run.json").is_file()
+        if argument == "--baseline" and not names_baseline:
+            result.append(str(BESIDE))
+    return result
+
+
+def _explain(error: BaseException, world: World) -> ExitCode:
+    """Say on stderr what went wrong, and return the code for it."""
+    match error:
+        case ClaudeRunError():
+            first, *more = error.lines
+            complain(f"{error.prefix}{first}", *more)
+            return error.exit_code
+        case KeyboardInterrupt():
+            complain("interrupted")
+            return ExitCode.INTERRUPTED
+        case BrokenPipeError():
+            _drop_stdout()
+            return ExitCode.PASSED
+        case OSError():
+            # Drop what stdout cannot take: a second complaint at exit would be noise, and change the code.
+            try:
+                sys.stdout.flush()
+            except OSError:
+                _drop_stdout()
+            where = f": {error.filename}" if error.filename else ""
+            complain(f"error: {error.strerror or error}{where}")
+            return StorageError.exit_code
+        case _:
+            details = world.redactor.text(traceback.format_exc())
+            with tempfile.NamedTemporaryFile(
+                "w", prefix="claude-run-bug-", suffix=".txt", delete=False
+            ) as file:
+                file.write(details)
+            complain(f"error: this is a bug in claude-run; the details are in {file.name}: {_ISSUES}")
+            return ExitCode.BUG
+
+
+def _drop_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

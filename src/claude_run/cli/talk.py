@@ -11,20 +11,20 @@ from claude_run.report.text.safe import safe_line
 from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from claude_run.record.redact import Redactor
+    from claude_run.session.world import World
 
 
 class _RedactedStream:
     """A text stream that secrets do not get through."""
 
-    def __init__(self, stream: TextIO, redactor: Redactor) -> None:
+    def __init__(self, stream: TextIO, redact: Callable[[str], str]) -> None:
         self._stream = stream
-        self._redactor = redactor
+        self._redact = redact
 
     def write(self, text: str) -> int:
-        self._stream.write(self._redactor.text(text))
+        self._stream.write(self._redact(text))
         return len(text)
 
     def __getattr__(self, name: str) -> object:
@@ -32,10 +32,12 @@ class _RedactedStream:
 
 
 @contextmanager
-def redacted_streams(redactor: Redactor) -> Iterator[None]:
+def redacted_streams(world: World) -> Iterator[None]:
     """Put the redactor in front of both streams while the block runs."""
     streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast("TextIO", _RedactedStream(stream, redactor)) for stream in streams)
+    sys.stdout, sys.stderr = (
+        cast("TextIO", _RedactedStream(stream, world.redactor.text)) for stream in streams
+    )
     try:
         yield
     finally:

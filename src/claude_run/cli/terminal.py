@@ -12,13 +12,10 @@ from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text.console import colour_wanted
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
-    from claude_run.cli.options import RunOptions
-    from claude_run.play.ports import Progress
-    from claude_run.record.derive import Played
+    from claude_run.cli.options import OutputOptions
     from claude_run.report.run.facts import RunFacts
-    from claude_run.verdict.contest import Contest
+    from claude_run.session.play import RunResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +27,11 @@ class Terminal:
     verbose: int = 0
 
     @classmethod
-    def of(cls, options: RunOptions) -> Terminal:
+    def of(cls, options: OutputOptions) -> Terminal:
         """Return the terminal that the options ask for."""
         return cls(color=options.color, quiet=options.quiet, verbose=options.verbose)
 
-    def progress(self) -> Progress:
+    def progress(self) -> LiveProgress | LineProgress | _Silent:
         """Return a live display on a terminal, else plain lines; nothing with `-q`."""
         if self.quiet:
             return _Silent()
@@ -42,23 +39,24 @@ class Terminal:
             return LiveProgress(sys.stderr, colour=self._colour)
         return LineProgress(sys.stderr, colour=self._colour)
 
-    def print_summary(self, played: Played, facts: RunFacts, *, folder: Path) -> None:
+    def print_summary(self, result: RunResult, facts: RunFacts) -> None:
         """Print the closing block."""
         print_summary(
-            played,
+            result.played,
             facts,
-            folder=folder,
+            folder=result.folder.path,
             stream=sys.stderr,
             colour=self._colour,
             verbose=self.verbose,
             quiet=self.quiet,
         )
 
-    def print_contest(self, contest: Contest) -> None:
-        """Print what holding the run against its baseline came to."""
+    def print_contest(self, result: RunResult) -> None:
+        """Print what comparing the run with its baseline came to, if it has one."""
         from claude_run.report.compare.terminal import print_contest  # noqa: PLC0415 - rarely needed
 
-        print_contest(contest, stream=sys.stderr, colour=self._colour, verbose=self.verbose)
+        if result.contest is not None:
+            print_contest(result.contest, stream=sys.stderr, colour=self._colour, verbose=self.verbose)
 
     @property
     def _colour(self) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from claude_run.record import transcripts
 from claude_run.record.history import read_history
-from claude_run.record.summary import RunSummary, summarize
+from claude_run.record.summary import Ending, Gate, RunSummary, summarize
 from claude_run.record.transcripts import Record
 
 if TYPE_CHECKING:
@@ -20,6 +20,13 @@ class Played:
 
     summary: RunSummary
     records: tuple[Record, ...]
+    ending: Ending
+
+    def gated(self, gate: Gate) -> Played:
+        """Return the run as it stands once a gate has decided it."""
+        ending = replace(self.ending, gate=gate)
+        summary = summarize(self.summary.run, self.records, ending)
+        return Played(summary=summary, records=self.records, ending=ending)
 
 
 def read_played(folder: RunFolder) -> Played:
@@ -32,7 +39,7 @@ def read_played(folder: RunFolder) -> Played:
         )
         for planned in run.conversations
     )
-    return Played(summary=summarize(run, records, history.ending), records=records)
+    return Played(summary=summarize(run, records, history.ending), records=records, ending=history.ending)
 
 
 def write_derived(folder: RunFolder, played: Played) -> None:

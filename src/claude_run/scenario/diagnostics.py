@@ -44,6 +44,8 @@ class Diagnostic:
 class InvalidScenarioError(InputError):
     """The files cannot be used as they are; `diagnostics` holds every problem, by place, each once."""
 
+    prefix = ""  # each problem says of itself that it is an error
+
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         unique = dict.fromkeys(diagnostics)
         self.diagnostics = tuple(sorted(unique, key=lambda problem: (problem.position, problem.message)))

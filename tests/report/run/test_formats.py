@@ -48,7 +48,7 @@ def test_the_table_loads_no_format() -> None:
     """A command that may write a report pays for it only when it does."""
     code = (
         "import sys\n"
-        "import claude_run.cli.reports, claude_run.report.run.formats\n"
+        "import claude_run.cli.write_reports, claude_run.report.run.formats\n"
         "loaded = {f'claude_run.report.run.{name}' for name in ('markdown', 'junit', 'github')}\n"
         "sys.exit(bool((loaded | {'xml.etree', 'jinja2', 'rich'}) & set(sys.modules)))"
     )

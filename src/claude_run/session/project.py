@@ -1,15 +1,19 @@
-"""`init`: a project that plays at once, with editor help, and whose outputs stay out of git."""
+"""A new project, and the JSON Schema that helps an editor with its scenarios."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from claude_run.cli.schema import schema_text
-from claude_run.cli.talk import complain
+from claude_run.checks.registry import default_registry
 from claude_run.errors import InputError, StorageError
+from claude_run.scenario.schema import build
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from claude_run.scenario.model import JsonObject
 
 _SCENARIO = """\
 # yaml-language-server: $schema=claude-run.schema.json
@@ -33,8 +37,18 @@ turns:
 """
 
 
-def init(folder: Path) -> int:
-    """Write the files that are not there yet; InputError when the first scenario already is."""
+def scenario_schema() -> JsonObject:
+    """Return the JSON Schema of scenario files."""
+    return build(default_registry())
+
+
+def schema_text() -> str:
+    """Return the schema as `init` writes it, and as it lies beside shipped scenarios."""
+    return json.dumps(scenario_schema(), indent=2) + "\n"
+
+
+def start_project(folder: Path) -> Iterator[Path]:
+    """Write the files of a new project, and yield each; InputError when one of them is there already."""
     files = {
         folder / "scenarios" / "first.yaml": _SCENARIO,
         folder / "scenarios" / "claude-run.schema.json": schema_text(),
@@ -49,7 +63,4 @@ def init(folder: Path) -> int:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
-        complain(f"wrote {path}")
-    first = folder / "scenarios" / "first.yaml"
-    complain(f"try: claude-run {first} --simulate")
-    return 0
+        yield path

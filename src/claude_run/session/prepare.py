@@ -1,4 +1,4 @@
-"""From paths and options to a plan, with everything said that can be said before anything is sent."""
+"""From a request to all that playing needs: scenarios, plan, checks, and what to gate against."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from claude_run.checks.custom import installed, load_file
 from claude_run.checks.judge_check import asks_for_accepted, judges_of
 from claude_run.checks.registry import Registry, default_registry
-from claude_run.cli.sides import scenarios_of, side_of_accepted, side_of_baseline
-from claude_run.cli.talk import complain
 from claude_run.conversation.exchange import Request
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, SelectionError
@@ -24,13 +22,14 @@ from claude_run.record.folder import RunFolder, latest
 from claude_run.scenario.diagnostics import render
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import Graders
+from claude_run.session.compare import scenarios_of, side_of_accepted, side_of_baseline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from claude_run.cli.options import RunOptions
     from claude_run.scenario.diagnostics import Diagnostic
     from claude_run.scenario.model import Scenario
+    from claude_run.session.request import RunRequest
     from claude_run.verdict.contest import Side
 
 LOOKS = 4
@@ -38,114 +37,114 @@ LOOKS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """All that playing needs, found sound: the plan, the checks, and the baseline to gate against.
+class Loaded:
+    """The scenarios that were read, the checks that they may ask for, and `warnings` as lines to show."""
 
-    `accepted` are the replies that judges hold new ones against; None where no judge is asked to.
+    scenarios: tuple[Scenario, ...]
+    registry: Registry
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """All that playing needs: the plan, the checks, and the baseline to gate against.
+
+    `accepted` are the replies that judges compare new ones with; None where no judge is asked to.
     """
 
-    options: RunOptions
+    request: RunRequest
     scenarios: tuple[Scenario, ...]
     plan: Plan
     registry: Registry
-    baseline: Side | None
+    baseline: Side | None = None
     accepted: Side | None = None
+    warnings: tuple[str, ...] = ()
 
 
-def prepare(options: RunOptions) -> Prepared:
-    """Read, check and plan what the options select."""
-    registry = registry_of(options)
-    return prepared(options, load_scenarios(options, registry), registry)
+def prepare(request: RunRequest) -> Prepared:
+    """Read, check and plan what the request selects."""
+    return plan_loaded(request, load_scenarios(request))
 
 
-def prepared(options: RunOptions, scenarios: tuple[Scenario, ...], registry: Registry) -> Prepared:
-    """Plan scenarios that were read already."""
-    plan = make_plan(options, scenarios)
-    refuse_unpriced(options, plan)
-    baseline = accepted = None
-    if options.baseline is not None:
-        options.gate.rules()
-        baseline = accepted = side_of_baseline(options.baseline, scenarios_of(plan.conversations))
-    elif any(map(asks_for_accepted, plan.conversations)):
-        accepted = side_of_accepted(scenarios_of(plan.conversations))
-    return Prepared(
-        options=options,
-        scenarios=scenarios,
-        plan=plan,
-        registry=registry,
-        baseline=baseline,
-        accepted=accepted,
-    )
-
-
-def registry_of(options: RunOptions) -> Registry:
-    """Return the built-in checks, those of installed packages, and those of `--checks`."""
-    own = (check for path in options.own_checks for check in load_file(path))
-    return default_registry([*installed(), *own])
-
-
-def load_scenarios(options: RunOptions, registry: Registry) -> tuple[Scenario, ...]:
-    """Read the scenarios and hold them against the rules of their models; warnings go to stderr.
+def load_scenarios(request: RunRequest) -> Loaded:
+    """Read the scenarios and check them against the rules of their models.
 
     InvalidScenarioError lists every problem of every file.
     """
+    own = (check for path in request.own_checks for check in load_file(path))
+    registry = default_registry([*installed(), *own])
     today = datetime.now(UTC).date()
     warnings: list[Diagnostic] = []
 
     def inspect(scenario: Scenario) -> Iterable[Diagnostic]:
-        found = problems(scenario, choices(scenario, options.models), today=today)
+        found = problems(scenario, choices(scenario, request.models), today=today)
         warnings.extend(found.warnings)
         return found.errors
 
     scenarios = load(
-        options.paths,
+        request.paths,
         vocabulary=registry,
-        overrides=options.overrides,
-        file_root=options.file_root,
+        overrides=request.overrides,
+        file_root=request.file_root,
         inspect=inspect,
     )
-    if warnings and not options.quiet:
-        complain(*render(warnings, severity="warning").split("\n"))
-    return scenarios
+    shown = tuple(render(warnings, severity="warning").split("\n")) if warnings else ()
+    return Loaded(scenarios=scenarios, registry=registry, warnings=shown)
+
+
+def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
+    """Plan scenarios that were read already, and find what they are gated against or judged beside."""
+    plan = make_plan(request, loaded.scenarios)
+    refuse_unpriced(request, plan)
+    baseline = accepted = None
+    if request.baseline is not None:
+        request.gate.rules()
+        baseline = accepted = side_of_baseline(request.baseline, scenarios_of(plan.conversations))
+    elif any(map(asks_for_accepted, plan.conversations)):
+        accepted = side_of_accepted(scenarios_of(plan.conversations))
+    return Prepared(
+        request=request,
+        scenarios=loaded.scenarios,
+        plan=plan,
+        registry=loaded.registry,
+        baseline=baseline,
+        accepted=accepted,
+        warnings=loaded.warnings,
+    )
 
 
 def make_plan(
-    options: RunOptions, scenarios: Sequence[Scenario], *, ids: frozenset[str] | None = None
+    request: RunRequest, scenarios: Sequence[Scenario], *, ids: frozenset[str] | None = None
 ) -> Plan:
-    """Expand the scenarios into the conversations that the options select, or into exactly those of `ids`.
+    """Expand the scenarios into the conversations that the request selects, or into exactly those of `ids`.
 
     With `--until-sure` the plan holds the repeats of every look that there may be.
     """
     selection = Selection(
-        models=options.models,
-        repeat=options.repeat,
-        tags=options.tags,
-        expression=options.expression,
-        shard=parse_shard(options.shard) if options.shard else None,
+        models=request.models,
+        repeat=request.repeat,
+        tags=request.tags,
+        expression=request.expression,
+        shard=parse_shard(request.shard) if request.shard else None,
     )
     if ids is not None:
-        selection = Selection(models=options.models, repeat=options.repeat, ids=ids)
-    if options.until_sure:
+        selection = Selection(models=request.models, repeat=request.repeat, ids=ids)
+    if request.until_sure:
         scenarios = [
-            replace(scenario, repeat=repeats_of(options, scenario) * LOOKS) for scenario in scenarios
+            replace(scenario, repeat=(request.repeat or scenario.repeat) * LOOKS) for scenario in scenarios
         ]
         selection = replace(selection, repeat=None)
-    plan = expand(scenarios, selection, options.overrides)
-    if options.judge_models:
-        judges = Graders(models=options.judge_models)
+    plan = expand(scenarios, selection, request.overrides)
+    if request.judge_models:
+        judges = Graders(models=request.judge_models)
         conversations = (replace(conversation, judge=judges) for conversation in plan.conversations)
         plan = replace(plan, conversations=tuple(conversations))
-    return _last_failed(plan) if options.last_failed else plan
+    return _last_failed(plan) if request.last_failed else plan
 
 
-def repeats_of(options: RunOptions, scenario: Scenario) -> int:
-    """Return how often each conversation of a scenario is played, for one look."""
-    return options.repeat or scenario.repeat
-
-
-def refuse_unpriced(options: RunOptions, plan: Plan) -> None:
+def refuse_unpriced(request: RunRequest, plan: Plan) -> None:
     """Raise InputError where a cap on the cost could not be held, because a model has no known price."""
-    if options.max_cost is None:
+    if request.max_cost is None:
         return
     models = dict.fromkeys(model for each in plan.conversations for model in (each.model, *judges_of(each)))
     probes = {model: Request(body={"model": model, "max_tokens": 1, "messages": []}) for model in models}

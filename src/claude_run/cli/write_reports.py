@@ -1,0 +1,69 @@
+"""The end of every command on a run: derived files, the closing block, the exit code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_run.cli.talk import command_runner, say_json
+from claude_run.cli.terminal import Terminal
+from claude_run.errors import ExitCode, StorageError
+from claude_run.report.run.facts import RunFacts
+from claude_run.report.run.formats import FILES, render
+from claude_run.session.results import write_files
+
+if TYPE_CHECKING:
+    from claude_run.cli.options import OutputOptions
+    from claude_run.session.play import RunResult
+
+
+def finish(result: RunResult, output: OutputOptions) -> int:
+    """Write every derived file anew from the journal, say how the run ended, and return its exit code."""
+    played, contest, redact = result.played, result.contest, result.folder.redactor.data
+    terminal = Terminal.of(output)
+
+    # The files of the run folder, the comparison with the baseline among them.
+    comparison: str | None = None
+    if contest is not None:
+        from claude_run.report.compare.markdown import contest_markdown  # noqa: PLC0415 - rarely needed
+
+        comparison = contest_markdown(contest)
+    facts = RunFacts.of(played, comparison=comparison)
+    rendered = {name: render(name, played, facts=facts) for name in FILES}
+    if comparison is not None:
+        rendered["comparison.md"] = [comparison.encode()]
+    write_files(result, rendered)
+    if contest is not None and (not output.quiet or result.gate_code is not ExitCode.PASSED):
+        terminal.print_contest(result)
+
+    # Files that somebody else names, which the folder's redactor has not seen.
+    if output.junit is not None:
+        _write(output.junit, redact(b"".join(render("junit", played, facts=facts))))
+    step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if step_summary:
+        _write(Path(step_summary), redact(b"".join(render("github", played, facts=facts))), append=True)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from claude_run.report.run.github import error_annotations  # noqa: PLC0415 - only GitHub needs it
+
+        for line in error_annotations(played, facts):
+            command_runner(line)
+
+    terminal.print_summary(result, facts)
+    if output.json:
+        say_json(played.summary.to_json())
+    return int(played.summary.exit_code)
+
+
+def refuse_unwritable(output: OutputOptions) -> None:
+    """Raise StorageError for a report that could not be written once everything is paid."""
+    if output.junit is not None:
+        _write(output.junit, b"", append=True)
+
+
+def _write(path: Path, data: bytes, *, append: bool = False) -> None:
+    try:
+        with path.open("ab" if append else "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error

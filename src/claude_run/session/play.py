@@ -1,0 +1,288 @@
+"""Playing what was prepared: a folder, a connection, the conversations in looks, and the verdict of the gate.
+
+With `--until-sure` the repeats are played in several looks, until the results can be judged. Each look tests
+at a level that holds over all the looks that there may be, so that adding repeats never turns a false alarm,
+or a false all-clear, into a habit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from claude_run import __version__
+from claude_run.conversation.script import generated_turns
+from claude_run.errors import ExitCode
+from claude_run.plan.prices import price_table
+from claude_run.play.brake import Brake, Halt
+from claude_run.play.budget import Budget
+from claude_run.play.pacing import AdaptivePacing
+from claude_run.play.performance import Stage
+from claude_run.play.player import Player
+from claude_run.play.ports import Deadlines
+from claude_run.play.sender import Sender
+from claude_run.record.derive import Played, read_played
+from claude_run.record.folder import RunFolder
+from claude_run.record.run import Run
+from claude_run.session.compare import accepted_replies, exit_code_of, gate_run, verdict_of
+from claude_run.session.options import saved_options
+from claude_run.session.prepare import LOOKS
+from claude_run.session.world import ListPrices, connect, graceful
+from claude_run.verdict.basics import Rate, Verdict
+from claude_run.verdict.reliability import RateVerdict, judge_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from claude_run.conversation.events import Event
+    from claude_run.conversation.log import ConversationLog
+    from claude_run.conversation.script import Conversation
+    from claude_run.play.ports import Clock, Messages, Progress, Recording
+    from claude_run.record.journal import Journal
+    from claude_run.record.summary import CaseRate
+    from claude_run.session.prepare import Prepared
+    from claude_run.session.request import RunRequest
+    from claude_run.session.world import World
+    from claude_run.verdict.contest import Contest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """Who is told while a run is played: of its progress, and of what cannot wait for its end.
+
+    `warn` may be silent where the user wants few words; `notify` never is.
+    """
+
+    progress: Progress
+    notify: Callable[[str], None]
+    warn: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInputs:
+    """What is to be played, with what is there of it already and what that has cost.
+
+    `begin` are events that the journal of a new run starts with.
+    """
+
+    prepared: Prepared
+    earlier: Mapping[str, ConversationLog] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    recording: Recording | None = None
+    spent_usd: Decimal = Decimal(0)
+    begin: Sequence[Event] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A run that was played or read again: its folder, what its journal tells, and what a gate compared.
+
+    `gate_code` is what the comparison alone would end with.
+    """
+
+    folder: RunFolder
+    played: Played
+    contest: Contest | None = None
+    gate_code: ExitCode | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIO:
+    """Where it is played: the folder and its journal, the API, who watches, and the machine."""
+
+    folder: RunFolder
+    journal: Journal
+    messages: Messages | None
+    watching: Watching
+    world: World
+
+
+async def play_new(
+    inputs: RunInputs, watching: Watching, world: World, *, name: str, out: Path | None
+) -> RunResult:
+    """Make a run folder, connect, and play."""
+    prepared = inputs.prepared
+    async with AsyncExitStack() as stack:
+        messages = await connect(prepared.request, prepared.plan.conversations, stack)
+        run = Run(
+            name=name,
+            claude_run=__version__,
+            created_at=world.clock.now(),
+            paths=prepared.request.paths,
+            options=saved_options(prepared.request),
+            files=prepared.plan.files,
+            pass_rates=prepared.plan.pass_rates,
+            prices=price_table(),
+            simulated=prepared.request.simulate,
+            conversations=tuple(each.identity for each in _looks(prepared)[0]),
+        )
+        folder = RunFolder.create(run, out=out, stamp=stamp(), disk=world.disk, redactor=world.redactor)
+        journal = stack.enter_context(closing(folder.open_journal()))
+        for event in inputs.begin:
+            journal.append(event)
+        io = RunIO(folder=folder, journal=journal, messages=messages, watching=watching, world=world)
+        return await play_run(inputs, io)
+
+
+async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
+    """Play what is left to play, write down how it began and ended, and gate it if it has a baseline."""
+    journal, clock, prepared = io.journal, io.world.clock, inputs.prepared
+    begin = clock.monotonic()
+    journal.append_run("started", at=clock.now())
+    try:
+        halt = await _play_looks(inputs, io)
+    finally:
+        await journal.settled()
+    journal.append_run(
+        "ended",
+        at=clock.now(),
+        duration_s=round(clock.monotonic() - begin, 3),
+        stop=int(halt.code) if halt else None,
+        reason=halt.reason if halt else None,
+    )
+    await journal.synced()
+
+    # The one reading of the journal after a run: the gate and every report are made of it.
+    played = read_played(io.folder)
+    if prepared.baseline is None or halt is not None:
+        return RunResult(folder=io.folder, played=played)
+    gate, looks = prepared.request.gate, len(_looks(prepared))
+    contest = gate_run(played, prepared.baseline, gate, looks=looks)
+    code = exit_code_of(contest, gate)
+    verdict = verdict_of(contest, gate, prepared.plan.pass_rates)
+    if verdict is None:
+        io.watching.notify(
+            "warning: too few cases to gate on, so each must pass on its own, as without --baseline"
+        )
+        return RunResult(folder=io.folder, played=played, contest=contest, gate_code=code)
+    journal.append_run("gated", code=int(verdict.code), verdict=verdict.verdict, reason=verdict.reason)
+    await journal.synced()
+    return RunResult(folder=io.folder, played=played.gated(verdict), contest=contest, gate_code=code)
+
+
+def stamp() -> str:
+    """Return the UTC time as the names of run folders begin with it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+
+
+async def _play_looks(inputs: RunInputs, io: RunIO) -> Halt | None:
+    prepared, clock = inputs.prepared, io.world.clock
+    request, brake = prepared.request, Brake()
+    player = _player(inputs, io, brake)
+    timer = asyncio.create_task(_stop_in_time(brake, clock, request))
+    try:
+        with graceful(brake, grace_s=request.grace_s, notify=io.watching.notify):
+            for number, look in enumerate(_looks(prepared)):
+                needed = look if number == 0 else _needed(prepared, look, io.folder)
+                _plan_further(io.folder, needed, prepared.plan.pass_rates)
+                todo = [conversation for conversation in needed if conversation.id not in inputs.done]
+                halt = await player.play(todo, inputs.earlier) if todo else None
+                if halt is not None or not needed:
+                    return halt
+    finally:
+        timer.cancel()
+    return None
+
+
+def _player(inputs: RunInputs, io: RunIO, brake: Brake) -> Player:
+    prepared, clock, progress = inputs.prepared, io.world.clock, io.watching.progress
+    request = prepared.request
+    sender = Sender(
+        messages=io.messages,
+        recording=inputs.recording,
+        prices=ListPrices(),
+        budget=Budget(
+            request.max_cost, brake=brake, max_requests=request.max_requests, spent_usd=inputs.spent_usd
+        ),
+        pacing=AdaptivePacing(ceiling=request.concurrency, clock=clock),
+        brake=brake,
+        clock=clock,
+        progress=progress,
+        deadlines=Deadlines(
+            attempt_s=request.attempt_s, end=clock.monotonic() + (request.max_time_s or math.inf)
+        ),
+    )
+    stage = Stage(
+        sender=sender,
+        recorder=io.journal,
+        registry=prepared.registry,
+        brake=brake,
+        clock=clock,
+        progress=progress,
+        accepted=_accepted(prepared),
+    )
+    return Player(stage=stage, concurrency=request.concurrency, max_failures=request.failures_allowed)
+
+
+def _accepted(prepared: Prepared) -> Callable[[Conversation, int], str | None]:
+    """Return what finds the accepted reply to a turn: of the same model, or of the only one accepted."""
+    replies = accepted_replies(prepared.accepted) if prepared.accepted else {}
+
+    def find(conversation: Conversation, turn: int) -> str | None:
+        by_model = replies.get(conversation.identity.question_name, {})
+        only = next(iter(by_model.values())) if len(by_model) == 1 else ()
+        texts = by_model.get(conversation.identity.model_label, only)
+        position = generated_turns(conversation.turns).index(turn)
+        return texts[position] if position < len(texts) else None
+
+    return find
+
+
+async def _stop_in_time(brake: Brake, clock: Clock, request: RunRequest) -> None:
+    if request.max_time_s is not None:
+        await clock.sleep(request.max_time_s)
+        reason = f"stopped by --max-time after {request.max_time_s:g} s"
+        brake.pull(Halt(code=ExitCode.CAPPED, reason=reason, grace_s=request.grace_s))
+
+
+def _looks(prepared: Prepared) -> Sequence[Sequence[Conversation]]:
+    """Return the conversations by the look that plays them; one look where `--until-sure` is not given."""
+    conversations = prepared.plan.conversations
+    if not prepared.request.until_sure:
+        return [conversations]
+    sizes = {each.name: prepared.request.repeat or each.repeat for each in prepared.scenarios}
+    looks: list[list[Conversation]] = [[] for _ in range(LOOKS)]
+    for conversation in conversations:
+        identity = conversation.identity
+        looks[((identity.repeat or 1) - 1) // sizes[identity.scenario]].append(conversation)
+    return looks
+
+
+def _needed(prepared: Prepared, look: Sequence[Conversation], folder: RunFolder) -> Sequence[Conversation]:
+    """Return what a later look must play after those before it; none once all is sure."""
+    # What was planned before the run was cut off stays planned: half a look decides nothing.
+    planned = {each.id for each in folder.read_run().conversations}
+    begun = [each for each in look if each.id in planned]
+    if begun:
+        return begun
+    played = read_played(folder)
+    if prepared.baseline is not None:
+        contest = gate_run(played, prepared.baseline, prepared.request.gate, looks=LOOKS)
+        return look if contest.duels[0].comparison.verdict is Verdict.INCONCLUSIVE else ()
+    unsure = {rate.name for rate in played.summary.rates if _is_unsure(rate)}
+    return [each for each in look if each.identity.case_name in unsure]
+
+
+def _is_unsure(case: CaseRate) -> bool:
+    if case.measured == 0:
+        return False
+    rate = Rate(passed=case.passed, total=case.measured)
+    return judge_rate(rate, case.required, looks=LOOKS).verdict is RateVerdict.UNSURE
+
+
+def _plan_further(
+    folder: RunFolder, conversations: Sequence[Conversation], rates: Mapping[str, float]
+) -> None:
+    """Add conversations to the run's plan before they are played, so that a resumed run knows of them."""
+    run = folder.read_run()
+    known = {planned.id for planned in run.conversations}
+    added = tuple(each.identity for each in conversations if each.id not in known)
+    if added:
+        grown = replace(run, conversations=(*run.conversations, *added), pass_rates=dict(rates))
+        folder.write_json("run.json", grown.to_json())

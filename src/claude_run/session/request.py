@@ -1,0 +1,366 @@
+"""What a user asks of a run, as plain values. Each option of the command line is declared here, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_run.errors import InputError
+from claude_run.record.folder import latest
+from claude_run.scenario.model import EMPTY
+from claude_run.session.options import (
+    ASSIGNMENTS,
+    DURATION,
+    FRACTION,
+    MONEY,
+    NUMBER,
+    PATH,
+    PATHS,
+    SWITCH,
+    TEXT,
+    TEXTS,
+    choice,
+    option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from claude_run.verdict.basics import GateRules
+
+BESIDE = Path("beside-the-scenarios")
+"""What `--baseline` without a path stands for."""
+
+LATEST = latest()
+"""What `--resume` without a run stands for."""
+
+WHAT, HOW, RECORDED, GATE, LIMITS = "What", "How", "Recorded", "Gate", "Limits"
+"""The panels of the help; output options have one of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRequest:
+    """How a comparison is judged."""
+
+    alpha: float = option(
+        "--alpha",
+        kind=FRACTION,
+        shown=0.05,
+        panel=GATE,
+        saved=True,
+        shapes=True,
+        help="How often a false alarm of a regression is accepted.",
+    )
+    margin: float = option(
+        "--margin",
+        kind=FRACTION,
+        shown=0.1,
+        panel=GATE,
+        saved=True,
+        shapes=True,
+        help="Drop of the pass rate that `unchanged` must exclude.",
+    )
+    min_drop: float = option(
+        "--min-drop",
+        kind=FRACTION,
+        shown=0.0,
+        panel=GATE,
+        saved=True,
+        shapes=True,
+        help="Least drop of the pass rate that is called a regression.",
+    )
+    on_inconclusive: str = option(
+        "--on-inconclusive",
+        kind=choice("fail", "warn"),
+        shown="warn",
+        panel=GATE,
+        saved=True,
+        shapes=True,
+        help="fail or warn, where nobody can tell.",
+    )
+
+    def rules(self, *, looks: int = 1) -> GateRules:
+        """Return the rules of the gate; InputError for a number out of its range."""
+        from claude_run.verdict.basics import GateRules  # noqa: PLC0415 - only a comparison needs it
+
+        try:
+            return GateRules(alpha=self.alpha, margin=self.margin, min_drop=self.min_drop, looks=looks)
+        except ValueError as error:
+            raise InputError(f"--{str(error).replace('_', '-', 1)}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What is to be played, how, and within which limits; times are in seconds.
+
+    The order of the saved options is their order in `run.json`.
+    """
+
+    paths: tuple[str, ...] = option(
+        kind=TEXTS, metavar="PATH...", default=(), shapes=True, help="Scenario files, folders or globs."
+    )
+    models: tuple[str, ...] = option(
+        "-m",
+        "--model",
+        kind=TEXTS,
+        default=(),
+        panel=WHAT,
+        saved=True,
+        shapes=True,
+        help="Model to play, instead of the scenario's; repeatable; name=ID labels it.",
+    )
+    repeat: int | None = option(
+        "-n",
+        "--repeat",
+        kind=NUMBER,
+        least=1,
+        panel=WHAT,
+        saved=True,
+        shapes=True,
+        help="Play each conversation so many times.",
+    )
+    expression: str | None = option(
+        "-k",
+        kind=TEXT,
+        metavar="EXPR",
+        panel=WHAT,
+        saved=True,
+        shapes=True,
+        help="Only conversations whose id, tags or model match: 'refund and not sofa'.",
+    )
+    tags: tuple[str, ...] = option(
+        "--tag",
+        kind=TEXTS,
+        default=(),
+        panel=WHAT,
+        saved=True,
+        shapes=True,
+        help="Only scenarios with this tag; repeatable.",
+    )
+    overrides: Mapping[str, str] = option(
+        "--set",
+        kind=ASSIGNMENTS,
+        default=EMPTY,
+        metavar="NAME=VALUE",
+        panel=WHAT,
+        saved=True,
+        shapes=True,
+        help="Set a variable; repeatable.",
+    )
+    shard: str | None = option(
+        "--shard",
+        kind=TEXT,
+        metavar="I/N",
+        panel=WHAT,
+        saved=True,
+        shapes=True,
+        help="Only the I-th of N equal parts.",
+    )
+    last_failed: bool = option(
+        "--lf",
+        "--last-failed",
+        kind=SWITCH,
+        default=False,
+        panel=WHAT,
+        saved=True,
+        help="Only what did not pass in the latest run.",
+    )
+    file_root: str | None = option(
+        "--file-root",
+        kind=TEXT,
+        metavar="DIR",
+        panel=WHAT,
+        saved=True,
+        shapes=True,
+        help="Files named in scenarios may lie anywhere in this folder.",
+    )
+    concurrency: int = option(
+        "-j",
+        "--concurrency",
+        kind=NUMBER,
+        shown=20,
+        least=1,
+        most=1000,
+        panel=HOW,
+        help="At most so many requests under way.",
+    )
+    simulate: bool = option(
+        "--simulate",
+        kind=SWITCH,
+        default=False,
+        panel=HOW,
+        saved=True,
+        shapes=True,
+        help="Let a local simulator answer; nothing leaves this machine.",
+    )
+    faults: str | None = option(
+        "--faults",
+        kind=TEXT,
+        metavar="SCRIPT",
+        panel=HOW,
+        saved=True,
+        shapes=True,
+        help="What the simulator gets wrong: '429@3 529:10% cut@5 latency=50ms..200ms'.",
+    )
+    attempt_s: float = option(
+        "--timeout",
+        kind=DURATION,
+        shown="10m",
+        metavar="TIME",
+        panel=HOW,
+        help="How long one attempt at a reply may take.",
+    )
+    replay: Path | None = option(
+        "--replay",
+        kind=PATH,
+        metavar="PATH",
+        panel=RECORDED,
+        saved=True,
+        shapes=True,
+        help="Answer from a recorded run only; send nothing.",
+    )
+    reuse: Path | None = option(
+        "--reuse",
+        kind=PATH,
+        metavar="PATH",
+        panel=RECORDED,
+        saved=True,
+        shapes=True,
+        help="Take recorded replies, and send the rest.",
+    )
+    baseline: Path | None = option(
+        "--baseline",
+        kind=PATH,
+        metavar="[PATH]",
+        panel=GATE,
+        saved=True,
+        shapes=True,
+        help="Gate against the accepted baseline, or another run.",
+    )
+    until_sure: bool = option(
+        "--until-sure",
+        kind=SWITCH,
+        default=False,
+        panel=GATE,
+        saved=True,
+        shapes=True,
+        help="Add repeats until the verdict is sure, at most four times.",
+    )
+    gate: GateRequest = field(default_factory=GateRequest)
+    judge_models: tuple[str, ...] = option(
+        "--judge-model",
+        kind=TEXTS,
+        default=(),
+        panel=HOW,
+        saved=True,
+        shapes=True,
+        help="Model that judges, instead of the scenario's; repeatable.",
+    )
+    own_checks: tuple[Path, ...] = option(
+        "--checks",
+        kind=PATHS,
+        default=(),
+        metavar="FILE",
+        panel=HOW,
+        saved=True,
+        shapes=True,
+        help="Python file with checks of your own; repeatable.",
+    )
+    max_cost: Decimal | None = option(
+        "--max-cost",
+        kind=MONEY,
+        metavar="USD",
+        panel=LIMITS,
+        saved=True,
+        help="Send nothing that could cost more in all.",
+    )
+    max_time_s: float | None = option(
+        "--max-time", kind=DURATION, metavar="TIME", panel=LIMITS, help="Stop after 90s, 10m or 1h."
+    )
+    max_requests: int | None = option(
+        "--max-requests", kind=NUMBER, least=1, panel=LIMITS, help="Stop after so many requests."
+    )
+    fail_fast: bool = option(
+        "-x",
+        "--fail-fast",
+        kind=SWITCH,
+        default=False,
+        panel=LIMITS,
+        help="Stop at the first conversation that does not pass.",
+    )
+    max_failures: int | None = option(
+        "--max-failures", kind=NUMBER, least=1, panel=LIMITS, help="Stop when so many did not pass."
+    )
+    grace_s: float = option(
+        "--grace",
+        kind=DURATION,
+        shown="10s",
+        metavar="TIME",
+        panel=LIMITS,
+        help="How long replies under way may take after a stop.",
+    )
+    out: Path | None = option(
+        "-o",
+        "--out",
+        kind=PATH,
+        metavar="DIR",
+        panel="Output",
+        shapes=True,
+        help="The run folder itself, without a run yet.",
+    )
+
+    @property
+    def failures_allowed(self) -> int | None:
+        """How many conversations may fail before the run is stopped; None for any number."""
+        return 1 if self.fail_fast else self.max_failures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRequest:
+    """How a run is gone on with: which one, and what besides the unsent turns is played."""
+
+    resume: Path | None = option(
+        "--resume",
+        kind=PATH,
+        metavar="[RUN]",
+        panel=RECORDED,
+        help="Go on with a run where it stopped; the latest one.",
+    )
+    resume_changed: bool = option(
+        "--resume-changed",
+        kind=SWITCH,
+        default=False,
+        panel=RECORDED,
+        help="Go on though scenarios changed: play those anew.",
+    )
+    retry_errors: bool = option(
+        "--retry-errors",
+        kind=SWITCH,
+        default=False,
+        panel=RECORDED,
+        help="Go on with a run and try again what could not be measured.",
+    )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an earlier run is continued rather than a new one begun."""
+        return self.resume is not None or self.resume_changed or self.retry_errors
+
+
+def check_combination(request: RunRequest, going_on: ResumeRequest) -> None:
+    """Raise InputError for options that contradict each other, or say too little."""
+    if not request.paths and not going_on.wanted:
+        raise InputError("no PATH: name a scenario file or a folder of them, such as scenarios/")
+    if request.out is not None and str(request.out) in {"", "."}:
+        raise InputError("-o names no folder: is the variable in your command empty? write -o outputs/my-run")
+    if request.faults is not None and not request.simulate and not going_on.wanted:
+        raise InputError("--faults is for the simulator: add --simulate")
+    if request.replay is not None and (request.reuse is not None or request.simulate):
+        other = "--simulate" if request.simulate else "--reuse"
+        raise InputError(f"--replay sends nothing, so {other} cannot go with it: leave one of them out")
+    if request.last_failed and going_on.wanted:
+        raise InputError(
+            "--last-failed begins a new run and --resume goes on with one: leave one of them out"
+        )

@@ -1,0 +1,156 @@
+"""The real things behind the ports: clock, disk, prices, signals, and the API or a simulator of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from claude_run.errors import ExitCode
+from claude_run.play.brake import Halt
+from claude_run.record.disk import LocalDisk
+from claude_run.record.redact import Redactor
+from claude_run.scenario.template import Renderer
+from claude_run.session.prepare import prepare
+from claude_run.session.request import RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from contextlib import AsyncExitStack
+    from decimal import Decimal
+    from typing import TypeVar
+
+    from claude_run.conversation.exchange import Exchange, Request
+    from claude_run.conversation.script import Conversation
+    from claude_run.conversation.steps import Send
+    from claude_run.play.brake import Brake
+    from claude_run.play.ports import Clock, Messages
+    from claude_run.record.disk import Disk
+    from claude_run.scenario.model import JsonObject
+
+    T = TypeVar("T")
+
+_ANY_MODEL = "claude-haiku-5-5"
+"""Examples are looked up whatever the model; planning needs one where a scenario names none."""
+
+_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+
+class SystemClock:
+    """Time as it passes."""
+
+    def now(self) -> str:
+        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def within(self, seconds: float, work: Awaitable[T]) -> T:
+        async with asyncio.timeout(seconds):
+            return await work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a use case needs of the machine; tests hand in another clock, or a disk that fails."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    disk: Disk = field(default_factory=LocalDisk)
+    redactor: Redactor = field(default_factory=lambda: Redactor.from_environment(os.environ))
+
+
+class ListPrices:
+    """The list prices of `plan.prices`, imported when the first request needs them."""
+
+    def worst(self, step: Send, exchanges: Sequence[Exchange]) -> Decimal | None:
+        from claude_run.plan.estimate import worst_cost_after  # noqa: PLC0415 - imports the price table
+
+        return worst_cost_after(step, exchanges)
+
+    def paid(self, request: Request, body: JsonObject) -> Decimal | None:
+        from claude_run.plan.prices import cost  # noqa: PLC0415 - imports the price table
+
+        return cost(body, model=request.model)
+
+
+async def simulate(paths: Sequence[str], *, port: int, faults: str, ready: Callable[[str], None]) -> None:
+    """Serve the simulator with the examples of these scenarios until SIGINT or SIGTERM.
+
+    `ready` is called with its address.
+    """
+    from claude_run.simulator.examples import ExampleBook  # noqa: PLC0415 - only a simulated run needs it
+    from claude_run.simulator.fault_text import parse_faults  # noqa: PLC0415 - same
+    from claude_run.simulator.server import Simulator  # noqa: PLC0415 - same
+
+    replies = ExampleBook()
+    if paths:
+        plan = prepare(RunRequest(paths=tuple(paths), models=(_ANY_MODEL,))).plan
+        replies = ExampleBook.from_conversations(plan.conversations, lambda each: Renderer(each.vars))
+    simulator = Simulator(replies=replies, faults=parse_faults(faults), port=port, ledger_limit=0)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _CODES:
+        loop.add_signal_handler(number, stop.set)
+    async with simulator:
+        ready(simulator.base_url)
+        await stop.wait()
+
+
+async def connect(
+    request: RunRequest, conversations: Sequence[Conversation], stack: AsyncExitStack
+) -> Messages | None:
+    """Open the client, to the simulator where that is wanted; None where nothing may be sent.
+
+    What is opened is closed with `stack`. CredentialsError when there is no key.
+    """
+    if request.replay is not None:
+        return None
+    from claude_run.api.client import open_client  # noqa: PLC0415 - the SDK costs seconds
+    from claude_run.api.messages import AnthropicMessages  # noqa: PLC0415 - same
+
+    url = None
+    if request.simulate:
+        from claude_run.simulator.examples import ExampleBook  # noqa: PLC0415 - only a simulated run needs it
+        from claude_run.simulator.fault_text import parse_faults  # noqa: PLC0415 - same
+        from claude_run.simulator.server import Simulator  # noqa: PLC0415 - same
+
+        replies = ExampleBook.from_conversations(conversations, lambda each: Renderer(each.vars))
+        faults = parse_faults(request.faults or "")
+        simulator = Simulator(replies=replies, faults=faults, ledger_limit=0)
+        url = (await stack.enter_async_context(simulator)).base_url
+    client = await stack.enter_async_context(open_client(attempt_s=request.attempt_s, simulator_url=url))
+    return AnthropicMessages(client)
+
+
+@contextmanager
+def graceful(brake: Brake, *, grace_s: float, notify: Callable[[str], None]) -> Iterator[None]:
+    """Pull the brake on SIGINT and SIGTERM while the block runs, whatever else is stopping the run.
+
+    The first signal stops new sends and lets what is under way finish, the second stops now.
+    """
+    loop = asyncio.get_running_loop()
+    seen: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            brake.pull_now()
+            return
+        notify(f"{number.name}: nothing more is sent; replies under way have {grace_s:g} s, again stops now")
+        brake.interrupt(Halt(code=_CODES[number], reason=f"stopped by {number.name}", grace_s=grace_s))
+
+    for number in _CODES:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        for number in _CODES:
+            loop.remove_signal_handler(number)
