@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from claude_run.cli import talk
+from claude_run.cli import output
 from claude_run.conversation.events import Failed, Replied
 from claude_run.conversation.exchange import Failure, Reply
 from claude_run.errors import ExitCode
@@ -26,10 +26,10 @@ from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder, slug
 from claude_run.record.journal import Journal
 from claude_run.record.summary import Ending
-from claude_run.report.compare.html import contest_html
-from claude_run.report.compare.json import contest_json
-from claude_run.report.compare.markdown import contest_markdown
-from claude_run.report.compare.terminal import print_contest
+from claude_run.report.compare.html import comparison_html
+from claude_run.report.compare.json import comparison_json
+from claude_run.report.compare.markdown import comparison_markdown
+from claude_run.report.compare.terminal import print_comparison
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import error_annotations, step_summary
 from claude_run.report.run.junit import junit_xml
@@ -49,7 +49,7 @@ from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, re
 from claude_run.scenario.model import Position
 from claude_run.text.strict_json import plain_json, readable_json
 from claude_run.text.visible import visible, visible_character
-from tests.report import contests
+from tests.report import comparisons
 from tests.report.samples import as_text, exchange, hostile, never_started, play, record, transcript, turn
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ def _transcripts_jsonl(text: str) -> str:
 
 
 def _baseline(text: str) -> str:
-    attempts = contests.hostile(text).baseline.attempts
-    accepted = Baseline(scenario=text, path=text, accepted_at=text, simulated=False, attempts=attempts)
+    samples = comparisons.hostile(text).baseline.samples
+    accepted = Baseline(scenario=text, path=text, accepted_at=text, simulated=False, samples=samples)
     with _folder() as folder:
         path = folder.path / "a.baseline.json"
         write_baseline(LocalDisk(), path, accepted)
@@ -193,18 +193,18 @@ def _said(say: Callable[..., None], *values: object) -> str:
 
 def _contest(text: str) -> str:
     stream = io.StringIO()
-    print_contest(contests.hostile(text), stream=stream, verbose=2)
+    print_comparison(comparisons.hostile(text), stream=stream, verbose=2)
     return stream.getvalue()
 
 
 @cache
 def _comment(text: str) -> str:
-    return contest_markdown(contests.hostile(text))
+    return comparison_markdown(comparisons.hostile(text))
 
 
 @cache
 def _page(text: str) -> str:
-    return contest_html(contests.hostile(text))
+    return comparison_html(comparisons.hostile(text))
 
 
 def _reply_diff(text: str) -> str:
@@ -256,11 +256,11 @@ SINKS: dict[str, Sink] = {
     ),
     "report.text.diff.print_pieces": Sink(medium="log", show=_diff_pieces),
     "report.text.diff.print_reply_diff": Sink(medium="log", show=_reply_diff),
-    "report.compare.terminal.print_contest": Sink(medium="log", show=_contest),
-    "report.compare.markdown.contest_markdown": Sink(medium="comment", show=_comment),
-    "report.compare.html.contest_html": Sink(medium="html", show=_page),
-    "report.compare.json.contest_json": Sink(
-        medium="jsonl", show=lambda text: plain_json(contest_json(contests.hostile(text))) + "\n"
+    "report.compare.terminal.print_comparison": Sink(medium="log", show=_contest),
+    "report.compare.markdown.comparison_markdown": Sink(medium="comment", show=_comment),
+    "report.compare.html.comparison_html": Sink(medium="html", show=_page),
+    "report.compare.json.comparison_json": Sink(
+        medium="jsonl", show=lambda text: plain_json(comparison_json(comparisons.hostile(text))) + "\n"
     ),
     "template.comparison.md.j2": Sink(medium="comment", show=_comment),
     "template.comparison.candidate.md.j2": Sink(medium="comment", show=_comment),
@@ -292,7 +292,9 @@ SINKS: dict[str, Sink] = {
     "record.folder.RunFolder": Sink(medium="json", show=_run_json),
     "record.folder.slug": Sink(medium="name", show=slug),
     "record.derive.write_derived": Sink(medium="json", show=_summary_json),
-    "cli.talk.complain": Sink(medium="log", show=lambda text: _said(talk.complain, text, f"  {text}")),
-    "cli.talk.say": Sink(medium="log", show=lambda text: _said(talk.say, text)),
-    "cli.talk.say_json": Sink(medium="json", show=lambda text: _said(talk.say_json, {text: text})),
+    "cli.output.print_error": Sink(
+        medium="log", show=lambda text: _said(output.print_error, text, f"  {text}")
+    ),
+    "cli.output.print_line": Sink(medium="log", show=lambda text: _said(output.print_line, text)),
+    "cli.output.print_json": Sink(medium="json", show=lambda text: _said(output.print_json, {text: text})),
 }

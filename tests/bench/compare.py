@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from claude_run.record.derive import read_played, write_derived
 from claude_run.record.folder import RunFolder
-from claude_run.report.compare.terminal import print_contest
-from claude_run.session.compare import side_of_played, side_of_run
+from claude_run.report.compare.terminal import print_comparison
+from claude_run.session.compare import arm_of_played, arm_of_run
 from claude_run.verdict.basics import GateRules
-from claude_run.verdict.contest import Side, compare
+from claude_run.verdict.comparison import Arm, compare
 from tests.gate.big_runs import write_run
 
 if TYPE_CHECKING:
@@ -49,14 +49,16 @@ def _command(paths: list[Path]) -> str:
 def _stages(paths: list[Path]) -> list[str]:
     spent: dict[str, float] = {}
     _timed("reading both journals, for comparison,", lambda: list(map(_journal_side, paths)), spent)
-    sides = _timed("reading both runs", lambda: list(map(side_of_run, paths)), spent)
-    contest = _timed("judging", lambda: compare(sides[0], sides[1:], GateRules()), spent)
-    _timed("showing", lambda: print_contest(contest, stream=io.StringIO(), colour=False, verbose=0), spent)
+    sides = _timed("reading both runs", lambda: list(map(arm_of_run, paths)), spent)
+    comparison = _timed("judging", lambda: compare(sides[0], sides[1:], GateRules()), spent)
+    _timed(
+        "showing", lambda: print_comparison(comparison, stream=io.StringIO(), colour=False, verbose=0), spent
+    )
     return [f"compare: {name} takes {seconds:.2f} s" for name, seconds in spent.items()]
 
 
-def _journal_side(path: Path) -> Side:
-    return side_of_played(read_played(RunFolder(path)), name="run")
+def _journal_side(path: Path) -> Arm:
+    return arm_of_played(read_played(RunFolder(path)), name="run")
 
 
 def _timed(name: str, work: Callable[[], T], spent: dict[str, float]) -> T:

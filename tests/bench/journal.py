@@ -10,12 +10,11 @@ from contextlib import closing
 from pathlib import Path
 
 from claude_run.checks.registry import default_registry
-from claude_run.play.brake import Brake
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
-from claude_run.play.performance import Stage
-from claude_run.play.player import Player
+from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
+from claude_run.play.stop import StopSignal
 from claude_run.record.disk import LocalDisk
 from claude_run.record.journal import Journal
 from claude_run.session.world import SystemClock
@@ -67,27 +66,27 @@ def _timed(disk: CountingDisk, messages: FakeMessages) -> float:
 
 
 async def _play(path: Path, disk: CountingDisk, messages: FakeMessages) -> None:
-    brake, clock, watcher = Brake(), SystemClock(), Watcher()
+    stop, clock, watcher = StopSignal(), SystemClock(), Watcher()
     sender = Sender(
         messages=messages,
         recording=None,
         prices=FlatPrices(),
-        budget=Budget(None, brake=brake),
-        brake=brake,
+        budget=Budget(None, stop=stop),
+        stop=stop,
         clock=clock,
         progress=watcher,
         pacing=AdaptivePacing(ceiling=IN_FLIGHT, clock=clock),
     )
     with closing(Journal(path, disk=disk)) as journal:
-        stage = Stage(
+        context = PlayContext(
             sender=sender,
             recorder=journal,
             registry=default_registry(),
-            brake=brake,
+            stop=stop,
             clock=clock,
             progress=watcher,
         )
         conversations = [conversation(f"talk-{number}") for number in range(CONVERSATIONS)]
-        halt = await Player(stage=stage, concurrency=IN_FLIGHT).play(conversations, {})
+        halt = await Player(context=context, concurrency=IN_FLIGHT).play(conversations, {})
     assert halt is None
     assert len(watcher.finished_ids) == CONVERSATIONS

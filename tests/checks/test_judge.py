@@ -52,8 +52,8 @@ MESSAGES = st.lists(
     max_size=3,
 )
 MODES = {GradeMode.RUBRIC: ("pass", "fail"), GradeMode.PAIRWISE: ("tie", "first", "second")}
-RUBRIC = Question(manner=GradeMode.RUBRIC, text="It is polite.")
-PAIRWISE = Question(manner=GradeMode.PAIRWISE, text="tone")
+RUBRIC = Question(mode=GradeMode.RUBRIC, text="It is polite.")
+PAIRWISE = Question(mode=GradeMode.PAIRWISE, text="tone")
 TALK = GradedTranscript(messages=({"role": "user", "content": "Hello"},), reply="Hi.", accepted="Good day.")
 
 
@@ -146,7 +146,7 @@ def test_the_request_has_one_shape_whatever_the_transcript_says(
     mode: GradeMode, messages: list[Json], reply: str, accepted: str
 ) -> None:
     """Everything but the one data block is the same, and the data reads back as exactly what went in."""
-    question = Question(manner=mode, text="It is polite.")
+    question = Question(mode=mode, text="It is polite.")
     transcript = GradedTranscript(messages=messages, reply=reply, accepted=accepted)
     for asked, plain in zip(requests_of(question, transcript), requests_of(question, TALK), strict=True):
         assert asked.label == plain.label
@@ -166,7 +166,7 @@ def test_the_request_has_one_shape_whatever_the_transcript_says(
 @given(criterion=TEXTS)
 def test_a_criterion_stays_one_quoted_string(criterion: str) -> None:
     """What a case puts into the criterion cannot end it either."""
-    (asked,) = requests_of(Question(manner=GradeMode.RUBRIC, text=criterion), TALK)
+    (asked,) = requests_of(Question(mode=GradeMode.RUBRIC, text=criterion), TALK)
     first, *others = texts_of(asked)
     assert json.loads(first.removeprefix("Criterion: ")) == criterion
     assert others == texts_of(requests_of(RUBRIC, TALK)[0])[1:]
@@ -174,7 +174,7 @@ def test_a_criterion_stays_one_quoted_string(criterion: str) -> None:
 
 def test_the_whole_request(snapshot: SnapshotAssertion) -> None:
     """What a judge is sent, word for word, for each way to ask."""
-    questions = (RUBRIC, Question(manner=GradeMode.QUESTION, text="Is it polite?"), PAIRWISE)
+    questions = (RUBRIC, Question(mode=GradeMode.QUESTION, text="Is it polite?"), PAIRWISE)
     assert [[each.request.body for each in requests_of(question, TALK)] for question in questions] == snapshot
 
 
@@ -193,11 +193,11 @@ def test_requests_are_told_apart() -> None:
     asked = requests_of(PAIRWISE, TALK, models=("a", "b"))
     assert [(each.request.model, each.swapped) for each in asked] == list(product("ab", (False, True)))
     assert len({each.label for each in asked}) == 4
-    named = Question(manner=GradeMode.RUBRIC, text="t", by=("c", "c"))
+    named = Question(mode=GradeMode.RUBRIC, text="t", by=("c", "c"))
     twice = requests_of(named, TALK)
     assert [each.request.model for each in twice] == ["c", "c"]
     assert len({each.label for each in twice}) == 2
-    assert digest(named) != digest(Question(manner=GradeMode.QUESTION, text="t", by=("c", "c")))
+    assert digest(named) != digest(Question(mode=GradeMode.QUESTION, text="t", by=("c", "c")))
 
 
 @pytest.mark.parametrize(
@@ -303,8 +303,8 @@ def test_several_pairwise_judges_vote_once_each() -> None:
 )
 def test_the_check_says_what_the_judge_says(grade: Grade | None, status: str, message: str) -> None:
     """Without a verdict the check is errored, also inside `not`."""
-    rulings = {} if grade is None else {digest(RUBRIC): grade}
-    judged = subject("Hi.", rulings=rulings)
+    grades = {} if grade is None else {digest(RUBRIC): grade}
+    judged = subject("Hi.", grades=grades)
     inner = expectation("judge", RUBRIC.text)
     result = REGISTRY.evaluate(inner, judged, str)
     assert (result.status, result.message, result.expected) == (status, message, RUBRIC.text)

@@ -12,7 +12,7 @@ from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.script import generated_turns
 from claude_run.conversation.steps import MAX_ROUNDS, Finish, next_step
 from tests.conversation.strategies import BLOCKS, HAPPY_REASONS, REPLIES, scripts
-from tests.conversation.values import WORST, PlainScribe, body, events_of, messages, play, sends
+from tests.conversation.values import WORST, PlainRenderer, body, events_of, messages, play, sends
 
 if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
@@ -32,7 +32,7 @@ def test_the_next_step_is_a_function_of_script_and_exchanges(
     from_journal = tuple(ConversationLog(events_of(conversation, replies)).exchanges)
     assert list(from_journal) == exchanges
     for number, step in enumerate(steps):
-        assert next_step(conversation, from_journal[:number], PlainScribe()) == step
+        assert next_step(conversation, from_journal[:number], PlainRenderer()) == step
 
 
 @settings(deadline=None, max_examples=50)

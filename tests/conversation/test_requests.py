@@ -13,7 +13,7 @@ from claude_run.conversation.exchange import Request
 from claude_run.conversation.steps import Send, next_step, system_blocks
 from claude_run.scenario.model import EMPTY, TextBlock
 from tests.conversation.strategies import JSON, OBJECTS
-from tests.conversation.values import MODEL, PlainScribe, script, text, user
+from tests.conversation.values import MODEL, PlainRenderer, script, text, user
 
 if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
@@ -24,7 +24,7 @@ HOUR = {"type": "ephemeral", "ttl": "1h"}
 
 
 def _body(conversation: Conversation) -> JsonObject:
-    step = next_step(conversation, [], PlainScribe())
+    step = next_step(conversation, [], PlainRenderer())
     assert isinstance(step, Send)
     return step.request.body
 
@@ -47,7 +47,7 @@ def test_a_request_knows_its_model_and_limit() -> None:
 def test_without_a_system_prompt_there_is_no_system_field() -> None:
     """Absent is absent, not null."""
     assert "system" not in _body(script(user()))
-    assert system_blocks(script(user()), PlainScribe()) == []
+    assert system_blocks(script(user()), PlainRenderer()) == []
 
 
 @pytest.mark.parametrize(("mode", "mark"), [("auto", MARK), ("1h", HOUR)])

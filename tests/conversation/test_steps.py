@@ -18,7 +18,7 @@ from claude_run.conversation.steps import (
 )
 from claude_run.scenario.model import JsonBlock, TextBlock
 from tests.conversation.values import (
-    PlainScribe,
+    PlainRenderer,
     answered,
     assistant,
     body,
@@ -103,7 +103,7 @@ def test_scripted_history_in_mid_conversation_goes_out_with_the_next_user_turn()
 
 def test_a_script_that_generates_nothing_is_finished_at_once() -> None:
     """Where every user turn has a scripted answer there is nothing to send."""
-    assert next_step(script(user(), assistant()), [], PlainScribe()) == Finish()
+    assert next_step(script(user(), assistant()), [], PlainRenderer()) == Finish()
 
 
 def test_system_turns_go_out_with_the_user_turn_before_them() -> None:
@@ -178,7 +178,7 @@ def test_saved_text_reaches_later_turns() -> None:
     conversation = script(user("a", save=(save("city", "Par.."),)), user("Tell me of {{ saved.city }}."))
     steps, exchanges = play(conversation, [body("Par", "pause_turn"), body("is it is")])
     assert messages(steps[2])[-1] == {"role": "user", "content": "Tell me of Paris."}
-    assert saved_values(conversation, exchanges, PlainScribe()) == {"city": "Paris"}
+    assert saved_values(conversation, exchanges, PlainRenderer()) == {"city": "Paris"}
 
 
 def test_a_later_save_of_the_same_name_wins() -> None:
@@ -199,7 +199,7 @@ def test_a_save_that_finds_nothing_ends_the_conversation() -> None:
             message="nothing in the reply matches the pattern of save 'city': Rome",
         )
     )
-    assert saved_values(conversation, exchanges, PlainScribe()) == {}
+    assert saved_values(conversation, exchanges, PlainRenderer()) == {}
 
 
 def test_the_last_turn_must_save_too() -> None:
@@ -224,9 +224,9 @@ def test_content_blocks_are_rendered_or_passed_as_they_are() -> None:
 def test_a_step_is_decided_from_its_arguments_alone() -> None:
     """The same exchanges give the same step, whatever was asked in between."""
     conversation = script(user("a"), user("b"))
-    first = next_step(conversation, [], PlainScribe())
+    first = next_step(conversation, [], PlainRenderer())
     assert isinstance(first, Send)
     exchanges = [answered(conversation, first, body())]
-    second = next_step(conversation, exchanges, PlainScribe())
-    assert next_step(conversation, [], PlainScribe()) == first
-    assert next_step(conversation, exchanges, PlainScribe()) == second
+    second = next_step(conversation, exchanges, PlainRenderer())
+    assert next_step(conversation, [], PlainRenderer()) == first
+    assert next_step(conversation, exchanges, PlainRenderer()) == second

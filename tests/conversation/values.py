@@ -116,7 +116,7 @@ def play(
     exchanges: list[Exchange] = []
     queue = iter(replies)
     while len(steps) < limit:
-        step = next_step(conversation, exchanges, PlainScribe())
+        step = next_step(conversation, exchanges, PlainRenderer())
         steps.append(step)
         reply = None if isinstance(step, Finish) else next(queue, None)
         if isinstance(step, Finish) or reply is None:
@@ -142,7 +142,7 @@ def started(conversation: Conversation, **fields: Any) -> Started:
         "identity": conversation.identity,
         "vars": dict(conversation.vars),
         "tags": conversation.tags,
-        "system": system_blocks(conversation, PlainScribe()) or None,
+        "system": system_blocks(conversation, PlainRenderer()) or None,
         "params": conversation.params,
         "roles": tuple(map(role_of, conversation.turns)),
         "at": AT,
@@ -208,7 +208,7 @@ def check(status: Status = Status.PASSED, **fields: Any) -> CheckResult:
     return CheckResult(kind="contains", status=status, message="about '30 days'", position=at(12), **fields)
 
 
-class PlainScribe:
+class PlainRenderer:
     """A scribe that knows `{{ saved.x }}` and nothing else, and finds with `re`."""
 
     def render(self, text: Text, saved: Mapping[str, str]) -> str:

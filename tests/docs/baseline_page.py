@@ -17,7 +17,7 @@ It holds results and replies, not the prompts. A conversation that is not in it 
 """
 
 _CONVERSATION = """\
-The reply that is kept is that of the first attempt that passed, or of the first attempt where none did. It
+The reply that is kept is that of the first sample that passed, or of the first sample where none did. It
 is what `review` shows, and what a `judge` holds new replies against.
 """
 

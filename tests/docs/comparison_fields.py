@@ -26,8 +26,8 @@ CANDIDATE = fields("""
     changed; list of strings; The cases whose pass rate moved, the largest drop first.
     baseline_only; list of strings; Cases that the candidate does not have.
     candidate_only; list of strings; Cases that the baseline does not have.
-    unmeasured; list of strings; Cases without a measured attempt on one side.
-    lost_attempts; integer; Attempts that could not be measured, of all cases of both sides.
+    unmeasured; list of strings; Cases without a measured sample on one side.
+    lost_attempts; integer; Samples that could not be measured, of all cases of both sides.
     notes; list of strings; What a reader must be told, in plain sentences.
 """)
 
@@ -85,10 +85,10 @@ METRIC = fields("""
 CASE = fields("""
     case; string; What identifies the case on both sides.
     group; string or null; The case whose rows rise and fall together, where it has several.
-    baseline; rate; `passed` of `total` measured attempts, and their `rate`.
+    baseline; rate; `passed` of `total` measured samples, and their `rate`.
     candidate; rate; The same of the candidate.
     difference; number; Candidate minus baseline.
-    flaky; boolean; Whether it passed in some attempts of a side and failed in others of it.
+    flaky; boolean; Whether it passed in some samples of a side and failed in others of it.
     p_worse; number or null; Fisher's exact p-value of "this case got worse"; null where it did not change.
     p_holm; number or null; The same after Holm over the cases.
     p_bh; number or null; The same after Benjamini-Hochberg.
@@ -115,8 +115,8 @@ BASELINE_CONVERSATION = fields("""
     variant; string or null; The variant's id.
     model; string; The model that was asked for.
     model_label; string; The model's name in ids and tables.
-    attempts; list of attempts; Every repeat.
-    replies; list of lists of strings; For each generated turn the lines of the reply of one attempt.
+    attempts; list of samples; Every repeat.
+    replies; list of lists of strings; For each generated turn the lines of the reply of one sample.
 """)
 
 BASELINE_ATTEMPT = fields("""

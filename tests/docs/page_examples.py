@@ -85,7 +85,7 @@ def replay(page: str, folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def fits(shown: str, printed: str) -> bool:
-    """Tell whether a page shows what was printed; a line `...` stands for lines that it leaves out."""
+    """Return whether a page shows what was printed; a line `...` stands for lines that it leaves out."""
     parts = (".*" if line == f"{LEFT_OUT}\n" else re.escape(line) for line in shown.splitlines(keepends=True))
     return re.fullmatch("".join(parts), printed, re.DOTALL) is not None
 

@@ -32,7 +32,7 @@ WATCHED = [
         for room in (report, record)
         for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
     ),
-    *("cli.talk", "cli.terminal", "scenario.diagnostics", "text.strict_json", "text.visible"),
+    *("cli.output", "cli.terminal", "scenario.diagnostics", "text.strict_json", "text.visible"),
 ]
 # Which modules may touch the two streams, and which may write a file, with what they write.
 TO_STREAMS = {
@@ -40,7 +40,7 @@ TO_STREAMS = {
     "cli/app.py": "nothing: it flushes",
     "cli/compare.py": "nothing: it hands stdout to a sink of report",
     "cli/review.py": "nothing: it hands stderr to a sink of report",
-    "cli/talk.py": "the sinks `complain`, `say` and `say_json`, and what sinks of report made",
+    "cli/output.py": "the sinks `print_error`, `print_line` and `print_json`, and what sinks of report made",
     "cli/terminal.py": "nothing: it hands stderr to the sinks of report",
 }
 TO_FILES = {

@@ -103,7 +103,7 @@ def exchange(answered: Request, content: str = "Fine.", **usage: Any) -> Exchang
     return Exchange(turn=0, key="k", sent=(), reply=Reply.from_body(body))
 
 
-class PlainScribe:
+class PlainRenderer:
     """A scribe that knows `{{ saved.x }}` and nothing else, and counts what it renders."""
 
     def __init__(self) -> None:

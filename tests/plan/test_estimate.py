@@ -31,7 +31,7 @@ from claude_run.plan.prices import cost
 from claude_run.scenario.model import AssistantTurn, Case, Save, Text
 from tests.plan.plan_values import (
     PRICED,
-    PlainScribe,
+    PlainRenderer,
     at,
     conversation,
     exchange,
@@ -43,7 +43,7 @@ from tests.plan.plan_values import (
 )
 
 if TYPE_CHECKING:
-    from claude_run.conversation.script import Conversation, Scribe
+    from claude_run.conversation.script import Conversation, TextRenderer
     from claude_run.scenario.model import JsonObject
 
 WINDOW = 1_000_000
@@ -54,8 +54,8 @@ def _plan(*conversations: Conversation) -> Plan:
     return Plan(conversations=conversations, pass_rates={}, files={})
 
 
-def _plain(_: Conversation) -> Scribe:
-    return PlainScribe()
+def _plain(_: Conversation) -> TextRenderer:
+    return PlainRenderer()
 
 
 def _worst(*conversations: Conversation) -> Decimal:
@@ -95,14 +95,14 @@ def test_an_empty_plan_costs_nothing() -> None:
 
 def test_repeats_are_computed_once() -> None:
     """A thousand repeats render the script once."""
-    scribes: list[PlainScribe] = []
+    renderers: list[PlainRenderer] = []
 
-    def scribe_for(_: Conversation) -> Scribe:
-        scribes.append(PlainScribe())
-        return scribes[-1]
+    def renderer_for(_: Conversation) -> TextRenderer:
+        renderers.append(PlainRenderer())
+        return renderers[-1]
 
-    found = estimate(expand([scenario(repeat=1000)], Selection()), scribe_for)
-    assert (found.requests, len(scribes), scribes[0].rendered) == (1000, 1, 1)
+    found = estimate(expand([scenario(repeat=1000)], Selection()), renderer_for)
+    assert (found.requests, len(renderers), renderers[0].rendered) == (1000, 1, 1)
 
 
 def test_many_different_conversations_take_no_time() -> None:
@@ -171,12 +171,12 @@ def test_server_tools_may_pause_and_be_resumed() -> None:
 def test_worst_cost_after_is_tighter_than_the_bytes_of_the_history() -> None:
     """What the API counted replaces what could only be guessed."""
     talk = conversation(user("x" * 5000), user())
-    first = next_step(talk, [], PlainScribe())
+    first = next_step(talk, [], PlainRenderer())
     assert isinstance(first, Send)
     assert worst_cost_after(first, []) == worst_cost(first.request)
     answered = exchange(first.request, input_tokens=900, output_tokens=10)
     done = [Exchange(turn=0, key="", sent=first.sent, reply=answered.reply)]
-    second = next_step(talk, done, PlainScribe())
+    second = next_step(talk, done, PlainRenderer())
     assert isinstance(second, Send)
     after, alone = worst_cost_after(second, done), worst_cost(second.request)
     assert after is not None
@@ -202,7 +202,7 @@ def _played(talk: Conversation, data: st.DataObject) -> list[tuple[Decimal | Non
     found: list[tuple[Decimal | None, Decimal | None]] = []
     exchanges: list[Exchange] = []
     known = 0
-    while isinstance(step := next_step(talk, exchanges, PlainScribe()), Send):
+    while isinstance(step := next_step(talk, exchanges, PlainRenderer()), Send):
         new = sum(len(str(each.content).encode()) for each in step.sent)
         if not exchanges and isinstance(talk.system, Text):
             new += len(talk.system.source)

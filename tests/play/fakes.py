@@ -14,15 +14,13 @@ from claude_run.conversation.exchange import Failure, Reply
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.script import Conversation
-from claude_run.play.brake import Brake
-from claude_run.play.breaker import Breaker
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
-from claude_run.play.performance import Stage
-from claude_run.play.player import Player
 from claude_run.play.ports import Deadlines, Received, RequestFailedError
 from claude_run.play.retry import RetryPolicy
+from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
+from claude_run.play.stop import FailureBreaker, StopSignal
 from claude_run.scenario.model import Expectation, Position, Save, Text, UserTurn
 
 if TYPE_CHECKING:
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
-    from claude_run.play.brake import Halt
     from claude_run.play.ports import Recording
+    from claude_run.play.stop import Halt
     from claude_run.scenario.model import JsonObject
 
 T = TypeVar("T")
@@ -217,53 +215,53 @@ class Rig:
         conversations: Sequence[Conversation],
         *,
         earlier: Mapping[str, Sequence[Event]] | None = None,
-        meanwhile: Callable[[Brake], Awaitable[None]] | None = None,
+        meanwhile: Callable[[StopSignal], Awaitable[None]] | None = None,
     ) -> Halt | None:
-        """Play to the end; `meanwhile` runs beside it and may pull the brake."""
+        """Play to the end; `meanwhile` runs beside it and may request a stop."""
         return run(self._play(conversations, earlier or {}, meanwhile))
 
     async def _play(
         self,
         conversations: Sequence[Conversation],
         earlier: Mapping[str, Sequence[Event]],
-        meanwhile: Callable[[Brake], Awaitable[None]] | None,
+        meanwhile: Callable[[StopSignal], Awaitable[None]] | None,
     ) -> Halt | None:
-        brake, clock = Brake(), LoopClock()
+        stop, clock = StopSignal(), LoopClock()
         logs = {name: ConversationLog(events) for name, events in earlier.items()}
-        self.budget = Budget(self.cap, brake=brake, max_requests=self.max_requests, spent_usd=self.spent)
+        self.budget = Budget(self.cap, stop=stop, max_requests=self.max_requests, spent_usd=self.spent)
         sender = Sender(
             messages=self.messages,
             recording=self.recording,
             prices=self.prices,
             budget=self.budget,
-            brake=brake,
+            stop=stop,
             clock=clock,
             progress=self.watcher,
             pacing=AdaptivePacing(ceiling=self.concurrency, clock=clock),
             deadlines=Deadlines(conversation_s=self.conversation_s),
             policy=self.policy,
-            breaker=Breaker(self.given_up),
+            breaker=FailureBreaker(self.given_up),
             chance=lambda: 0.5,
         )
-        stage = Stage(
+        context = PlayContext(
             sender=sender,
             recorder=self.recorder,
             registry=default_registry(),
-            brake=brake,
+            stop=stop,
             clock=clock,
             progress=self.watcher,
             accepted=self.accepted,
         )
-        player = Player(stage=stage, concurrency=self.concurrency, max_failures=self.max_failures)
+        player = Player(context=context, concurrency=self.concurrency, max_failures=self.max_failures)
         if meanwhile is None:
             return await player.play(conversations, logs)
         playing = asyncio.ensure_future(player.play(conversations, logs))
-        watching = asyncio.ensure_future(meanwhile(brake))
-        await asyncio.wait({playing, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done():
-            watching.result()
+        observer = asyncio.ensure_future(meanwhile(stop))
+        await asyncio.wait({playing, observer}, return_when=asyncio.FIRST_COMPLETED)
+        if observer.done():
+            observer.result()
         halt = await playing
-        watching.cancel()
+        observer.cancel()
         return halt
 
 

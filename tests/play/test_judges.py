@@ -167,7 +167,7 @@ def test_a_passing_fault_of_a_judge_is_retried() -> None:
     """An overloaded judge is asked again, and its attempts are told."""
     rig = Rig(messages=judged_by(lambda _r, n: failure(529) if n < 3 else verdict()))
     transcript = play(rig, talk())
-    assert [exchange.attempts for exchange in transcript.judgements] == [3]
+    assert [exchange.attempts for exchange in transcript.judge_exchanges] == [3]
     assert transcript.outcome is Outcome.PASSED
 
 
@@ -186,7 +186,7 @@ def test_the_others_decide_where_one_judge_of_three_cannot_be_asked() -> None:
     messages = judged_by(lambda request, _n: failure(400) if request.model == "b" else verdict("fail"))
     transcript = play(Rig(messages=messages), talk(judge=("a", "b", "c")))
     assert transcript.outcome is Outcome.FAILED
-    assert [exchange.reply.model for exchange in transcript.judgements] == [JUDGE, JUDGE]
+    assert [exchange.reply.model for exchange in transcript.judge_exchanges] == [JUDGE, JUDGE]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_an_answer_that_does_not_parse_is_errored(answer: dict[str, Any], reason
     transcript = play(Rig(messages=judged_by(lambda _r, _n: answer)), talk())
     (check,) = transcript.turns[0].checks
     assert (check.status, check.message) == ("errored", f"no verdict: {reason}")
-    assert len(transcript.judgements) == 1
+    assert len(transcript.judge_exchanges) == 1
 
 
 def test_without_a_model_the_error_says_how_to_name_one() -> None:
@@ -252,7 +252,7 @@ def test_a_judge_in_the_middle_of_a_journal_is_no_part_of_the_history() -> None:
     assert rig.messages is not None
     assert [request.body for request in rig.messages.requests] == [history]
     assert [len(turn.exchanges) for turn in transcript.turns] == [1, 1]
-    assert len(transcript.judgements) == 1
+    assert len(transcript.judge_exchanges) == 1
 
 
 def test_a_judge_is_replayed_from_a_recording() -> None:
@@ -264,7 +264,7 @@ def test_a_judge_is_replayed_from_a_recording() -> None:
     transcript = play(rig, talk())
     assert transcript.turns[0].checks[0].message == "the judge says fail: rude"
     assert transcript.replayed
-    assert transcript.judgements[0].replayed
+    assert transcript.judge_exchanges[0].replayed
     assert rig.budget.spent_usd == 0
 
 

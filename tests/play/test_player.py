@@ -1,4 +1,4 @@
-"""Playing many conversations: concurrency, failures, the brake, going on where a run stopped."""
+"""Playing many conversations: concurrency, failures, the stop signal, going on where a run stopped."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from claude_run.conversation.events import Attempted, Ended, Replied
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode, StorageError
-from claude_run.play.brake import Halt
 from claude_run.play.retry import RetryPolicy
+from claude_run.play.stop import Halt
 from tests.play.fakes import FakeMessages, FlatPrices, Rig, conversation, failure, message, user
 
 if TYPE_CHECKING:
     from claude_run.conversation.exchange import Request
     from claude_run.conversation.script import Conversation
-    from claude_run.play.brake import Brake
+    from claude_run.play.stop import StopSignal
 
 
 def many(number: int, **fields: Any) -> list[Conversation]:
@@ -146,7 +146,7 @@ def test_a_hopeless_error_stops_the_run_within_two_seconds(fatal: Failure) -> No
 
 
 def _clock_must_not_pass(seconds: float) -> Any:
-    async def watch(_brake: Brake) -> None:
+    async def watch(_brake: StopSignal) -> None:
         await asyncio.sleep(seconds)
         raise AssertionError("the run went on for too long")
 
@@ -201,9 +201,9 @@ def test_an_interrupt_lets_what_is_under_way_finish_and_sends_nothing_new() -> N
     rig = Rig(messages=messages, concurrency=4)
     halt = Halt(code=ExitCode.INTERRUPTED, reason="stopped by SIGINT", grace_s=10.0)
 
-    async def interrupt(brake: Brake) -> None:
+    async def interrupt(stop: StopSignal) -> None:
         await asyncio.sleep(0.5)
-        brake.pull(halt)
+        stop.request(halt)
 
     assert rig.play(many(50), meanwhile=interrupt) is halt
     replies = [event for event in rig.recorder.events if isinstance(event, Replied)]
@@ -217,11 +217,11 @@ def test_grace_ends_and_a_second_signal_ends_it_at_once() -> None:
         messages = FakeMessages(latency_s=500.0)
         rig = Rig(messages=messages, concurrency=2)
 
-        async def interrupt(brake: Brake, *, again: bool = again) -> None:
+        async def interrupt(stop: StopSignal, *, again: bool = again) -> None:
             await asyncio.sleep(0.5)
-            brake.pull(Halt(code=ExitCode.INTERRUPTED, reason="stop", grace_s=10.0))
+            stop.request(Halt(code=ExitCode.INTERRUPTED, reason="stop", grace_s=10.0))
             if again:
-                brake.pull_now()
+                stop.request_now()
             await asyncio.sleep(1.0 if again else 10.5)
             raise AssertionError("still playing")
 
@@ -247,7 +247,7 @@ def test_a_broken_journal_ends_everything_at_once() -> None:
     messages = FakeMessages()
     rig = Rig(messages=messages)
 
-    async def break_disk(_brake: Brake) -> None:
+    async def break_disk(_brake: StopSignal) -> None:
         await asyncio.sleep(0.25)
         rig.recorder.broken = StorageError("disk full")
 

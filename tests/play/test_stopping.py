@@ -9,8 +9,7 @@ from claude_run.conversation.events import Attempted
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.play.brake import Brake, Halt
-from claude_run.play.breaker import Breaker, hopeless
+from claude_run.play.stop import FailureBreaker, Halt, StopSignal, hopeless
 from tests.play.fakes import EPOCH, FakeMessages, Rig, conversation, failure, message, user
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ DOWN = failure(529)
 
 def test_the_breaker_counts_in_a_row_and_by_model() -> None:
     """A reply begins the count anew; another model's failures are its own."""
-    breaker = Breaker(3)
+    breaker = FailureBreaker(3)
     assert [breaker.gave_up("m", DOWN) for _ in range(2)] == [None, None]
     assert breaker.gave_up("other", DOWN) is None
     breaker.replied("m")
@@ -84,9 +83,9 @@ def test_a_retry_is_not_waited_for_when_the_run_is_stopping() -> None:
     """What fails within the grace is over: nothing would be sent after the wait."""
     messages = FakeMessages(answer=lambda _r, _n: failure(503, retry_after_s=300.0), latency_s=1.0)
 
-    async def stop(brake: Brake) -> None:
+    async def stop(stop: StopSignal) -> None:
         await asyncio.sleep(0.5)
-        brake.pull(Halt(code=ExitCode.CAPPED, reason="the cap"))
+        stop.request(Halt(code=ExitCode.CAPPED, reason="the cap"))
         await asyncio.sleep(5.0)
         raise AssertionError("it waits for a retry")
 
@@ -99,11 +98,11 @@ def test_the_user_outranks_a_cap_and_bounds_its_patience() -> None:
     """A stop that waits for replies for ever ends with the grace of the first Ctrl-C, and with its code."""
     interrupt = Halt(code=ExitCode.INTERRUPTED, reason="stopped by SIGINT", grace_s=10.0)
 
-    async def stop(brake: Brake) -> None:
+    async def stop(stop: StopSignal) -> None:
         await asyncio.sleep(0.5)
-        brake.pull(Halt(code=ExitCode.CAPPED, reason="the cap"))
+        stop.request(Halt(code=ExitCode.CAPPED, reason="the cap"))
         await asyncio.sleep(20.0)
-        brake.interrupt(interrupt)
+        stop.interrupt(interrupt)
         await asyncio.sleep(10.5)
         raise AssertionError("still playing")
 
@@ -115,11 +114,11 @@ def test_the_first_reason_is_kept_among_equals() -> None:
     """A cap that is hit while another one stops the run changes nothing."""
 
     async def pull() -> Halt | None:
-        brake = Brake()
+        stop = StopSignal()
         first = Halt(code=ExitCode.CAPPED, reason="first")
-        brake.pull(first)
-        brake.pull(Halt(code=ExitCode.NOT_MEASURED, reason="second"))
-        return brake.halt
+        stop.request(first)
+        stop.request(Halt(code=ExitCode.NOT_MEASURED, reason="second"))
+        return stop.halt
 
     halt = asyncio.run(pull())
     assert halt is not None

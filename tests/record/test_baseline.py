@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.identity import PARTS, Identity
+from claude_run.conversation.sample import Sample
 from claude_run.errors import InputError, StorageError
 from claude_run.record.baseline import Baseline, baseline_path, read_baseline, write_baseline
 from claude_run.record.disk import LocalDisk
@@ -28,8 +28,8 @@ PATH = "scenarios/refund.yaml"
 REPLIES = ("Hello.\nHow can I help?", "Within 30 days.\n\n- phone\n- sofa\n\nAnything else?")
 
 
-def attempt(case: str | None = "phone", *, repeat: int | None = 1, **fields: Any) -> Attempt:
-    """Return an attempt that passed, unless said otherwise."""
+def sample(case: str | None = "phone", *, repeat: int | None = 1, **fields: Any) -> Sample:
+    """Return a sample that passed, unless said otherwise."""
     defaults: dict[str, Any] = {
         "passed": True,
         "cost_usd": Decimal("0.000123"),
@@ -43,13 +43,13 @@ def attempt(case: str | None = "phone", *, repeat: int | None = 1, **fields: Any
     parts = {name: fields.pop(name) for name in PARTS if name in fields}
     identity: dict[str, Any] = {"scenario": "refund", "path": PATH, "case": case, "repeat": repeat}
     identity |= {"model": "claude-haiku-5-5", "model_label": "haiku", **parts}
-    return Attempt(identity=Identity.of(**identity), **{**defaults, **fields})
+    return Sample(identity=Identity.of(**identity), **{**defaults, **fields})
 
 
-def baseline(*attempts: Attempt, **fields: Any) -> Baseline:
-    """Return the baseline of these attempts."""
+def baseline(*samples: Sample, **fields: Any) -> Baseline:
+    """Return the baseline of these samples."""
     defaults = {"scenario": "refund", "accepted_at": "2026-11-23T07:00:00.000Z", "simulated": False}
-    return Baseline(path=PATH, attempts=attempts, **{**defaults, **fields})
+    return Baseline(path=PATH, samples=samples, **{**defaults, **fields})
 
 
 def written(folder: Path, value: Baseline) -> Path:
@@ -68,36 +68,34 @@ def test_it_stands_beside_its_scenario() -> None:
 def test_it_reads_back_as_it_was(tmp_path: Path) -> None:
     """Conversations come back by name; failures, unknown costs and unmeasured numbers as they were."""
     value = baseline(
-        attempt("phone"),
-        attempt("phone", repeat=2, cost_usd=None, latency_s=None),
-        attempt("sofa", variant="v2", passed=False, failures=("turn 2: no '30 days'",)),
-        attempt(None, repeat=None, model="claude-opus-5-5", model_label="claude-opus-5-5", passed=None),
+        sample("phone"),
+        sample("phone", repeat=2, cost_usd=None, latency_s=None),
+        sample("sofa", variant="v2", passed=False, failures=("turn 2: no '30 days'",)),
+        sample(None, repeat=None, model="claude-opus-5-5", model_label="claude-opus-5-5", passed=None),
         simulated=True,
     )
     found = read_baseline(written(tmp_path, value), scenario_path=PATH)
-    assert sorted(found.attempts, key=repr) == sorted(value.attempts, key=repr)
-    assert replace(found, attempts=()) == replace(value, attempts=())
+    assert sorted(found.samples, key=repr) == sorted(value.samples, key=repr)
+    assert replace(found, samples=()) == replace(value, samples=())
 
 
 def test_its_scenario_is_the_one_that_it_is_read_for(tmp_path: Path) -> None:
     """The file holds no path, so that a repository may be checked out anywhere."""
-    path = written(tmp_path, baseline(attempt()))
+    path = written(tmp_path, baseline(sample()))
     assert PATH not in path.read_text()
     found = read_baseline(path, scenario_path="elsewhere/refund.yaml")
-    assert found.path == found.attempts[0].identity.path == "elsewhere/refund.yaml"
+    assert found.path == found.samples[0].identity.path == "elsewhere/refund.yaml"
 
 
 def test_it_is_slim(tmp_path: Path) -> None:
     """Of the repeats of a conversation one reply is kept, the first that passed."""
-    rows = [
-        attempt(repeat=number, passed=number > 1, replies=(f"reply {number}",)) for number in (1, 2, 3, 4)
-    ]
+    rows = [sample(repeat=number, passed=number > 1, replies=(f"reply {number}",)) for number in (1, 2, 3, 4)]
     path = written(tmp_path, baseline(*rows))
     assert [reply for reply in ("reply 1", "reply 2", "reply 3", "reply 4") if reply in path.read_text()] == [
         "reply 2"
     ]
     found = read_baseline(path, scenario_path=PATH)
-    assert [(each.identity.repeat, each.passed) for each in found.attempts] == [
+    assert [(each.identity.repeat, each.passed) for each in found.samples] == [
         (1, False),
         (2, True),
         (3, True),
@@ -107,20 +105,20 @@ def test_it_is_slim(tmp_path: Path) -> None:
 
 def test_the_whole_file(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     """What a reviewer sees in a pull request."""
-    value = baseline(attempt("sofa", passed=False, failures=("turn 2: no '30 days'",)), attempt("phone"))
+    value = baseline(sample("sofa", passed=False, failures=("turn 2: no '30 days'",)), sample("phone"))
     assert written(tmp_path, value).read_text() == snapshot
 
 
 def test_the_order_of_the_run_does_not_show(tmp_path: Path) -> None:
     """Conversations are sorted, so that only what changed is in the diff."""
-    rows = [attempt(case) for case in ("b", "a", "c")]
+    rows = [sample(case) for case in ("b", "a", "c")]
     first = written(tmp_path, baseline(*rows)).read_text()
     assert written(tmp_path, baseline(*reversed(rows))).read_text() == first
 
 
 def test_one_changed_reply_changes_few_lines(tmp_path: Path) -> None:
     """A changed line of a reply is a changed line of the file; nothing around it moves."""
-    rows = [attempt(f"case-{number:02}") for number in range(30)]
+    rows = [sample(f"case-{number:02}") for number in range(30)]
     before = written(tmp_path, baseline(*rows)).read_text()
     rows[7] = replace(rows[7], replies=(REPLIES[0], REPLIES[1].replace("30 days", "14 days")))
     after = written(tmp_path, baseline(*rows)).read_text()
@@ -131,7 +129,7 @@ def test_one_changed_reply_changes_few_lines(tmp_path: Path) -> None:
 
 def test_everyone_may_read_it(tmp_path: Path) -> None:
     """It is a source file, unlike what a run leaves."""
-    path = written(tmp_path, baseline(attempt()))
+    path = written(tmp_path, baseline(sample()))
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
@@ -140,15 +138,15 @@ def test_everyone_may_read_it(tmp_path: Path) -> None:
 @given(texts=st.lists(st.text(max_size=40), max_size=3), failure=st.text(max_size=40))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str], failure: str) -> None:
     """Line breaks of all kinds, lone halves of characters, and what hides in a terminal."""
-    row = attempt(replies=tuple(texts), failures=(failure,))
+    row = sample(replies=tuple(texts), failures=(failure,))
     path = written(tmp_path_factory.mktemp("any"), baseline(row))
-    assert read_baseline(path, scenario_path=PATH).attempts == (row,)
+    assert read_baseline(path, scenario_path=PATH).samples == (row,)
     assert "\u202e" not in path.read_text()
 
 
 def test_what_hides_is_shown(tmp_path: Path) -> None:
     """Letters stay letters; what turns the direction of text, or hides, is an escape that a diff shows."""
-    text = written(tmp_path, baseline(attempt(replies=("schön \u202e 好\u200b",)))).read_text()
+    text = written(tmp_path, baseline(sample(replies=("schön \u202e 好\u200b",)))).read_text()
     assert "schön \\u202e 好\\u200b" in text
 
 
@@ -176,7 +174,7 @@ CHANGES: tuple[tuple[str, Any], ...] = (
 @pytest.mark.parametrize(("place", "value"), CHANGES)
 def test_a_value_of_another_type_is_damage(tmp_path: Path, place: str, value: Any) -> None:
     """What was changed by hand is refused before it decides anything."""
-    path = written(tmp_path, baseline(attempt()))
+    path = written(tmp_path, baseline(sample()))
     whole: Any = json.loads(path.read_text())
     *outer, last = [int(part) if part.isdigit() else part.replace("~", "/") for part in place.split("/")]
     part = whole
@@ -191,7 +189,7 @@ def test_a_value_of_another_type_is_damage(tmp_path: Path, place: str, value: An
 @pytest.mark.parametrize("key", ["scenario", "accepted_at", "simulated", "conversations"])
 def test_a_missing_key_is_damage(tmp_path: Path, key: str) -> None:
     """Nothing is filled in by guessing."""
-    path = written(tmp_path, baseline(attempt()))
+    path = written(tmp_path, baseline(sample()))
     whole = json.loads(path.read_text())
     del whole[key]
     path.write_text(json.dumps(whole))
@@ -229,10 +227,10 @@ def test_a_missing_file_names_the_command_that_writes_one(tmp_path: Path) -> Non
 
 def test_a_full_disk_leaves_the_old_baseline(tmp_path: Path) -> None:
     """It is replaced at once or not at all."""
-    path = written(tmp_path, baseline(attempt("old")))
+    path = written(tmp_path, baseline(sample("old")))
     before = path.read_bytes()
     disk = FaultDisk(at=2, code=28)
     with pytest.raises(StorageError, match="cannot be written"):
-        write_baseline(disk, path, baseline(attempt("new")))
+        write_baseline(disk, path, baseline(sample("new")))
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == [path.name]

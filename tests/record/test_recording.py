@@ -12,7 +12,7 @@ from claude_run.errors import InputError
 from claude_run.record.history import read_history
 from claude_run.record.journal import Journal
 from claude_run.record.recording import Recording
-from tests.conversation.values import PlainScribe, body, events_of, play, script, sends, text, user
+from tests.conversation.values import PlainRenderer, body, events_of, play, script, sends, text, user
 from tests.record.fakes import FaultDisk
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _request(step: Step) -> Request:
 
 
 def _first(conversation: Conversation) -> Request:
-    return _request(next_step(conversation, [], PlainScribe()))
+    return _request(next_step(conversation, [], PlainRenderer()))
 
 
 @pytest.mark.parametrize("name", ["", "journal.jsonl"])

@@ -26,7 +26,7 @@ AT = Position(path="a.yaml", line=1, column=1)
 HEADERS = {"anthropic-version": "2026-10-21"}
 
 
-class _Scribe:
+class _Renderer:
     """Fills `{name}` and counts how often it was asked."""
 
     def __init__(self, conversation: Conversation) -> None:
@@ -71,16 +71,16 @@ def _conversation(*turns: Turn, **changes: Any) -> Conversation:
 
 def _play(book: ExampleBook, conversation: Conversation) -> list[str]:
     """Play a conversation against the engine, as the player does over the wire."""
-    engine, scribe = Engine(book, lambda: 0.0), _Scribe(conversation)
+    engine, renderer = Engine(book, lambda: 0.0), _Renderer(conversation)
     exchanges: list[Exchange] = []
-    while isinstance(step := next_step(conversation, exchanges, scribe), Send):
+    while isinstance(step := next_step(conversation, exchanges, renderer), Send):
         reply = Reply.from_body(engine.prepare(json.loads(step.request.canonical()), HEADERS).message)
         exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
     return [exchange.reply.text for exchange in exchanges]
 
 
 def _book(*conversations: Conversation) -> ExampleBook:
-    return ExampleBook.from_conversations(conversations, _Scribe)
+    return ExampleBook.from_conversations(conversations, _Renderer)
 
 
 def test_every_turn_gets_its_example() -> None:
@@ -147,17 +147,17 @@ def test_examples_that_are_cut_still_match() -> None:
 def test_equal_conversations_are_played_once() -> None:
     """Models and repeats cost nothing; another max_tokens or other turns do."""
     first = _conversation(_user("a", "b"))
-    scribes: list[_Scribe] = []
+    renderers: list[_Renderer] = []
 
-    def scribe_for(conversation: Conversation) -> _Scribe:
-        scribes.append(_Scribe(conversation))
-        return scribes[-1]
+    def renderer_for(conversation: Conversation) -> _Renderer:
+        renderers.append(_Renderer(conversation))
+        return renderers[-1]
 
     others = [replace(first, identity=replace(HAIKU, model=f"claude-{i}", repeat=i)) for i in range(50)]
     short = replace(first, params={"max_tokens": 1})
     longer = replace(first, turns=(*first.turns, _user("c", "d")))
-    ExampleBook.from_conversations([first, *others, short, longer], scribe_for)
-    assert len(scribes) == 3
+    ExampleBook.from_conversations([first, *others, short, longer], renderer_for)
+    assert len(renderers) == 3
 
 
 def test_the_first_of_two_examples_wins() -> None:
@@ -194,7 +194,7 @@ def test_strings_and_text_blocks_are_the_same_question() -> None:
 def test_examples_are_replies_of_text() -> None:
     """What the book holds is the example before it is cut."""
     conversation = _conversation(_user("a", "a long example"))
-    step = next_step(conversation, (), _Scribe(conversation))
+    step = next_step(conversation, (), _Renderer(conversation))
     assert isinstance(step, Send)
     scripted = _book(conversation).reply(step.request.body)
     assert scripted is not None

@@ -22,8 +22,8 @@ from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder
 from claude_run.record.journal import Journal
 from claude_run.record.recording import Recording
-from claude_run.report.compare.markdown import contest_markdown
-from claude_run.report.compare.terminal import print_contest
+from claude_run.report.compare.markdown import comparison_markdown
+from claude_run.report.compare.terminal import print_comparison
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
 from claude_run.report.run.terminal_summary import print_summary
@@ -33,10 +33,10 @@ from claude_run.scenario.source import decode
 from claude_run.scenario.yaml_reader import parse
 from claude_run.scenario.yaml_tree import to_json
 from claude_run.verdict.basics import GateRules
-from claude_run.verdict.contest import Side, compare
+from claude_run.verdict.comparison import Arm, compare
 from tests.conversation.values import AT, body, check, ended, events_of, script, user
 from tests.record.fakes import run as run_of
-from tests.report.contests import regressed
+from tests.report.comparisons import regressed
 from tests.torture.tape import Tape, changed, edited
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ def baseline(data: bytes) -> None:
         path = Path(name) / "a.baseline.json"
         path.write_bytes(text)
         read = read_baseline(path, scenario_path="a.yaml")
-        before = Side(name="good", attempts=regressed().baseline.attempts)
-        contest = compare(before, [Side(name="read", attempts=read.attempts)], GateRules())
-        contest_markdown(contest)
-        print_contest(contest, stream=io.StringIO(), verbose=2)
+        before = Arm(name="good", samples=regressed().baseline.samples)
+        comparison = compare(before, [Arm(name="read", samples=read.samples)], GateRules())
+        comparison_markdown(comparison)
+        print_comparison(comparison, stream=io.StringIO(), verbose=2)
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
@@ -168,7 +168,7 @@ def _good_baseline() -> bytes:
         path="a.yaml",
         accepted_at=AT,
         simulated=False,
-        attempts=regressed().baseline.attempts[:3],
+        samples=regressed().baseline.samples[:3],
     )
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "a.baseline.json"

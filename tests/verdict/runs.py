@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 _RESULTS = {"1": True, "0": False, "?": None}
 
 
-def run(attempts: Mapping[str, str], *, groups: Mapping[str, str] | None = None) -> list[Observation]:
+def run(samples: Mapping[str, str], *, groups: Mapping[str, str] | None = None) -> list[Observation]:
     """Read `{"case": "110?"}`: passed, passed, failed, not measured."""
     return [
         Observation(case=case, passed=_RESULTS[mark], group=(groups or {}).get(case))
-        for case, marks in attempts.items()
+        for case, marks in samples.items()
         for mark in marks
     ]
 
 
 def pairing(before: str, after: str) -> Pairing:
-    """Pair two runs of single attempts: the n-th mark is the n-th case."""
+    """Pair two runs of single samples: the n-th mark is the n-th case."""
     return pair_runs(run(numbered(before)), run(numbered(after)))
 
 
 def numbered(marks: str) -> dict[str, str]:
-    """Name single attempts by their place."""
+    """Name single samples by their place."""
     return {f"c{place:03}": mark for place, mark in enumerate(marks)}
 
 

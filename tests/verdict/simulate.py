@@ -4,8 +4,8 @@ Run it as `python -m tests.verdict.simulate [--quick]`. Every comparison draws i
 quarters of them are steady (pass 95 %), the rest flaky (40 to 80 %); in flaky suites all are. Without a
 drop both runs are the same prompt; in clustered suites each group of five then moves up or down by 15
 points, as often up as down, which is no change on average (steady cases pass 80 % there, to leave room). A
-planted drop takes 20 points from every case. The unpaired z-test counts every attempt as independent,
-McNemar's exact test reads the first attempt of each case: both are what people use without thinking. All
+planted drop takes 20 points from every case. The unpaired z-test counts every sample as independent,
+McNemar's exact test reads the first sample of each case: both are what people use without thinking. All
 tests are one-sided at .05. The same seed prints the same table.
 """
 
@@ -33,7 +33,7 @@ SEED = 20260101
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A kind of suite: cases, attempts per case and run, whether all are flaky or move in groups."""
+    """A kind of suite: cases, samples per case and run, whether all are flaky or move in groups."""
 
     cases: int
     repeats: int
@@ -127,17 +127,17 @@ def draw(suite: Suite, source: random.Random, *, drop: float) -> Pairing:
 
 
 def _unpaired_p(pairing: Pairing) -> float:
-    """Return the one-sided p of the pooled two-proportion z-test over all attempts."""
-    attempts = sum(pair.baseline.total for pair in pairing.pairs)
-    before = sum(pair.baseline.passed for pair in pairing.pairs) / attempts
-    after = sum(pair.candidate.passed for pair in pairing.pairs) / attempts
+    """Return the one-sided p of the pooled two-proportion z-test over all samples."""
+    samples = sum(pair.baseline.total for pair in pairing.pairs)
+    before = sum(pair.baseline.passed for pair in pairing.pairs) / samples
+    after = sum(pair.candidate.passed for pair in pairing.pairs) / samples
     pooled = (before + after) / 2
-    error = math.sqrt(pooled * (1 - pooled) * 2 / attempts)
+    error = math.sqrt(pooled * (1 - pooled) * 2 / samples)
     return normal_tail((before - after) / error) if error else 1.0
 
 
 def _mcnemar_p(pairing: Pairing) -> float:
-    """Return the one-sided p of the exact McNemar test over first attempts."""
+    """Return the one-sided p of the exact McNemar test over first samples."""
     firsts = [
         (bool(pair.baseline_score.measured[0].passed), bool(pair.candidate_score.measured[0].passed))
         for pair in pairing.pairs

@@ -1,4 +1,4 @@
-"""The exact tests against brute force, their symmetries, and sides with different numbers of attempts."""
+"""The exact tests against brute force, their symmetries, and sides with different numbers of samples."""
 
 from __future__ import annotations
 
@@ -170,15 +170,15 @@ def _case(draw: st.DrawFn) -> tuple[Rate, Rate]:
 
 
 def _by_hand(pairs: list[tuple[Rate, Rate]]) -> Tails:
-    """Try every choice of which attempts are the candidate's."""
+    """Try every choice of which samples are the candidate's."""
     choices = []
     for before, after in pairs:
-        attempts = [1] * (before.passed + after.passed)
-        attempts += [0] * (before.total + after.total - len(attempts))
+        samples = [1] * (before.passed + after.passed)
+        samples += [0] * (before.total + after.total - len(samples))
         differences = []
-        for chosen in combinations(range(len(attempts)), after.total):
-            mine = sum(attempts[index] for index in chosen)
-            differences.append(Fraction(mine, after.total) - Fraction(sum(attempts) - mine, before.total))
+        for chosen in combinations(range(len(samples)), after.total):
+            mine = sum(samples[index] for index in chosen)
+            differences.append(Fraction(mine, after.total) - Fraction(sum(samples) - mine, before.total))
         choices.append(differences)
     observed = sum(
         Fraction(after.passed, after.total) - Fraction(before.passed, before.total) for before, after in pairs
@@ -229,7 +229,7 @@ def test_the_stricter_of_two_tests_counts() -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(1, 10), (3, 12), (10, 1)])
 def test_more_attempts_on_one_side_raise_no_false_alarms(before: int, after: int) -> None:
-    """An unchanged flaky suite regresses in at most 5 % of comparisons, whatever the numbers of attempts."""
+    """An unchanged flaky suite regresses in at most 5 % of comparisons, whatever the numbers of samples."""
     rng = random.Random(20261123)  # noqa: S311 - a seeded simulation
     alarms, trials = 0, 400
     for _ in range(trials):
@@ -238,9 +238,9 @@ def test_more_attempts_on_one_side_raise_no_false_alarms(before: int, after: int
             [
                 Observation(case=str(case), passed=rng.random() < chance)
                 for case, chance in enumerate(chances)
-                for _ in range(attempts)
+                for _ in range(samples)
             ]
-            for attempts in (before, after)
+            for samples in (before, after)
         ]
         alarms += judge(pair_runs(*runs)).verdict is Verdict.REGRESSED
     assert alarms / trials <= 0.05

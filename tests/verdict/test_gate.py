@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.verdict.basics import GateRules, PValue, Verdict
-from claude_run.verdict.gate import Comparison, judge, judge_all
+from claude_run.verdict.gate import GateResult, judge, judge_all
 from claude_run.verdict.intervals import Method
 from claude_run.verdict.pairing import Metric, Observation, Pairing, pair_runs
 from claude_run.verdict.sequential import pocock_level
@@ -231,7 +231,7 @@ def test_the_outlook_settles() -> None:
 
 
 def test_repeats_are_asked_for_where_cases_are_flaky() -> None:
-    """Noise within cases goes away with repeats; steady cases have none, single attempts hide it."""
+    """Noise within cases goes away with repeats; steady cases have none, single samples hide it."""
     flaky = judge(_pair_marks(["110", "011"] * 10, ["101", "110"] * 10))
     assert flaky.verdict is Verdict.INCONCLUSIVE
     assert flaky.outlook is not None
@@ -255,8 +255,8 @@ def test_nothing_in_common_is_inconclusive() -> None:
         "No case was measured in both runs: there is nothing to compare.",
         "Left out: 1 case only in the baseline.",
         "Left out: 1 case only in the candidate.",
-        "Left out: 1 case without a measured attempt in one of the runs.",
-        "1 attempt could not be measured and count neither as passed nor as failed.",
+        "Left out: 1 case without a measured sample in one of the runs.",
+        "1 sample could not be measured and count neither as passed nor as failed.",
     )
 
 
@@ -307,12 +307,12 @@ def test_the_order_of_attempts_does_not_matter(marks: tuple[list[str], list[str]
     assert _numbers(first) == _numbers(second)
 
 
-def _numbers(found: Comparison) -> tuple[object, ...]:
+def _numbers(found: GateResult) -> tuple[object, ...]:
     return (found.verdict, found.effect, found.p_worse, found.p_better, found.outlook, found.changes)
 
 
 def test_a_thousand_cases_by_five_compare_quickly() -> None:
-    """Two runs of 5,000 attempts with three metrics: well under a second of processor time."""
+    """Two runs of 5,000 samples with three metrics: well under a second of processor time."""
     source = Random(7)  # noqa: S311 - simulation, not secrets
     chances = [source.choice((0.95, 0.6)) for _ in range(1000)]
     runs = [

@@ -1,4 +1,4 @@
-"""Pairing two runs, and counting their attempts."""
+"""Pairing two runs, and counting their samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.verdict.runs import rate, run
 
 
 def test_cases_are_paired_by_key() -> None:
-    """The baseline's order holds, the score is the exact mean over the measured attempts."""
+    """The baseline's order holds, the score is the exact mean over the measured samples."""
     found = pair_runs(run({"b": "110", "a": "11"}), run({"a": "011", "b": "100"}))
     assert [(pair.case, pair.baseline, pair.candidate) for pair in found.pairs] == [
         ("b", rate(2, 3), rate(1, 3)),
@@ -25,13 +25,13 @@ def test_cases_without_a_partner_are_named() -> None:
     found = pair_runs(run({"a": "1", "old": "1", "lost": "??"}), run({"new": "0", "a": "1?", "lost": "1"}))
     assert [pair.case for pair in found.pairs] == ["a"]
     assert (found.baseline_only, found.candidate_only, found.unmeasured) == (("old",), ("new",), ("lost",))
-    assert found.lost_attempts == 3
+    assert found.lost_samples == 3
 
 
 def test_unmeasured_attempts_are_counted_but_not_scored() -> None:
-    """An attempt that could not be measured is neither a pass nor a failure."""
+    """A sample that could not be measured is neither a pass nor a failure."""
     (score,) = score_cases(run({"a": "1?0?"}))
-    assert (score.attempts, len(score.measured), score.rate) == (4, 2, rate(1, 2))
+    assert (score.samples, len(score.measured), score.rate) == (4, 2, rate(1, 2))
     (never,) = score_cases(run({"a": "?"}))
     assert never.rate is None
 
@@ -53,13 +53,13 @@ def test_a_group_is_never_mistaken_for_a_case() -> None:
 
 def test_one_case_in_two_groups_is_refused() -> None:
     """A run that contradicts itself cannot be clustered."""
-    attempts = [Observation(case="a", passed=True, group="x"), Observation(case="a", passed=True)]
+    samples = [Observation(case="a", passed=True, group="x"), Observation(case="a", passed=True)]
     with pytest.raises(ValueError, match=r"case 'a' stands in several groups of one run \('x', None\)"):
-        score_cases(attempts)
+        score_cases(samples)
 
 
 def test_metrics_are_averaged_where_known() -> None:
-    """Unknown values are left out, unmeasured attempts too; nothing known is None."""
+    """Unknown values are left out, unmeasured samples too; nothing known is None."""
     (score,) = score_cases(
         [
             Observation(case="a", passed=True, latency_s=1.5, output_tokens=10),

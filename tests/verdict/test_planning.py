@@ -100,7 +100,7 @@ def test_at_least_one_look(level: type) -> None:
 @given(st.integers(1, 7), st.data())
 @settings(max_examples=40, deadline=None)
 def test_pass_all_and_any_count_draws(total: int, data: st.DataObject) -> None:
-    """Both are the share of all draws of k attempts, counted one by one."""
+    """Both are the share of all draws of k samples, counted one by one."""
     passed, k = data.draw(st.integers(0, total)), data.draw(st.integers(1, total))
     draws = list(combinations([1] * passed + [0] * (total - passed), k))
     assert pass_all(rate(passed, total), k) == Fraction(sum(map(all, draws)), len(draws))
@@ -108,7 +108,7 @@ def test_pass_all_and_any_count_draws(total: int, data: st.DataObject) -> None:
 
 
 def test_reliability_averages_over_cases_with_enough_attempts() -> None:
-    """A case with fewer than k attempts cannot say; without any such case there is no number."""
+    """A case with fewer than k samples cannot say; without any such case there is no number."""
     found = reliability([rate(2, 4), rate(4, 4), rate(1, 1)], 2)
     assert found is not None
     assert (found.cases, found.all_pass, found.any_passes) == (2, Fraction(7, 12), Fraction(11, 12))
@@ -117,8 +117,8 @@ def test_reliability_averages_over_cases_with_enough_attempts() -> None:
 
 @pytest.mark.parametrize("k", [0, 4])
 def test_k_must_fit_the_attempts(k: int) -> None:
-    """More draws than attempts say nothing."""
-    with pytest.raises(ValueError, match="3 attempts"):
+    """More draws than samples say nothing."""
+    with pytest.raises(ValueError, match="3 samples"):
         pass_all(rate(2, 3), k)
 
 

@@ -178,10 +178,10 @@ def test_pocock(looks: int, level: float) -> None:
     assert round(pocock_level(looks), 4) == level
 
 
-@pytest.mark.parametrize(("attempts", "bound"), [(30, 0.0950), (59, 0.0495)])
-def test_rule_of_three(attempts: int, bound: float) -> None:
-    """No failure in n attempts: the one-sided 95 % bound is 1 - .05^(1/n)."""
-    assert round(clopper_pearson(rate(0, attempts), confidence=0.9).upper, 4) == bound
+@pytest.mark.parametrize(("samples", "bound"), [(30, 0.0950), (59, 0.0495)])
+def test_rule_of_three(samples: int, bound: float) -> None:
+    """No failure in n samples: the one-sided 95 % bound is 1 - .05^(1/n)."""
+    assert round(clopper_pearson(rate(0, samples), confidence=0.9).upper, 4) == bound
 
 
 @pytest.mark.parametrize(("first", "second", "p"), [((1, 5), (5, 5), 0.0238), ((0, 3), (3, 3), 0.05)])

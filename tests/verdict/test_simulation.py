@@ -24,7 +24,7 @@ def test_flaky_and_clustered_suites_keep_the_promise(suite: Suite) -> None:
 
 
 def test_a_planted_drop_is_found() -> None:
-    """Twenty points less are found far more often than McNemar's test on first attempts finds them."""
+    """Twenty points less are found far more often than McNemar's test on first samples finds them."""
     tally = simulate(Suite(cases=20, repeats=3), trials=60, drop=DROP)
     assert tally.gate > 36
     assert tally.gate > 2 * tally.mcnemar

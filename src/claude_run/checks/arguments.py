@@ -25,17 +25,17 @@ _DURATION = re.compile(DURATION.replace("^", "").replace("$", ""))
 
 
 def is_object(value: object) -> TypeGuard[JsonObject]:
-    """Tell whether a JSON value is an object."""
+    """Return whether a JSON value is an object."""
     return isinstance(value, Mapping)
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Json]]:
-    """Tell whether a JSON value is a list; text is none."""
+    """Return whether a JSON value is a list; text is none."""
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Tell whether a JSON value is a number; true and false are none."""
+    """Return whether a JSON value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -127,7 +127,7 @@ def _problems(rules: _Value, value: Json) -> Sequence[Problem]:
 
 
 def _is_open(rules: _Value, part: Json) -> bool:
-    """Tell whether a part is a template: what it becomes is known only at play time, and is judged then."""
+    """Return whether a part is a template: what it becomes is known only at play time, and is judged then."""
     return rules.templates and isinstance(part, str) and is_template(part)
 
 

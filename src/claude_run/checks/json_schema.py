@@ -302,7 +302,7 @@ def _unique_items(validator: Any, unique: Any, value: Any, schema: Any) -> Itera
 
 
 def _multiple_of(validator: Any, step: Any, value: Any, schema: Any) -> Iterator[Any]:  # noqa: ANN401, ARG001 - the library's calling convention
-    """Judge by decimal digits: 19.99 is a multiple of 0.01, whatever binary fractions make of the two."""
+    """Compare decimal values: 19.99 is a multiple of 0.01, whatever binary fractions make of the two."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and Fraction(str(value)) % Fraction(str(step)) != 0:
         yield _error(f"{value} is not a multiple of {step}")

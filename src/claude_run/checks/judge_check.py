@@ -80,7 +80,7 @@ def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
 
 def _evaluate(value: Json, subject: Subject) -> Finding:
     question = Question.read(value)
-    grade = subject.rulings.get(digest(question))
+    grade = subject.grades.get(digest(question))
     expected = short(question.text)
     if grade is None:
         return errored("no judge was asked about this reply", expected=expected)
@@ -99,13 +99,13 @@ def judges_of(conversation: Conversation) -> tuple[str, ...]:
     graders = conversation.judge.models if conversation.judge else ()
     models: list[str] = []
     for question in _questions_about(conversation):
-        models += (question.by or graders) * (2 if question.manner is GradeMode.PAIRWISE else 1)
+        models += (question.by or graders) * (2 if question.mode is GradeMode.PAIRWISE else 1)
     return tuple(models)
 
 
 def asks_for_accepted(conversation: Conversation) -> bool:
-    """Tell whether a reply is to be held against the baseline's."""
-    return any(question.manner is GradeMode.PAIRWISE for question in _questions_about(conversation))
+    """Return whether a reply is to be held against the baseline's."""
+    return any(question.mode is GradeMode.PAIRWISE for question in _questions_about(conversation))
 
 
 def _questions_about(conversation: Conversation) -> Iterator[Question]:

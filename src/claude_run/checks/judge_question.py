@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from claude_run.conversation.exchange import Request
 from claude_run.text.strict_json import read_json
@@ -44,7 +44,7 @@ class GradeMode(StrEnum):
 class Question:
     """One thing to be judged. `by` are the models asked; empty for the scenario's own judge."""
 
-    manner: GradeMode
+    mode: GradeMode
     text: str
     by: tuple[str, ...] = ()
 
@@ -52,14 +52,14 @@ class Question:
     def read(cls, value: Json) -> Question:
         """Read the value of a `judge` expectation that has no problems."""
         if not isinstance(value, Mapping):
-            return cls(manner=GradeMode.RUBRIC, text=str(value))
+            return cls(mode=GradeMode.RUBRIC, text=str(value))
         by = value.get("by", ())
         models = (by,) if isinstance(by, str) else tuple(map(str, by)) if isinstance(by, Sequence) else ()
         if GradeMode.PAIRWISE in value:
             text = str(value.get("about", "overall helpfulness, correctness and tone"))
-            return cls(manner=GradeMode.PAIRWISE, text=text, by=models)
-        manner = GradeMode.RUBRIC if GradeMode.RUBRIC in value else GradeMode.QUESTION
-        return cls(manner=manner, text=str(value[manner]), by=models)
+            return cls(mode=GradeMode.PAIRWISE, text=text, by=models)
+        mode = GradeMode.RUBRIC if GradeMode.RUBRIC in value else GradeMode.QUESTION
+        return cls(mode=mode, text=str(value[mode]), by=models)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def grade_requests(
     question: Question, transcript: GradedTranscript, *, models: Sequence[str], params: JsonObject
 ) -> tuple[GradeRequest, ...]:
     """Return the requests that decide a question: one per model, two where positions are swapped."""
-    orders = (False, True) if question.manner is GradeMode.PAIRWISE else (False,)
+    orders = (False, True) if question.mode is GradeMode.PAIRWISE else (False,)
     return tuple(
         GradeRequest(
             label=f"judge:{digest(question)}:{index}:{'swapped' if swapped else 'straight'}",
@@ -108,6 +108,10 @@ def grade_requests(
         for index, model in enumerate(question.by or models)
         for swapped in orders
     )
+
+
+Grades: TypeAlias = Mapping[int | None, Mapping[str, Grade]]
+"""What judges say, by turn index, None for the whole conversation, and by the digest of the question."""
 
 
 def tally_votes(question: Question, answers: Sequence[tuple[GradeRequest, Reply | None]]) -> Grade:
@@ -130,7 +134,7 @@ def tally_votes(question: Question, answers: Sequence[tuple[GradeRequest, Reply 
 
 def digest(question: Question) -> str:
     """Return what tells questions apart in labels and among grades."""
-    text = json.dumps([question.manner, question.text, list(question.by)])
+    text = json.dumps([question.mode, question.text, list(question.by)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -166,7 +170,7 @@ def _request(
 def _parts(
     question: Question, transcript: GradedTranscript, *, swapped: bool
 ) -> tuple[str, Json, str, tuple[str, ...]]:
-    if question.manner is GradeMode.PAIRWISE:
+    if question.mode is GradeMode.PAIRWISE:
         replies = [transcript.reply, transcript.accepted or ""]
         first, second = reversed(replies) if swapped else replies
         data: Json = {"conversation": transcript.messages, "first": first, "second": second}
@@ -175,7 +179,7 @@ def _parts(
         )
         return question.text, data, ask, ("tie", "first", "second")
     ask = "Does the last reply, `reply`, meet the criterion?"
-    if question.manner is GradeMode.QUESTION:
+    if question.mode is GradeMode.QUESTION:
         ask = "The criterion is a question about the last reply, `reply`. Is its answer yes? Pass means yes."
     return (
         question.text,
@@ -203,7 +207,7 @@ def parse_answer(reply: Reply, verdicts: Sequence[str]) -> tuple[str, str]:
 def _vote(question: Question, asked: GradeRequest, reply: Reply | None) -> tuple[bool | None, str]:
     if reply is None:
         return None, "the judge could not be asked"
-    pairwise = question.manner is GradeMode.PAIRWISE
+    pairwise = question.mode is GradeMode.PAIRWISE
     try:
         verdict, reason = parse_answer(reply, ("tie", "first", "second") if pairwise else ("pass", "fail"))
     except ValueError as error:

@@ -33,7 +33,7 @@ class Subject:
     usage: Usage
     content: tuple[JsonObject, ...] = ()
     name: str = "the reply"
-    rulings: Mapping[str, Grade] = field(default_factory=dict)
+    grades: Mapping[str, Grade] = field(default_factory=dict)
 
     @classmethod
     def of_turn(cls, record: TurnRecord) -> Subject:

@@ -27,7 +27,7 @@ from claude_run.cli.options import (
     pick,
     takes,
 )
-from claude_run.cli.talk import complain, redacted_streams
+from claude_run.cli.output import print_error, redacted_streams
 from claude_run.errors import ClaudeRunError, ExitCode, InputError, StorageError
 from claude_run.session.request import (
     BESIDE,
@@ -86,15 +86,15 @@ def run_command(
     from claude_run.session import run as session  # noqa: PLC0415 - same
     from claude_run.session.prepare import prepare  # noqa: PLC0415 - same
 
-    watching = commands.watching(output)
+    observer = commands.observer(output)
     if going_on.wanted:
-        result = asyncio.run(session.resume(going_on, request, watching, world))
+        result = asyncio.run(session.resume(going_on, request, observer, world))
         return finish(result, output)
     prepared = prepare(request)
     for warning in prepared.warnings:
-        watching.warn(warning)
+        observer.warn(warning)
     refuse_unwritable(output)
-    result = asyncio.run(session.run(prepared, watching, world))
+    result = asyncio.run(session.run(prepared, observer, world))
     return finish(result, output)
 
 
@@ -136,7 +136,7 @@ def verify_command(world: World, run: RunArgument) -> int:
     pick(OutputOptions, "color", "verbose"),
 )
 def compare_command(_world: World, compared: CompareOptions, gate: GateRequest, output: OutputOptions) -> int:
-    """Say whether a run is better or worse than another, with the statistics that it rests on."""
+    """Return whether a run is better or worse than another, with the statistics that it rests on."""
     from claude_run.cli.compare import compare  # noqa: PLC0415 - each command imports what it needs
 
     return compare(compared, gate, output)
@@ -228,7 +228,7 @@ def _dispatch(arguments: Sequence[str], world: World) -> int:
     except SystemExit:
         raise BrokenPipeError from None  # the one thing that Typer exits for by itself
     except TyperException as error:
-        complain(f"error: {error.format_message().rstrip('.')}; see claude-run --help")
+        print_error(f"error: {error.format_message().rstrip('.')}; see claude-run --help")
         return int(ExitCode.USAGE)
     return int(result or ExitCode.PASSED)
 
@@ -260,10 +260,10 @@ def _explain(error: BaseException, world: World) -> ExitCode:
     match error:
         case ClaudeRunError():
             first, *more = error.lines
-            complain(f"{error.prefix}{first}", *more)
+            print_error(f"{error.prefix}{first}", *more)
             return error.exit_code
         case KeyboardInterrupt():
-            complain("interrupted")
+            print_error("interrupted")
             return ExitCode.INTERRUPTED
         case BrokenPipeError():
             _drop_stdout()
@@ -275,7 +275,7 @@ def _explain(error: BaseException, world: World) -> ExitCode:
             except OSError:
                 _drop_stdout()
             where = f": {error.filename}" if error.filename else ""
-            complain(f"error: {error.strerror or error}{where}")
+            print_error(f"error: {error.strerror or error}{where}")
             return StorageError.exit_code
         case _:
             details = world.redactor.text(traceback.format_exc())
@@ -283,7 +283,7 @@ def _explain(error: BaseException, world: World) -> ExitCode:
                 "w", prefix="claude-run-bug-", suffix=".txt", delete=False
             ) as file:
                 file.write(details)
-            complain(f"error: this is a bug in claude-run; the details are in {file.name}: {_ISSUES}")
+            print_error(f"error: this is a bug in claude-run; the details are in {file.name}: {_ISSUES}")
             return ExitCode.BUG
 
 

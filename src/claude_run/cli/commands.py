@@ -6,13 +6,13 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from claude_run.cli.talk import complain, say, say_json
+from claude_run.cli.output import print_error, print_json, print_line
 from claude_run.cli.terminal import Terminal
 from claude_run.errors import ExitCode
 from claude_run.report.run.formats import FILES, render
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, project, results, world
-from claude_run.session.play import Watching
+from claude_run.session.play import RunObserver
 from claude_run.session.prepare import load_scenarios, prepare
 from claude_run.text.visible import count
 
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
     from claude_run.session.world import World
 
 
-def watching(output: OutputOptions) -> Watching:
+def observer(output: OutputOptions) -> RunObserver:
     """Return who watches a run: the terminal, as the options want it."""
 
     def warn(line: str) -> None:
         if not output.quiet:
-            complain(line)
+            print_error(line)
 
-    return Watching(progress=Terminal.of(output).progress(), notify=complain, warn=warn)
+    return RunObserver(progress=Terminal.of(output).progress(), notify=print_error, warn=warn)
 
 
 def check(request: RunRequest, output: OutputOptions) -> int:
     """Say how many scenarios are sound; InvalidScenarioError lists what is wrong."""
     loaded = load_scenarios(request)
     if not output.quiet:
-        complain(*loaded.warnings)
-        complain(f"{count(len(loaded.scenarios), 'scenario')}: no problems found")
+        print_error(*loaded.warnings)
+        print_error(f"{count(len(loaded.scenarios), 'scenario')}: no problems found")
     return 0
 
 
 def list_conversations(request: RunRequest, output: OutputOptions) -> int:
     """Print the ids of the selected conversations, one a line."""
     for conversation in _prepared(request, output).plan.conversations:
-        say(conversation.id)
+        print_line(conversation.id)
     return 0
 
 
@@ -57,19 +57,19 @@ def dry_run(request: RunRequest, output: OutputOptions) -> int:
 
     found = estimate(_prepared(request, output))
     for name in found.ids:
-        say(name)
+        print_line(name)
     bound = found.bound
     for row in bound.models:
         conversations, requests = count(row.conversations, "conversation"), count(row.requests, "request")
-        complain(f"{row.model}: {conversations}, {requests}, at most {usd(row.worst_cost_usd)}")
+        print_error(f"{row.model}: {conversations}, {requests}, at most {usd(row.worst_cost_usd)}")
     for model in bound.unpriced:
-        complain(f"{model} has no known price: its cost is not bounded")
+        print_error(f"{model} has no known price: its cost is not bounded")
     if found.judge_answers:
         answers = count(found.judge_answers, "answer")
-        complain(f"judges: {answers} on top, not in the bound below; --max-cost holds them too")
+        print_error(f"judges: {answers} on top, not in the bound below; --max-cost holds them too")
     conversations, requests = count(bound.conversations, "conversation"), count(bound.requests, "request")
     worst = usd(bound.worst_cost_usd)
-    complain(f"{conversations}, {requests}, at most {worst} ({found.prices}); nothing was sent")
+    print_error(f"{conversations}, {requests}, at most {worst} ({found.prices}); nothing was sent")
     return 0
 
 
@@ -77,26 +77,26 @@ def verify(path: Path | None, world: World) -> int:
     """Print what is wrong, a line each; exit code 3 when anything is."""
     found = results.verify_run(path, {name: partial(render, name) for name in FILES}, world)
     for problem in found.problems:
-        say(problem)
+        print_line(problem)
     totals = found.result.played.summary.totals
     conversations = count(totals.conversations, "conversation")
     replies = count(totals.replies, "reply", plural="replies")
     money = f"{usd(totals.cost_usd)}, uncertain {usd(totals.uncertain_usd)}"
     verdict = count(len(found.problems), "problem") if found.problems else "whole"
-    complain(f"{found.result.folder.path}: {conversations}, {replies}, {money}: {verdict}")
+    print_error(f"{found.result.folder.path}: {conversations}, {replies}, {money}: {verdict}")
     return int(ExitCode.NOT_MEASURED if found.problems else ExitCode.PASSED)
 
 
 def accept(path: Path | None, world: World) -> int:
     """Say what was written; InputError where `CI` is set."""
     for line in baselines.accept(path, world):
-        complain(line)
+        print_error(line)
     return 0
 
 
 def schema() -> int:
     """Print the schema on stdout."""
-    say_json(project.scenario_schema())
+    print_json(project.scenario_schema())
     return 0
 
 
@@ -104,8 +104,8 @@ def simulate(options: SimulateOptions, request: RunRequest) -> int:
     """Serve until SIGINT or SIGTERM; the address is the one line on stdout, so that a script can read it."""
 
     def ready(url: str) -> None:
-        say(url)
-        complain(
+        print_line(url)
+        print_error(
             "simulating the Messages API: every reply is made up. Point a client at it with"
             f" ANTHROPIC_BASE_URL={url} and any key; stop with Ctrl-C"
         )
@@ -117,13 +117,13 @@ def simulate(options: SimulateOptions, request: RunRequest) -> int:
 def init(folder: Path) -> int:
     """Say what was written, and what to try first."""
     for path in project.start_project(folder):
-        complain(f"wrote {path}")
-    complain(f"try: claude-run {folder / 'scenarios' / 'first.yaml'} --simulate")
+        print_error(f"wrote {path}")
+    print_error(f"try: claude-run {folder / 'scenarios' / 'first.yaml'} --simulate")
     return 0
 
 
 def _prepared(request: RunRequest, output: OutputOptions) -> Prepared:
     prepared = prepare(request)
     if not output.quiet:
-        complain(*prepared.warnings)
+        print_error(*prepared.warnings)
     return prepared

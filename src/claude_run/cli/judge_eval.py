@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from claude_run.cli.commands import watching
-from claude_run.cli.talk import complain, say, say_json
+from claude_run.cli.commands import observer
+from claude_run.cli.output import print_error, print_json, print_line
 from claude_run.cli.write_reports import finish
 from claude_run.session.grade import grade, prepare_grading
 from claude_run.text.visible import count
@@ -24,11 +24,11 @@ def judge_eval(
 ) -> int:
     """Print how often the judge agrees; 0 if it graded all replies."""
     prepared, labelled = prepare_grading(labels, request)
-    graded = asyncio.run(grade(prepared, labelled, watching(output), world))
+    graded = asyncio.run(grade(prepared, labelled, observer(output), world))
     code = finish(graded.result, replace(output, json=False))
     if graded.missing:
         missing = count(graded.missing, "reply", plural="replies")
-        complain(f"{missing} could not be graded: see the transcripts")
+        print_error(f"{missing} could not be graded: see the transcripts")
     if as_json:
         _print_json(graded)
     else:
@@ -41,25 +41,25 @@ def _print(graded: Graded) -> None:
     if found is None:
         return
     rate, interval = found.rate, found.rate_interval
-    say(f"agreement {rate.passed} of {rate.total}, 95 % {interval.lower:.2f} to {interval.upper:.2f}")
+    print_line(f"agreement {rate.passed} of {rate.total}, 95 % {interval.lower:.2f} to {interval.upper:.2f}")
     if found.kappa is None:
-        say("Cohen's kappa is not defined: all labels are the same")
+        print_line("Cohen's kappa is not defined: all labels are the same")
     elif found.kappa_interval is None:
-        say(f"Cohen's kappa {found.kappa:.2f}, without an interval: these labels do not vary enough")
+        print_line(f"Cohen's kappa {found.kappa:.2f}, without an interval: these labels do not vary enough")
     else:
         low, high = found.kappa_interval
-        say(f"Cohen's kappa {found.kappa:.2f}, 95 % {low:.2f} to {high:.2f}")
-    say(f"judge passed what people failed: {found.counts[False, True]}")
-    say(f"judge failed what people passed: {found.counts[True, False]}")
+        print_line(f"Cohen's kappa {found.kappa:.2f}, 95 % {low:.2f} to {high:.2f}")
+    print_line(f"judge passed what people failed: {found.counts[False, True]}")
+    print_line(f"judge failed what people passed: {found.counts[True, False]}")
     if graded.missing:
-        say(f"not graded: {graded.missing}")
+        print_line(f"not graded: {graded.missing}")
 
 
 def _print_json(graded: Graded) -> None:
     found = graded.agreement
     if found is None:
         return
-    say_json(
+    print_json(
         {
             "schema_version": 1,
             "agreement": {

@@ -8,7 +8,7 @@ import termios
 import tty
 from typing import TYPE_CHECKING
 
-from claude_run.cli.talk import complain, say, say_json
+from claude_run.cli.output import print_error, print_json, print_line
 from claude_run.errors import InputError
 from claude_run.report.text.console import colour_wanted
 from claude_run.report.text.diff import print_reply_diff
@@ -30,7 +30,7 @@ def review(path: Path | None, options: ReviewOptions, world: World) -> int:
     """Walk the changes, or only list them. Returns 0 when none is left, 1 otherwise."""
     found = baselines.review(path, world)
     for stale in found.stale:
-        complain(f"stale: {stale}: in the baseline, but not in this run; accept a whole run to drop it")
+        print_error(f"stale: {stale}: in the baseline, but not in this run; accept a whole run to drop it")
     if options.pending or options.json:
         _list(found.changes, as_json=options.json)
         return int(bool(found.changes))
@@ -46,9 +46,9 @@ def _walk(found: Review, world: World) -> int:
     for number, change in enumerate(found.changes, start=1):
         # What changed.
         score = f"{change.score_before} -> {change.score_after}"
-        complain("", f"{number}/{len(found.changes)}  {change.id}  {score}")
+        print_error("", f"{number}/{len(found.changes)}  {change.id}  {score}")
         for turn, before, after in change.texts():
-            complain(f"turn {turn}")
+            print_error(f"turn {turn}")
             print_reply_diff(before, after, stream=sys.stderr, colour=colour)
         # What becomes of it.
         while (key := _key(_HELP)) not in "arsq":
@@ -61,7 +61,7 @@ def _walk(found: Review, world: World) -> int:
         elif key == "r":
             baselines.reject_change(change, found.result)
         left -= key in "ar"
-    complain(f"{count(left, 'change')} left open" if left else "nothing is left open")
+    print_error(f"{count(left, 'change')} left open" if left else "nothing is left open")
     return int(left > 0)
 
 
@@ -71,7 +71,7 @@ def _key(prompt: str) -> str:
     before = termios.tcgetattr(descriptor)
     try:
         tty.setcbreak(descriptor)
-        complain(prompt)
+        print_error(prompt)
         return os.read(descriptor, 1).decode("ascii", "replace").lower().replace("\x04", "q") or "q"
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
@@ -81,15 +81,15 @@ def _show_whole(change: Change) -> None:
     for turn, before, after in change.texts():
         shown = (f"== turn {turn}, accepted", before, "", f"== turn {turn}, now", after, "")
         for line in "\n".join(shown).split("\n"):
-            say(line)
+            print_line(line)
 
 
 def _list(changes: Sequence[Change], *, as_json: bool) -> None:
     if not as_json:
         for change in changes:
-            say(f"{change.id}  {change.score_before} -> {change.score_after}")
+            print_line(f"{change.id}  {change.score_before} -> {change.score_after}")
         return
-    say_json(
+    print_json(
         [
             {
                 "id": change.id,

@@ -12,7 +12,6 @@ from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text.console import colour_wanted
 
 if TYPE_CHECKING:
-
     from claude_run.cli.options import OutputOptions
     from claude_run.report.run.facts import RunFacts
     from claude_run.session.play import RunResult
@@ -51,12 +50,12 @@ class Terminal:
             quiet=self.quiet,
         )
 
-    def print_contest(self, result: RunResult) -> None:
+    def print_comparison(self, result: RunResult) -> None:
         """Print what comparing the run with its baseline came to, if it has one."""
-        from claude_run.report.compare.terminal import print_contest  # noqa: PLC0415 - rarely needed
+        from claude_run.report.compare.terminal import print_comparison  # noqa: PLC0415 - rarely needed
 
-        if result.contest is not None:
-            print_contest(result.contest, stream=sys.stderr, colour=self._colour, verbose=self.verbose)
+        if result.comparison is not None:
+            print_comparison(result.comparison, stream=sys.stderr, colour=self._colour, verbose=self.verbose)
 
     @property
     def _colour(self) -> bool:
@@ -64,7 +63,7 @@ class Terminal:
 
 
 class _Silent:
-    """Nobody watches."""
+    """Discards progress events."""
 
     def begin(self, total: int) -> None: ...
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.cli.talk import command_runner, say_json
+from claude_run.cli.output import print_json, print_workflow_command
 from claude_run.cli.terminal import Terminal
 from claude_run.errors import ExitCode, StorageError
 from claude_run.report.run.facts import RunFacts
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 def finish(result: RunResult, output: OutputOptions) -> int:
     """Write every derived file anew from the journal, say how the run ended, and return its exit code."""
-    played, contest, redact = result.played, result.contest, result.folder.redactor.data
+    played, comparison, redact = result.played, result.comparison, result.folder.redactor.data
     terminal = Terminal.of(output)
 
     # The files of the run folder, the comparison with the baseline among them.
-    comparison: str | None = None
-    if contest is not None:
-        from claude_run.report.compare.markdown import contest_markdown  # noqa: PLC0415 - rarely needed
-
-        comparison = contest_markdown(contest)
-    facts = RunFacts.of(played, comparison=comparison)
-    rendered = {name: render(name, played, facts=facts) for name in FILES}
+    markdown: str | None = None
     if comparison is not None:
-        rendered["comparison.md"] = [comparison.encode()]
+        from claude_run.report.compare.markdown import comparison_markdown  # noqa: PLC0415 - rarely needed
+
+        markdown = comparison_markdown(comparison)
+    facts = RunFacts.of(played, comparison=markdown)
+    rendered = {name: render(name, played, facts=facts) for name in FILES}
+    if markdown is not None:
+        rendered["comparison.md"] = [markdown.encode()]
     write_files(result, rendered)
-    if contest is not None and (not output.quiet or result.gate_code is not ExitCode.PASSED):
-        terminal.print_contest(result)
+    if comparison is not None and (not output.quiet or result.gate_code is not ExitCode.PASSED):
+        terminal.print_comparison(result)
 
     # Files that somebody else names, which the folder's redactor has not seen.
     if output.junit is not None:
@@ -47,11 +47,11 @@ def finish(result: RunResult, output: OutputOptions) -> int:
         from claude_run.report.run.github import error_annotations  # noqa: PLC0415 - only GitHub needs it
 
         for line in error_annotations(played, facts):
-            command_runner(line)
+            print_workflow_command(line)
 
     terminal.print_summary(result, facts)
     if output.json:
-        say_json(played.summary.to_json())
+        print_json(played.summary.to_json())
     return int(played.summary.exit_code)
 
 

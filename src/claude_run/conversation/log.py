@@ -106,7 +106,7 @@ class ConversationLog:
             error=ended.error if ended else NOT_ENDED,
             error_turn=ended.error_turn if ended else None,
             warnings=ended.warnings if ended else (),
-            judgements=tuple(self.judge_exchanges),
+            judge_exchanges=tuple(self.judge_exchanges),
             duration_s=ended.duration_s if ended else None,
             uncertain_usd=self.attempts.uncertain_usd,
         )

@@ -51,7 +51,7 @@ class Conversation:
         return self.identity.model
 
 
-class Scribe(Protocol):
+class TextRenderer(Protocol):
     """Text work that the pure rooms leave to others, bound to one conversation's variables."""
 
     def render(self, text: Text, saved: Mapping[str, str]) -> str:

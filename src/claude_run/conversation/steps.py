@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from claude_run.conversation.exchange import Exchange, Reply
-    from claude_run.conversation.script import Conversation, Scribe
+    from claude_run.conversation.script import Conversation, TextRenderer
     from claude_run.scenario.model import Block, Content, Json, Turn
 
 MAX_ROUNDS = 10
@@ -62,25 +62,25 @@ class Finish:
 Step: TypeAlias = Send | Finish
 
 
-def next_step(conversation: Conversation, exchanges: Sequence[Exchange], scribe: Scribe) -> Step:
+def next_step(conversation: Conversation, exchanges: Sequence[Exchange], renderer: TextRenderer) -> Step:
     """Decide the next step from the script and the exchanges so far, and from nothing else.
 
     Replies enter the history exactly as they were received; only empty ones are left out, because the API
     refuses an empty assistant message.
     """
     if not exchanges:
-        return _send_turn(conversation, exchanges, scribe=scribe, saved={})
+        return _send_turn(conversation, exchanges, renderer=renderer, saved={})
     last = exchanges[-1]
     if last.reply.stop_reason == "pause_turn":
-        return _resume_turn(conversation, exchanges, scribe)
+        return _resume_turn(conversation, exchanges, renderer)
     if stop := _stop_after(conversation, last):
         return Finish(stop=stop)
     saved: dict[str, str] = {}
     for turn in dict.fromkeys(exchange.turn for exchange in exchanges):
-        missing = _save(conversation.turns[turn], turn_text(exchanges, turn), saved=saved, scribe=scribe)
+        missing = _save(conversation.turns[turn], turn_text(exchanges, turn), saved=saved, renderer=renderer)
         if missing is not None:
             return Finish(stop=Stop(kind=StopKind.NOT_SAVED, turn=turn, message=missing))
-    return _send_turn(conversation, exchanges, scribe=scribe, saved=saved)
+    return _send_turn(conversation, exchanges, renderer=renderer, saved=saved)
 
 
 def turn_text(exchanges: Iterable[Exchange], turn: int) -> str:
@@ -88,16 +88,22 @@ def turn_text(exchanges: Iterable[Exchange], turn: int) -> str:
     return "".join(exchange.reply.text for exchange in exchanges if exchange.turn == turn)
 
 
-def saved_values(conversation: Conversation, exchanges: Sequence[Exchange], scribe: Scribe) -> dict[str, str]:
+def saved_values(
+    conversation: Conversation, exchanges: Sequence[Exchange], renderer: TextRenderer
+) -> dict[str, str]:
     """Return what the turns so far have saved; a pattern that found nothing saves nothing."""
     saved: dict[str, str] = {}
     for turn in dict.fromkeys(exchange.turn for exchange in exchanges):
-        _save(conversation.turns[turn], turn_text(exchanges, turn), saved=saved, scribe=scribe)
+        _save(conversation.turns[turn], turn_text(exchanges, turn), saved=saved, renderer=renderer)
     return saved
 
 
 def _send_turn(
-    conversation: Conversation, exchanges: Sequence[Exchange], *, scribe: Scribe, saved: Mapping[str, str]
+    conversation: Conversation,
+    exchanges: Sequence[Exchange],
+    *,
+    renderer: TextRenderer,
+    saved: Mapping[str, str],
 ) -> Step:
     done = exchanges[-1].turn if exchanges else -1
     following = next((turn for turn in generated_turns(conversation.turns) if turn > done), None)
@@ -107,13 +113,13 @@ def _send_turn(
     start = _last_scripted(conversation.turns, done)
     for index in range(start + 1, _last_scripted(conversation.turns, following) + 1):
         turn = conversation.turns[index]
-        content = _content(turn.content, scribe, saved)
+        content = _content(turn.content, renderer, saved)
         sent.append(SentMessage(turn=index, role=role_of(turn), content=content))
-    request = _request(conversation, [*_history(exchanges), *map(_message, sent)], scribe)
+    request = _request(conversation, [*_history(exchanges), *map(_message, sent)], renderer)
     return Send(turn=following, request=request, sent=tuple(sent))
 
 
-def _resume_turn(conversation: Conversation, exchanges: Sequence[Exchange], scribe: Scribe) -> Step:
+def _resume_turn(conversation: Conversation, exchanges: Sequence[Exchange], renderer: TextRenderer) -> Step:
     turn = exchanges[-1].turn
     if not _has_content(exchanges[-1].reply):
         # The same request would go out again, under the same key, for ever.
@@ -123,7 +129,7 @@ def _resume_turn(conversation: Conversation, exchanges: Sequence[Exchange], scri
     if sum(exchange.turn == turn for exchange in exchanges) > MAX_ROUNDS:
         message = f"the reply paused {MAX_ROUNDS + 1} times without an end"
         return Finish(stop=Stop(kind=StopKind.PAUSED, turn=turn, message=message))
-    return Send(turn=turn, request=_request(conversation, _history(exchanges), scribe), sent=())
+    return Send(turn=turn, request=_request(conversation, _history(exchanges), renderer), sent=())
 
 
 def _stop_after(conversation: Conversation, last: Exchange) -> Stop | None:
@@ -158,9 +164,9 @@ def _refusal(reply: Reply) -> str:
     )
 
 
-def _save(turn: Turn, text: str, *, saved: dict[str, str], scribe: Scribe) -> str | None:
+def _save(turn: Turn, text: str, *, saved: dict[str, str], renderer: TextRenderer) -> str | None:
     for save in turn.save if isinstance(turn, UserTurn) else ():
-        found = scribe.extract(save, text)
+        found = renderer.extract(save, text)
         if found is None:
             return f"nothing in the reply matches the pattern of save {save.name!r}: {save.pattern}"
         saved[save.name] = found
@@ -199,21 +205,21 @@ def _message(sent: SentMessage) -> Json:
     return {"role": sent.role, "content": sent.content}
 
 
-def _content(content: Content, scribe: Scribe, saved: Mapping[str, str]) -> Json:
+def _content(content: Content, renderer: TextRenderer, saved: Mapping[str, str]) -> Json:
     if isinstance(content, Text):
-        return scribe.render(content, saved)
-    return [_block(block, scribe, saved) for block in content]
+        return renderer.render(content, saved)
+    return [_block(block, renderer, saved) for block in content]
 
 
-def _block(block: Block, scribe: Scribe, saved: Mapping[str, str]) -> dict[str, Json]:
+def _block(block: Block, renderer: TextRenderer, saved: Mapping[str, str]) -> dict[str, Json]:
     if isinstance(block, TextBlock):
-        return {"type": "text", "text": scribe.render(block.text, saved), **block.extra}
+        return {"type": "text", "text": renderer.render(block.text, saved), **block.extra}
     return dict(block.value)
 
 
-def _request(conversation: Conversation, messages: Sequence[Json], scribe: Scribe) -> Request:
+def _request(conversation: Conversation, messages: Sequence[Json], renderer: TextRenderer) -> Request:
     body: dict[str, Json] = {"model": conversation.model, **conversation.params}
-    system = system_blocks(conversation, scribe)
+    system = system_blocks(conversation, renderer)
     if system:
         body["system"] = system
     # The automatic breakpoint pays only where a later request reads what this one wrote.
@@ -223,7 +229,7 @@ def _request(conversation: Conversation, messages: Sequence[Json], scribe: Scrib
     return Request(body=body)
 
 
-def system_blocks(conversation: Conversation, scribe: Scribe) -> list[Json]:
+def system_blocks(conversation: Conversation, renderer: TextRenderer) -> list[Json]:
     """Return the system prompt as it is sent: text blocks, the last one a cache breakpoint.
 
     There is none with `cache: off`, nor where the scenario sets breakpoints itself: the API takes four.
@@ -233,7 +239,9 @@ def system_blocks(conversation: Conversation, scribe: Scribe) -> list[Json]:
         return []
     system = conversation.system
     parts = (TextBlock(text=system),) if isinstance(system, Text) else system
-    blocks = [block for part in parts if (block := _block(part, scribe, {})) != {"type": "text", "text": ""}]
+    blocks = [
+        block for part in parts if (block := _block(part, renderer, {})) != {"type": "text", "text": ""}
+    ]
     if blocks and _caches(conversation):
         blocks[-1] = {**blocks[-1], "cache_control": _cache_control(conversation)}
     return [*blocks]

@@ -77,7 +77,7 @@ class Transcript:
     error: str | None = None
     error_turn: int | None = None
     warnings: tuple[str, ...] = ()
-    judgements: tuple[Exchange, ...] = ()
+    judge_exchanges: tuple[Exchange, ...] = ()
     duration_s: float | None = None
     uncertain_usd: Decimal = Decimal(0)
 
@@ -97,20 +97,20 @@ class Transcript:
     @property
     def judge_usage(self) -> Usage:
         """What the judges used; it is no part of `usage`."""
-        return total(exchange.reply.usage for exchange in self.judgements)
+        return total(exchange.reply.usage for exchange in self.judge_exchanges)
 
     @property
     def judge_cost_usd(self) -> Decimal | None:
         """What the judges cost; None where one of them has no known price."""
-        return total_cost(exchange.cost_usd for exchange in self.judgements)
+        return total_cost(exchange.cost_usd for exchange in self.judge_exchanges)
 
     @property
     def simulated(self) -> bool:
-        return any(exchange.simulated for exchange in (*self.exchanges, *self.judgements))
+        return any(exchange.simulated for exchange in (*self.exchanges, *self.judge_exchanges))
 
     @property
     def replayed(self) -> bool:
-        return any(exchange.replayed for exchange in (*self.exchanges, *self.judgements))
+        return any(exchange.replayed for exchange in (*self.exchanges, *self.judge_exchanges))
 
 
 def total_cost(costs: Iterable[Decimal | None]) -> Decimal | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from claude_run.conversation.exchange import Request
-    from claude_run.conversation.script import Conversation, Scribe
+    from claude_run.conversation.script import Conversation, TextRenderer
     from claude_run.plan.matrix import Plan
     from claude_run.scenario.model import Json, JsonObject, Save, Text
 
@@ -87,7 +87,7 @@ def worst_cost_after(send: Send, exchanges: Sequence[Exchange]) -> Decimal | Non
     return worst_case(_limits(send.request, grown_prompt_tokens(send, exchanges)))
 
 
-def estimate(plan: Plan, scribe_for: Callable[[Conversation], Scribe]) -> Estimate:
+def estimate(plan: Plan, renderer_for: Callable[[Conversation], TextRenderer]) -> Estimate:
     """Simulate every conversation, each reply as long as it may be, and add up the worst costs.
 
     The sum is never below the worst costs that `worst_cost_after` gives while the plan is really played.
@@ -98,7 +98,7 @@ def estimate(plan: Plan, scribe_for: Callable[[Conversation], Scribe]) -> Estima
         # Repeats are alike but for their number.
         key = conversation.identity.case_name
         if key not in played:
-            played[key] = _play(conversation, scribe_for(conversation))
+            played[key] = _play(conversation, renderer_for(conversation))
         parts.setdefault(conversation.model, []).append(played[key])
     rows = tuple(
         ModelEstimate(
@@ -167,11 +167,11 @@ def web_searches(request: Request) -> int:
     return sum(each if isinstance(each, int) else request.max_tokens for each in uses)
 
 
-class _Guess:
-    """A scribe that knows no reply: whatever is to be saved becomes the stand-in."""
+class PlaceholderRenderer:
+    """A renderer that knows no reply: whatever is to be saved becomes the stand-in."""
 
-    def __init__(self, scribe: Scribe) -> None:
-        self._scribe = scribe
+    def __init__(self, renderer: TextRenderer) -> None:
+        self._scribe = renderer
 
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         return self._scribe.render(text, saved)
@@ -180,9 +180,9 @@ class _Guess:
         return _UNKNOWN
 
 
-def _play(conversation: Conversation, scribe: Scribe) -> tuple[int, Decimal | None]:
+def _play(conversation: Conversation, renderer: TextRenderer) -> tuple[int, Decimal | None]:
     """Return the number of requests of a conversation, and its worst cost."""
-    guess = _Guess(scribe)
+    guess = PlaceholderRenderer(renderer)
     exchanges: list[Exchange] = []
     costs: list[Decimal | None] = []
     while isinstance(step := next_step(conversation, exchanges, guess), Send):

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run.errors import ExitCode
-from claude_run.play.brake import Halt
+from claude_run.play.stop import Halt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from claude_run.play.brake import Brake
+    from claude_run.play.stop import StopSignal
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,20 +30,20 @@ class Budget:
 
     A request is let out only while spent + uncertain + reserved + its own worst case stay within the cap.
     All calls come from one event loop and nothing waits between looking and reserving, so that no two sends
-    can pass together. Where the cap, or `max_requests`, allows no further request the brake is pulled.
+    can pass together. Where the cap, or `max_requests`, allows no further request a stop is requested.
     """
 
     def __init__(
         self,
         cap_usd: Decimal | None,
         *,
-        brake: Brake,
+        stop: StopSignal,
         max_requests: int | None = None,
         spent_usd: Decimal = Decimal(0),
     ) -> None:
         self.cap_usd = cap_usd
         self.spent_usd = spent_usd
-        self._brake = brake
+        self._stop = stop
         self._max_requests = max_requests
         self._requests = 0
         self._reserved = Decimal(0)
@@ -69,18 +69,18 @@ class Budget:
 
     async def _reserve(self, worst_usd: Decimal | None) -> None:
         async with self._settled:
-            self._brake.check()
+            self._stop.check()
             while not self._fits(worst_usd):
                 # What is under way may turn out cheaper than its worst case: wait for it before giving up.
                 if self._reserved == 0:
-                    self._brake.pull(Halt(code=ExitCode.CAPPED, reason=self._refusal(worst_usd)))
-                    self._brake.check()
+                    self._stop.request(Halt(code=ExitCode.CAPPED, reason=self._refusal(worst_usd)))
+                    self._stop.check()
                 await self._settled.wait()
-                self._brake.check()
+                self._stop.check()
             if self._max_requests is not None and self._requests >= self._max_requests:
                 reason = f"stopped by --max-requests {self._max_requests}"
-                self._brake.pull(Halt(code=ExitCode.CAPPED, reason=reason))
-                self._brake.check()
+                self._stop.request(Halt(code=ExitCode.CAPPED, reason=reason))
+                self._stop.check()
             self._requests += 1
             if self.cap_usd is not None and worst_usd is not None:
                 self._reserved += worst_usd

@@ -26,7 +26,7 @@ from claude_run.scenario.model import UserTurn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from claude_run.checks.judge_question import GradeRequest
+    from claude_run.checks.judge_question import GradeRequest, Grades
     from claude_run.checks.registry import Registry
     from claude_run.conversation.exchange import Reply
     from claude_run.conversation.script import Conversation
@@ -39,7 +39,7 @@ NO_BASELINE = "there is no accepted reply to hold it against: `claude-run accept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Judges:
+class JudgeClient:
     """The judges of one conversation.
 
     `render` fills in the templates of expectations, `accepted` gives the baseline's reply to a turn.
@@ -53,19 +53,19 @@ class Judges:
     accepted: Callable[[Conversation, int], str | None]
     deadline: float
 
-    async def rulings(self, transcript: Transcript) -> Mapping[int | None, Mapping[str, Grade]]:
-        """Return what judges say, by turn index and question; None stands for the whole conversation."""
+    async def grades(self, transcript: Transcript) -> Grades:
+        """Return what judges say of every turn that was answered, and of the whole."""
         found: dict[int | None, Mapping[str, Grade]] = {}
         answered = [index for index, record in enumerate(transcript.turns) if record.exchanges]
         for index in answered:
             turn = self.conversation.turns[index]
             if isinstance(turn, UserTurn):
-                found[index] = await self._on(turn.expect, transcript.turns, index)
+                found[index] = await self._grade_all(turn.expect, transcript.turns, index)
         if answered and all(record.sent for record in transcript.turns):
-            found[None] = await self._on(self.conversation.expect, transcript.turns, answered[-1])
+            found[None] = await self._grade_all(self.conversation.expect, transcript.turns, answered[-1])
         return found
 
-    async def _on(
+    async def _grade_all(
         self, expectations: Iterable[Expectation], turns: Sequence[TurnRecord], index: int
     ) -> Mapping[str, Grade]:
         return {
@@ -90,18 +90,20 @@ class Judges:
         if not models:
             return Grade(passed=None, reason=NO_JUDGE)
         accepted = None
-        if question.manner is GradeMode.PAIRWISE:
+        if question.mode is GradeMode.PAIRWISE:
             accepted = self.accepted(self.conversation, index)
-        if question.manner is GradeMode.PAIRWISE and accepted is None:
+        if question.mode is GradeMode.PAIRWISE and accepted is None:
             return Grade(passed=None, reason=NO_BASELINE)
-        talk = GradedTranscript(messages=_messages(turns, index), reply=turns[index].text, accepted=accepted)
-        return await self._rule(
+        graded = GradedTranscript(
+            messages=_messages(turns, index), reply=turns[index].text, accepted=accepted
+        )
+        return await self._tally(
             question,
-            grade_requests(question, talk, models=models, params=graders.params if graders else {}),
+            grade_requests(question, graded, models=models, params=graders.params if graders else {}),
             index,
         )
 
-    async def _rule(self, question: Question, asked: Iterable[GradeRequest], index: int) -> Grade:
+    async def _tally(self, question: Question, asked: Iterable[GradeRequest], index: int) -> Grade:
         answers: list[tuple[GradeRequest, Reply | None]] = []
         lost: str | None = None
         for grading in asked:
@@ -111,8 +113,8 @@ class Judges:
             except RequestFailedError as error:
                 lost = f"the judge could not be asked: {error.failure.message}"
             answers.append((grading, reply))
-        ruling = tally_votes(question, answers)
-        return ruling if lost is None or ruling.passed is not None else Grade(passed=None, reason=lost)
+        grade = tally_votes(question, answers)
+        return grade if lost is None or grade.passed is not None else Grade(passed=None, reason=lost)
 
     async def _answer(self, grading: GradeRequest, index: int) -> Reply:
         sent = (SentMessage(turn=index, role="user", content=grading.content),)

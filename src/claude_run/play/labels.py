@@ -101,9 +101,9 @@ def _problem(value: Mapping[str, object]) -> str | None:
 def _labelled(
     value: Mapping[str, object], name: str, *, position: Position, judges: Sequence[str]
 ) -> Labelled:
-    manner = "rubric" if "rubric" in value else "question"
+    form = "rubric" if "rubric" in value else "question"
     # Texts of the file come in as values: those are data, whatever braces they hold.
-    expectation = Expectation(kind=NAME, value={manner: "{{ criterion }}"}, position=position)
+    expectation = Expectation(kind=NAME, value={form: "{{ criterion }}"}, position=position)
     prompt = Text(source="{{ prompt }}", position=position)
     return Labelled(
         conversation=Conversation(
@@ -116,7 +116,7 @@ def _labelled(
                 model_label=judges[0],
             ),
             position=position,
-            vars={"prompt": str(value.get("prompt", "")), "criterion": str(value[manner])},
+            vars={"prompt": str(value.get("prompt", "")), "criterion": str(value[form])},
             params={"max_tokens": 1},
             cache="off",
             turns=(UserTurn(content=prompt, expect=(expectation,), position=position),),

@@ -80,7 +80,7 @@ class RetryPolicy:
 
 
 def is_fatal(failure: Failure) -> bool:
-    """Tell whether every other request of the run would fail in the same way."""
+    """Return whether every other request of the run would fail in the same way."""
     if failure.kind in {"credentials", "not_recorded"}:
         return failure.kind == "credentials"
     if failure.status in _FATAL_STATUSES or failure.type in _FATAL_TYPES or failure.code in _FATAL_CODES:
@@ -90,7 +90,7 @@ def is_fatal(failure: Failure) -> bool:
 
 
 def is_transient(failure: Failure) -> bool:
-    """Tell whether the same request may succeed later. A header may forbid a retry, never allow one."""
+    """Return whether the same request may succeed later. A header may forbid a retry, never allow one."""
     if not failure.may_retry:
         return False
     if failure.kind in {"connection", "timeout", "deadline", "invalid_reply", "truncated"}:
@@ -102,5 +102,5 @@ def is_transient(failure: Failure) -> bool:
 
 
 def is_throttle(failure: Failure) -> bool:
-    """Tell whether the API asks for fewer requests."""
+    """Return whether the API asks for fewer requests."""
     return failure.status in {429, 529} or failure.type in {"rate_limit_error", "overloaded_error"}

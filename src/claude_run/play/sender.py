@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.events import Asked, Attempted, Failed, Replied
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.log import ConversationLog
-from claude_run.play.brake import HaltedError
-from claude_run.play.breaker import Breaker, hopeless
 from claude_run.play.ports import Deadlines, RequestFailedError
 from claude_run.play.retry import GiveUp, Retry, RetryPolicy, StopRun, is_transient
+from claude_run.play.stop import FailureBreaker, HaltedError, hopeless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Send
-    from claude_run.play.brake import Brake
     from claude_run.play.budget import Budget, Reservation
     from claude_run.play.ports import (
         Clock,
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
         Recorder,
         Recording,
     )
+    from claude_run.play.stop import StopSignal
 
 
 class JournalledLog:
@@ -80,7 +79,7 @@ class Sender:
 
     Without `messages` nothing is ever sent: every reply comes from the recording. `sending` are the tasks
     whose request is under way; `chance` draws the jitter's random numbers from [0, 1). No wait that ends
-    after `deadlines.end` is begun; what is under way then is for the brake to end.
+    after `deadlines.end` is begun; what is under way then is for the stop signal to end.
     """
 
     messages: Messages | None
@@ -88,12 +87,12 @@ class Sender:
     prices: Prices
     budget: Budget
     pacing: Pacing
-    brake: Brake
+    stop: StopSignal
     clock: Clock
     progress: Progress
     deadlines: Deadlines = field(default_factory=Deadlines)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
-    breaker: Breaker = field(default_factory=Breaker)
+    breaker: FailureBreaker = field(default_factory=FailureBreaker)
     chance: Callable[[], float] = random.random
     sending: set[asyncio.Task[object]] = field(default_factory=set)
 
@@ -135,7 +134,7 @@ class Sender:
         attempt = 0
         while True:
             attempt += 1
-            self.brake.check()
+            self.stop.check()
             try:
                 # Paced: wait for a place, which may come only after all patience.
                 async with self.pacing.slot(pending.model):
@@ -261,13 +260,13 @@ class Sender:
             case Retry(after_s=seconds, throttled=throttled):
                 if throttled:
                     self.pacing.throttled(model, seconds)
-                self.brake.check()
+                self.stop.check()
                 self.progress.waiting(model, seconds, failure.message)
                 await self.clock.sleep(seconds)
             case StopRun(wait_s=seconds):
-                self.brake.pull(hopeless(failure, wait_s=seconds, now=self.clock.now()))
+                self.stop.request(hopeless(failure, wait_s=seconds, now=self.clock.now()))
                 raise HaltedError(failure.message) from error
             case GiveUp():
                 if is_transient(failure) and (halt := self.breaker.gave_up(model, failure)):
-                    self.brake.pull(halt)
+                    self.stop.request(halt)
                 raise error

@@ -8,12 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.identity import Identity
+from claude_run.conversation.sample import Sample
 from claude_run.errors import InputError
+from claude_run.record.checked_types import checked_types
 from claude_run.record.codec import money
 from claude_run.record.disk import replace_file
-from claude_run.record.shapes import fitting
 from claude_run.text.strict_json import read_json, readable_json
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ _NUMBERS = ("latency_s", "input_tokens", "output_tokens", "output_chars")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What was accepted of one scenario, and from which run. Attempts hold their replies, unless left out."""
+    """What was accepted of one scenario, and from which run. Samples hold their replies, unless left out."""
 
     scenario: str
     path: str
     accepted_at: str
     simulated: bool
-    attempts: tuple[Attempt, ...]
+    samples: tuple[Sample, ...]
 
 
 def baseline_path(scenario_path: str) -> Path:
@@ -71,9 +71,9 @@ def write_baseline(disk: Disk, path: Path, baseline: Baseline) -> None:
 
 
 def _to_json(baseline: Baseline) -> JsonObject:
-    by_name: dict[str, list[Attempt]] = {}
-    for attempt in baseline.attempts:
-        by_name.setdefault(attempt.identity.name_in_scenario, []).append(attempt)
+    by_name: dict[str, list[Sample]] = {}
+    for sample in baseline.samples:
+        by_name.setdefault(sample.identity.name_in_scenario, []).append(sample)
     return {
         "schema_version": SCHEMA_VERSION,
         "scenario": baseline.scenario,
@@ -83,47 +83,47 @@ def _to_json(baseline: Baseline) -> JsonObject:
     }
 
 
-def _conversation(attempts: Sequence[Attempt]) -> JsonObject:
-    identity = attempts[0].identity
-    shown = next((attempt for attempt in attempts if attempt.passed), attempts[0])
+def _conversation(samples: Sequence[Sample]) -> JsonObject:
+    identity = samples[0].identity
+    shown = next((sample for sample in samples if sample.passed), samples[0])
     return {
         "case": identity.case,
         "variant": identity.variant,
         "model": identity.model,
         "model_label": identity.model_label,
-        "attempts": [_attempt(attempt) for attempt in attempts],
+        "attempts": [_sample(sample) for sample in samples],
         "replies": [reply.split("\n") for reply in shown.replies],
     }
 
 
-def _attempt(attempt: Attempt) -> JsonObject:
-    numbers: dict[str, Json] = {name: getattr(attempt, name) for name in _NUMBERS}
+def _sample(sample: Sample) -> JsonObject:
+    numbers: dict[str, Json] = {name: getattr(sample, name) for name in _NUMBERS}
     return {
-        "repeat": attempt.identity.repeat,
-        "passed": attempt.passed,
-        "cost_usd": money(attempt.cost_usd),
+        "repeat": sample.identity.repeat,
+        "passed": sample.passed,
+        "cost_usd": money(sample.cost_usd),
         **numbers,
-        "failures": list(attempt.failures),
+        "failures": list(sample.failures),
     }
 
 
 def _from_json(value: Mapping[str, Any], scenario_path: str) -> Baseline:
-    attempts = (
-        attempt
+    samples = (
+        sample
         for conversation in value["conversations"].values()
-        for attempt in _attempts(value["scenario"], scenario_path, conversation)
+        for sample in _samples(value["scenario"], scenario_path, conversation)
     )
     baseline = Baseline(
         scenario=value["scenario"],
         path=scenario_path,
         accepted_at=value["accepted_at"],
         simulated=value["simulated"],
-        attempts=tuple(attempts),
+        samples=tuple(samples),
     )
-    return fitting(baseline)
+    return checked_types(baseline)
 
 
-def _attempts(scenario: str, path: str, conversation: Mapping[str, Any]) -> Iterable[Attempt]:
+def _samples(scenario: str, path: str, conversation: Mapping[str, Any]) -> Iterable[Sample]:
     replies = tuple("\n".join(lines) for lines in conversation["replies"])
     for row in conversation["attempts"]:
         cost = row["cost_usd"]
@@ -136,12 +136,12 @@ def _attempts(scenario: str, path: str, conversation: Mapping[str, Any]) -> Iter
             model_label=conversation["model_label"],
             repeat=row["repeat"],
         )
-        attempt = Attempt(
-            identity=fitting(identity),
+        sample = Sample(
+            identity=checked_types(identity),
             passed=row["passed"],
             cost_usd=None if cost is None else Decimal(str(cost)),
             replies=replies,
             failures=tuple(row["failures"]),
             **{name: row[name] for name in _NUMBERS},
         )
-        yield fitting(attempt)
+        yield checked_types(sample)

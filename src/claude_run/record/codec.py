@@ -11,7 +11,7 @@ from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Repl
 from claude_run.conversation.exchange import Failure, Reply, SentMessage
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
-from claude_run.record.shapes import fitting
+from claude_run.record.checked_types import checked_types
 from claude_run.scenario.model import Position
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def decode(line: Mapping[str, Any]) -> Event:
     if cls is None:
         raise ValueError(f"unknown event {line.get('event')!r}")
     try:
-        return fitting(cls(**{name: _value(name, line) for name in _FIELDS[cls]}))
+        return checked_types(cls(**{name: _value(name, line) for name in _FIELDS[cls]}))
     except (KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"a {line['event']} event does not fit: {error!r}") from error
 
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Json:  # noqa: ANN401 - any field of any event
 def _value(name: str, line: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any field of any event
     """Return a field of an event as the type that the event declares."""
     if name == "identity":
-        return fitting(Identity.from_parts(line, name=line["conversation_id"]))
+        return checked_types(Identity.from_parts(line, name=line["conversation_id"]))
     if name == "reply":
         return Reply.from_body(line["body"])
     read = _READERS.get(name)
@@ -116,7 +116,7 @@ def _checks(rows: Sequence[Mapping[str, Any]]) -> tuple[CheckResult, ...]:
 
 
 def _check(row: Mapping[str, Any]) -> CheckResult:
-    return fitting(
+    return checked_types(
         CheckResult(
             kind=row["kind"],
             status=Status(row["status"]),
@@ -124,7 +124,7 @@ def _check(row: Mapping[str, Any]) -> CheckResult:
             expected=row["expected"],
             actual=row["actual"],
             label=row["label"],
-            position=fitting(Position(**row["position"])),
+            position=checked_types(Position(**row["position"])),
             children=_checks(row["children"]),
         )
     )
@@ -133,8 +133,8 @@ def _check(row: Mapping[str, Any]) -> CheckResult:
 _READERS: Mapping[str, Callable[[Any], object]] = {
     "worst_cost_usd": _money,
     "cost_usd": _money,
-    "sent": lambda sent: tuple(fitting(SentMessage(**message)) for message in sent),
-    "failure": lambda failure: fitting(Failure(**failure)),
+    "sent": lambda sent: tuple(checked_types(SentMessage(**message)) for message in sent),
+    "failure": lambda failure: checked_types(Failure(**failure)),
     "outcome": Outcome,
     "tags": tuple,
     "roles": tuple,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.events import Started
 from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
+from claude_run.record.checked_types import checked_types
 from claude_run.record.codec import decode
 from claude_run.record.journal import read_lines
-from claude_run.record.shapes import fitting
 from claude_run.record.summary import Ending, Gate
 
 if TYPE_CHECKING:
@@ -98,4 +98,4 @@ def _ending(value: Mapping[str, Any], before: Ending, *, played_s: float) -> End
         at=value.get("at"),
         duration_s=value.get("duration_s"),
     )
-    return replace(fitting(ending), duration_s=round(played_s + (ending.duration_s or 0.0), 3))
+    return replace(checked_types(ending), duration_s=round(played_s + (ending.duration_s or 0.0), 3))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from claude_run.conversation.identity import Identity
 from claude_run.errors import StorageError
-from claude_run.record.shapes import fitting
+from claude_run.record.checked_types import checked_types
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
@@ -79,7 +79,7 @@ class Run:
                 simulated=data["simulated"],
                 conversations=tuple(_planned(item) for item in cast("Sequence[Any]", data["conversations"])),
             )
-            return fitting(run)
+            return checked_types(run)
         except (KeyError, TypeError) as error:
             raise StorageError(
                 f"{path} is incomplete ({error}): it was changed by hand or cut off"
@@ -87,4 +87,4 @@ class Run:
 
 
 def _planned(item: Mapping[str, Any]) -> Identity:
-    return fitting(Identity.from_parts(item, name=item["id"]))
+    return checked_types(Identity.from_parts(item, name=item["id"]))

@@ -164,7 +164,7 @@ def _totals(records: Sequence[Record]) -> Totals:
         usage=total(transcript.usage for transcript in transcripts),
         cost_usd=total_cost(transcript.cost_usd for transcript in transcripts),
         uncertain_usd=sum((transcript.uncertain_usd for transcript in transcripts), Decimal(0)),
-        judge_replies=sum(len(transcript.judgements) for transcript in transcripts),
+        judge_replies=sum(len(transcript.judge_exchanges) for transcript in transcripts),
         judge_usage=total(transcript.judge_usage for transcript in transcripts),
         judge_cost_usd=total_cost(transcript.judge_cost_usd for transcript in transcripts),
     )
@@ -215,7 +215,7 @@ def _unpriced(transcripts: Iterable[Transcript]) -> tuple[str, ...]:
     models = {
         exchange.reply.model
         for transcript in transcripts
-        for exchange in (*transcript.exchanges, *transcript.judgements)
+        for exchange in (*transcript.exchanges, *transcript.judge_exchanges)
         if exchange.cost_usd is None
     }
     return tuple(sorted(models))

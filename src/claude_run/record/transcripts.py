@@ -70,7 +70,7 @@ def _played(transcript: Transcript) -> dict[str, Json]:
         "warnings": list(transcript.warnings),
         "usage": transcript.usage.to_json(),
         "cost_usd": money(transcript.cost_usd),
-        "judge": _judge(transcript) if transcript.judgements else None,
+        "judge": _judge(transcript) if transcript.judge_exchanges else None,
         "uncertain_cost_usd": money(transcript.uncertain_usd),
         "started_at": started.at,
         "duration_s": transcript.duration_s,
@@ -105,7 +105,7 @@ def _judge(transcript: Transcript) -> JsonObject:
     return {
         "usage": transcript.judge_usage.to_json(),
         "cost_usd": money(transcript.judge_cost_usd),
-        "replies": [_exchange(exchange) for exchange in transcript.judgements],
+        "replies": [_exchange(exchange) for exchange in transcript.judge_exchanges],
     }
 
 

@@ -76,7 +76,7 @@ class RenderError(ClaudeRunError):
 
 
 class Renderer:
-    """Fills texts with the variables of one conversation; satisfies `conversation.script.Scribe`."""
+    """Fills texts with the variables of one conversation; satisfies `conversation.script.TextRenderer`."""
 
     def __init__(self, variables: JsonObject = EMPTY) -> None:
         self._variables = variables

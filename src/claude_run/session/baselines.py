@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError, StorageError
 from claude_run.record.baseline import Baseline, baseline_path, read_baseline, write_baseline
-from claude_run.session.compare import side_of_played
+from claude_run.session.compare import arm_of_played
 from claude_run.session.results import read_run
 from claude_run.text.strict_json import read_json
 from claude_run.text.visible import count
-from claude_run.verdict.contest import typical
+from claude_run.verdict.comparison import typical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from claude_run.conversation.attempt import Attempt
+    from claude_run.conversation.sample import Sample
     from claude_run.record.folder import RunFolder
     from claude_run.session.play import RunResult
     from claude_run.session.world import World
@@ -33,17 +33,17 @@ class Change:
     path: str
     id: str
     name: str
-    before: tuple[Attempt, ...]
-    after: tuple[Attempt, ...]
+    before: tuple[Sample, ...]
+    after: tuple[Sample, ...]
 
     @property
     def score_before(self) -> str:
-        """How many of the accepted attempts passed: `2/3`, or `new`."""
+        """How many of the accepted samples passed: `2/3`, or `new`."""
         return _score(self.before)
 
     @property
     def score_after(self) -> str:
-        """How many of the attempts of the run passed."""
+        """How many of the samples of the run passed."""
         return _score(self.after)
 
     def texts(self) -> Iterator[tuple[int, str, str]]:
@@ -84,13 +84,13 @@ def accept(path: Path | None, world: World) -> Iterator[str]:
         )
     options = folder.read_run().options
     is_selection = any(options.get(name) for name in ("expression", "shard", "last_failed"))
-    for file, rows in _by_file(side_of_played(played, name="").attempts).items():
+    for file, rows in _by_file(arm_of_played(played, name="").samples).items():
         target = baseline_path(file)
-        kept: tuple[Attempt, ...] = ()
+        kept: tuple[Sample, ...] = ()
         if is_selection and target.exists():
             # A run that left conversations of its scenarios out leaves them in the baseline too.
             names = {row.identity.name_in_scenario for row in rows}
-            known = read_baseline(target, scenario_path=file).attempts
+            known = read_baseline(target, scenario_path=file).samples
             kept = tuple(each for each in known if each.identity.name_in_scenario not in names)
             cases = {each.identity.name_in_scenario for each in kept}
             yield f"kept {count(len(cases), 'case')} of {target} that were not played"
@@ -99,11 +99,11 @@ def accept(path: Path | None, world: World) -> Iterator[str]:
             path=file,
             accepted_at=world.clock.now(),
             simulated=played.summary.simulated,
-            attempts=(*kept, *rows),
+            samples=(*kept, *rows),
         )
         write_baseline(world.disk, target, baseline)
-        passed = sum(attempt.passed is True for attempt in rows)
-        yield f"wrote {target}: {passed} of {count(len(rows), 'attempt')} passed"
+        passed = sum(sample.passed is True for sample in rows)
+        yield f"wrote {target}: {passed} of {count(len(rows), 'sample')} passed"
     if played.summary.simulated:
         yield "warning: these replies were simulated; accept a real run before you gate on it"
 
@@ -111,26 +111,26 @@ def accept(path: Path | None, world: World) -> Iterator[str]:
 def review(path: Path | None, world: World) -> Review:
     """Compare a run with the baselines beside its scenarios; what was rejected before is no longer open."""
     result = read_run(path, world)
-    attempts = side_of_played(result.played, name="").attempts
+    samples = arm_of_played(result.played, name="").samples
     rejected = _read_rejected(result.folder)
     return Review(
         result=result,
-        changes=tuple(change for change in _changes(attempts) if change.id not in rejected),
-        stale=tuple(_stale(attempts)),
+        changes=tuple(change for change in _changes(samples) if change.id not in rejected),
+        stale=tuple(_stale(samples)),
     )
 
 
 def accept_change(change: Change, result: RunResult, world: World) -> None:
-    """Put the attempts of one change in the place of those in the baseline."""
+    """Put the samples of one change in the place of those in the baseline."""
     target = baseline_path(change.path)
-    known: tuple[Attempt, ...] = ()
+    known: tuple[Sample, ...] = ()
     simulated = result.played.summary.simulated
     if target.exists():
         baseline = read_baseline(target, scenario_path=change.path)
-        known, simulated = baseline.attempts, baseline.simulated or simulated
-    kept = tuple(attempt for attempt in known if attempt.identity.name_in_scenario != change.name)
+        known, simulated = baseline.samples, baseline.simulated or simulated
+    kept = tuple(sample for sample in known if sample.identity.name_in_scenario != change.name)
     shown = tuple(
-        replace(attempt, identity=replace(attempt.identity, path=change.path)) for attempt in change.after
+        replace(sample, identity=replace(sample.identity, path=change.path)) for sample in change.after
     )
     write_baseline(
         world.disk,
@@ -140,7 +140,7 @@ def accept_change(change: Change, result: RunResult, world: World) -> None:
             path=change.path,
             accepted_at=world.clock.now(),
             simulated=simulated,
-            attempts=(*kept, *shown),
+            samples=(*kept, *shown),
         ),
     )
 
@@ -159,15 +159,15 @@ def refuse_in_ci() -> None:
         )
 
 
-def _by_file(attempts: Sequence[Attempt]) -> dict[str, list[Attempt]]:
-    files: dict[str, list[Attempt]] = {}
-    for attempt in attempts:
-        files.setdefault(attempt.identity.path, []).append(attempt)
+def _by_file(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    files: dict[str, list[Sample]] = {}
+    for sample in samples:
+        files.setdefault(sample.identity.path, []).append(sample)
     return files
 
 
-def _changes(attempts: Sequence[Attempt]) -> Iterator[Change]:
-    for path, rows in _by_file(attempts).items():
+def _changes(samples: Sequence[Sample]) -> Iterator[Change]:
+    for path, rows in _by_file(samples).items():
         accepted = _accepted(path)
         # What could not be measured says nothing to accept.
         measured = [row for row in rows if row.passed is not None]
@@ -179,16 +179,16 @@ def _changes(attempts: Sequence[Attempt]) -> Iterator[Change]:
                 yield change
 
 
-def _stale(attempts: Sequence[Attempt]) -> Iterator[str]:
-    for path, rows in _by_file(attempts).items():
+def _stale(samples: Sequence[Sample]) -> Iterator[str]:
+    for path, rows in _by_file(samples).items():
         played = {row.identity.name_in_scenario for row in rows}
         known = (row.identity for row in _accepted(path))
         yield from sorted({each.case_name for each in known if each.name_in_scenario not in played})
 
 
-def _accepted(path: str) -> tuple[Attempt, ...]:
+def _accepted(path: str) -> tuple[Sample, ...]:
     target = baseline_path(path)
-    return read_baseline(target, scenario_path=path).attempts if target.exists() else ()
+    return read_baseline(target, scenario_path=path).samples if target.exists() else ()
 
 
 def _read_rejected(folder: RunFolder) -> frozenset[str]:
@@ -201,6 +201,6 @@ def _read_rejected(folder: RunFolder) -> frozenset[str]:
         ) from error
 
 
-def _score(attempts: Sequence[Attempt]) -> str:
-    measured = [attempt for attempt in attempts if attempt.passed is not None]
-    return f"{sum(attempt.passed is True for attempt in measured)}/{len(measured)}" if measured else "new"
+def _score(samples: Sequence[Sample]) -> str:
+    measured = [sample for sample in samples if sample.passed is not None]
+    return f"{sum(sample.passed is True for sample in measured)}/{len(measured)}" if measured else "new"

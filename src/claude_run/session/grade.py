@@ -24,7 +24,7 @@ from claude_run.verdict.agreement import agreement
 if TYPE_CHECKING:
     from claude_run.conversation.events import Event
     from claude_run.play.labels import Labelled
-    from claude_run.session.play import Watching
+    from claude_run.session.play import RunObserver
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
     from claude_run.verdict.agreement import Agreement
@@ -50,7 +50,9 @@ def prepare_grading(path: str, request: RunRequest) -> tuple[Prepared, tuple[Lab
     return Prepared(request=request, scenarios=(), plan=plan, registry=default_registry()), labels
 
 
-async def grade(prepared: Prepared, labels: tuple[Labelled, ...], watching: Watching, world: World) -> Graded:
+async def grade(
+    prepared: Prepared, labels: tuple[Labelled, ...], observer: RunObserver, world: World
+) -> Graded:
     """Let the judge grade every labelled reply, and measure how often it agrees."""
     request, now = prepared.request, world.clock.now()
     spoken = {label.conversation.id: _spoken(label, now) for label in labels}
@@ -63,7 +65,7 @@ async def grade(prepared: Prepared, labels: tuple[Labelled, ...], watching: Watc
     )
     # Named here, so that `outputs/latest` still points to the last run of scenarios.
     out = request.out or OUTPUTS / f"{stamp()}-judge-eval-{secrets.token_hex(2)}"
-    result = await play_new(inputs, watching, world, name="judge-eval", out=out)
+    result = await play_new(inputs, observer, world, name="judge-eval", out=out)
 
     outcomes = {record.planned.id: record.outcome for record in result.played.records}
     graded = [

@@ -19,13 +19,12 @@ from claude_run import __version__
 from claude_run.conversation.script import generated_turns
 from claude_run.errors import ExitCode
 from claude_run.plan.prices import price_table
-from claude_run.play.brake import Brake, Halt
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
-from claude_run.play.performance import Stage
-from claude_run.play.player import Player
 from claude_run.play.ports import Deadlines
+from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
+from claude_run.play.stop import Halt, StopSignal
 from claude_run.record.derive import Played, read_played
 from claude_run.record.folder import RunFolder
 from claude_run.record.run import Run
@@ -49,11 +48,11 @@ if TYPE_CHECKING:
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
-    from claude_run.verdict.contest import Contest
+    from claude_run.verdict.comparison import Comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watching:
+class RunObserver:
     """Who is told while a run is played: of its progress, and of what cannot wait for its end.
 
     `warn` may be silent where the user wants few words; `notify` never is.
@@ -88,7 +87,7 @@ class RunResult:
 
     folder: RunFolder
     played: Played
-    contest: Contest | None = None
+    comparison: Comparison | None = None
     gate_code: ExitCode | None = None
 
 
@@ -99,12 +98,12 @@ class RunIO:
     folder: RunFolder
     journal: Journal
     messages: Messages | None
-    watching: Watching
+    observer: RunObserver
     world: World
 
 
 async def play_new(
-    inputs: RunInputs, watching: Watching, world: World, *, name: str, out: Path | None
+    inputs: RunInputs, observer: RunObserver, world: World, *, name: str, out: Path | None
 ) -> RunResult:
     """Make a run folder, connect, and play."""
     prepared = inputs.prepared
@@ -126,7 +125,7 @@ async def play_new(
         journal = stack.enter_context(closing(folder.open_journal()))
         for event in inputs.begin:
             journal.append(event)
-        io = RunIO(folder=folder, journal=journal, messages=messages, watching=watching, world=world)
+        io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
         return await play_run(inputs, io)
 
 
@@ -153,17 +152,17 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     if prepared.baseline is None or halt is not None:
         return RunResult(folder=io.folder, played=played)
     gate, looks = prepared.request.gate, len(_looks(prepared))
-    contest = gate_run(played, prepared.baseline, gate, looks=looks)
-    code = exit_code_of(contest, gate)
-    verdict = verdict_of(contest, gate, prepared.plan.pass_rates)
+    comparison = gate_run(played, prepared.baseline, gate, looks=looks)
+    code = exit_code_of(comparison, gate)
+    verdict = verdict_of(comparison, gate, prepared.plan.pass_rates)
     if verdict is None:
-        io.watching.notify(
+        io.observer.notify(
             "warning: too few cases to gate on, so each must pass on its own, as without --baseline"
         )
-        return RunResult(folder=io.folder, played=played, contest=contest, gate_code=code)
+        return RunResult(folder=io.folder, played=played, comparison=comparison, gate_code=code)
     journal.append_run("gated", code=int(verdict.code), verdict=verdict.verdict, reason=verdict.reason)
     await journal.synced()
-    return RunResult(folder=io.folder, played=played.gated(verdict), contest=contest, gate_code=code)
+    return RunResult(folder=io.folder, played=played.gated(verdict), comparison=comparison, gate_code=code)
 
 
 def stamp() -> str:
@@ -173,11 +172,11 @@ def stamp() -> str:
 
 async def _play_looks(inputs: RunInputs, io: RunIO) -> Halt | None:
     prepared, clock = inputs.prepared, io.world.clock
-    request, brake = prepared.request, Brake()
-    player = _player(inputs, io, brake)
-    timer = asyncio.create_task(_stop_in_time(brake, clock, request))
+    request, stop = prepared.request, StopSignal()
+    player = _player(inputs, io, stop)
+    timer = asyncio.create_task(_stop_in_time(stop, clock, request))
     try:
-        with graceful(brake, grace_s=request.grace_s, notify=io.watching.notify):
+        with graceful(stop, grace_s=request.grace_s, notify=io.observer.notify):
             for number, look in enumerate(_looks(prepared)):
                 needed = look if number == 0 else _needed(prepared, look, io.folder)
                 _plan_further(io.folder, needed, prepared.plan.pass_rates)
@@ -190,34 +189,34 @@ async def _play_looks(inputs: RunInputs, io: RunIO) -> Halt | None:
     return None
 
 
-def _player(inputs: RunInputs, io: RunIO, brake: Brake) -> Player:
-    prepared, clock, progress = inputs.prepared, io.world.clock, io.watching.progress
+def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
+    prepared, clock, progress = inputs.prepared, io.world.clock, io.observer.progress
     request = prepared.request
     sender = Sender(
         messages=io.messages,
         recording=inputs.recording,
         prices=ListPrices(),
         budget=Budget(
-            request.max_cost, brake=brake, max_requests=request.max_requests, spent_usd=inputs.spent_usd
+            request.max_cost, stop=stop, max_requests=request.max_requests, spent_usd=inputs.spent_usd
         ),
         pacing=AdaptivePacing(ceiling=request.concurrency, clock=clock),
-        brake=brake,
+        stop=stop,
         clock=clock,
         progress=progress,
         deadlines=Deadlines(
             attempt_s=request.attempt_s, end=clock.monotonic() + (request.max_time_s or math.inf)
         ),
     )
-    stage = Stage(
+    context = PlayContext(
         sender=sender,
         recorder=io.journal,
         registry=prepared.registry,
-        brake=brake,
+        stop=stop,
         clock=clock,
         progress=progress,
         accepted=_accepted(prepared),
     )
-    return Player(stage=stage, concurrency=request.concurrency, max_failures=request.failures_allowed)
+    return Player(context=context, concurrency=request.concurrency, max_failures=request.failures_allowed)
 
 
 def _accepted(prepared: Prepared) -> Callable[[Conversation, int], str | None]:
@@ -234,11 +233,11 @@ def _accepted(prepared: Prepared) -> Callable[[Conversation, int], str | None]:
     return find
 
 
-async def _stop_in_time(brake: Brake, clock: Clock, request: RunRequest) -> None:
+async def _stop_in_time(stop: StopSignal, clock: Clock, request: RunRequest) -> None:
     if request.max_time_s is not None:
         await clock.sleep(request.max_time_s)
         reason = f"stopped by --max-time after {request.max_time_s:g} s"
-        brake.pull(Halt(code=ExitCode.CAPPED, reason=reason, grace_s=request.grace_s))
+        stop.request(Halt(code=ExitCode.CAPPED, reason=reason, grace_s=request.grace_s))
 
 
 def _looks(prepared: Prepared) -> Sequence[Sequence[Conversation]]:
@@ -263,8 +262,8 @@ def _needed(prepared: Prepared, look: Sequence[Conversation], folder: RunFolder)
         return begun
     played = read_played(folder)
     if prepared.baseline is not None:
-        contest = gate_run(played, prepared.baseline, prepared.request.gate, looks=LOOKS)
-        return look if contest.duels[0].comparison.verdict is Verdict.INCONCLUSIVE else ()
+        comparison = gate_run(played, prepared.baseline, prepared.request.gate, looks=LOOKS)
+        return look if comparison.candidates[0].result.verdict is Verdict.INCONCLUSIVE else ()
     unsure = {rate.name for rate in played.summary.rates if _is_unsure(rate)}
     return [each for each in look if each.identity.case_name in unsure]
 

@@ -22,7 +22,7 @@ from claude_run.record.folder import RunFolder, latest
 from claude_run.scenario.diagnostics import render
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import Graders
-from claude_run.session.compare import scenarios_of, side_of_accepted, side_of_baseline
+from claude_run.session.compare import arm_of_accepted, arm_of_baseline, scenarios_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.diagnostics import Diagnostic
     from claude_run.scenario.model import Scenario
     from claude_run.session.request import RunRequest
-    from claude_run.verdict.contest import Side
+    from claude_run.verdict.comparison import Arm
 
 LOOKS = 4
 """How often `--until-sure` looks at the results, and so how many times the repeats may be played."""
@@ -56,8 +56,8 @@ class Prepared:
     scenarios: tuple[Scenario, ...]
     plan: Plan
     registry: Registry
-    baseline: Side | None = None
-    accepted: Side | None = None
+    baseline: Arm | None = None
+    accepted: Arm | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -99,9 +99,9 @@ def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
     baseline = accepted = None
     if request.baseline is not None:
         request.gate.rules()
-        baseline = accepted = side_of_baseline(request.baseline, scenarios_of(plan.conversations))
+        baseline = accepted = arm_of_baseline(request.baseline, scenarios_of(plan.conversations))
     elif any(map(asks_for_accepted, plan.conversations)):
-        accepted = side_of_accepted(scenarios_of(plan.conversations))
+        accepted = arm_of_accepted(scenarios_of(plan.conversations))
     return Prepared(
         request=request,
         scenarios=loaded.scenarios,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from claude_run.record.history import History
     from claude_run.record.run import Run
     from claude_run.scenario.model import Json, Scenario
-    from claude_run.session.play import Watching
+    from claude_run.session.play import RunObserver
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import ResumeRequest, RunRequest
     from claude_run.session.world import World
@@ -45,13 +45,13 @@ class DryRun:
     prices: str
 
 
-async def run(prepared: Prepared, watching: Watching, world: World) -> RunResult:
+async def run(prepared: Prepared, observer: RunObserver, world: World) -> RunResult:
     """Play what was prepared in a new run folder."""
     request, scenarios = prepared.request, list(prepared.plan.pass_rates)
     path = request.replay or request.reuse
     inputs = RunInputs(prepared=prepared, recording=None if path is None else Recording.open(path))
     name = scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)}-scenarios"
-    return await play_new(inputs, watching, world, name=name, out=request.out)
+    return await play_new(inputs, observer, world, name=name, out=request.out)
 
 
 def dry_run(prepared: Prepared) -> DryRun:
@@ -65,7 +65,9 @@ def dry_run(prepared: Prepared) -> DryRun:
     )
 
 
-async def resume(going_on: ResumeRequest, request: RunRequest, watching: Watching, world: World) -> RunResult:
+async def resume(
+    going_on: ResumeRequest, request: RunRequest, observer: RunObserver, world: World
+) -> RunResult:
     """Go on with every conversation of a run at its next unsent turn, paying for nothing twice.
 
     What shapes a run comes from where it was saved, whatever `request` says.
@@ -73,12 +75,12 @@ async def resume(going_on: ResumeRequest, request: RunRequest, watching: Watchin
     folder = RunFolder.open(going_on.resume or latest(), disk=world.disk, redactor=world.redactor)
     ignored = shaping_flags(request)
     if ignored:
-        watching.notify(
+        observer.notify(
             f"warning: {', '.join(ignored)}: ignored, a resumed run keeps what it was started with"
         )
     with closing(folder.open_journal()) as journal:
         saved = folder.read_run()
-        prepared = _prepare_again(request, going_on, folder, saved, warn=watching.warn)
+        prepared = _prepare_again(request, going_on, folder, saved, warn=observer.warn)
         async with AsyncExitStack() as stack:
             messages = await connect(prepared.request, prepared.plan.conversations, stack)
             changed = _changed(prepared.scenarios, saved)
@@ -90,7 +92,7 @@ async def resume(going_on: ResumeRequest, request: RunRequest, watching: Watchin
                 folder.write_json("run.json", replace(saved, files=files, pass_rates=rates).to_json())
             history = read_history(folder.journal)
             inputs = _left_to_play(prepared, history, retry_errors=going_on.retry_errors)
-            io = RunIO(folder=folder, journal=journal, messages=messages, watching=watching, world=world)
+            io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
             return await play_run(inputs, io)
 
 

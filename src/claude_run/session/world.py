@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from claude_run.errors import ExitCode
-from claude_run.play.brake import Halt
+from claude_run.play.stop import Halt
 from claude_run.record.disk import LocalDisk
 from claude_run.record.redact import Redactor
 from claude_run.scenario.template import Renderer
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Send
-    from claude_run.play.brake import Brake
     from claude_run.play.ports import Clock, Messages
+    from claude_run.play.stop import StopSignal
     from claude_run.record.disk import Disk
     from claude_run.scenario.model import JsonObject
 
@@ -131,24 +131,24 @@ async def connect(
 
 
 @contextmanager
-def graceful(brake: Brake, *, grace_s: float, notify: Callable[[str], None]) -> Iterator[None]:
-    """Pull the brake on SIGINT and SIGTERM while the block runs, whatever else is stopping the run.
+def graceful(stop: StopSignal, *, grace_s: float, notify: Callable[[str], None]) -> Iterator[None]:
+    """Request a stop on SIGINT and SIGTERM while the block runs, whatever else is stopping the run.
 
     The first signal stops new sends and lets what is under way finish, the second stops now.
     """
     loop = asyncio.get_running_loop()
     seen: list[signal.Signals] = []
 
-    def stop(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         seen.append(number)
         if len(seen) > 1:
-            brake.pull_now()
+            stop.request_now()
             return
         notify(f"{number.name}: nothing more is sent; replies under way have {grace_s:g} s, again stops now")
-        brake.interrupt(Halt(code=_CODES[number], reason=f"stopped by {number.name}", grace_s=grace_s))
+        stop.interrupt(Halt(code=_CODES[number], reason=f"stopped by {number.name}", grace_s=grace_s))
 
     for number in _CODES:
-        loop.add_signal_handler(number, stop, number)
+        loop.add_signal_handler(number, on_signal, number)
     try:
         yield
     finally:

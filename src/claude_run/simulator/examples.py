@@ -17,7 +17,7 @@ from claude_run.simulator.replies import Scripted, compose, placeholder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from claude_run.conversation.script import Conversation, Scribe
+    from claude_run.conversation.script import Conversation, TextRenderer
     from claude_run.scenario.model import Json, JsonObject
 
 _NO_USAGE = {"input_tokens": 0}
@@ -35,7 +35,7 @@ class ExampleBook:
 
     @classmethod
     def from_conversations(
-        cls, conversations: Iterable[Conversation], scribe_for: Callable[[Conversation], Scribe]
+        cls, conversations: Iterable[Conversation], renderer_for: Callable[[Conversation], TextRenderer]
     ) -> ExampleBook:
         """Play every conversation against its own examples; equal ones (models, repeats) only once."""
         book = cls()
@@ -47,22 +47,22 @@ class ExampleBook:
             said = (conversation.turns, conversation.system, conversation.vars, cut)
             if said not in seen.setdefault(name, []):
                 seen[name].append(said)
-                book.learn(conversation, scribe_for(conversation))
+                book.learn(conversation, renderer_for(conversation))
         return book
 
-    def learn(self, conversation: Conversation, scribe: Scribe) -> None:
+    def learn(self, conversation: Conversation, renderer: TextRenderer) -> None:
         """Play one conversation and keep what each of its requests is to be answered with."""
         exchanges: list[Exchange] = []
         # A template or pattern that fails here fails in the play itself too, and is reported there.
         with contextlib.suppress(ClaudeRunError):
-            while isinstance(step := next_step(conversation, exchanges, scribe), Send):
+            while isinstance(step := next_step(conversation, exchanges, renderer), Send):
                 # The turn's example answers this request, unless another conversation has planned one.
                 body = step.request.body
                 digest = request_digest(body)
                 turn = conversation.turns[step.turn]
                 example = turn.example if isinstance(turn, UserTurn) else None
                 if digest not in self._replies and example is not None:
-                    text = scribe.render(example, saved_values(conversation, exchanges, scribe))
+                    text = renderer.render(example, saved_values(conversation, exchanges, renderer))
                     self._replies[digest] = Scripted(content=text)
                 # The next request follows on the reply as it will go out, cut to fit.
                 composed = compose(body, self._replies.get(digest) or placeholder(body))

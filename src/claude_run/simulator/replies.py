@@ -166,17 +166,17 @@ def _fit(blocks: Iterable[JsonObject], limit: int) -> tuple[list[JsonObject], in
     used = thinking = 0
     for block in blocks:
         cost = _output_tokens(block)
-        fitting = block
+        checked_types = block
         if used + cost > limit:
             # Of the block that does not fit as much text is kept as does; then nothing more.
             text = cut_to_tokens(str(block.get("text", "")), limit - used)
             if not text:
                 break
-            fitting, cost = {**block, "text": text}, text_tokens(text)
-        kept.append(fitting)
+            checked_types, cost = {**block, "text": text}, text_tokens(text)
+        kept.append(checked_types)
         used += cost
         thinking += cost if block["type"] == "thinking" else 0
-        if fitting is not block:
+        if checked_types is not block:
             break
     return kept, used, thinking
 

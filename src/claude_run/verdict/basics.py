@@ -89,7 +89,7 @@ class GateRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """`passed` out of `total` attempts. Raises `ValueError` unless 0 <= passed <= total and total >= 1."""
+    """`passed` out of `total` samples. Raises `ValueError` unless 0 <= passed <= total and total >= 1."""
 
     passed: int
     total: int
@@ -106,7 +106,7 @@ class Rate:
 
     @property
     def is_flaky(self) -> bool:
-        """Whether some attempts passed and others failed."""
+        """Whether some samples passed and others failed."""
         return 0 < self.passed < self.total
 
 

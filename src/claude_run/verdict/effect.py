@@ -50,7 +50,7 @@ def measure_effect(pairs: Sequence[Pair], *, confidence: float = 0.95) -> Effect
     The interval is the paired t (clustered where cases share groups) from 15 units on when the differences
     vary, else Newcombe's paired interval. For the latter every group counts as one case of the mean group's
     weight (Kish's effective size, n^2 / sum of squared group sizes), and a case repeated K times as one
-    attempt drawn from each run: a mean of K attempts varies less than one, so the interval is on the safe
+    sample drawn from each run: a mean of K samples varies less than one, so the interval is on the safe
     side.
     """
     if not pairs:
@@ -148,7 +148,7 @@ def _row(metric: Metric, pairs: Sequence[Pair], *, confidence: float) -> Seconda
 
 
 def _expected_table(pairs: Sequence[Pair], clusters: Sequence[Hashable]) -> PairedTable:
-    """Return the expected table of one attempt of each run per case, scaled to the effective units."""
+    """Return the expected table of one sample of each run per case, scaled to the effective units."""
     scale = Fraction(len(pairs), sum(size * size for size in Counter(clusters).values()))
     both = sum((pair.candidate.value * pair.baseline.value for pair in pairs), Fraction(0))
     candidate = sum((pair.candidate.value for pair in pairs), Fraction(0))

@@ -68,11 +68,11 @@ def sign_flip(differences: Sequence[Number], *, clusters: Sequence[Hashable] | N
 
 
 def label_shuffle(pairs: Sequence[tuple[Rate, Rate]]) -> Tails:
-    """Return the exact test of "each case's attempts are alike on both sides", (baseline, candidate).
+    """Return the exact test of "each case's samples are alike on both sides", (baseline, candidate).
 
-    For sides with different numbers of attempts, where a difference is not as likely + as - even if nothing
-    changed: a mean over many attempts spreads less than one over few. If nothing changed, every choice of
-    which attempts of a case are the candidate's was equally likely: its passes are hypergeometric given all
+    For sides with different numbers of samples, where a difference is not as likely + as - even if nothing
+    changed: a mean over many samples spreads less than one over few. If nothing changed, every choice of
+    which samples of a case are the candidate's was equally likely: its passes are hypergeometric given all
     passes of the case (Fisher 1935; Good 2005, stratified permutation). The statistic is the sum of the
     differences of the pass rates, candidate minus baseline; its distribution is counted case by case. Above
     some millions of steps, that is with hundreds of cases, the sum is taken as normal with its exact mean

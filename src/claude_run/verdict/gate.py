@@ -23,7 +23,7 @@ _count = partial(count, grouped=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class GateResult:
     """A candidate against its baseline: the verdict and everything that it rests on.
 
     `p_worse` and `p_better` are one-sided sign-flip p-values, `p_worse_adjusted` and `p_better_adjusted` the
@@ -46,7 +46,7 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def judge(pairing: Pairing, rules: GateRules | None = None) -> Comparison:
+def judge(pairing: Pairing, rules: GateRules | None = None) -> GateResult:
     """Judge one candidate against its baseline.
 
     - `regressed`: the one-sided sign-flip p of "worse" is <= alpha and the mean drop is >= min_drop;
@@ -57,7 +57,7 @@ def judge(pairing: Pairing, rules: GateRules | None = None) -> Comparison:
     return judge_all([pairing], rules)[0]
 
 
-def judge_all(pairings: Sequence[Pairing], rules: GateRules | None = None) -> tuple[Comparison, ...]:
+def judge_all(pairings: Sequence[Pairing], rules: GateRules | None = None) -> tuple[GateResult, ...]:
     """Judge several candidates against one baseline as one family, in the order given.
 
     The p-values of "worse", and apart from them those of "better", are Holm-adjusted over the family; the
@@ -68,7 +68,7 @@ def judge_all(pairings: Sequence[Pairing], rules: GateRules | None = None) -> tu
     tails = [_test(pairing) for pairing in pairings]
     all_worse = holm([rules.worse(each) for each in tails])
     all_better = holm([rules.better(each) for each in tails])
-    found: list[Comparison] = []
+    found: list[GateResult] = []
     for pairing, each, worse, better in zip(pairings, tails, all_worse, all_better, strict=True):
         # The verdict, from the adjusted p-values and the interval of the change.
         confidence = 1 - (1 - rules.look_confidence) / family
@@ -80,7 +80,7 @@ def judge_all(pairings: Sequence[Pairing], rules: GateRules | None = None) -> tu
             decided = verdict is not Verdict.INCONCLUSIVE
             level = float(rules.level / family)
             outlook = look_ahead(pairing.pairs, effect, rules=rules, decided=decided, level=level)
-        comparison = Comparison(
+        result = GateResult(
             verdict=verdict,
             rules=rules,
             pairing=pairing,
@@ -94,12 +94,12 @@ def judge_all(pairings: Sequence[Pairing], rules: GateRules | None = None) -> tu
             secondary=compare_metrics(pairing.pairs, confidence=rules.look_confidence),
             notes=_notes(pairing, effect, outlook=outlook, verdict=verdict, sure=worse <= rules.level),
         )
-        found.append(comparison)
+        found.append(result)
     return tuple(found)
 
 
 def _test(pairing: Pairing) -> Tails:
-    """Test by sign flips; where the sides have different numbers of attempts, by shuffled labels as well."""
+    """Test by sign flips; where the sides have different numbers of samples, by shuffled labels as well."""
     flipped = sign_flip(
         [pair.difference for pair in pairing.pairs], clusters=[pair.cluster for pair in pairing.pairs]
     )
@@ -146,11 +146,11 @@ def _left_out(pairing: Pairing) -> list[str]:
     counts = [
         (len(pairing.baseline_only), "only in the baseline"),
         (len(pairing.candidate_only), "only in the candidate"),
-        (len(pairing.unmeasured), "without a measured attempt in one of the runs"),
+        (len(pairing.unmeasured), "without a measured sample in one of the runs"),
     ]
     notes = [f"Left out: {_count(number, 'case')} {where}." for number, where in counts if number]
-    if pairing.lost_attempts:
-        lost = _count(pairing.lost_attempts, "attempt")
+    if pairing.lost_samples:
+        lost = _count(pairing.lost_samples, "sample")
         notes.append(f"{lost} could not be measured and count neither as passed nor as failed.")
     return notes
 

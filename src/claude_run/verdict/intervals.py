@@ -41,7 +41,7 @@ class Interval:
 class PairedTable:
     """Paired passes: in both runs, only in the first, only in the second, in neither.
 
-    The cells may be fractions: with repeats a cell is the expected count over one attempt drawn from each
+    The cells may be fractions: with repeats a cell is the expected count over one sample drawn from each
     run. Raises `ValueError` when a cell is negative or all are zero.
     """
 

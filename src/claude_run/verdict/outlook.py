@@ -44,7 +44,7 @@ def look_ahead(
 ) -> Outlook:
     """Plan from the observed noise by Miller's Eq. 9 and 10, one-sided at `level`.
 
-    The drop is at least what the fewest changes of one attempt each amount to: the exact test sees nothing
+    The drop is at least what the fewest changes of one sample each amount to: the exact test sees nothing
     smaller. An open verdict is settled by telling the observed drop from the farther of "no drop" and "a
     drop of the margin".
     """
@@ -75,14 +75,14 @@ class Noise:
     """Variances of a paired comparison, in squared score units.
 
     `between` is w^2 = Var(x_A) + Var(x_B) - 2 Cov(x_A, x_B) of the cases' true scores; `within` is
-    s_A^2 + s_B^2, the mean variances of one attempt of a case in the two runs.
+    s_A^2 + s_B^2, the mean variances of one sample of a case in the two runs.
     """
 
     between: float
     within: float = 0.0
 
     def of_difference(self, repeats: int) -> float:
-        """Return the variance of one case's difference of means over `repeats` attempts in each run."""
+        """Return the variance of one case's difference of means over `repeats` samples in each run."""
         return self.between + self.within / repeats
 
 
@@ -135,10 +135,10 @@ def _distance(drop: float, rules: GateRules) -> float | None:
 def _repeats(pairs: Sequence[Pair], effect: Effect, *, distance: float, goal: Goal) -> int | None:
     """Return the repeats per case that Eq. 9 asks for, more than there are; None when they cannot help.
 
-    The variance of a case's difference is what its attempts add, s^2 / K, and what differs between cases.
+    The variance of a case's difference is what its samples add, s^2 / K, and what differs between cases.
     With few units the interval does not narrow with repeats, so only more cases help.
     """
-    # Within cases: the mean of the unbiased variances of one attempt, p (1 - p) K / (K - 1), in both runs.
+    # Within cases: the mean of the unbiased variances of one sample, p (1 - p) K / (K - 1), in both runs.
     repeated = [pair for pair in pairs if min(pair.baseline.total, pair.candidate.total) > 1]
     rates = [rate for pair in repeated for rate in (pair.baseline, pair.candidate)]
     within = sum(float(each.value * (1 - each.value)) * each.total / (each.total - 1) for each in rates)

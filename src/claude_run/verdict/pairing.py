@@ -1,4 +1,4 @@
-"""Two runs side by side: attempts counted, cases paired by their key, what has no partner named."""
+"""Two runs side by side: samples counted, cases paired by their key, what has no partner named."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One attempt at one case.
+    """One sample at one case.
 
     `case` is the key that pairs runs: everything that identifies the conversation but the model, the variant
-    and the repeat. `passed` is None when the attempt could not be measured: such an attempt is counted,
+    and the repeat. `passed` is None when the sample could not be measured: such a sample is counted,
     never scored. `group` names a cluster of cases that rise and fall together. Metrics are in US dollars,
     seconds, tokens and characters; None is "not known", never 0. Raises `ValueError` for a metric that is
     not finite.
@@ -57,21 +57,21 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseScore:
-    """All attempts of one run at one case. `measured` holds those with a result, in the order of the run."""
+    """All samples of one run at one case. `measured` holds those with a result, in the order of the run."""
 
     case: str
     group: str | None
-    attempts: int
+    samples: int
     measured: tuple[Observation, ...]
     passed: int
 
     @property
     def rate(self) -> Rate | None:
-        """Passes out of measured attempts; None when nothing was measured."""
+        """Passes out of measured samples; None when nothing was measured."""
         return Rate(passed=self.passed, total=len(self.measured)) if self.measured else None
 
     def mean(self, metric: Metric) -> Fraction | None:
-        """Return the exact mean of a metric over the measured attempts that know it; None when none does."""
+        """Return the exact mean of a metric over the measured samples that know it; None when none does."""
         known = [value for each in self.measured if (value := each.metric(metric)) is not None]
         return sum(map(Fraction, known), Fraction(0)) / len(known) if known else None
 
@@ -103,18 +103,18 @@ class Pairing:
     """The pairs in the baseline's order, and the keys without a partner.
 
     `unmeasured` are the cases that both runs attempted and at least one never measured; `lost_attempts`
-    counts the attempts without a result, of all cases of both runs.
+    counts the samples without a result, of all cases of both runs.
     """
 
     pairs: tuple[Pair, ...]
     baseline_only: tuple[str, ...] = ()
     candidate_only: tuple[str, ...] = ()
     unmeasured: tuple[str, ...] = ()
-    lost_attempts: int = 0
+    lost_samples: int = 0
 
 
 def pair_runs(baseline: Iterable[Observation], candidate: Iterable[Observation]) -> Pairing:
-    """Pair the attempts of two runs by case. Where the runs name different groups, the candidate's counts.
+    """Pair the samples of two runs by case. Where the runs name different groups, the candidate's counts.
 
     Raises `ValueError` when one run puts a case into two groups.
     """
@@ -142,14 +142,14 @@ def pair_runs(baseline: Iterable[Observation], candidate: Iterable[Observation])
         baseline_only=tuple(case for case in before if case not in after),
         candidate_only=tuple(case for case in after if case not in before),
         unmeasured=tuple(unmeasured),
-        lost_attempts=sum(
-            score.attempts - len(score.measured) for run in (before, after) for score in run.values()
+        lost_samples=sum(
+            score.samples - len(score.measured) for run in (before, after) for score in run.values()
         ),
     )
 
 
 def score_cases(observations: Iterable[Observation]) -> tuple[CaseScore, ...]:
-    """Gather the attempts of one run by case, in order of first appearance.
+    """Gather the samples of one run by case, in order of first appearance.
 
     Raises `ValueError` when a case stands in two groups.
     """
@@ -157,20 +157,20 @@ def score_cases(observations: Iterable[Observation]) -> tuple[CaseScore, ...]:
     for observation in observations:
         by_case.setdefault(observation.case, []).append(observation)
     scores: list[CaseScore] = []
-    for case, attempts in by_case.items():
-        groups = {attempt.group for attempt in attempts}
+    for case, samples in by_case.items():
+        groups = {sample.group for sample in samples}
         if len(groups) > 1:
             named = ", ".join(sorted(map(repr, groups)))
             raise ValueError(
                 f"case {case!r} stands in several groups of one run ({named}): give it one group"
             )
-        measured = tuple(attempt for attempt in attempts if attempt.passed is not None)
+        measured = tuple(sample for sample in samples if sample.passed is not None)
         score = CaseScore(
             case=case,
             group=groups.pop(),
-            attempts=len(attempts),
+            samples=len(samples),
             measured=measured,
-            passed=sum(1 for attempt in measured if attempt.passed),
+            passed=sum(1 for sample in measured if sample.passed),
         )
         scores.append(score)
     return tuple(scores)

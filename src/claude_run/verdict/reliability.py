@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """Means over the `cases` with at least `k` attempts: all k pass (pass^k), at least one does (pass@k)."""
+    """Means over the `cases` with at least `k` samples: all k pass (pass^k), at least one does (pass@k)."""
 
     k: int
     cases: int
@@ -27,7 +27,7 @@ class Reliability:
 
 
 class RateVerdict(StrEnum):
-    """Of a required pass rate: surely reached, surely missed, or not decided by these attempts."""
+    """Of a required pass rate: surely reached, surely missed, or not decided by these samples."""
 
     MET = "met"
     MISSED = "missed"
@@ -45,7 +45,7 @@ class RateJudgement:
 
 
 def pass_all(rate: Rate, k: int) -> Fraction:
-    """Return the unbiased estimate of pass^k, C(c, k) / C(n, k): the chance that k attempts all pass.
+    """Return the unbiased estimate of pass^k, C(c, k) / C(n, k): the chance that k samples all pass.
 
     Source: Yao et al. 2024, tau-bench (arXiv 2406.12045). Raises `ValueError` unless 1 <= k <= n.
     """
@@ -53,7 +53,7 @@ def pass_all(rate: Rate, k: int) -> Fraction:
 
 
 def pass_any(rate: Rate, k: int) -> Fraction:
-    """Return the unbiased estimate of pass@k, 1 - C(n - c, k) / C(n, k): at least one of k attempts passes.
+    """Return the unbiased estimate of pass@k, 1 - C(n - c, k) / C(n, k): at least one of k samples passes.
 
     Source: Chen et al. 2021, Codex (arXiv 2107.03374), Eq. 1. Raises `ValueError` unless 1 <= k <= n.
     """
@@ -61,7 +61,7 @@ def pass_any(rate: Rate, k: int) -> Fraction:
 
 
 def reliability(rates: Sequence[Rate], k: int) -> Reliability | None:
-    """Average pass^k and pass@k over the cases with at least k attempts; None when there is no such case."""
+    """Average pass^k and pass@k over the cases with at least k samples; None when there is no such case."""
     fit = [rate for rate in rates if rate.total >= k]
     if not fit:
         return None
@@ -77,7 +77,7 @@ def judge_rate(rate: Rate, required: float, *, confidence: float = 0.95, looks: 
     """Judge a pass rate: `missed` when the whole interval lies below `required`, `met` when none of it does.
 
     One look uses the Wilson interval; with several planned looks each uses Clopper-Pearson at the evenly
-    divided level, which holds whatever the attempts do. A required rate of 1 can be missed (by any failure),
+    divided level, which holds whatever the samples do. A required rate of 1 can be missed (by any failure),
     never surely met.
     """
     if looks == 1:
@@ -94,5 +94,5 @@ def judge_rate(rate: Rate, required: float, *, confidence: float = 0.95, looks: 
 
 def _draws(rate: Rate, k: int) -> int:
     if not 1 <= k <= rate.total:
-        raise ValueError(f"k must lie between 1 and the {rate.total} attempts made, got {k}")
+        raise ValueError(f"k must lie between 1 and the {rate.total} samples made, got {k}")
     return math.comb(rate.total, k)

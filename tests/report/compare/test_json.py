@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claude_run.report.compare.json import contest_json
+from claude_run.report.compare.json import comparison_json
 from claude_run.text.strict_json import plain_json
 from claude_run.verdict.basics import GateRules
-from claude_run.verdict.contest import Contest, compare
-from tests.report import contests
+from claude_run.verdict.comparison import Comparison, compare
+from tests.report import comparisons
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
 
-def read_back(contest: Contest) -> Any:
+def read_back(comparison: Comparison) -> Any:
     """Return the JSON as a program reads it."""
-    return json.loads(plain_json(contest_json(contest)))
+    return json.loads(plain_json(comparison_json(comparison)))
 
 
 def test_the_document(snapshot: SnapshotAssertion) -> None:
     """Every key and value is as it was when a person last looked at it."""
-    assert json.dumps(read_back(contests.inconclusive()), indent=2) == snapshot
+    assert json.dumps(read_back(comparisons.inconclusive()), indent=2) == snapshot
 
 
 @pytest.mark.parametrize(
@@ -39,15 +39,15 @@ def test_the_document(snapshot: SnapshotAssertion) -> None:
 )
 def test_each_candidate_has_its_verdict(name: str, verdicts: list[str]) -> None:
     """Candidates stand in the order in which they were given, and the whole has the gravest verdict."""
-    document = read_back(getattr(contests, name)())
+    document = read_back(getattr(comparisons, name)())
     assert document["schema_version"] == 1
-    assert [duel["verdict"] for duel in document["candidates"]] == verdicts
+    assert [candidate["verdict"] for candidate in document["candidates"]] == verdicts
     assert document["verdict"] == ("regressed" if "regressed" in verdicts else verdicts[0])
 
 
 def test_every_paired_case_stands_there_with_its_rates() -> None:
     """Rates are numbers, and changed cases have p-values."""
-    document = read_back(contests.regressed())
+    document = read_back(comparisons.regressed())
     cases = document["candidates"][0]["cases"]
     assert len(cases) == 20
     changed = next(case for case in cases if case["case"].startswith("refund/case-11"))
@@ -61,6 +61,6 @@ def test_every_paired_case_stands_there_with_its_rates() -> None:
 
 def test_nothing_compared_is_null() -> None:
     """Without a common case there is no effect; without a candidate there is no verdict."""
-    assert read_back(contests.nothing())["candidates"][0]["effect"] is None
-    nobody = read_back(compare(contests.side("main", {"a": "1"}), [], GateRules()))
+    assert read_back(comparisons.nothing())["candidates"][0]["effect"] is None
+    nobody = read_back(compare(comparisons.side("main", {"a": "1"}), [], GateRules()))
     assert (nobody["verdict"], nobody["candidates"]) == (None, [])

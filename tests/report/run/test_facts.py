@@ -40,7 +40,9 @@ def test_a_run_without_replies_is_never_a_replay() -> None:
 
 def test_what_judges_answered_counts_as_made_up() -> None:
     """A simulated judge makes its conversation one that holds simulated replies, not the whole run."""
-    judged = replace(transcript(turn(1, exchanges=(exchange(),))), judgements=(exchange(simulated=True),))
+    judged = replace(
+        transcript(turn(1, exchanges=(exchange(),))), judge_exchanges=(exchange(simulated=True),)
+    )
     facts = RunFacts.of(play([record(judged)]))
     assert (facts.only_simulated, facts.with_simulated) == (False, 1)
     assert facts.cost.endswith(", of which simulated and replayed replies were not paid")

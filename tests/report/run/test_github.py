@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome
+from claude_run.conversation.sample import Sample
 from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending, Gate
-from claude_run.report.compare.markdown import contest_markdown
+from claude_run.report.compare.markdown import comparison_markdown
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import LIMIT, error_annotations, step_summary
 from claude_run.scenario.model import Position
 from claude_run.verdict.basics import GateRules
-from claude_run.verdict.contest import Side, compare
+from claude_run.verdict.comparison import Arm, compare
 from tests.hostile.corpus import CORPUS
 from tests.report.judges import judge
 from tests.report.samples import (
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
-    from claude_run.verdict.contest import Contest
+    from claude_run.verdict.comparison import Comparison
 
 _PARSER = MarkdownIt("commonmark").enable("table")
 
@@ -83,12 +83,12 @@ def limited(played: Played, *, limit: int) -> str:
     return b"".join(step_summary(played, RunFacts.of(played), limit=limit)).decode()
 
 
-def contest(text: str = "x") -> Contest:
+def comparison(text: str = "x") -> Comparison:
     """Build a comparison in which one case of three got worse, with the text wherever others can write."""
 
-    def side(name: str, results: str) -> Side:
-        attempts = tuple(
-            Attempt(
+    def side(name: str, results: str) -> Arm:
+        samples = tuple(
+            Sample(
                 identity=Identity.of(
                     scenario="refund",
                     path="scenarios/refund.yaml",
@@ -106,7 +106,7 @@ def contest(text: str = "x") -> Contest:
             )
             for number, result in enumerate(results)
         )
-        return Side(name=name, attempts=attempts)
+        return Arm(name=name, samples=samples)
 
     return compare(side("main", "111"), [side("this run", "110")], GateRules())
 
@@ -126,7 +126,7 @@ def test_what_was_simulated_says_so_first() -> None:
 
 def test_a_comparison_stands_behind_the_numbers() -> None:
     """The verdict against the baseline is told before single conversations."""
-    shown = as_text(step_summary, rich_run(), comparison=contest_markdown(contest()))
+    shown = as_text(step_summary, rich_run(), comparison=comparison_markdown(comparison()))
     places = [
         shown.index(part) for part in ("# NOT", "## Against the baseline", "INCONCLUSIVE", "## What went")
     ]

@@ -165,7 +165,8 @@ def test_usage_and_cost_are_properties_of_the_suite() -> None:
     assert properties(rich_run())["cost_usd"] == "unpriced"
     assert "judge_cost_usd" not in found
     assert (
-        properties(play([record(replace(passed(), judgements=(exchange(),)))]))["judge_cost_usd"] == "0.00084"
+        properties(play([record(replace(passed(), judge_exchanges=(exchange(),)))]))["judge_cost_usd"]
+        == "0.00084"
     )
 
 

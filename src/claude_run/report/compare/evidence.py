@@ -1,4 +1,4 @@
-"""What a verdict rests on: its numbers, line by line, and attempts of the cases that changed."""
+"""What a verdict rests on: its numbers, line by line, and samples of the cases that changed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from claude_run.report.text.blocks import truncate
 from claude_run.report.text.diff import diff_words
 from claude_run.text.visible import count
 from claude_run.verdict.basics import PValue, Verdict
-from claude_run.verdict.contest import typical
+from claude_run.verdict.comparison import typical
 from claude_run.verdict.reliability import reliability
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from claude_run.conversation.attempt import Attempt
+    from claude_run.conversation.sample import Sample
     from claude_run.report.text.diff import Piece
     from claude_run.verdict.changes import CaseChange
-    from claude_run.verdict.contest import Duel
+    from claude_run.verdict.comparison import CandidateResult
     from claude_run.verdict.effect import Effect
-    from claude_run.verdict.gate import Comparison
+    from claude_run.verdict.gate import GateResult
     from claude_run.verdict.outlook import Outlook
     from claude_run.verdict.pairing import Pair
 
@@ -53,20 +53,20 @@ class ReplyDiff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A changed case: the baseline's attempt, the candidate's, and the replies that differ between them."""
+    """A changed case: the baseline's sample, the candidate's, and the replies that differ between them."""
 
     change: CaseChange
-    baseline: Attempt
-    candidate: Attempt
+    baseline: Sample
+    candidate: Sample
     replies: tuple[ReplyDiff, ...]
 
     @property
     def title(self) -> str:
-        """Which attempts are compared: `baseline passed (repeat 1), candidate failed (repeat 2)`."""
+        """Which samples are compared: `baseline passed (repeat 1), candidate failed (repeat 2)`."""
         sides = []
-        for side, attempt in (("baseline", self.baseline), ("candidate", self.candidate)):
-            repeat = "" if attempt.identity.repeat is None else f" (repeat {attempt.identity.repeat})"
-            sides.append(f"{side} {'passed' if attempt.passed else 'failed'}{repeat}")
+        for side, sample in (("baseline", self.baseline), ("candidate", self.candidate)):
+            repeat = "" if sample.identity.repeat is None else f" (repeat {sample.identity.repeat})"
+            sides.append(f"{side} {'passed' if sample.passed else 'failed'}{repeat}")
         return ", ".join(sides)
 
     @property
@@ -78,13 +78,13 @@ class Evidence:
         return (*found, *([f"and {left:,} more"] if left else []))
 
 
-def verdict_basis(duel: Duel, *, family: int) -> tuple[BasisLine, ...]:
+def verdict_basis(candidate: CandidateResult, *, family: int) -> tuple[BasisLine, ...]:
     """Return what the verdict rests on, line by line; none where nothing was compared.
 
     `family` is how many candidates were judged together.
     """
-    comparison = duel.comparison
-    effect, outlook = comparison.effect, comparison.outlook
+    result = candidate.result
+    effect, outlook = result.effect, result.outlook
     if effect is None or outlook is None:
         return ()
 
@@ -100,31 +100,31 @@ def verdict_basis(duel: Duel, *, family: int) -> tuple[BasisLine, ...]:
         fewest = count(outlook.fewest_changes, "case" if effect.units == effect.cases else "group")
         reach = f"no drop of any size: at least {fewest} must get worse together"
     else:
-        power = percent(comparison.rules.power, digits=3)
+        power = percent(result.rules.power, digits=3)
         reach = f"a drop of {100 * outlook.detectable_drop:.1f} points or more, {power} of the time"
 
     lines = [
-        BasisLine(label="pass rate", text=_rate_words(comparison, effect)),
+        BasisLine(label="pass rate", text=_rate_words(result, effect)),
         BasisLine(label="cases", text=cases),
-        BasisLine(label="p-value", text=_p_words(comparison, family)),
+        BasisLine(label="p-value", text=_p_words(result, family)),
         BasisLine(label="would see", text=reach),
     ]
-    if comparison.verdict is Verdict.INCONCLUSIVE:
+    if result.verdict is Verdict.INCONCLUSIVE:
         lines.append(BasisLine(label="would settle", text=_settle_words(outlook)))
-    return (*lines, *_reliability_lines(comparison.pairing.pairs))
+    return (*lines, *_reliability_lines(result.pairing.pairs))
 
 
-def evidence(duel: Duel, *, most: int) -> tuple[Evidence, ...]:
+def evidence(candidate: CandidateResult, *, most: int) -> tuple[Evidence, ...]:
     """Return evidence of at most that many changed cases, the largest drop first."""
     found: list[Evidence] = []
-    for change in duel.comparison.changes:
+    for change in candidate.result.changes:
         if len(found) == most:
             break
-        # Of a case that got worse an attempt that passed and one that failed, of one that got better the
+        # Of a case that got worse a sample that passed and one that failed, of one that got better the
         # other way round.
         worse = change.difference < 0
-        before = typical(duel.baseline_attempts[change.case], passed=worse)
-        after = typical(duel.candidate_attempts[change.case], passed=not worse)
+        before = typical(candidate.baseline_samples[change.case], passed=worse)
+        after = typical(candidate.samples[change.case], passed=not worse)
         if before is None or after is None:
             continue
         replies = tuple(_differences(before.replies, after.replies))
@@ -140,8 +140,8 @@ def _differences(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Re
             yield ReplyDiff(number=number, note=note, pieces=diff_words(old or "", new or ""))
 
 
-def _rate_words(comparison: Comparison, effect: Effect) -> str:
-    interval, margin = effect.interval, comparison.rules.margin
+def _rate_words(result: GateResult, effect: Effect) -> str:
+    interval, margin = effect.interval, result.rules.margin
     excluded = "is excluded" if interval.lower > -margin else "is not excluded"
     moved = f"{percent(effect.baseline_rate)} became {percent(effect.candidate_rate)}"
     return (
@@ -151,18 +151,18 @@ def _rate_words(comparison: Comparison, effect: Effect) -> str:
     )
 
 
-def _p_words(comparison: Comparison, family: int) -> str:
-    rules = comparison.rules
+def _p_words(result: GateResult, family: int) -> str:
+    rules = result.rules
     test = "mid-p sign-flip" if rules.p_value is PValue.MID else "exact sign-flip"
     adjusted = (
-        f"; adjusted over {family:,} candidates: {p_value(comparison.p_worse_adjusted)} for worse, "
-        f"{p_value(comparison.p_better_adjusted)} for better"
+        f"; adjusted over {family:,} candidates: {p_value(result.p_worse_adjusted)} for worse, "
+        f"{p_value(result.p_better_adjusted)} for better"
         if family > 1
         else ""
     )
     drop = f" and a drop of at least {100 * rules.min_drop:g} points" if rules.min_drop else ""
     return (
-        f"{p_value(comparison.p_worse)} for worse, {p_value(comparison.p_better)} for better "
+        f"{p_value(result.p_worse)} for worse, {p_value(result.p_better)} for better "
         f"(one-sided {test} test){adjusted}; regressed means at most {float(rules.level):.3g}{drop}"
     )
 
@@ -177,7 +177,7 @@ def _settle_words(outlook: Outlook) -> str:
 
 
 def _reliability_lines(pairs: Iterable[Pair]) -> Iterator[BasisLine]:
-    """Yield pass^k and pass@k over the cases that have k attempts on both sides, k the commonest number."""
+    """Yield pass^k and pass@k over the cases that have k samples on both sides, k the commonest number."""
     sizes = [(min(pair.baseline.total, pair.candidate.total), pair) for pair in pairs]
     k = Counter(size for size, _ in sizes).most_common(1)[0][0]
     if k == 1:
@@ -193,4 +193,4 @@ def _reliability_lines(pairs: Iterable[Pair]) -> Iterator[BasisLine]:
             text=f"{percent(before.any_passes)} became {percent(after.any_passes)}: one of {k} passes",
         )
     flaky = count(sum(is_flaky(pair) for _, pair in sizes), "case")
-    yield BasisLine(label="flaky", text=f"{flaky} passed in some attempts and failed in others")
+    yield BasisLine(label="flaky", text=f"{flaky} passed in some samples and failed in others")

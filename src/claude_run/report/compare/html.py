@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from claude_run.verdict.contest import Contest, Duel
+    from claude_run.verdict.comparison import CandidateResult, Comparison
 
 _WIDTH = 240
 _PAD = 6
@@ -47,7 +47,7 @@ class _Plot:
     margin: float
 
 
-def contest_html(contest: Contest) -> str:
+def comparison_html(comparison: Comparison) -> str:
     """Return the comparison as an HTML page, which may show itself and do nothing else.
 
     Its policy (Content-Security-Policy) allows its own style by its hash and denies all that loads.
@@ -55,12 +55,12 @@ def contest_html(contest: Contest) -> str:
     environment = _environment()
     style = environment.get_template("comparison.css.j2").render()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    duels = words.ranked(contest)
+    candidates = words.ranked(comparison)
     return environment.get_template("comparison.html.j2").render(
-        contest=contest,
-        headline=words.headline(contest),
-        most=max(3, _EVIDENCE // max(1, len(duels))),
-        rows=list(zip(duels, _plots(duels), strict=True)),
+        comparison=comparison,
+        headline=words.headline(comparison),
+        most=max(3, _EVIDENCE // max(1, len(candidates))),
+        rows=list(zip(candidates, _plots(candidates), strict=True)),
         style=_Html(style),
         digest=digest,
     )
@@ -94,10 +94,10 @@ def _finalize(value: Any) -> _Html:  # noqa: ANN401 - whatever a template prints
     return value if isinstance(value, _Html) else _Html(html_text(str(value)))
 
 
-def _plots(duels: Sequence[Duel]) -> list[_Plot | None]:
+def _plots(candidates: Sequence[CandidateResult]) -> list[_Plot | None]:
     """Return a plot for every candidate that could be compared, all on the same scale."""
     # The scale holds no change, every margin and every interval.
-    compared = [(duel.comparison.rules, duel.comparison.effect) for duel in duels]
+    compared = [(candidate.result.rules, candidate.result.effect) for candidate in candidates]
     ends = [0.0]
     for rules, effect in compared:
         if effect is not None:

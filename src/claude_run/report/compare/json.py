@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
     from claude_run.verdict.basics import GateRules, Rate
     from claude_run.verdict.changes import CaseChange
-    from claude_run.verdict.contest import Contest, Duel
+    from claude_run.verdict.comparison import CandidateResult, Comparison
     from claude_run.verdict.effect import Effect, SecondaryRow
     from claude_run.verdict.intervals import Interval
     from claude_run.verdict.outlook import Outlook
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
-def contest_json(contest: Contest) -> JsonObject:
+def comparison_json(comparison: Comparison) -> JsonObject:
     """Return the comparison as JSON: rates, differences and margins between -1 and 1, absent values null.
 
     `verdict` is the gravest of all candidates, null when there is none. `cases` lists every paired case in
@@ -27,34 +27,34 @@ def contest_json(contest: Contest) -> JsonObject:
     """
     return {
         "schema_version": SCHEMA_VERSION,
-        "baseline": contest.baseline.name,
-        "verdict": headline(contest).verdict.value if contest.duels else None,
-        "candidates": [_duel(duel) for duel in contest.duels],
+        "baseline": comparison.baseline.name,
+        "verdict": headline(comparison).verdict.value if comparison.candidates else None,
+        "candidates": [_candidate(candidate) for candidate in comparison.candidates],
     }
 
 
-def _duel(duel: Duel) -> JsonObject:
-    comparison = duel.comparison
-    pairing = comparison.pairing
-    changes = {change.case: change for change in comparison.changes}
+def _candidate(candidate: CandidateResult) -> JsonObject:
+    result = candidate.result
+    pairing = result.pairing
+    changes = {change.case: change for change in result.changes}
     return {
-        "candidate": duel.candidate.name,
-        "verdict": comparison.verdict.value,
-        "rules": _rules(comparison.rules),
-        "effect": None if comparison.effect is None else _effect(comparison.effect),
-        "p_worse": comparison.p_worse,
-        "p_better": comparison.p_better,
-        "p_worse_adjusted": comparison.p_worse_adjusted,
-        "p_better_adjusted": comparison.p_better_adjusted,
-        "outlook": None if comparison.outlook is None else _outlook(comparison.outlook),
-        "metrics": [_metric(row) for row in comparison.secondary],
+        "candidate": candidate.arm.name,
+        "verdict": result.verdict.value,
+        "rules": _rules(result.rules),
+        "effect": None if result.effect is None else _effect(result.effect),
+        "p_worse": result.p_worse,
+        "p_better": result.p_better,
+        "p_worse_adjusted": result.p_worse_adjusted,
+        "p_better_adjusted": result.p_better_adjusted,
+        "outlook": None if result.outlook is None else _outlook(result.outlook),
+        "metrics": [_metric(row) for row in result.secondary],
         "cases": [_case(pair, changes.get(pair.case)) for pair in pairing.pairs],
-        "changed": [change.case for change in comparison.changes],
+        "changed": [change.case for change in result.changes],
         "baseline_only": list(pairing.baseline_only),
         "candidate_only": list(pairing.candidate_only),
         "unmeasured": list(pairing.unmeasured),
-        "lost_attempts": pairing.lost_attempts,
-        "notes": list(comparison.notes),
+        "lost_attempts": pairing.lost_samples,
+        "notes": list(result.notes),
     }
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from claude_run.report.compare.evidence import BasisLine, Evidence
     from claude_run.report.compare.words import Headline
-    from claude_run.verdict.contest import Contest, Duel
+    from claude_run.verdict.comparison import CandidateResult, Comparison
 
 LIMIT = 60_000
 """Bytes of UTF-8: GitHub refuses a comment of more than 65,536 characters."""
@@ -80,20 +80,20 @@ class _CandidateSection:
     all_unchanged: int
 
 
-def contest_markdown(contest: Contest) -> str:
+def comparison_markdown(comparison: Comparison) -> str:
     """Return the comparison as Markdown of at most 60,000 bytes; at its end it says what was left out.
 
     Its first line is a hidden mark by which a bot finds its comment again, the next one holds the verdict.
     Given up are, in this order, unchanged cases, replies, changed cases, names, and candidates.
     """
-    duels = words.ranked(contest)
-    most = max(3, _EVIDENCE // max(1, len(duels)))
-    sections = [_section(contest, duel, replies=most) for duel in duels]
+    candidates = words.ranked(comparison)
+    most = max(3, _EVIDENCE // max(1, len(candidates)))
+    sections = [_section(comparison, candidate, replies=most) for candidate in candidates]
     template = _environment().get_template("comparison.md.j2")
 
     def render(shown: _ShownCounts) -> str:
         return template.render(
-            headline=words.headline(contest),
+            headline=words.headline(comparison),
             sections=sections[: shown.candidates],
             shown=shown,
             missing=_missing(sections, shown),
@@ -113,38 +113,38 @@ def contest_markdown(contest: Contest) -> str:
     for name in _ShownCounts.__slots__:
         if len(text.encode()) <= LIMIT:
             break
-        fitting = bisect_right(
+        checked_types = bisect_right(
             range(getattr(shown, name) + 1),
             LIMIT,
             key=lambda number: len(render(replace(shown, **{name: number})).encode()),
         )
-        shown = replace(shown, **{name: max(0, fitting - 1)})
+        shown = replace(shown, **{name: max(0, checked_types - 1)})
         text = render(shown)
     return text
 
 
-def _section(contest: Contest, duel: Duel, *, replies: int) -> _CandidateSection:
-    comparison = duel.comparison
-    steady = words.steady(comparison.pairing.pairs)
+def _section(comparison: Comparison, candidate: CandidateResult, *, replies: int) -> _CandidateSection:
+    result = candidate.result
+    steady = words.steady(result.pairing.pairs)
     return _CandidateSection(
-        name=words.short_name(duel.candidate.name),
-        headline=words.duel_headline(contest, duel),
-        overview=_row(words.overview_row(duel)),
-        basis=verdict_basis(duel, family=len(contest.duels)),
-        notes=comparison.notes,
+        name=words.short_name(candidate.arm.name),
+        headline=words.candidate_headline(comparison, candidate),
+        overview=_row(words.overview_row(candidate)),
+        basis=verdict_basis(candidate, family=len(comparison.candidates)),
+        notes=result.notes,
         left_out=tuple(
             _NamedGroup(
                 reason=f"{group.reason} ({count(len(group.cases), 'case')})",
                 cases=len(group.cases),
                 names=tuple(Escaped(_code(case)) for case in group.cases[:_NAMES]),
             )
-            for group in words.left_out(contest, duel)
+            for group in words.left_out(comparison, candidate)
         ),
-        metrics=tuple(_row(row, first=md_cell) for row in words.metric_rows(comparison)),
-        changed=tuple(_row(words.change_row(change)) for change in comparison.changes[:_ROWS]),
-        replies=tuple(map(_evidence, evidence(duel, most=replies))),
+        metrics=tuple(_row(row, first=md_cell) for row in words.metric_rows(result)),
+        changed=tuple(_row(words.change_row(change)) for change in result.changes[:_ROWS]),
+        replies=tuple(map(_evidence, evidence(candidate, most=replies))),
         unchanged=tuple(_row(words.steady_row(pair)) for pair in steady[:_ROWS]),
-        all_changed=len(comparison.changes),
+        all_changed=len(result.changes),
         all_unchanged=len(steady),
     )
 

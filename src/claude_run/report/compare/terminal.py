@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from claude_run.report.compare.evidence import Evidence
     from claude_run.report.compare.words import Headline
-    from claude_run.verdict.contest import Contest, Duel
+    from claude_run.verdict.comparison import CandidateResult, Comparison
 
 _STYLES = {
     Verdict.IMPROVED: "bold green",
@@ -48,54 +48,58 @@ _DETAILS = (  # without -v, with -v, with -vv
 )
 
 
-def print_contest(contest: Contest, *, stream: TextIO, colour: bool = False, verbose: int = 0) -> None:
+def print_comparison(
+    comparison: Comparison, *, stream: TextIO, colour: bool = False, verbose: int = 0
+) -> None:
     """Print the verdict on every candidate, the gravest of several first, then each with its evidence.
 
     `verbose` 1 shows more of the changed cases and of their replies, 2 all.
     """
     console = open_console(stream, colour=colour)
-    duels = words.ranked(contest)
+    candidates = words.ranked(comparison)
     detail = _DETAILS[min(verbose, len(_DETAILS) - 1)]
-    if len(duels) != 1:
-        _print_headline(console, words.headline(contest))
-        _print_table(console, words.OVERVIEW, map(words.overview_row, duels))
-    for duel in duels:
-        if len(duels) > 1:
+    if len(candidates) != 1:
+        _print_headline(console, words.headline(comparison))
+        _print_table(console, words.OVERVIEW, map(words.overview_row, candidates))
+    for candidate in candidates:
+        if len(candidates) > 1:
             print_escaped(console, "")
-        _print_verdict(console, contest, duel, detail=detail)
-        for found in evidence(duel, most=detail.evidence):
+        _print_verdict(console, comparison, candidate, detail=detail)
+        for found in evidence(candidate, most=detail.evidence):
             _print_evidence(console, found, detail=detail, colour=colour)
-        if detail.evidence < len(duel.comparison.changes):
-            left = count(len(duel.comparison.changes) - detail.evidence, "more changed case")
+        if detail.evidence < len(candidate.result.changes):
+            left = count(len(candidate.result.changes) - detail.evidence, "more changed case")
             print_escaped(console, f"\n{left} without replies here: pass {'-v' if not verbose else '-vv'}")
 
 
-def _print_verdict(console: Console, contest: Contest, duel: Duel, *, detail: _Detail) -> None:
+def _print_verdict(
+    console: Console, comparison: Comparison, candidate: CandidateResult, *, detail: _Detail
+) -> None:
     """Print all that is said of a candidate but for the replies of changed cases."""
-    comparison = duel.comparison
+    result = candidate.result
 
     # The verdict, and at once what it does not speak of.
-    _print_headline(console, words.duel_headline(contest, duel))
-    for group in words.left_out(contest, duel):
+    _print_headline(console, words.candidate_headline(comparison, candidate))
+    for group in words.left_out(comparison, candidate):
         listed = safe_line(_listed(group.cases, most=detail.names))
         line = f", {safe_line(group.reason)} ({len(group.cases):,}): {listed}"
         print_escaped(console, line, lead="NOT COMPARED", style=_STYLES[Verdict.INCONCLUSIVE])
 
     # What it rests on.
-    basis = verdict_basis(duel, family=len(contest.duels))
+    basis = verdict_basis(candidate, family=len(comparison.candidates))
     width = max((len(entry.label) for entry in basis), default=0)
     for entry in basis:
         print_escaped(console, f"  {entry.label:<{width}}  {entry.text}")
-    for note in comparison.notes:
+    for note in result.notes:
         print_escaped(console, f"  note: {note}")
-    _print_table(console, words.METRIC_COLUMNS, words.metric_rows(comparison))
+    _print_table(console, words.METRIC_COLUMNS, words.metric_rows(result))
 
     # Which cases changed, and which passed and failed on either side without a change.
-    changes = comparison.changes
+    changes = result.changes
     _print_table(console, words.CHANGE_COLUMNS, map(words.change_row, changes[: detail.cases]))
     if len(changes) > detail.cases:
         print_escaped(console, f"{count(len(changes) - detail.cases, 'more changed case')}: pass -v or -vv")
-    flaky = [pair.case for pair in words.steady(comparison.pairing.pairs) if words.is_flaky(pair)]
+    flaky = [pair.case for pair in words.steady(result.pairing.pairs) if words.is_flaky(pair)]
     if flaky:
         print_escaped(console, f"flaky, but no change: {safe_line(_listed(flaky, most=detail.names))}")
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from claude_run.verdict.basics import Rate
     from claude_run.verdict.changes import CaseChange
-    from claude_run.verdict.contest import Contest, Duel
-    from claude_run.verdict.gate import Comparison
+    from claude_run.verdict.comparison import CandidateResult, Comparison
+    from claude_run.verdict.gate import GateResult
     from claude_run.verdict.intervals import Interval
     from claude_run.verdict.pairing import Pair
 
@@ -79,60 +79,62 @@ class LeftOut:
     cases: tuple[str, ...]
 
 
-def headline(contest: Contest) -> Headline:
+def headline(comparison: Comparison) -> Headline:
     """Return the verdict of the only candidate, or the gravest of several and how many came to what."""
-    if len(contest.duels) == 1:
-        return duel_headline(contest, contest.duels[0])
-    verdicts = Counter(duel.comparison.verdict for duel in contest.duels)
+    if len(comparison.candidates) == 1:
+        return candidate_headline(comparison, comparison.candidates[0])
+    verdicts = Counter(candidate.result.verdict for candidate in comparison.candidates)
     counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in _GRAVITY if verdicts[verdict])
-    against = f"against baseline {short_name(contest.baseline.name)}"
+    against = f"against baseline {short_name(comparison.baseline.name)}"
     return Headline(
         verdict=next((verdict for verdict in _GRAVITY if verdicts[verdict]), Verdict.INCONCLUSIVE),
-        text=f"{against}: {count(len(contest.duels), 'candidate')}{', ' if counts else ''}{counts}",
+        text=f"{against}: {count(len(comparison.candidates), 'candidate')}{', ' if counts else ''}{counts}",
     )
 
 
-def ranked(contest: Contest) -> tuple[Duel, ...]:
-    """Return the candidates, the gravest verdict first, else in the order of the contest."""
-    return tuple(sorted(contest.duels, key=lambda duel: _GRAVITY.index(duel.comparison.verdict)))
+def ranked(comparison: Comparison) -> tuple[CandidateResult, ...]:
+    """Return the candidates, the gravest verdict first, else in the order of the comparison."""
+    return tuple(
+        sorted(comparison.candidates, key=lambda candidate: _GRAVITY.index(candidate.result.verdict))
+    )
 
 
-def duel_headline(contest: Contest, duel: Duel) -> Headline:
+def candidate_headline(comparison: Comparison, candidate: CandidateResult) -> Headline:
     """Return the verdict on one candidate: how many cases passed, or the mean pass rate with repeats."""
-    comparison, candidate = duel.comparison, short_name(duel.candidate.name)
-    effect, pairs = comparison.effect, comparison.pairing.pairs
+    result, name = candidate.result, short_name(candidate.arm.name)
+    effect, pairs = result.effect, result.pairing.pairs
     if effect is None:
-        result = f"no case was measured both there and in {candidate}"
+        text = f"no case was measured both there and in {name}"
     elif all(pair.baseline.total == pair.candidate.total == 1 for pair in pairs):
         before, after = (sum(rate.passed for rate in rates) for rates in rates_of(pairs))
         cases = count(effect.cases, "case")
-        result = f"{candidate} passes {after:,} of {cases}, was {before:,} ({points(effect.difference)})"
+        text = f"{name} passes {after:,} of {cases}, was {before:,} ({points(effect.difference)})"
     else:
-        result = (
-            f"the mean pass rate of {candidate} over {count(effect.cases, 'case')} is "
+        text = (
+            f"the mean pass rate of {name} over {count(effect.cases, 'case')} is "
             f"{percent(effect.candidate_rate)}, was {percent(effect.baseline_rate)} "
             f"({points(effect.difference)})"
         )
-    text = f"against baseline {short_name(contest.baseline.name)}: {result}"
-    return Headline(verdict=comparison.verdict, text=text)
+    against = f"against baseline {short_name(comparison.baseline.name)}"
+    return Headline(verdict=result.verdict, text=f"{against}: {text}")
 
 
-def left_out(contest: Contest, duel: Duel) -> tuple[LeftOut, ...]:
+def left_out(comparison: Comparison, candidate: CandidateResult) -> tuple[LeftOut, ...]:
     """Return the cases without a partner, each group with its reason."""
-    pairing = duel.comparison.pairing
+    pairing = candidate.result.pairing
     groups = (
-        (f"only in baseline {short_name(contest.baseline.name)}", pairing.baseline_only),
-        (f"only in candidate {short_name(duel.candidate.name)}", pairing.candidate_only),
-        ("without a measured attempt on one side", pairing.unmeasured),
+        (f"only in baseline {short_name(comparison.baseline.name)}", pairing.baseline_only),
+        (f"only in candidate {short_name(candidate.arm.name)}", pairing.candidate_only),
+        ("without a measured sample on one side", pairing.unmeasured),
     )
     return tuple(LeftOut(reason=reason, cases=cases) for reason, cases in groups if cases)
 
 
-def overview_row(duel: Duel) -> tuple[str, ...]:
+def overview_row(candidate: CandidateResult) -> tuple[str, ...]:
     """Return the cells of `OVERVIEW` for one candidate; `interval` is of the points."""
-    comparison = duel.comparison
-    effect = comparison.effect
-    cost = next((row.relative for row in comparison.secondary if row.metric is Metric.COST_USD), None)
+    result = candidate.result
+    effect = result.effect
+    cost = next((row.relative for row in result.secondary if row.metric is Metric.COST_USD), None)
     rates = (
         (ABSENT,) * 4
         if effect is None
@@ -143,19 +145,19 @@ def overview_row(duel: Duel) -> tuple[str, ...]:
             span(effect.interval),
         )
     )
-    worse, better = comparison.p_worse_adjusted, comparison.p_better_adjusted
+    worse, better = result.p_worse_adjusted, result.p_better_adjusted
     return (
-        short_name(duel.candidate.name),
-        comparison.verdict.upper(),
+        short_name(candidate.arm.name),
+        result.verdict.upper(),
         *rates,
         *((ABSENT,) * 2 if effect is None else (p_value(worse), p_value(better))),
         ABSENT if cost is None else percent(cost, signed=True),
     )
 
 
-def metric_rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+def metric_rows(result: GateResult) -> Iterator[tuple[str, ...]]:
     """Yield the cells of `METRIC_COLUMNS` for each metric; they inform and never decide."""
-    for row in comparison.secondary:
+    for row in result.secondary:
         yield (
             METRICS[row.metric],
             metric_amount(row.metric, row.baseline_mean),
@@ -201,12 +203,12 @@ def steady_row(pair: Pair) -> tuple[str, ...]:
 
 
 def is_flaky(pair: Pair) -> bool:
-    """Return whether a case passed in some attempts of a side and failed in others of it."""
+    """Return whether a case passed in some samples of a side and failed in others of it."""
     return any(0 < rate.passed < rate.total for rate in (pair.baseline, pair.candidate))
 
 
 def rate_words(rate: Rate) -> str:
-    """Return `2/3`: passed out of measured attempts."""
+    """Return `2/3`: passed out of measured samples."""
     return f"{rate.passed}/{rate.total}"
 
 

@@ -145,7 +145,7 @@ class _Writer:
 
         # What judges cost is not part of the cost of the replies.
         costs = {"cost_usd": total_cost(transcript.cost_usd for transcript in transcripts)}
-        if any(transcript.judgements for transcript in transcripts):
+        if any(transcript.judge_exchanges for transcript in transcripts):
             costs["judge_cost_usd"] = total_cost(transcript.judge_cost_usd for transcript in transcripts)
         costs["uncertain_cost_usd"] = total_cost(transcript.uncertain_usd for transcript in transcripts)
         for name, amount in costs.items():

@@ -11,9 +11,9 @@ from claude_run.conversation.steps import StopKind
 from claude_run.scenario.model import UserTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
-    from claude_run.checks.judge_question import Grade
+    from claude_run.checks.judge_question import Grades
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Stop
     from claude_run.conversation.transcript import Transcript, TurnRecord
@@ -34,7 +34,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Evaluation:
     """The results by turn index and on the whole, the outcome, and what a person should know besides."""
 
     turn_checks: tuple[tuple[int, tuple[CheckResult, ...]], ...]
@@ -45,14 +45,14 @@ class Judgement:
     warnings: tuple[str, ...]
 
 
-def judge(
+def evaluate_expectations(
     conversation: Conversation,
     transcript: Transcript,
     *,
     end: End,
     evaluate: Evaluate,
-    rulings: Mapping[int | None, Mapping[str, Grade]],
-) -> Judgement:
+    grades: Grades,
+) -> Evaluation:
     """Evaluate every expectation whose reply is there.
 
     The expectations on the whole are evaluated only where the script was played to its end: a part of a
@@ -60,14 +60,14 @@ def judge(
     """
     turn_checks = tuple(
         (index, _turn_results(conversation.turns[index], index, subject, end=end, evaluate=evaluate))
-        for index, subject in _subjects(transcript, rulings)
+        for index, subject in _subjects(transcript, grades)
     )
     error_turn, error = _error(conversation, transcript, end)
     whole = error is None and all(record.sent for record in transcript.turns)
-    subject = replace(Subject.of_conversation(transcript.turns), rulings=rulings.get(None, {}))
+    subject = replace(Subject.of_conversation(transcript.turns), grades=grades.get(None, {}))
     checks = tuple(evaluate(expectation, subject) for expectation in conversation.expect) if whole else ()
     results = [*checks, *(result for _, turn_results in turn_checks for result in turn_results)]
-    return Judgement(
+    return Evaluation(
         turn_checks=turn_checks,
         checks=checks,
         outcome=outcome_of(results, error),
@@ -77,12 +77,10 @@ def judge(
     )
 
 
-def _subjects(
-    transcript: Transcript, rulings: Mapping[int | None, Mapping[str, Grade]]
-) -> Iterator[tuple[int, Subject]]:
+def _subjects(transcript: Transcript, grades: Grades) -> Iterator[tuple[int, Subject]]:
     for index, record in enumerate(transcript.turns):
         if record.exchanges:
-            yield index, replace(Subject.of_turn(record), rulings=rulings.get(index, {}))
+            yield index, replace(Subject.of_turn(record), grades=grades.get(index, {}))
 
 
 def _turn_results(

@@ -44,7 +44,7 @@ def redacted_streams(world: World) -> Iterator[None]:
         sys.stdout, sys.stderr = streams
 
 
-def complain(*lines: str) -> None:
+def print_error(*lines: str) -> None:
     """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds.
 
     Where stderr takes nothing, nobody can be told; the exit code still says how it ended.
@@ -55,22 +55,22 @@ def complain(*lines: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Write one line of data to stdout, safe for a terminal."""
     _write(sys.stdout, f"{safe_line(line)}\n")
 
 
-def say_raw(text: str) -> None:
+def print_document(text: str) -> None:
     """Write a document to stdout that was made safe for what it is: Markdown or HTML."""
     _write(sys.stdout, text if text.endswith("\n") else text + "\n")
 
 
-def command_runner(line: str) -> None:
+def print_workflow_command(line: str) -> None:
     """Write a workflow command, which must reach the CI runner as it is, to stderr."""
     _write(sys.stderr, line + "\n")
 
 
-def say_json(value: object) -> None:
+def print_json(value: object) -> None:
     """Write a JSON document to stdout, in printable ASCII."""
     _write(sys.stdout, plain_json(value, indent=2) + "\n")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Sample:
     """One repeat of one case, variant and model.
 
     `passed` is None where it could not be measured. `cost_usd` is in US dollars and None where the model has
@@ -36,7 +36,7 @@ class Attempt:
     failures: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, transcript: Transcript) -> Attempt:
+    def of(cls, transcript: Transcript) -> Sample:
         """Take from a transcript what comparisons need."""
         usage = transcript.usage
         answered = [turn for turn in transcript.turns if turn.exchanges]

@@ -16,7 +16,7 @@ _MOST = 10**12
 """No time in seconds and no amount of dollars is larger; sums of such numbers stay finite."""
 
 
-def fitting(value: T) -> T:
+def checked_types(value: T) -> T:
     """Return a dataclass instance; TypeError names the first of its fields that is of another type."""
     for field in fields(value):  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
         fits = _FITS.get(str(field.type), _anything)

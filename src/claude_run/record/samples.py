@@ -1,13 +1,13 @@
-"""The attempts of a run, read the short way: from `transcripts.jsonl` where it is as new as the journal."""
+"""The samples of a run, read the short way: from `transcripts.jsonl` where it is as new as the journal."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
+from claude_run.conversation.sample import Sample
 from claude_run.record.derive import read_played
 from claude_run.text.strict_json import read_json
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from claude_run.record.folder import RunFolder
 
 
-def read_attempts(folder: RunFolder) -> tuple[Attempt, ...]:
-    """Return the attempts of a run in the order of its plan; conversations never started are left out.
+def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
+    """Return the samples of a run in the order of its plan; conversations never started are left out.
 
     The derived file says the same as the journal and is read several times as fast. It is trusted only where
     it was written after the journal's last line and has a line for each planned conversation.
@@ -29,12 +29,12 @@ def read_attempts(folder: RunFolder) -> tuple[Attempt, ...]:
         try:
             lines = [read_json(line) for line in folder.transcripts.read_bytes().split(b"\n") if line]
             if len(lines) == planned:
-                return tuple(_attempt(line) for line in lines if line["outcome"] != Outcome.SKIPPED)
+                return tuple(_sample(line) for line in lines if line["outcome"] != Outcome.SKIPPED)
         except (KeyError, TypeError, ValueError, ArithmeticError):
             pass  # changed by hand: the journal below is the truth
     transcripts = (record.transcript for record in read_played(folder).records)
     played = (each for each in transcripts if each is not None and each.outcome is not Outcome.SKIPPED)
-    return tuple(map(Attempt.of, played))
+    return tuple(map(Sample.of, played))
 
 
 def _is_fresh(derived: Path, journal: Path) -> bool:
@@ -44,11 +44,11 @@ def _is_fresh(derived: Path, journal: Path) -> bool:
         return False
 
 
-def _attempt(line: Mapping[str, Any]) -> Attempt:
+def _sample(line: Mapping[str, Any]) -> Sample:
     answered = [turn for turn in line["turns"] if turn["reply"] is not None]
     usage, outcome = line["usage"], line["outcome"]
     prompt = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    return Attempt(
+    return Sample(
         identity=Identity.from_parts(line, name=line["conversation_id"]),
         passed={Outcome.PASSED: True, Outcome.FAILED: False}.get(outcome),
         cost_usd=None if line["cost_usd"] is None else Decimal(str(line["cost_usd"])),

@@ -1,4 +1,4 @@
-"""Attempts read the short way are those that the journal tells."""
+"""Samples read the short way are those that the journal tells."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.conversation.attempt import Attempt
-from claude_run.record.attempts import read_attempts
+from claude_run.conversation.sample import Sample
 from claude_run.record.derive import read_played, write_derived
 from claude_run.record.folder import RunFolder
+from claude_run.record.samples import read_samples
 from tests.gate.big_runs import write_run
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def _folder(tmp_path: Path) -> RunFolder:
     return folder
 
 
-def _by_journal(folder: RunFolder) -> tuple[Attempt, ...]:
-    return tuple(Attempt.of(each.transcript) for each in read_played(folder).records if each.transcript)
+def _by_journal(folder: RunFolder) -> tuple[Sample, ...]:
+    return tuple(Sample.of(each.transcript) for each in read_played(folder).records if each.transcript)
 
 
 def test_the_derived_file_says_what_the_journal_says(folder: RunFolder) -> None:
     """Every field is equal, in the order of the plan."""
-    assert read_attempts(folder) == _by_journal(folder)
-    assert {attempt.passed for attempt in read_attempts(folder)} == {True, False}
+    assert read_samples(folder) == _by_journal(folder)
+    assert {sample.passed for sample in read_samples(folder)} == {True, False}
 
 
 def test_a_derived_file_that_is_older_or_cut_is_not_trusted(folder: RunFolder) -> None:
@@ -43,12 +43,12 @@ def test_a_derived_file_that_is_older_or_cut_is_not_trusted(folder: RunFolder) -
     lines = folder.transcripts.read_bytes().split(b"\n")
     for content in (b"\n".join(lines[:3]), b'{"outcome": "passed"}\n' * 12, b"not JSON\n"):
         folder.transcripts.write_bytes(content)
-        assert read_attempts(folder) == expected
+        assert read_samples(folder) == expected
     folder.transcripts.write_bytes(b"\n".join(lines).replace(b'"passed"', b'"failed"'))
     os.utime(folder.transcripts, ns=(0, 0))
-    assert read_attempts(folder) == expected
+    assert read_samples(folder) == expected
     folder.transcripts.unlink()
-    assert read_attempts(folder) == expected
+    assert read_samples(folder) == expected
 
 
 def test_what_was_never_started_is_no_attempt(folder: RunFolder) -> None:
@@ -56,7 +56,7 @@ def test_what_was_never_started_is_no_attempt(folder: RunFolder) -> None:
     run = json.loads(folder.run_json.read_bytes())
     extra = {**run["conversations"][0], "id": "never", "case": "never"}
     folder.write_json("run.json", {**run, "conversations": [*run["conversations"], extra]})
-    expected = read_attempts(folder)
+    expected = read_samples(folder)
     write_derived(folder, read_played(folder))
-    assert read_attempts(folder) == expected
-    assert all(attempt.identity.case != "never" for attempt in expected)
+    assert read_samples(folder) == expected
+    assert all(sample.identity.case != "never" for sample in expected)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.identity import PARTS, Identity
+from claude_run.conversation.sample import Sample
 from claude_run.verdict.basics import GateRules
-from claude_run.verdict.contest import Contest, Side, compare
+from claude_run.verdict.comparison import Arm, Comparison, compare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +18,8 @@ GOOD = "You can return it within 30 days of delivery.\nWhat is the order number?
 BAD = "You can return it within 14 days of delivery, I guarantee it.\nWhat is the order number?"
 
 
-def attempt(case: str, *, passed: bool | None = True, repeat: int | None = None, **fields: Any) -> Attempt:
-    """Build an attempt; what passed says 30 days, what failed promises more."""
+def sample(case: str, *, passed: bool | None = True, repeat: int | None = None, **fields: Any) -> Sample:
+    """Build a sample; what passed says 30 days, what failed promises more."""
     number = repeat or 1
     defaults: dict[str, Any] = {
         "cost_usd": Decimal("0.00084") + Decimal(number + len(case)) / 100_000,
@@ -42,17 +42,17 @@ def attempt(case: str, *, passed: bool | None = True, repeat: int | None = None,
             **parts,
         }
     )
-    return Attempt(identity=identity, passed=passed, **{**defaults, **fields})
+    return Sample(identity=identity, passed=passed, **{**defaults, **fields})
 
 
-def side(name: str, marks: Mapping[str, str], **fields: Any) -> Side:
+def side(name: str, marks: Mapping[str, str], **fields: Any) -> Arm:
     """Read `{"phone": "110?"}`: passed, passed, failed, not measured; one mark is no repeat."""
-    attempts = [
-        attempt(case, passed=_RESULTS[mark], repeat=place if len(results) > 1 else None, **fields)
+    samples = [
+        sample(case, passed=_RESULTS[mark], repeat=place if len(results) > 1 else None, **fields)
         for case, results in marks.items()
         for place, mark in enumerate(results, start=1)
     ]
-    return Side(name=name, attempts=tuple(attempts))
+    return Arm(name=name, samples=tuple(samples))
 
 
 def numbered(marks: str, *, prefix: str = "case") -> dict[str, str]:
@@ -60,39 +60,39 @@ def numbered(marks: str, *, prefix: str = "case") -> dict[str, str]:
     return {f"{prefix}-{place:02}": group for place, group in enumerate(marks.split(), start=1)}
 
 
-def regressed() -> Contest:
-    """18 of 20 cases became 11 of 20, one attempt each, and the new prompt costs more."""
+def regressed() -> Comparison:
+    """18 of 20 cases became 11 of 20, one sample each, and the new prompt costs more."""
     before = numbered("1 " * 18 + "0 0")
     after = numbered("1 " * 10 + "0 " * 8 + "1 0")
     dear = {"cost_usd": Decimal("0.0021"), "output_tokens": 64}
     return compare(side("main", before), [side("v2", after, **dear)], GateRules())
 
 
-def improved() -> Contest:
+def improved() -> Comparison:
     """Three repeats of 16 cases; six that failed now pass, one case is flaky on both sides."""
     before = numbered("111 " * 9 + "101 " + "000 " * 5 + "100")
     after = numbered("111 " * 9 + "110 " + "111 " * 5 + "111")
     return compare(side("2026-11-20 run", before), [side("2026-11-23 run", after)], GateRules())
 
 
-def unchanged() -> Contest:
+def unchanged() -> Comparison:
     """40 cases that pass on both sides."""
     return compare(side("main", numbered("1 " * 40)), [side("v2", numbered("1 " * 40))], GateRules())
 
 
-def inconclusive() -> Contest:
+def inconclusive() -> Comparison:
     """Too few cases to tell, and some without a partner on either side, or without a result."""
     before = {**numbered("110 111 101"), "lost": "??", "old": "111"}
     after = {**numbered("100 110 101"), "lost": "11", "new": "111", "newer": "110"}
     return compare(side("main", before), [side("v2", after)], GateRules(min_drop=0.02))
 
 
-def nothing() -> Contest:
+def nothing() -> Comparison:
     """Two runs without a case in common."""
     return compare(side("main", {"a": "1"}), [side("v2", {"b": "1"})], GateRules())
 
 
-def many() -> Contest:
+def many() -> Comparison:
     """Three models against the first: one worse, one better, one of which nobody can tell."""
     before = numbered("1 " * 12 + "0 " * 8)
     sides = {
@@ -107,19 +107,17 @@ def many() -> Contest:
     )
 
 
-def hostile(text: str) -> Contest:
+def hostile(text: str) -> Comparison:
     """Build two changed cases with the text wherever others can write: names, cases, replies, failures."""
     fields: dict[str, Any] = {"failures": (text,), "scenario": text}
     before = [
-        *(attempt(case, replies=(text,), **fields) for case in (f"{text}", f"{text}2", f"{text}3")),
-        attempt(f"{text}old", **fields),
+        *(sample(case, replies=(text,), **fields) for case in (f"{text}", f"{text}2", f"{text}3")),
+        sample(f"{text}old", **fields),
     ]
     after = [
-        attempt(f"{text}", passed=False, replies=(f"{text} {text}", text), **fields),
-        attempt(f"{text}2", passed=False, replies=(f"not\n{text}",), **fields),
-        attempt(f"{text}3", replies=(text,), **fields),
-        attempt(f"{text}new", **fields),
+        sample(f"{text}", passed=False, replies=(f"{text} {text}", text), **fields),
+        sample(f"{text}2", passed=False, replies=(f"not\n{text}",), **fields),
+        sample(f"{text}3", replies=(text,), **fields),
+        sample(f"{text}new", **fields),
     ]
-    return compare(
-        Side(name=text, attempts=tuple(before)), [Side(name=text, attempts=tuple(after))], GateRules()
-    )
+    return compare(Arm(name=text, samples=tuple(before)), [Arm(name=text, samples=tuple(after))], GateRules())

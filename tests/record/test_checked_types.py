@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from claude_run.conversation.attempt import Attempt
 from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
 from claude_run.conversation.exchange import Failure, SentMessage
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult
-from claude_run.record import shapes
+from claude_run.conversation.sample import Sample
+from claude_run.record import checked_types as module
 from claude_run.record.baseline import Baseline
+from claude_run.record.checked_types import checked_types
 from claude_run.record.run import Run
-from claude_run.record.shapes import fitting
 from claude_run.record.summary import Ending
 from claude_run.scenario.model import Position
 from tests.record.fakes import conversation, run
 
 READ = (
     *(Started, Asked, Attempted, Replied, Failed, Ended, SentMessage, Failure, CheckResult, Position, Ending),
-    *(Run, Identity, Baseline, Attempt),
+    *(Run, Identity, Baseline, Sample),
 )
 # What a reader has made by itself, and what may be anything.
 MADE = {
@@ -39,7 +39,7 @@ MADE = {
         "Gate | None",
     ),
     *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]", "tuple[Identity, ...]"),
-    "tuple[Attempt, ...]",
+    "tuple[Sample, ...]",
 }
 
 
@@ -47,7 +47,7 @@ MADE = {
 def test_every_declared_type_is_known(cls: type) -> None:
     """A field with a type that nobody looks at would let anything in."""
     spelt = {str(field.type) for field in fields(cls)}
-    assert spelt <= set(shapes._FITS) | MADE  # noqa: SLF001 - the table itself is what is tested
+    assert spelt <= set(module._FITS) | MADE  # noqa: SLF001 - the table itself is what is tested
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_every_declared_type_is_known(cls: type) -> None:
 def test_a_value_of_another_type_is_named(field: str, value: Any) -> None:
     """The error names the field, its type and the value."""
     good = conversation().identity
-    assert fitting(good) is good
+    assert checked_types(good) is good
     with pytest.raises(TypeError, match=rf"^{field} must be (str|int)( \| None)?, which .* is not$"):
-        fitting(replace(good, **{field: value}))
+        checked_types(replace(good, **{field: value}))
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_a_value_of_another_type_is_named(field: str, value: Any) -> None:
 def test_the_parts_of_a_run_are_looked_at(field: str, value: Any) -> None:
     """Values inside mappings and tuples count too, and numbers must be finite and not negative."""
     with pytest.raises(TypeError, match=field):
-        fitting(run(**{field: value}))
+        checked_types(run(**{field: value}))
 
 
 def test_money_may_be_unknown_and_is_bounded() -> None:
     """An amount that would spoil every sum is none."""
     attempt = Attempted(conversation_id="a", turn=0, key="k", n=1, worst_cost_usd=None, at="now")
-    fitting(attempt)
-    fitting(replace(attempt, worst_cost_usd=Decimal("0.5")))
+    checked_types(attempt)
+    checked_types(replace(attempt, worst_cost_usd=Decimal("0.5")))
     with pytest.raises(TypeError, match="worst_cost_usd"):
-        fitting(replace(attempt, worst_cost_usd=Decimal("1e300")))
+        checked_types(replace(attempt, worst_cost_usd=Decimal("1e300")))

@@ -1,0 +1,261 @@
+"""Plays the conversations of a plan, many at once, each from its next unsent turn to its end.
+
+The decision what comes next is made by `conversation.steps.next_step`, the sending by `Sender.ask`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.events import Ended, Started
+from claude_run.conversation.results import Outcome
+from claude_run.conversation.steps import Finish, next_step, role_of, saved_values, system_blocks
+from claude_run.errors import ExitCode
+from claude_run.play.evaluate import End, evaluate_expectations
+from claude_run.play.judges import JudgeClient
+from claude_run.play.ports import RequestFailedError
+from claude_run.play.sender import JournalledLog
+from claude_run.play.stop import Halt, HaltedError
+from claude_run.scenario.template import Renderer, RenderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from claude_run.checks.judge_question import Grades
+    from claude_run.checks.registry import Registry
+    from claude_run.conversation.log import ConversationLog
+    from claude_run.conversation.script import Conversation
+    from claude_run.conversation.transcript import Transcript
+    from claude_run.play.ports import Clock, Progress, Recorder
+    from claude_run.play.sender import Sender
+    from claude_run.play.stop import StopSignal
+    from claude_run.scenario.model import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlayContext:
+    """What all conversations of a run work with.
+
+    `accepted` gives the baseline's reply to one of the turns of a conversation.
+    """
+
+    sender: Sender
+    recorder: Recorder
+    registry: Registry
+    stop: StopSignal
+    clock: Clock
+    progress: Progress
+    accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Player:
+    """Plays conversations, at most `concurrency` of them under way for each model."""
+
+    context: PlayContext
+    concurrency: int
+    max_failures: int | None = None
+    _failures: int = 0
+
+    async def play(
+        self, conversations: Sequence[Conversation], earlier: Mapping[str, ConversationLog]
+    ) -> Halt | None:
+        """Play them all; return why the run ended early, or None.
+
+        `earlier` holds what a resumed run already has, by conversation id. An error of storage,
+        or a bug, ends everything at once and is raised.
+        """
+        self.context.progress.begin(len(conversations))
+        workers = {
+            asyncio.create_task(self._work(queue, earlier))
+            for queue in _queues(conversations)
+            for _ in range(min(self.concurrency, len(conversations)))
+        }
+        try:
+            await self._supervise(workers)
+        finally:
+            await _cancel(workers)
+            self.context.progress.end()
+        return self.context.stop.halt
+
+    async def _supervise(self, workers: set[asyncio.Task[None]]) -> None:
+        """Wait for the workers; once a stop is requested, only for those whose request is under way."""
+        requested = asyncio.create_task(self.context.stop.requested())
+        running = set(workers)
+        try:
+            while running and not requested.done():
+                done, _ = await asyncio.wait({*running, requested}, return_when=asyncio.FIRST_COMPLETED)
+                running -= _finished(done)
+            if running:
+                await self._let_finish(running, requested.result())
+        finally:
+            await _cancel({requested})
+
+    async def _let_finish(self, running: set[asyncio.Task[None]], halt: Halt) -> None:
+        sending = running & self.context.sender.sending
+        await _cancel(running - sending)
+        stop, clock = self.context.stop, self.context.clock
+        ends = {
+            asyncio.create_task(stop.requested_again()),
+            asyncio.create_task(_grace(clock, halt.grace_s)),
+            asyncio.create_task(_grace_of_user(clock, stop)),
+        }
+        try:
+            while sending and not any(end.done() for end in ends):
+                done, _ = await asyncio.wait({*sending, *ends}, return_when=asyncio.FIRST_COMPLETED)
+                sending -= _finished(done)
+        finally:
+            await _cancel({*sending, *ends})
+
+    async def _work(self, queue: Iterable[Conversation], earlier: Mapping[str, ConversationLog]) -> None:
+        for conversation in queue:
+            try:
+                self.context.stop.check()
+                transcript = await ConversationRunner(
+                    self.context, conversation, earlier.get(conversation.id)
+                ).play()
+            except HaltedError:
+                return
+            self.context.progress.finished(transcript)
+            self._count(transcript)
+
+    def _count(self, transcript: Transcript) -> None:
+        if transcript.outcome in {Outcome.FAILED, Outcome.ERRORED}:
+            self._failures += 1
+        if self.max_failures is not None and self._failures >= self.max_failures:
+            reason = f"stopped after {self._failures} failed conversations (--max-failures)"
+            self.context.stop.request(Halt(code=ExitCode.FAILED, reason=reason))
+
+
+class ConversationRunner:
+    """Plays one conversation, from its next unsent turn to its end. `earlier` is what it has already."""
+
+    def __init__(
+        self, context: PlayContext, conversation: Conversation, earlier: ConversationLog | None
+    ) -> None:
+        self._context = context
+        self._conversation = conversation
+        self._renderer = Renderer(conversation.vars)
+        self._log = JournalledLog(context.recorder, earlier)
+        self._begin = context.clock.monotonic()
+        self._deadline = self._begin + context.sender.deadlines.conversation_s
+
+    async def play(self) -> Transcript:
+        """Play and judge it; HaltedError when the run is stopped first."""
+        conversation, context, log = self._conversation, self._context, self._log
+
+        # Ask turn by turn, until the script is over or cannot go on.
+        end = await self._play_turns()
+
+        # Ask the judges, whose questions may quote what the turns have saved.
+        saved = saved_values(conversation, log.known.exchanges, self._renderer)
+        grades: Grades = {}
+        if end.problem is None:
+            judges = JudgeClient(
+                conversation=conversation,
+                registry=context.registry,
+                sender=context.sender,
+                log=log,
+                render=lambda source: self._renderer.render_string(source, saved),
+                accepted=context.accepted,
+                deadline=self._deadline,
+            )
+            grades = await judges.grades(log.known.transcript())
+
+        # Evaluate every expectation, and write down how it ended.
+        evaluation = evaluate_expectations(
+            conversation,
+            log.known.transcript(),
+            end=end,
+            grades=grades,
+            evaluate=lambda expectation, subject: context.registry.evaluate(
+                expectation,
+                subject,
+                lambda source: self._renderer.render_string(source, saved, position=expectation.position),
+            ),
+        )
+        log.append(
+            Ended(
+                conversation_id=conversation.id,
+                outcome=evaluation.outcome,
+                error=evaluation.error,
+                error_turn=evaluation.error_turn,
+                warnings=evaluation.warnings,
+                turn_checks=evaluation.turn_checks,
+                checks=evaluation.checks,
+                duration_s=round(context.clock.monotonic() - self._begin, 3),
+                at=context.clock.now(),
+            )
+        )
+        await log.synced()
+        return log.known.transcript()
+
+    async def _play_turns(self) -> End:
+        conversation, log = self._conversation, self._log
+        while True:
+            # What comes next follows from the script and the exchanges alone, whoever sent them.
+            try:
+                step = next_step(conversation, log.known.exchanges, self._renderer)
+            except RenderError as error:
+                if log.known.started is None:
+                    log.append(self._started(system=None))
+                return End(problem=str(error))
+            if isinstance(step, Finish):
+                return End(stop=step.stop)
+            if log.known.started is None:
+                log.append(self._started(system_blocks(conversation, self._renderer) or None))
+            try:
+                await self._context.sender.ask(conversation, step, log=log, deadline=self._deadline)
+            except RequestFailedError as error:
+                return End(problem=error.failure.message, problem_turn=step.turn)
+
+    def _started(self, system: Json) -> Started:
+        conversation = self._conversation
+        return Started(
+            identity=conversation.identity,
+            vars=conversation.vars,
+            tags=conversation.tags,
+            system=system,
+            params=conversation.params,
+            roles=tuple(map(role_of, conversation.turns)),
+            at=self._context.clock.now(),
+        )
+
+
+def _queues(conversations: Sequence[Conversation]) -> list[Iterable[Conversation]]:
+    """Return one iterator per model, which the workers of that model share."""
+    by_model: dict[str, list[Conversation]] = {}
+    for conversation in conversations:
+        by_model.setdefault(conversation.model, []).append(conversation)
+    return [iter(queue) for queue in by_model.values()]
+
+
+def _finished(done: Iterable[asyncio.Task[object]]) -> set[asyncio.Task[None]]:
+    """Return the tasks as a set, and raise what one of them has raised."""
+    tasks = set(done)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+    return tasks  # type: ignore[return-value] # only workers are looked for in it
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[object]]) -> None:
+    """Cancel what still runs and wait for its end; the first error is on its way up already."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _grace_of_user(clock: Clock, stop: StopSignal) -> None:
+    """Return when a user who interrupts, perhaps a run that stops already, has waited long enough."""
+    await _grace(clock, (await stop.interrupted()).grace_s)
+
+
+async def _grace(clock: Clock, seconds: float | None) -> None:
+    if seconds is None:
+        await asyncio.Event().wait()
+    else:
+        await clock.sleep(seconds)

@@ -1,0 +1,117 @@
+"""Why and when a whole run stops: a cap, a deadline, an error that every request would share, or the user."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from claude_run.errors import ClaudeRunError, ExitCode
+
+if TYPE_CHECKING:
+    from claude_run.conversation.exchange import Failure
+
+FATAL_GRACE_S = 1.0
+"""How long replies under way may take once it is known that no other will come."""
+
+_YEAR_S = 365 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """Why a run ends early; what is under way may finish within `grace_s` seconds, None for however long."""
+
+    code: ExitCode
+    reason: str
+    grace_s: float | None = None
+
+
+class HaltedError(ClaudeRunError):
+    """Nothing more may be sent."""
+
+
+class StopSignal:
+    """Remembers the first reason to stop, unless the user has one; the user's second word means at once."""
+
+    def __init__(self) -> None:
+        self.halt: Halt | None = None
+        self._requested = asyncio.Event()
+        self._interrupted = asyncio.Event()
+        self._now = asyncio.Event()
+
+    def request(self, halt: Halt) -> None:
+        """Stop new sends. The first reason is the one that is reported."""
+        if self.halt is None:
+            self.halt = halt
+            self._requested.set()
+
+    def interrupt(self, halt: Halt) -> None:
+        """Stop because the user says so: that is what is reported, whatever stopped the run before."""
+        self.halt = halt
+        self._interrupted.set()
+        self._requested.set()
+
+    def request_now(self) -> None:
+        """Do not wait for what is under way any longer."""
+        self._now.set()
+
+    def check(self) -> None:
+        """Raise HaltedError once a stop was requested."""
+        if self.halt is not None:
+            raise HaltedError(self.halt.reason)
+
+    async def requested(self) -> Halt:
+        """Return the reason as soon as there is one."""
+        await self._requested.wait()
+        assert self.halt is not None  # noqa: S101 - set before the event is
+        return self.halt
+
+    async def interrupted(self) -> Halt:
+        """Return the user's own stop as soon as there is one."""
+        await self._interrupted.wait()
+        return await self.requested()
+
+    async def requested_again(self) -> None:
+        """Return when the user will wait no longer."""
+        await self._now.wait()
+
+
+class FailureBreaker:
+    """Counts the requests to each model that were given up in a row, though each might have succeeded."""
+
+    def __init__(self, limit: int = 10) -> None:
+        self._limit = limit
+        self._in_a_row: dict[str, int] = {}
+
+    def replied(self, model: str) -> None:
+        """Note that the model still answers."""
+        self._in_a_row[model] = 0
+
+    def gave_up(self, model: str, failure: Failure) -> Halt | None:
+        """Note a request that all its attempts could not get answered; return a Halt once it is enough."""
+        count = self._in_a_row[model] = self._in_a_row.get(model, 0) + 1
+        if count < self._limit:
+            return None
+        reason = (
+            f"{count} requests to {model} in a row were given up, the last one with: {failure.message};"
+            " go on with --retry-errors once the API answers again"
+        )
+        return Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S)
+
+
+def hopeless(failure: Failure, *, wait_s: float | None, now: str) -> Halt:
+    """Return the Halt for a failure that every other request would share.
+
+    `wait_s` is the time the API wants to be left alone, where it says so; `now` is the UTC time, ISO 8601.
+    """
+    reason = failure.message
+    if wait_s is not None:
+        reason += f"; the API asks to wait {wait_s:.0f} s, longer than this run may: go on with --resume"
+        reason += f", not before {_later(now, wait_s)}"
+    return Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S)
+
+
+def _later(now: str, seconds: float) -> str:
+    moment = datetime.fromisoformat(now) + timedelta(seconds=min(seconds, _YEAR_S))
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
