@@ -49,7 +49,7 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    """Milliseconds win over seconds, a date may stand for both, and nonsense is no answer."""
+    """Milliseconds win over seconds, a date may stand for both, and nonsense is not an answer."""
     assert retry_after(headers) == seconds
 
 
@@ -80,7 +80,7 @@ def test_retry_after_survives_any_text(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["nan", "inf", "1e400"])
 def test_a_wait_without_end_is_none(value: str) -> None:
-    """A number that is no number of seconds is as good as no header."""
+    """A number that is not a number of seconds is as good as no header."""
     assert retry_after({"retry-after": value}) is None
 
 
@@ -203,5 +203,5 @@ def test_an_error_event() -> None:
 
 @pytest.mark.parametrize("details", [None, [], {"error_code": 3}, "odd"])
 def test_an_error_event_without_a_code(details: Any) -> None:
-    """A code that is no text is no code."""
+    """A code that is no text is not a code."""
     assert from_error_event({"type": "x", "message": "y", "details": details}, None).code is None

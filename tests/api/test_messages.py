@@ -145,22 +145,22 @@ def test_a_stream_with_a_part_missing(asking: Asking, missing: str) -> None:
     [
         (http(b"<html>Sign in</html>", kind="text/html"), "content type 'text/html', not application/json"),
         (http(b"{}", kind="text/plain"), "content type 'text/plain'"),
-        (json_answer({}), "no assistant message"),
-        (json_answer([]), "no JSON object"),
-        (json_answer(None), "no JSON object"),
-        (http(b""), "no JSON"),
-        (http(json.dumps(message()).encode()[:-1]), "no JSON"),
-        (http(b"\xff\xfe"), "no JSON"),
-        (http(b"[" * 100_000), "no JSON"),
+        (json_answer({}), "not an assistant message"),
+        (json_answer([]), "not a JSON object"),
+        (json_answer(None), "not a JSON object"),
+        (http(b""), "not valid JSON"),
+        (http(json.dumps(message()).encode()[:-1]), "not valid JSON"),
+        (http(b"\xff\xfe"), "not valid JSON"),
+        (http(b"[" * 100_000), "not valid JSON"),
         (http(b'{"a":' * 500 + b"1" + b"}" * 500), "nested deeper than 100 levels"),
-        (http(b'{"usage": NaN}'), "NaN is no JSON number"),
-        (http(json.dumps(message(odd=7)).replace("7", "1e999").encode()), "1e999 is no JSON number"),
-        (json_answer(message(content=[{"text": "no type"}])), "content is no list of typed blocks"),
-        (json_answer(message(content="text")), "content is no list of typed blocks"),
+        (http(b'{"usage": NaN}'), "NaN is not a JSON number"),
+        (http(json.dumps(message(odd=7)).replace("7", "1e999").encode()), "1e999 is not a JSON number"),
+        (json_answer(message(content=[{"text": "no type"}])), "content is not a list of typed blocks"),
+        (json_answer(message(content="text")), "content is not a list of typed blocks"),
         (json_answer(message(usage={"input_tokens": 1})), "usage.output_tokens is missing"),
         (
             json_answer(message(usage={"input_tokens": 1, "output_tokens": -1})),
-            "usage.output_tokens is no token count",
+            "usage.output_tokens is not a token count",
         ),
         (http(STREAM, kind="text/event-stream"), "content type 'text/event-stream'"),
     ],
@@ -174,7 +174,7 @@ def test_a_200_that_is_no_message(asking: Asking, answer: Answer, words: str) ->
 
 
 def test_a_stream_that_is_none(asking: Asking) -> None:
-    """A plain message is no answer to a request for a stream."""
+    """A plain message is not an answer to a request for a stream."""
     failure = asking.fail(json_answer(message()), **LONG)
     assert failure.kind == "invalid_reply"
     assert "not text/event-stream" in failure.message

@@ -76,15 +76,15 @@ def test_an_event_without_its_empty_line_is_no_event(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"data: <html>\n\n", "no JSON:"),
-        (b"data: \n\n", "no JSON:"),
-        (b"data: \xff\xfe\xfd\n\n", "no JSON:"),
-        (b"data: " + b"[" * 100_000 + b"\n\n", "no JSON:"),
-        (b'data: {"a": NaN}\n\n', "no JSON:"),
-        (b'data: {"a": 1e999}\n\n', "no JSON:"),
+        (b"data: <html>\n\n", "not valid JSON:"),
+        (b"data: \n\n", "not valid JSON:"),
+        (b"data: \xff\xfe\xfd\n\n", "not valid JSON:"),
+        (b"data: " + b"[" * 100_000 + b"\n\n", "not valid JSON:"),
+        (b'data: {"a": NaN}\n\n', "not valid JSON:"),
+        (b'data: {"a": 1e999}\n\n', "not valid JSON:"),
         (b'data: {"a": ' + b"[" * 100 + b"]" * 100 + b"}\n\n", "nested deeper than 100 levels"),
-        (b"data: [1]\n\n", "no JSON object"),
-        (b"data: null\n\n", "no JSON object"),
+        (b"data: [1]\n\n", "not a JSON object"),
+        (b"data: null\n\n", "not a JSON object"),
     ],
 )
 def test_data_that_is_no_object_is_refused(data: bytes, reason: str) -> None:

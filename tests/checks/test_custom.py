@@ -134,7 +134,7 @@ def test_a_file_that_is_no_python(source: str, place: str, tmp_path: Path) -> No
     with pytest.raises(InputError) as caught:
         load_file(write(tmp_path, source))
     assert place in str(caught.value)
-    assert "this is no Python: " in str(caught.value) or source == "\x00"
+    assert "this is not valid Python: " in str(caught.value) or source == "\x00"
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def is_unspeakable(_value: Any, _reply: Subject) -> Finding:
         (lambda _, __: True, "the check `mine` returned a bool: "),
         (
             lambda _, __: passed("x", actual=float("nan")),
-            "the check `mine` broke: ValueError: NaN is no JSON",
+            "the check `mine` broke: ValueError: NaN is not a JSON value",
         ),
         (lambda _, __: passed("x", actual=UNFIT), "the check `mine` broke: TypeError: "),
         (lambda _, __: replace(passed("x"), status=UNFIT), "the check `mine` broke: ValueError: <object"),

@@ -257,7 +257,7 @@ def test_one_judge_decides() -> None:
     ],
 )
 def test_most_of_those_asked_must_agree(votes: str, passed: bool | None) -> None:
-    """A judge without a vote counts as asked, so that one voice of three is no majority."""
+    """A judge without a vote counts as asked, so that one voice of three is not a majority."""
     marks: dict[str, Reply | None] = {"p": answer("pass"), "f": answer("fail"), "?": None}
     assert graded(RUBRIC, *(marks[vote] for vote in votes), judges=len(votes)).passed is passed
 

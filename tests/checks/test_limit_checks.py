@@ -91,7 +91,7 @@ def test_an_unknown_cost_is_errored() -> None:
     ],
 )
 def test_problems_are_found_before_sending(kind: str, value: Json, snapshot: SnapshotAssertion) -> None:
-    """A limit that is no sensible number is refused with an example."""
+    """A limit that is not a sensible number is refused with an example."""
     assert [spelt(problem) for problem in problems(kind, value)] == snapshot
 
 

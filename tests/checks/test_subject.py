@@ -29,7 +29,7 @@ def test_a_conversation_is_its_replies_with_a_blank_line_between() -> None:
 
 
 def test_one_unknown_cost_makes_the_total_unknown() -> None:
-    """A sum with an unpriced reply in it is no sum."""
+    """A sum with an unpriced reply in it is not a sum."""
     turns = [record(exchange("One.")), record(exchange("Two.", cost=None))]
     assert Subject.of_conversation(turns).cost_usd is None
     assert Subject.of_turn(turns[1]).cost_usd is None

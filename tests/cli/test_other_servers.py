@@ -143,7 +143,7 @@ def test_an_echoed_key_is_nowhere(tmp_path: Path, kind: str) -> None:
 
 
 def test_replies_that_cannot_be_kept_or_sent_back(tmp_path: Path) -> None:
-    """What no journal or request can hold ends a conversation as not measured; it is no bug of ours."""
+    """What no journal or request can hold ends a conversation as not measured; it is not a bug of ours."""
     endless, surrogate = (
         json_answer(message(odd=9e99)),
         json_answer(message({"type": "text", "text": "\ud800"})),
@@ -155,7 +155,7 @@ def test_replies_that_cannot_be_kept_or_sent_back(tmp_path: Path) -> None:
         ended = claude_run("talk.yaml", "-o", "out", cwd=tmp_path, env=env)
     assert (ended.code, len(server.ledger)) == (3, 2)
     assert "what UTF-8 cannot carry" in ended.stderr
-    assert "invalid reply: the body is no JSON" in (tmp_path / "out/journal.jsonl").read_text()
+    assert "invalid reply: the body is not valid JSON" in (tmp_path / "out/journal.jsonl").read_text()
 
 
 def _finds(secret: str, folder: Path) -> list[str]:

@@ -52,23 +52,23 @@ def test_an_empty_reply_is_a_whole_message() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"type": "error"}, "the body is no assistant message"),
-        ({"role": "user"}, "the body is no assistant message"),
-        ({"content": None}, "content is no list of typed blocks"),
-        ({"content": "text"}, "content is no list of typed blocks"),
-        ({"content": ["text"]}, "content is no list of typed blocks"),
-        ({"content": [{"text": "no type"}]}, "content is no list of typed blocks"),
-        ({"content": [{"type": 5}]}, "content is no list of typed blocks"),
+        ({"type": "error"}, "the body is not an assistant message"),
+        ({"role": "user"}, "the body is not an assistant message"),
+        ({"content": None}, "content is not a list of typed blocks"),
+        ({"content": "text"}, "content is not a list of typed blocks"),
+        ({"content": ["text"]}, "content is not a list of typed blocks"),
+        ({"content": [{"text": "no type"}]}, "content is not a list of typed blocks"),
+        ({"content": [{"type": 5}]}, "content is not a list of typed blocks"),
         ({"id": None}, "id is missing"),
         ({"model": 5}, "model is missing"),
         ({"stop_reason": None}, "stop_reason is missing"),
         ({"usage": None}, "usage is missing"),
         ({"usage": {"input_tokens": 1}}, r"usage\.output_tokens is missing"),
-        ({"usage": {"input_tokens": -1, "output_tokens": 1}}, r"usage\.input_tokens is no token count"),
+        ({"usage": {"input_tokens": -1, "output_tokens": 1}}, r"usage\.input_tokens is not a token count"),
     ],
 )
 def test_the_missing_part_is_named(change: dict[str, Any], message: str) -> None:
-    """A 200 that is no whole message is an error, and says why."""
+    """A 200 that is not a whole message is an error, and says why."""
     with pytest.raises(InvalidReplyError, match=f"^{message}$"):
         Reply.from_body({**body(), **change})
 
@@ -98,5 +98,5 @@ def test_any_json_is_accepted_whole_or_refused(name: str, value: Any) -> None:
 @pytest.mark.parametrize("raw", [None, [], "message", 5, b"{}"])
 def test_a_body_that_is_no_object_is_refused(raw: object) -> None:
     """Whatever a proxy answers in the API's place."""
-    with pytest.raises(InvalidReplyError, match="no assistant message"):
+    with pytest.raises(InvalidReplyError, match="not an assistant message"):
         Reply.from_body(raw)

@@ -134,7 +134,7 @@ def test_an_empty_reply_is_never_sent_back(content: list[Any]) -> None:
 
 
 def test_a_reply_of_nothing_but_thinking_is_sent_back() -> None:
-    """A thinking block without text is no empty reply."""
+    """A thinking block without text is not an empty reply."""
     steps, _ = play(script(user("a"), user("b")), [body([{"type": "thinking", "thinking": ""}])])
     assert _roles(steps[1]) == ["user", "assistant", "user"]
 

@@ -62,13 +62,13 @@ def test_what_the_api_does_not_say_is_null() -> None:
     [
         ({"input_tokens": None}, "usage.input_tokens is missing"),
         ({"output_tokens": None}, "usage.output_tokens is missing"),
-        ({"input_tokens": "5"}, "usage.input_tokens is no token count"),
-        ({"input_tokens": 5.0}, "usage.input_tokens is no token count"),
-        ({"output_tokens": True}, "usage.output_tokens is no token count"),
-        ({"cache_read_input_tokens": -1}, "usage.cache_read_input_tokens is no token count"),
+        ({"input_tokens": "5"}, "usage.input_tokens is not a token count"),
+        ({"input_tokens": 5.0}, "usage.input_tokens is not a token count"),
+        ({"output_tokens": True}, "usage.output_tokens is not a token count"),
+        ({"cache_read_input_tokens": -1}, "usage.cache_read_input_tokens is not a token count"),
         (
             {"cache_creation": {"ephemeral_1h_input_tokens": []}},
-            "usage.ephemeral_1h_input_tokens is no token count",
+            "usage.ephemeral_1h_input_tokens is not a token count",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from tests.docs.tables import table
 _HEAD = """\
 # Command line
 
-A first argument that is no command means `run`: `claude-run scenarios/foo.yaml` plays a scenario. Paths,
+A first argument that is not a command means `run`: `claude-run scenarios/foo.yaml` plays a scenario. Paths,
 folders and globs mix. Data goes to stdout, all talk to stderr. `claude-run --version` prints the version.
 """
 

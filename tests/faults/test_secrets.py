@@ -130,7 +130,7 @@ def test_there_is_no_option_for_the_key(booth: Booth) -> None:
 
 @pytest.mark.parametrize("form", [KEY, quote(TOKEN, safe=""), base64.b64encode(f"u:{KEY}".encode()).decode()])
 def test_the_search_finds_a_key(tmp_path: Path, form: str) -> None:
-    """The search that guards every test here is no blind one."""
+    """The search that guards every test here is not a blind one."""
     (tmp_path / "clean.txt").write_text("nothing here")
     assert_nowhere([KEY, TOKEN], tmp_path)
     (tmp_path / "dirty.txt").write_text(f"and {form} there")

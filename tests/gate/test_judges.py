@@ -83,7 +83,7 @@ def test_an_answer_that_does_not_parse_is_not_measured(scene: Scene) -> None:
     scene.write(cases=["only"], expect=POLITE, more=BY)
     done = scene.play("run")
     assert done.code == 3
-    assert "the judge's answer is no JSON object" in done.stderr
+    assert "the judge's answer is not a JSON object" in done.stderr
 
 
 def test_a_judge_nobody_named_is_an_error_with_a_way_out(scene: Scene) -> None:
@@ -194,7 +194,7 @@ def test_a_reply_that_could_not_be_graded_is_counted_apart(scene: Scene) -> None
 
 
 def test_a_cap_ends_grading_with_the_code_of_a_cap(scene: Scene) -> None:
-    """What was not asked for money's sake is no failure of the API."""
+    """What was not asked for money's sake is not a failure of the API."""
     labels(scene.folder, *LABELS)
     done = grade(scene, "--max-cost", "0.0001")
     assert done.code == 4

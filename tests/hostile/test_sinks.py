@@ -67,7 +67,7 @@ def test_no_text_changes_the_shape_of_a_document(name: str) -> None:
     """The headings, tables, lists and fences of a file are the same whatever the texts in it say."""
     plain = skeleton(SINKS[name].show("plain"))
     for text in CORPUS:
-        if text:  # an empty text leaves its error and its blocks out, which is no attack
+        if text:  # an empty text leaves its error and its blocks out, which is not an attack
             assert skeleton(SINKS[name].show(text)) == plain, text[:80]
 
 

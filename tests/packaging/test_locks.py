@@ -47,7 +47,7 @@ def _text(lock: str) -> str:
 
 
 def _pins(lock: str) -> Mapping[str, Pin]:
-    """Return the packages of a lock by name; whatever is no pin with hashes is an AssertionError."""
+    """Return the packages of a lock by name; whatever is not a pin with hashes is an AssertionError."""
     joined = re.sub(r"\s*\\\n\s*", " ", re.sub(r"^ *#.*\n", "", _text(lock), flags=re.MULTILINE))
     pins: dict[str, Pin] = {}
     for line in joined.splitlines():

@@ -284,7 +284,7 @@ def test_an_image_is_bounded_by_its_largest_size_not_by_its_bytes() -> None:
 
 
 def test_the_pages_of_a_pdf_are_counted() -> None:
-    """Each page has an allowance; the tree of pages is no page."""
+    """Each page has an allowance; the tree of pages is not a page."""
     two = b"%PDF-1.4 /Type /Pages /Type /Page /Type/Page\n" + b"x" * 50_000
     assert 20_000 < prompt_tokens(request(_content(_pdf(two)))) < 20_400
 

@@ -115,7 +115,7 @@ def test_what_the_scenario_says_reaches_the_conversation() -> None:
 
 
 def test_the_plan_keeps_pass_rates_and_file_hashes_of_what_is_played() -> None:
-    """A scenario that the filters leave out is no part of the plan."""
+    """A scenario that the filters leave out is not part of the plan."""
     plan = expand([scenario("a", pass_rate=0.5), scenario("b")], Selection(expression="a/"))
     assert plan.pass_rates == {"a": 0.5}
     assert plan.files == {"a.yaml": "sha-of-a"}

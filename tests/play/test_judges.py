@@ -192,14 +192,14 @@ def test_the_others_decide_where_one_judge_of_three_cannot_be_asked() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (message("pass"), "the judge's answer is no JSON object of `reason` and `verdict`"),
+        (message("pass"), "the judge's answer is not a JSON object of `reason` and `verdict`"),
         (verdict("maybe"), "the judge's verdict is none of pass, fail"),
         (verdict(stop_reason="max_tokens"), "the judge's answer ended with 'max_tokens'"),
         (verdict(stop_reason="refusal"), "the judge's answer ended with 'refusal'"),
     ],
 )
 def test_an_answer_that_does_not_parse_is_errored(answer: dict[str, Any], reason: str) -> None:
-    """It is paid for and kept, and it is no verdict."""
+    """It is paid for and kept, and it is not a verdict."""
     transcript = play(Rig(messages=judged_by(lambda _r, _n: answer)), talk())
     (check,) = transcript.turns[0].checks
     assert (check.status, check.message) == ("errored", f"no verdict: {reason}")
@@ -354,7 +354,7 @@ def test_a_pairwise_question_is_asked_in_both_orders() -> None:
 
 
 def test_a_judge_that_prefers_a_place_is_errored() -> None:
-    """`first` both times is no verdict."""
+    """`first` both times is not a verdict."""
     rig = Rig(messages=judged_by(lambda _r, _n: verdict("first")), accepted=lambda _c, _t: "accepted")
     transcript = play(rig, talk(user("Hello", ("judge", {"at_least_as_good_as": "baseline"}))))
     assert transcript.outcome is Outcome.ERRORED

@@ -46,10 +46,10 @@ def test_each_line_becomes_a_conversation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("not json", "this line is no JSON object"),
-        ("[" * 100_000, "this line is no JSON object"),
-        ("[1]", "this line is no JSON object"),
-        ('{"reply": "a", "rubric": "b", "label": "pass", "id": NaN}', "this line is no JSON object"),
+        ("not json", "this line is not a JSON object"),
+        ("[" * 100_000, "this line is not a JSON object"),
+        ("[1]", "this line is not a JSON object"),
+        ('{"reply": "a", "rubric": "b", "label": "pass", "id": NaN}', "this line is not a JSON object"),
         ('{"reply": "a", "rubric": "b", "label": "pass", "label": "fail"}', "duplicate key `label`"),
         ({**GOOD, "labels": 1}, "unknown key `labels`"),
         ({**GOOD, "question": "b"}, "exactly one of `rubric` and `question` is needed"),

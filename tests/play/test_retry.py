@@ -28,7 +28,7 @@ def status(number: int, kind: str | None = None, **fields: Any) -> Failure:
 
 
 def of_kind(kind: Any, **fields: Any) -> Failure:
-    """Return a failure that is no status."""
+    """Return a failure that is not a status."""
     return Failure(kind=kind, message=kind, **fields)
 
 

@@ -200,14 +200,14 @@ def test_a_missing_key_is_damage(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "is no JSON"),
-        (b"\xff", "is no JSON"),
-        (b"<<<<<<< HEAD\n{}\n", "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
-        (b'{"schema_version": 1, "cost": NaN}', "is no JSON"),
-        (b"[]", "is no baseline of version 1"),
-        (b"{}", "is no baseline of version 1"),
-        (b'{"schema_version": 2}', "is no baseline of version 1"),
+        (b"", "is not valid JSON"),
+        (b"\xff", "is not valid JSON"),
+        (b"<<<<<<< HEAD\n{}\n", "is not valid JSON"),
+        (b"[" * 100_000, "is not valid JSON"),
+        (b'{"schema_version": 1, "cost": NaN}', "is not valid JSON"),
+        (b"[]", "is not a baseline of version 1"),
+        (b"{}", "is not a baseline of version 1"),
+        (b'{"schema_version": 2}', "is not a baseline of version 1"),
     ],
 )
 def test_another_file_is_no_baseline(tmp_path: Path, data: bytes, reason: str) -> None:

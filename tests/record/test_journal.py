@@ -145,16 +145,16 @@ def test_a_journal_of_another_version_is_refused(tmp_path: Path, rest: bytes) ->
     """It is neither read nor repaired, and the message says which version can be read."""
     path = tmp_path / "journal.jsonl"
     path.write_bytes(_framed(rest))
-    with pytest.raises(StorageError, match="no journal of version 1"):
+    with pytest.raises(StorageError, match="not a journal of version 1"):
         _values(path)
-    with pytest.raises(StorageError, match="no journal of version 1"):
+    with pytest.raises(StorageError, match="not a journal of version 1"):
         Journal(path)
     assert path.read_bytes() == _framed(rest)
 
 
 @pytest.mark.parametrize("rest", [b"not json", b'"seq":1}', b'"event":5}', b'"a":' + b"[" * 200_000])
 def test_a_line_with_a_true_checksum_must_be_an_event_all_the_same(tmp_path: Path, rest: bytes) -> None:
-    """A line that is no JSON, too deep, or names no event counts as damaged."""
+    """A line that is not valid JSON, too deep, or names no event counts as damaged."""
     path = tmp_path / "journal.jsonl"
     good = _written(path, [])
     path.write_bytes(good + _framed(rest) + good)

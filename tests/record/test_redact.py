@@ -48,7 +48,7 @@ def test_keys_and_numbers_of_json_are_never_changed() -> None:
 
 
 def test_what_looks_like_a_key_is_redacted_without_being_known() -> None:
-    """In text and in bytes; the prefix alone is no key."""
+    """In text and in bytes; the prefix alone is not a key."""
     assert Redactor().text(f"key={KEY}.") == f"key={REDACTED}."
     assert Redactor().data(f'"{KEY}"'.encode()) == f'"{REDACTED}"'.encode()
     assert Redactor().text("sk-ant- is the prefix") == "sk-ant- is the prefix"

@@ -48,8 +48,8 @@ def test_run_json_holds_what_was_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", r"is no JSON: "),
-        (b"\xff", r"is no JSON: "),
+        (b"{", r"is not valid JSON: "),
+        (b"\xff", r"is not valid JSON: "),
         (b"[]", r"holds no JSON object: it was not written by claude-run"),
         (b"{}", r"has schema_version None; this version of claude-run reads 1"),
         (b'{"schema_version": 2}', r"has schema_version 2; this version of claude-run reads 1"),

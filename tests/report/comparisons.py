@@ -46,7 +46,7 @@ def sample(case: str, *, passed: bool | None = True, repeat: int | None = None, 
 
 
 def side(name: str, marks: Mapping[str, str], **fields: Any) -> Arm:
-    """Read `{"phone": "110?"}`: passed, passed, failed, not measured; one mark is no repeat."""
+    """Read `{"phone": "110?"}`: passed, passed, failed, not measured; one mark is not a repeat."""
     samples = [
         sample(case, passed=_RESULTS[mark], repeat=place if len(results) > 1 else None, **fields)
         for case, results in marks.items()

@@ -50,10 +50,10 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     os.mkfifo(tmp_path / "pipe")
     files = Files(tmp_path)
-    assert reason(files, "pipe") == "pipe is no regular file"
+    assert reason(files, "pipe") == "pipe is not a regular file"
     assert "sub" in reason(files, "sub")
     assert reason(Files(tmp_path, root=type(tmp_path)("/")), os.path.relpath("/dev/null", tmp_path)) == (
-        "null is no regular file"
+        "null is not a regular file"
     )
 
 
@@ -110,7 +110,7 @@ def test_the_type_of_an_image_comes_from_its_content(data: bytes, media_type: st
 
 def test_other_sound_files_are_no_images() -> None:
     """A RIFF file need not be a WebP image."""
-    with pytest.raises(FileProblemError, match="no image that the API takes"):
+    with pytest.raises(FileProblemError, match="not an image that the API takes"):
         image_block(b"RIFF\x00\x00\x00\x00WAVE", "a.webp")
     with pytest.raises(FileProblemError) as caught:
         image_block(b"%PDF-1.7", "a.png")

@@ -188,7 +188,7 @@ def test_the_problems_of_all_files_come_together(tmp_path: Path) -> None:
     assert complaints(tmp_path, files, "a.yaml", "b.yaml", "c.yaml", "d.yaml", "e.yaml") == [
         "a.yaml:1:1 this scenario has no `turns`",
         "a.yaml:1:1 unknown key `trns` in a scenario",
-        "b.yaml:1:5 this is no YAML: did not find expected node content",
+        "b.yaml:1:5 this is not valid YAML: did not find expected node content",
         "c.yaml:1:1 the file is not UTF-8",
         "e.yaml:1:1 no such file or folder",
     ]
@@ -321,15 +321,15 @@ def test_the_stem_of_a_file_must_be_a_name_too(tmp_path: Path) -> None:
 
 
 def test_a_fifo_and_a_device_are_no_scenarios(tmp_path: Path) -> None:
-    """Opening something that is no file neither waits nor reads without end."""
+    """Opening something that is not a file neither waits nor reads without end."""
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "zero.yaml").symlink_to("/dev/zero")
     (tmp_path / "broken.yaml").symlink_to(tmp_path / "nowhere")
     found = complaints(tmp_path, {}, "pipe.yaml", "zero.yaml", "broken.yaml")
     assert found == [
         "broken.yaml:1:1 the file cannot be read: No such file or directory",
-        "pipe.yaml:1:1 pipe.yaml is no regular file",
-        "zero.yaml:1:1 zero.yaml is no regular file",
+        "pipe.yaml:1:1 pipe.yaml is not a regular file",
+        "zero.yaml:1:1 zero.yaml is not a regular file",
     ]
 
 

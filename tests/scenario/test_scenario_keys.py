@@ -73,8 +73,8 @@ if TYPE_CHECKING:
         ("system: [{type: image}]", "1:17 only text blocks may stand here"),
         ("vars: [a]", "1:7 `vars` must be a mapping, not a list"),
         ("vars: {saved: 1}", "1:8 `saved` is a reserved name"),
-        ("vars: {a-b: 1}", "1:8 `a-b` is no variable name"),
-        ("vars: {h\u00e9: 1}", "1:8 `h\u00e9` is no variable name"),
+        ("vars: {a-b: 1}", "1:8 `a-b` is not a variable name"),
+        ("vars: {h\u00e9: 1}", "1:8 `h\u00e9` is not a variable name"),
     ],
 )
 def test_mistakes_are_reported_at_their_place(tmp_path: Path, line: str, expected: str) -> None:

@@ -55,7 +55,7 @@ turns:
 
 
 def test_a_default_under_vars_serves_every_case(tmp_path: Path) -> None:
-    """A case need not repeat what the scenario defines, and an override is no second definition."""
+    """A case need not repeat what the scenario defines, and an override is not a second definition."""
     text = "vars: {item: x}\ncases: [{id: a}, {id: b, vars: {item: y}}]\nturns: [{user: '{{ item }}'}]\n"
     assert len(load_text(tmp_path, text).cases) == 2
 

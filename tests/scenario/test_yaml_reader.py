@@ -136,7 +136,7 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
         ("a: x\x00", ["1:5 the character U+0000 may not stand in a YAML file"]),
         ("a: \ud800", ["1:4 the character U+D800 may not stand in a YAML file"]),
         ("a: 1\nb: \u2028", ["2:4 the character U+2028 may not stand in a YAML file"]),
-        ("a: [1", ["1:6 this is no YAML: did not find expected ',' or ']'"]),
+        ("a: [1", ["1:6 this is not valid YAML: did not find expected ',' or ']'"]),
         ("a: \ud83d", ["1:4 the character U+D83D may not stand in a YAML file"]),
     ],
 )
@@ -173,7 +173,7 @@ def test_problems_before_a_syntax_error_are_kept() -> None:
     """What was found before the parser gave up is reported as well."""
     assert problems("a: &x 1\nb: @") == [
         "1:4 anchors are not allowed",
-        "2:4 this is no YAML: found character that cannot start any token",
+        "2:4 this is not valid YAML: found character that cannot start any token",
     ]
 
 

@@ -141,7 +141,7 @@ def test_everything_else_is_not_found(method: str, path: str) -> None:
     ],
 )
 def test_malformed_bodies(data: bytes, text: str) -> None:
-    """What is no JSON object is a 400 and is in the ledger without a body."""
+    """What is not a JSON object is a 400 and is in the ledger without a body."""
 
     async def talk(client: _Client) -> None:
         status, body, _ = await client.ask(data=data)

@@ -50,10 +50,10 @@ def _refusal(body: dict[str, Any], headers: dict[str, str]) -> str:
 
 REFUSED: dict[str, dict[str, Any]] = {
     "no model": _body(model=...),
-    "model is no string": _body(model=3),
+    "model is not a string": _body(model=3),
     "unknown model": _body(model="claude-3-opus"),
     "no max_tokens": _body(max_tokens=...),
-    "max_tokens is no number": _body(max_tokens="64"),
+    "max_tokens is not a number": _body(max_tokens="64"),
     "max_tokens is a boolean": _body(max_tokens=True),
     "max_tokens is negative": _body(max_tokens=-1),
     "max_tokens is beyond the model": _body(max_tokens=128_001),
@@ -63,9 +63,9 @@ REFUSED: dict[str, dict[str, Any]] = {
     "no messages": _body(messages=...),
     "messages are no list": _body(messages="hi"),
     "messages are empty": _body(messages=[]),
-    "message is no object": _body(messages=["hi"]),
+    "message is not an object": _body(messages=["hi"]),
     "unknown role": _body(messages=[{"role": "bot", "content": "hi"}]),
-    "role is no string": _body(messages=[{"role": [], "content": "hi"}]),
+    "role is not a string": _body(messages=[{"role": [], "content": "hi"}]),
     "no content": _body(messages=[{"role": "user"}]),
     "content is empty": _body(messages=[{"role": "user", "content": ""}]),
     "content is blank": _body(messages=[{"role": "user", "content": " "}]),
@@ -82,13 +82,13 @@ REFUSED: dict[str, dict[str, Any]] = {
     "empty text block is cached": _says({"type": "text", "text": "", **CACHED}),
     "citations from a transcript": _says({"type": "text", "text": "a", "citations": [{}]}),
     "block without type": _says({"text": "a"}),
-    "block type is no string": _says({"type": {}, "text": "a"}),
+    "block type is not a string": _says({"type": {}, "text": "a"}),
     "unknown block type": _says({"type": "video"}),
     "user calls a tool": _says(CALL),
     "document in an assistant message": _says({"type": "document"}, role="assistant"),
     "image without source": _says({"type": "image"}),
     "image of an unknown kind": _says({"type": "image", "source": {**PIXEL, "media_type": "image/bmp"}}),
-    "image that is no base64": _says({"type": "image", "source": {**PIXEL, "data": "%%"}}),
+    "image that is not base64": _says({"type": "image", "source": {**PIXEL, "data": "%%"}}),
     "image that is empty": _says({"type": "image", "source": {**PIXEL, "data": ""}}),
     "image by an unnamed file": _says({"type": "image", "source": {"type": "file"}}),
     "document of rich text": _says(
@@ -129,7 +129,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "system is a number": _body(system=3),
     "system has an image": _body(system=[{"type": "image", "source": PIXEL}]),
     "system is blank": _body(system=[{"type": "text", "text": " "}]),
-    "cache marker is no object": _body(cache_control="yes"),
+    "cache marker is not an object": _body(cache_control="yes"),
     "cache marker of an unknown kind": _body(cache_control={"type": "eternal"}),
     "cache marker of an unknown ttl": _body(cache_control={"type": "ephemeral", "ttl": "2h"}),
     "cache marker with more": _body(cache_control={"type": "ephemeral", "scope": "all"}),
@@ -360,7 +360,7 @@ def test_version(headers: dict[str, str], text: str) -> None:
     [b"{", b"[]", b"\xff", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": "\\ud800"}', b"[" * 100_000, b'"text"'],
 )
 def test_bodies_that_are_no_json_object(raw: bytes) -> None:
-    """A body that is no JSON object in UTF-8 is a 400, whatever is wrong with it."""
+    """A body that is not a JSON object in UTF-8 is a 400, whatever is wrong with it."""
     with pytest.raises(ApiError) as caught:
         parse_body(raw)
     assert caught.value.status == 400

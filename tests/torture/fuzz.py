@@ -1,6 +1,6 @@
 """The fuzzers: each reader of files in a process of its own, so that a crash of it is a finding too.
 
-They use atheris, which looks for inputs that reach new code. It is no dependency of this project, because it
+They use atheris, which looks for inputs that reach new code. This project does not depend on it, because it
 is large and not there for every platform: `python -m pip install atheris` puts it into the environment.
 Without it the inputs are random, which finds less. What was found is kept in a file that is named at the end.
 

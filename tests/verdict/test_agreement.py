@@ -71,7 +71,7 @@ def test_kappa_is_not_defined_where_chance_alone_agrees_always() -> None:
 
 
 def test_a_judge_that_always_says_the_same_has_kappa_zero() -> None:
-    """Nine of ten by luck is no agreement beyond chance, and no interval of width zero is shown."""
+    """Nine of ten by luck is not an agreement beyond chance, and no interval of width zero is shown."""
     assert cohen_kappa(labels(9, 0, 1, 0)) == 0
     assert agreement(labels(9, 0, 1, 0)).kappa_interval is None
 

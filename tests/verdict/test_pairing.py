@@ -74,6 +74,6 @@ def test_metrics_are_averaged_where_known() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_metrics_must_be_finite(value: float) -> None:
-    """A metric that is no number says where it stands."""
+    """A metric that is not a number says where it stands."""
     with pytest.raises(ValueError, match="cost_usd of case 'a' is"):
         Observation(case="a", passed=True, cost_usd=value)

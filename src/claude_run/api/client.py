@@ -104,5 +104,5 @@ def _build(attempt_s: float, simulator_url: str | None) -> anthropic.AsyncAnthro
     except (ValueError, httpx2.InvalidURL) as error:
         raise InputError(f"the environment names no address to send to: {error}; {_LOOK}") from error
     if client.base_url.scheme not in {"http", "https"} or not client.base_url.host:
-        raise InputError(f"{str(client.base_url)!r} is no http or https address; {_LOOK}")
+        raise InputError(f"{str(client.base_url)!r} is not an http or https address; {_LOOK}")
     return client

@@ -112,7 +112,7 @@ async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact:
     except InvalidReplyError as error:
         raise InvalidReplyError(f"{error}: {excerpt(data, redact)}") from error
     if not isinstance(body, dict):
-        raise InvalidReplyError("the body is no JSON object")
+        raise InvalidReplyError("the body is not a JSON object")
     return body
 
 

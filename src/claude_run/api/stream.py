@@ -28,7 +28,7 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Mapping[str, Any
     rest = b""
     data: list[bytes] = []
     async for chunk in chunks:
-        # The API ends lines with LF or CRLF; a last line without an end is no line.
+        # The API ends lines with LF or CRLF; a last line without an end is not a line.
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             text = line.removesuffix(b"\r")
@@ -38,7 +38,7 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Mapping[str, Any
                 # An empty line ends the event.
                 value = parse_json(b"\n".join(data), "an event of the stream")
                 if not isinstance(value, dict):
-                    raise InvalidReplyError("an event of the stream is no JSON object")
+                    raise InvalidReplyError("an event of the stream is not a JSON object")
                 yield value
                 data.clear()
 
@@ -133,4 +133,4 @@ def parse_json(data: bytes | str, what: str) -> Any:  # noqa: ANN401 - JSON of a
     try:
         return read_json(data.encode() if isinstance(data, str) else data, deepest=MAX_DEPTH)
     except ValueError as error:
-        raise InvalidReplyError(f"{what} is no JSON: {error}") from error
+        raise InvalidReplyError(f"{what} is not valid JSON: {error}") from error

@@ -119,6 +119,6 @@ def parse_duration(value: Json) -> float:
         raise ValueError(f"this must be a length of time, not {describe(value)}")  # noqa: TRY004 - one error for every bad value
     found = _DURATION.fullmatch(value)
     if found is None:
-        raise ValueError(f"{quote(value)} is no length of time")
+        raise ValueError(f"{quote(value)} is not a length of time")
     unit = found[2]
     return float(value.removesuffix(unit)) * _SECONDS[unit]

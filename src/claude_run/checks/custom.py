@@ -91,7 +91,7 @@ def _place(path: str | Path, error: BaseException) -> str:
 
 def _why(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        return f"this is no Python: {error.msg}"
+        return f"this is not valid Python: {error.msg}"
     if isinstance(error, InvalidCheckError):
         return str(error)
     hint = "; install it beside claude-run, for files beside this one are not found"

@@ -29,7 +29,7 @@ MAX_MESSAGE = 1_000
 def guarded(check: Check) -> Check:
     """Return the check with every call of it behind a wall.
 
-    An exception, or a result that is no Finding, makes it errored; in `problems` it is a problem. What a
+    An exception, or a result that is not a Finding, makes it errored; in `problems` it is a problem. What a
     Finding shows is made short, and JSON.
     """
     return replace(
@@ -99,4 +99,4 @@ def _plain(value: Json) -> Json:
 
 
 def _refuse(name: str) -> Json:
-    raise ValueError(f"{name} is no JSON value, and cannot be shown as expected or actual")
+    raise ValueError(f"{name} is not a JSON value, and cannot be shown as expected or actual")

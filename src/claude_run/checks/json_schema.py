@@ -235,7 +235,7 @@ def _meta_problems(schema: JsonObject, dialect: str) -> Iterator[Problem]:
             message = f"unknown type {quote(best.instance)} of JSON Schema"
             yield Problem(path=path, message=message, hint=f"the types are {', '.join(_TYPES)}")
         else:
-            yield Problem(path=path, message=f"this is no valid JSON Schema: {cut(best.message)}")
+            yield Problem(path=path, message=f"this is not a valid JSON Schema: {cut(best.message)}")
 
 
 @dataclass(slots=True, kw_only=True)

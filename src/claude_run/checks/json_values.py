@@ -25,7 +25,7 @@ _SHOWN = 8
 
 
 class NotJsonError(ValueError):
-    """The text is no JSON; the message says why and where."""
+    """The text is not valid JSON; the message says why and where."""
 
 
 class TooDeepError(ValueError):
@@ -33,7 +33,7 @@ class TooDeepError(ValueError):
 
 
 class PointerError(ValueError):
-    """A text that is no JSON Pointer."""
+    """A text that is not a JSON Pointer."""
 
 
 class NothingThereError(LookupError):
@@ -82,9 +82,9 @@ def parse_pointer(pointer: str) -> tuple[str, ...]:
     if not pointer:
         return ()
     if not pointer.startswith("/"):
-        raise PointerError(f"{quote(pointer)} is no JSON Pointer: it must begin with /")
+        raise PointerError(f"{quote(pointer)} is not a JSON Pointer: it must begin with /")
     if _BAD_ESCAPE.search(pointer):
-        raise PointerError(f"{quote(pointer)} is no JSON Pointer: ~ must be written ~0")
+        raise PointerError(f"{quote(pointer)} is not a JSON Pointer: ~ must be written ~0")
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/"))
 
 

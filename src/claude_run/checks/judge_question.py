@@ -198,7 +198,7 @@ def parse_answer(reply: Reply, verdicts: Sequence[str]) -> tuple[str, str]:
     except ValueError:
         value = None
     if not isinstance(value, dict) or set(value) != {"reason", "verdict"}:
-        raise ValueError("the judge's answer is no JSON object of `reason` and `verdict`")
+        raise ValueError("the judge's answer is not a JSON object of `reason` and `verdict`")
     if value["verdict"] not in verdicts or not isinstance(value["reason"], str):
         raise ValueError(f"the judge's verdict is none of {', '.join(verdicts)}")
     return value["verdict"], value["reason"]

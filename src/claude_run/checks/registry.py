@@ -78,7 +78,7 @@ class Registry:
         found = tuple(check.problems(value))
         if ("conversation" if on_conversation else "turn") in check.scopes:
             return found
-        message = f"`{kind}` makes no sense of a whole conversation, whose text is all replies together"
+        message = f"`{kind}` does not apply to a whole conversation, whose text is all replies together"
         return (Problem(path=(), message=message, hint="put it under the `expect` of a turn"), *found)
 
     def templates(self, kind: str, value: Json) -> Sequence[tuple[ValuePath, str]]:

@@ -92,7 +92,7 @@ CHECKS = (
         schema={
             "type": "boolean",
             "description": "Whether the model refuses: true where the (last) reply must have the stop reason "
-            "`refusal`, false where it must not. A polite no in an ordinary answer is no refusal.",
+            "`refusal`, false where it must not. A polite no in an ordinary answer is not a refusal.",
         },
         example=False,
         problems=boolean_problems,

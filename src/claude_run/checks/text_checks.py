@@ -39,7 +39,7 @@ class _Relation:
     """How a wanted text must stand to the text of the reply.
 
     Both are trimmed before they are compared, or left as they are: at the ends that are compared, white space
-    is no part of what a person means, and a YAML block adds a line break of its own.
+    is not part of what a person means, and a YAML block adds a line break of its own.
     """
 
     name: str
@@ -262,7 +262,7 @@ CHECKS = (
         schema={
             "type": "string",
             "minLength": 1,
-            "description": "The text matches this RE2 pattern somewhere. It is no template: `{{` "
+            "description": "The text matches this RE2 pattern somewhere. It is not a template: `{{` "
             "stands for itself. Put it in single quotes; (?i) ignores case, (?s) lets . be a line break.",
         },
         example="(?i)order [A-Z]-[0-9]+",

@@ -50,7 +50,7 @@ app = typer.Typer(
     name="claude-run",
     help=(
         "Play scripted multi-turn conversations with Claude, check every reply, account for every token.\n\n"
-        "claude-run scenarios/foo.yaml plays a scenario: a first argument that is no command means run."
+        "claude-run scenarios/foo.yaml plays a scenario: a first argument that is not a command means run."
     ),
     epilog=(
         "Exit codes: 0 all passed; 1 a check or the gate failed; 2 invalid scenario or option, nothing was"
@@ -136,7 +136,7 @@ def verify_command(world: World, run: RunArgument) -> int:
     pick(OutputOptions, "color", "verbose"),
 )
 def compare_command(_world: World, compared: CompareOptions, gate: GateRequest, output: OutputOptions) -> int:
-    """Return whether a run is better or worse than another, with the statistics that it rests on."""
+    """Say whether a run is better or worse than another, with the statistics that it rests on."""
     from claude_run.cli.compare import compare  # noqa: PLC0415 - each command imports what it needs
 
     return compare(compared, gate, output)

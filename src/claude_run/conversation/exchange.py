@@ -45,7 +45,7 @@ class Request:
 
 
 class InvalidReplyError(ValueError):
-    """The body is no whole message."""
+    """The body is not a whole message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +63,10 @@ class Reply:
         names the missing part. Unknown block types and stop reasons are data, and pass.
         """
         if not isinstance(body, Mapping) or body.get("type") != "message" or body.get("role") != "assistant":
-            raise InvalidReplyError("the body is no assistant message")
+            raise InvalidReplyError("the body is not an assistant message")
         content = body.get("content")
         if not isinstance(content, Sequence) or isinstance(content, str) or not all(map(_is_block, content)):
-            raise InvalidReplyError("content is no list of typed blocks")
+            raise InvalidReplyError("content is not a list of typed blocks")
         for name in ("id", "model", "stop_reason"):
             if not isinstance(body.get(name), str):
                 raise InvalidReplyError(f"{name} is missing")

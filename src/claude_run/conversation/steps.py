@@ -24,7 +24,7 @@ _KNOWN = frozenset({"end_turn", "stop_sequence", "max_tokens", "tool_use"})
 
 
 class StopKind(StrEnum):
-    """Why a conversation ended before its script did, or ended on a reply that is no answer."""
+    """Why a conversation ended before its script did, or ended on a reply that is not an answer."""
 
     REFUSED = "refused"
     CONTEXT_WINDOW = "context_window"

@@ -96,7 +96,7 @@ class Transcript:
 
     @property
     def judge_usage(self) -> Usage:
-        """What the judges used; it is no part of `usage`."""
+        """What the judges used; it is not part of `usage`."""
         return total(exchange.reply.usage for exchange in self.judge_exchanges)
 
     @property

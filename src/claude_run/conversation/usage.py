@@ -33,7 +33,7 @@ class Usage:
 
     @classmethod
     def from_api(cls, usage: object) -> Usage:
-        """Read the API's `usage` object; ValueError where a count is missing or is no whole number."""
+        """Read the API's `usage` object; ValueError where a count is missing or is not a whole number."""
         if not isinstance(usage, Mapping):
             raise ValueError("usage is missing")  # noqa: TRY004 - one error type for every bad reply
         return cls(
@@ -107,5 +107,5 @@ def _optional(usage: Mapping[str, object], name: str) -> int | None:
     if count is None:
         return None
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= _MOST:
-        raise ValueError(f"usage.{name} is no token count")
+        raise ValueError(f"usage.{name} is not a token count")
     return count

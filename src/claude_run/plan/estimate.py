@@ -269,7 +269,7 @@ def _media(content: Json) -> Iterator[JsonObject]:
 
 
 def _media_tokens(block: JsonObject, window: int) -> int:
-    """Return what a block adds to the bytes of its JSON; negative where those bytes are no text."""
+    """Return what a block adds to the bytes of its JSON; negative where those bytes are not text."""
     source = block["source"]
     data = source.get("data") if isinstance(source, Mapping) else None
     kind = source.get("type") if isinstance(source, Mapping) else None

@@ -78,7 +78,7 @@ def _object(line: str) -> tuple[Mapping[str, object], str | None]:
     except ValueError:
         value = None
     if not isinstance(value, dict) or not value:
-        return {}, "this line is no JSON object"
+        return {}, "this line is not a JSON object"
     return value, _problem(value)
 
 

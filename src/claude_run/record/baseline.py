@@ -53,9 +53,9 @@ def read_baseline(path: Path, *, scenario_path: str) -> Baseline:
             f"{path} cannot be read: {error.strerror or error}; `claude-run accept` writes baselines"
         ) from error
     except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}; restore it from git") from error
+        raise InputError(f"{path} is not valid JSON: {error}; restore it from git") from error
     if not isinstance(value, Mapping) or value.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(f"{path} is no baseline of version {SCHEMA_VERSION}: accept a run anew")
+        raise InputError(f"{path} is not a baseline of version {SCHEMA_VERSION}: accept a run anew")
     try:
         return _from_json(value, scenario_path)
     except (KeyError, TypeError, ArithmeticError, AttributeError) as error:

@@ -95,7 +95,7 @@ class RunFolder:
         except OSError as error:
             raise StorageError(f"{self.run_json} cannot be read: {error.strerror or error}") from error
         except ValueError as error:
-            raise StorageError(f"{self.run_json} is no JSON: {error}") from error
+            raise StorageError(f"{self.run_json} is not valid JSON: {error}") from error
         return Run.from_json(value, path=str(self.run_json))
 
     def write_json(self, name: str, value: Json) -> None:

@@ -225,7 +225,7 @@ def _checked(path: Path, lines: Iterator[bytes] | Any) -> Iterator[Line]:  # noq
             bad = number
             continue
         if number == 1 and value.get("version") != VERSION:
-            raise StorageError(f"{path} is no journal of version {VERSION}, the one this version reads")
+            raise StorageError(f"{path} is not a journal of version {VERSION}, the one this version reads")
         yield Line(number=number, value=value)
 
 

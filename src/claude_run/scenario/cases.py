@@ -135,7 +135,7 @@ def read_jsonl(source: Source) -> list[Row]:
             rows.append(_json_row(source, start, text=text, number=len(rows) + 1))
         except json.JSONDecodeError as error:
             position = source.position(start + error.pos)
-            problems.append(source.problem(position, f"this is no JSON: {error.msg}"))
+            problems.append(source.problem(position, f"this is not valid JSON: {error.msg}"))
         except ValueError as error:
             message = "this JSON nests too deeply" if isinstance(error, DeepJsonError) else str(error)
             hint = "write one JSON object on each line"
@@ -227,7 +227,7 @@ def _csv_lines(source: Source, problems: list[Diagnostic]) -> list[tuple[int, li
     except csv.Error as error:
         position = source.position(source.index(line))
         hint = "double the quotes inside a quoted cell, and close each quote"
-        problems.append(source.problem(position, f"this is no CSV: {error}", hint=hint))
+        problems.append(source.problem(position, f"this is not valid CSV: {error}", hint=hint))
     finally:
         csv.field_size_limit(limit)
     return lines

@@ -81,11 +81,11 @@ def file_path(context: ReadContext, node: MappingNode, *, what: str) -> Entry | 
 
 
 def image_block(data: bytes, name: str) -> JsonObject:
-    """Return an `image` block with base64 data; FileProblemError where the bytes are no known image."""
+    """Return an `image` block with base64 data; FileProblemError where the bytes are not a known image."""
     kind = _media_type(data)
     if kind is None or not kind.startswith("image/"):
         hint = "use `document:` for it" if kind else "use a PNG, JPEG, GIF or WebP file"
-        raise FileProblemError(f"{name} is no image that the API takes", hint)
+        raise FileProblemError(f"{name} is not an image that the API takes", hint)
     return {
         "type": "image",
         "source": {"type": "base64", "media_type": kind, "data": base64.b64encode(data).decode("ascii")},

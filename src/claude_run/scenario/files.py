@@ -111,7 +111,9 @@ def read_regular(path: Path, limit: int, *, follow: bool = True) -> bytes:
     descriptor = os.open(path, flags)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise FileProblemError(f"{path.name} is no regular file", "name a file, not a folder or a device")
+            raise FileProblemError(
+                f"{path.name} is not a regular file", "name a file, not a folder or a device"
+            )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(limit + 1)
     finally:

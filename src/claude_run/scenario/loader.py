@@ -170,7 +170,7 @@ def _with_line(problem: Diagnostic, source: Source) -> Diagnostic:
 
 
 def _is_data(opened: _Opened, used: frozenset[Path]) -> bool:
-    """Return whether a file without turns is no scenario at all; a file that the user named always is one."""
+    """Return whether a file without turns is not a scenario; a file that the user named always is one."""
     if opened.file.named:
         return False
     if Path(opened.file.path).resolve() in used:

@@ -60,7 +60,7 @@ def _compile(pattern: str) -> Any:  # noqa: ANN401 - google-re2 ships no types
     try:
         return re2.compile(pattern, options)
     except UnicodeEncodeError as error:
-        raise PatternError("the pattern holds half of a surrogate pair, which is no character") from error
+        raise PatternError("the pattern holds half of a surrogate pair, which is not a character") from error
     except re2.error as error:
         raise PatternError(_explain(pattern, error)) from error
 

@@ -130,7 +130,7 @@ def _check_order(report: Reporter, turns: Sequence[_Spoken]) -> None:
     system message follows a user's, and the last one is not the assistant's.
     """
     before: str | None = None
-    speaker: str | None = None  # of the last turn that is no system turn
+    speaker: str | None = None  # of the last turn that is not a system turn
     for turn in turns:
         role = turn.role.key
         if before is None:

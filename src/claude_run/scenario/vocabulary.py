@@ -129,7 +129,7 @@ def variable_problem(value: str) -> str | None:
     if value in _RESERVED:
         return "is a reserved name"
     if not value.isascii() or not value.isidentifier() or len(value) > MAX_NAME:
-        return "is no variable name: use letters, digits and `_`, and begin with a letter"
+        return "is not a variable name: use letters, digits and `_`, and begin with a letter"
     return None
 
 

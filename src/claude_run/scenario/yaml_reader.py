@@ -67,7 +67,7 @@ def parse(source: Source) -> Document:
     """Read a YAML text; InvalidScenarioError where its structure cannot be made out.
 
     YAML 1.2 core schema. Refused: over 1 MiB, over 64 levels, anchors, aliases, merge keys, tags, duplicate
-    keys, keys that are no strings, several documents, control characters. An empty text is null.
+    keys, keys that are not strings, several documents, control characters. An empty text is null.
     """
     # What is too large, or holds what no YAML file may hold, never reaches the parser. (`surrogatepass`:
     # what is wrong with surrogates is said below, with their place.)
@@ -89,7 +89,7 @@ def parse(source: Source) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         index = mark.index if mark else 0
-        message = f"this is no YAML: {error.problem or error.context}"
+        message = f"this is not valid YAML: {error.problem or error.context}"
         likely = _hint_for(source, index, problem=error.problem or "")
         problem = source.problem(source.position(index), message, hint=likely)
         raise InvalidScenarioError([*builder.problems, problem]) from error

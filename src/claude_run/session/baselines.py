@@ -79,7 +79,7 @@ def accept(path: Path | None, world: World) -> Iterator[str]:
     if lost:
         missing = count(lost, "conversation")
         raise InputError(
-            f"{folder.path} is no baseline: {missing} could not be measured;"
+            f"{folder.path} is not a baseline: {missing} could not be measured;"
             " go on with --resume --retry-errors first"
         )
     options = folder.read_run().options

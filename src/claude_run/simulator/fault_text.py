@@ -102,7 +102,7 @@ def _options(text: str | None) -> dict[str, str]:
     for pair in text.split(",") if text else ():
         name, equals, value = (part.strip() for part in pair.partition("="))
         if not (name and equals and value):
-            raise _ProblemError(f"{pair!a} is no option; write name=value")
+            raise _ProblemError(f"{pair!a} is not an option; write name=value")
         if not (value.isascii() and value.isprintable()):
             raise _ProblemError(f"{value!a} cannot be sent; use printable ASCII characters")
         if name in options:
@@ -159,13 +159,13 @@ def _flag(text: str) -> bool:
 
 def _redirect_status(text: str) -> int:
     if text not in {"301", "302", "303", "307", "308"}:
-        raise _ProblemError(f"{text} is no redirect; write 301, 302, 303, 307 or 308")
+        raise _ProblemError(f"{text} is not a redirect; write 301, 302, 303, 307 or 308")
     return int(text)
 
 
 def _status(text: str, *, least: int) -> int:
     if not (text.isascii() and text.isdigit() and least <= int(text) <= 599):  # noqa: PLR2004 - the last HTTP status
-        raise _ProblemError(f"{text!a} is no status from {least} to 599")
+        raise _ProblemError(f"{text!a} is not a status from {least} to 599")
     return int(text)
 
 

@@ -129,7 +129,7 @@ class Call:
     """What a rule may look at: the how-manieth `POST /v1/messages` it is, and what it says.
 
     `digest` is of the raw body and `seen` counts from 1 how often just this body came, so that chance does
-    not depend on the order in which concurrent requests arrive. `body` is None where it is no JSON object.
+    not depend on the order in which concurrent requests arrive. `body` is None where it is not a JSON object.
     """
 
     number: int

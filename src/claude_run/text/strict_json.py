@@ -36,7 +36,7 @@ class HugeNumberError(ValueError):
 
     def __init__(self, digits: str) -> None:
         self.digits = digits
-        super().__init__(f"{digits} is no JSON number")
+        super().__init__(f"{digits} is not a JSON number")
 
 
 class DeepJsonError(ValueError):
@@ -112,7 +112,7 @@ def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _finite(digits: str) -> float:

@@ -40,7 +40,7 @@ _OLD_COMMAND = re.compile(r"#(?=#\w*\[)")
 _RUN = re.compile(r"`+|~+")
 _BACKTICKS = re.compile(r"`+")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-# `_` inside a word is no emphasis (CommonMark 6.2) and `$` before a digit closes no formula (GitHub): names
+# `_` inside a word is not emphasis (CommonMark 6.2) and `$` before a digit closes no formula (GitHub): names
 # and amounts stay as they are.
 _MARKUP = re.compile(r"[&<>@#!\[\]|\\`*~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\$(?!\d)")
 _LEADING = re.compile(r"^(?:[-+=]|\d+(?=[.)]))")
