@@ -27,6 +27,7 @@ MAX_NODES = 200_000
 
 # Control characters, the three line breaks that YAML 1.2 no longer knows as such, and what is no character.
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_TOO_DEEP = f"lists and mappings nest deeper than {MAX_DEPTH} levels"
 _OPENING = ("MappingStartEvent", "SequenceStartEvent")
 _CLOSING = ("MappingEndEvent", "SequenceEndEvent")
 
@@ -75,6 +76,9 @@ def _events(source: Source, builder: _Builder) -> Iterator[Any]:
         mark = error.problem_mark or error.context_mark
         index = mark.index if mark else 0
         message = f"this is no YAML: {error.problem or error.context}"
+        if "maximum nesting depth" in (error.problem or ""):
+            # The scanner reads ahead, and may meet a limit of its own before the builder sees ours passed.
+            message = _TOO_DEEP
         problem = source.problem(
             source.position(index), message, hint=hint_for(source, index, problem=error.problem or "")
         )
@@ -128,7 +132,7 @@ class _Builder:
     def _count(self, start: int) -> None:
         self._nodes += 1
         if len(self._stack) > MAX_DEPTH:
-            self._fail(start, f"lists and mappings nest deeper than {MAX_DEPTH} levels", hint=None)
+            self._fail(start, _TOO_DEEP, hint=None)
         if self._nodes > MAX_NODES:
             self._fail(
                 start, f"the file holds more than {MAX_NODES:,} values", hint="move data into other files"
