@@ -1,8 +1,20 @@
 # One entry for people, hooks and CI. `make demo` and `make test` need git, make and Python >= 3.11, nothing else.
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
+PYTHON   ?= python3
+# What to hand to `pip install --upgrade` first, such as pip==23.2.1 or pip; empty: the pip that comes with Python.
+WITH_PIP ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+# Two stamps, each written when all before it went well: what the program needs, and the tools on top of it.
+RUN  := $(VENV)/.ready-run
+DEV  := $(VENV)/.ready-dev
+
+# A lock names each package that is needed, so there is nothing to resolve, nothing to build, and no pip too old for it.
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+LOCKED := $(PIP) install --quiet --no-deps --require-hashes --only-binary :all: --requirement
+# --universal: one lock for every Python and platform. No index and no path of the machine that wrote it.
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+  --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fmt docs bench simulate-verdicts torture coverage lock clean
@@ -10,54 +22,67 @@ READY  := $(VENV)/.ready
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): requirements/dev.txt pyproject.toml
+# A new lock begins anew, be it only the tools': nothing that has left a lock may stay behind.
+$(RUN): requirements/run.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "claude-run needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) \
 	  || { echo "python cannot build a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
-	@echo "installing the pinned requirements into $(VENV) (once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(if $(WITH_PIP),$(PIP) install --quiet --no-deps --upgrade $(WITH_PIP))
+	@echo "installing what the program needs into $(VENV) (once)"
+	@$(LOCKED) requirements/run.txt
+	@$(PIP) check
 	@touch $@
 
-demo: $(READY) ## play scenarios/quickstart.yaml against the simulator; no key needed
-	@$(BIN)/claude-run scenarios/quickstart.yaml --simulate
+# The first stamp goes while the tools come: what was broken off half-way begins anew with an empty environment.
+$(DEV): $(RUN) pyproject.toml
+	@rm -f $(RUN)
+	@echo "installing the tools and the command claude-run into $(VENV) (once)"
+	@$(LOCKED) requirements/dev.txt
+	@$(PIP) install --quiet --no-deps --no-index --no-build-isolation --editable .
+	@$(PIP) check
+	@touch $(RUN) && touch $@
 
-test: $(READY) ## run the tests
+demo: $(RUN) ## play scenarios/quickstart.yaml against the simulator; no key needed
+	@PYTHONPATH=$(CURDIR)/src $(BIN)/python -m claude_run scenarios/quickstart.yaml --simulate
+
+test: $(DEV) ## run the tests
 	@$(BIN)/python -m pytest
 
-coverage: $(READY) ## hold the rooms that decide to 95 % of their branches, by their own tests
+coverage: $(DEV) ## hold the rooms that decide to 95 % of their branches, by their own tests
 	@$(BIN)/python -m pytest tests/conversation tests/scenario tests/checks tests/plan \
 	  --cov --cov-report=term --cov-fail-under=95
 
-check: $(READY) ## format, lint, types, import contract, dependencies, generated docs
+check: $(DEV) ## format, lint, types, import contract, dependencies, generated docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --config pyproject.toml
+	@$(BIN)/lint-imports
 	@$(BIN)/deptry src
 	@$(BIN)/python -m tests.docs --check
 
-fmt: $(READY) ## format and mend what can be mended
+fmt: $(DEV) ## format and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-docs: $(READY) ## write the generated reference pages anew
+docs: $(DEV) ## write the generated reference pages anew
 	@$(BIN)/python -m tests.docs --write
 
-bench: $(READY) ## start-up, journal and comparison costs, as ratios
+bench: $(DEV) ## start-up, journal and comparison costs, as ratios
 	@$(BIN)/python -m tests.bench
 
-simulate-verdicts: $(READY) ## false alarms and power of the gate on simulated suites (some minutes)
+simulate-verdicts: $(DEV) ## false alarms and power of the gate on simulated suites (some minutes)
 	@$(BIN)/python -m tests.verdict.simulate
 
-torture: $(READY) ## 500 kills, every fault, and the fuzzers (long)
+torture: $(DEV) ## 500 kills, every fault, and the fuzzers (long)
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
 	@$(BIN)/python -m tests.torture
 
-lock: ## pin the development requirements anew (needs uv)
-	@uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements/dev.txt
+# uv keeps the pins that it finds in an output file: so the run lock is a part of the dev lock, version by version.
+lock: ## pin both locks anew, everything at its newest (needs uv)
+	@$(COMPILE) --group dev --upgrade --output-file requirements/dev.txt
+	@cp requirements/dev.txt requirements/run.txt
+	@$(COMPILE) --output-file requirements/run.txt
 
 clean: ## remove the virtual environment and the caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
