@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from anthropic._data import DEPRECATED_MODELS
 
 from claude_run.api.client import open_client, secrets_of
 from claude_run.api.messages import AnthropicMessages
 from claude_run.conversation.exchange import Request
 from claude_run.errors import CredentialsError, InputError
+from claude_run.plan.model_rules import retirement
 from tests.api.asking import BODY, KEY, send
 from tests.servers import RawServer, in_turn, json_answer, message
 
@@ -124,3 +128,10 @@ def test_deprecated_models_do_not_warn(asking: Asking, recwarn: pytest.WarningsR
     """The SDK's own warning is held back: `check` gives it with the line of the scenario."""
     asking.ask(json_answer(message()), model="claude-sonnet-4-5")
     assert [str(warning.message) for warning in recwarn] == []
+
+
+@pytest.mark.parametrize("model", DEPRECATED_MODELS)
+def test_the_sdk_retires_no_model_that_the_table_keeps(model: str) -> None:
+    """A new SDK that knows of another end of life fails here: `plan/models.toml` has to say it too."""
+    day = re.sub(r"(?<=\d)(st|nd|rd|th)", "", DEPRECATED_MODELS[model])
+    assert retirement(model) == datetime.strptime(day, "%B %d, %Y").replace(tzinfo=UTC).date()

@@ -160,7 +160,7 @@ MODELS = (
     replace(_OPUS_48, id="claude-opus-4-7", min_cache=2048, system_turns=False),
     _OPUS_46,
     replace(_OPUS_46, id="claude-sonnet-4-6", min_cache=1024),
-    _OPUS_45,
+    replace(_OPUS_45, deprecated=True, retires="2027-01-22"),
     replace(
         _OPUS_45,
         id="claude-haiku-4-5-20251001",
