@@ -17,7 +17,7 @@ COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --gen
   --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt docs bench simulate-verdicts torture coverage lock clean
+.PHONY: help demo test check fmt docs bench simulate-verdicts torture coverage dist lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,11 +78,16 @@ torture: $(DEV) ## 500 kills, every fault, and the fuzzers (long)
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
 	@$(BIN)/python -m tests.torture
 
+dist: $(DEV) ## build wheel and sdist into dist/, and play the quickstart from the wheel alone
+	@rm -rf dist
+	@$(BIN)/hatchling build
+	@$(BIN)/python -m tests.packaging
+
 # uv keeps the pins that it finds in an output file: so the run lock is a part of the dev lock, version by version.
 lock: ## pin both locks anew, everything at its newest (needs uv)
 	@$(COMPILE) --group dev --upgrade --output-file requirements/dev.txt
 	@cp requirements/dev.txt requirements/run.txt
 	@$(COMPILE) --output-file requirements/run.txt
 
-clean: ## remove the virtual environment and the caches
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+clean: ## remove the virtual environment, the caches and what `make dist` built
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
