@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -152,7 +153,7 @@ def test_schemas_are_evaluated(schema: dict[str, Any], fits: str, does_not: str 
     ("value", "text"),
     [
         (True, "Sorry, I cannot do that."),
-        (True, '{"a": 1,}'),
+        (True, '{"a": 1, b}'),
         (True, '{"a": 1, "a": 2}'),
         (True, "[Infinity]"),
         (True, "[" * 101 + "]" * 101),
@@ -176,6 +177,18 @@ def test_messages_say_where_the_json_is_wrong(value: Json, text: str, snapshot: 
     """The sentence names the place, what was asked for, and what stands there."""
     result = found("json", value, text)
     assert (result.status.value, result.message, result.actual) == snapshot
+
+
+def test_a_trailing_comma_is_said_as_this_python_says_it() -> None:
+    """Newer Pythons name the comma, older ones what should follow it; both name the place."""
+    result = found("json", value=True, judged='{"a": 1,}')
+    assert result.status.value == "failed"
+    assert re.fullmatch(
+        r"expected the reply to be JSON: (Illegal trailing comma before end of object at line 1, column 8"
+        r"|Expecting property name enclosed in double quotes at line 1, column 9)"
+        r'; it begins "\{\\"a\\": 1,\}"',
+        result.message,
+    )
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,9 @@ def _needs(lock: str, environment: dict[str, str]) -> Iterator[tuple[str, Requir
     """Yield who needs what, extras included, as the installed packages themselves say it."""
     yield from (("pyproject.toml", need) for need in ASKED[lock])
     for name, pin in _pins(lock).items():
-        if pin.requirement.marker and not pin.requirement.marker.evaluate(environment):
-            continue
+        marker = pin.requirement.marker
+        if marker and not (marker.evaluate(environment) and marker.evaluate()):
+            continue  # not for this Python, or not installed here and so not to be asked
         for need in map(Requirement, requires(name) or ()):
             extras = ("", *pin.requirement.extras)
             if not need.marker or any(need.marker.evaluate({**environment, "extra": one}) for one in extras):

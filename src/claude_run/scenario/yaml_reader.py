@@ -46,6 +46,7 @@ _HINTS = (
 )
 _TEMPLATE_FIRST = re.compile(r"(:|-)\s+\{[{%#]")
 _TAB_INDENT = re.compile(r" *\t")
+_TOO_DEEP = f"lists and mappings nest deeper than {MAX_DEPTH} levels"
 _OPENING = ("MappingStartEvent", "SequenceStartEvent")
 _CLOSING = ("MappingEndEvent", "SequenceEndEvent")
 
@@ -90,6 +91,9 @@ def parse(source: Source) -> Document:
         mark = error.problem_mark or error.context_mark
         index = mark.index if mark else 0
         message = f"this is not valid YAML: {error.problem or error.context}"
+        if "maximum nesting depth" in (error.problem or ""):
+            # The scanner reads ahead, and may meet a limit of its own before the builder sees ours passed.
+            message = _TOO_DEEP
         likely = _hint_for(source, index, problem=error.problem or "")
         problem = source.problem(source.position(index), message, hint=likely)
         raise InvalidScenarioError([*builder.problems, problem]) from error
@@ -138,7 +142,7 @@ class _Builder:
     def _count(self, start: int) -> None:
         self._nodes += 1
         if len(self._stack) > MAX_DEPTH:
-            self._fail(start, f"lists and mappings nest deeper than {MAX_DEPTH} levels", hint=None)
+            self._fail(start, _TOO_DEEP, hint=None)
         if self._nodes > MAX_NODES:
             message = f"the file holds more than {MAX_NODES:,} values"
             self._fail(start, message, hint="move data into other files")

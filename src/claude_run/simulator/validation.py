@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from claude_run.simulator.catalog import Model
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_DEPTH = 500
 VERSIONS = ("2023-06-01", "2026-10-21")
 LEGACY_VERSION = VERSIONS[0]
 SAMPLING = ("temperature", "top_p", "top_k")
@@ -86,7 +87,18 @@ def parse_body(raw: bytes) -> JsonObject:
             json.dumps(value, ensure_ascii=False).encode()
     except ValueError as error:
         raise refused(f"The request body is not valid JSON: {type(error).__name__}") from error
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_deep(value):
+        raise refused("The request body is nested too deeply")
     return an_object(value, "body")
+
+
+def _is_deep(value: object) -> bool:
+    """Return whether a value nests deeper than MAX_DEPTH: how far recursion gets depends on the Python."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        outer = [each for each in level if isinstance(each, dict | list)]
+        level = [part for each in outer for part in (each.values() if isinstance(each, dict) else each)]
+    return bool(level)
 
 
 def check_version(version: str | None) -> bool:
