@@ -89,7 +89,7 @@ def test_a_sum_is_null_only_where_nothing_was_ever_said() -> None:
     """Null and a number add up to the number."""
     one = Usage(input_tokens=1, output_tokens=2, cache_read_input_tokens=5)
     other = Usage(input_tokens=10, output_tokens=20, thinking_tokens=0)
-    assert one + other == Usage(
+    assert total([one, other]) == Usage(
         input_tokens=11, output_tokens=22, cache_read_input_tokens=5, thinking_tokens=0
     )
     assert total([]) == Usage()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claude_run.play.labels import read_labels
 from claude_run.scenario.diagnostics import InvalidScenarioError
+from claude_run.session.grade import read_labels
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -55,10 +55,6 @@ class Usage:
             self.input_tokens + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
         )
 
-    def __add__(self, other: Usage) -> Usage:
-        sums = {f.name: _sum(getattr(self, f.name), getattr(other, f.name)) for f in fields(Usage)}
-        return Usage(**sums)  # type: ignore[arg-type] # the two required counts are never None on either side
-
     def to_json(self) -> JsonObject:
         """Return the counts nested as the API nests them, with every field present."""
         return {
@@ -78,16 +74,18 @@ class Usage:
         }
 
 
+_COUNTS = tuple(field.name for field in fields(Usage))
+
+
 def total(usages: Iterable[Usage]) -> Usage:
-    """Sum usages; the sum of none is zero."""
-    result = Usage()
+    """Sum usages, count by count; what none of them says stays None, and the sum of none is zero."""
+    sums: dict[str, int] = {}
     for usage in usages:
-        result += usage
-    return result
-
-
-def _sum(left: int | None, right: int | None) -> int | None:
-    return None if left is None and right is None else (left or 0) + (right or 0)
+        for name in _COUNTS:
+            count = getattr(usage, name)
+            if count is not None:
+                sums[name] = sums.get(name, 0) + count
+    return Usage(**sums)
 
 
 def _part(usage: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from claude_run.plan.model_rules import rules_for
@@ -65,6 +66,7 @@ def cost(body: JsonObject, *, model: str | None = None) -> Decimal | None:
     return next((price for price in prices if price is not None), None)
 
 
+@lru_cache(maxsize=4096)  # the repeats of a case ask for the same, again and again
 def worst_case(limits: Limits) -> Decimal | None:
     """Return in USD what no reply within the limits costs more than; None where the model has no price.
 
