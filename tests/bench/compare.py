@@ -17,7 +17,7 @@ from claude_run.report.compare.terminal import print_comparison
 from claude_run.session.compare import arm_of_played, arm_of_run
 from claude_run.verdict.basics import GateRules
 from claude_run.verdict.comparison import Arm, compare
-from tests.gate.big_runs import write_run
+from tests.support.big_runs import write_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

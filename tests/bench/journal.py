@@ -18,7 +18,7 @@ from claude_run.play.stop import StopSignal
 from claude_run.record.disk import LocalDisk
 from claude_run.record.journal import Journal
 from claude_run.session.world import SystemClock
-from tests.play.fakes import FakeMessages, FlatPrices, Watcher, conversation
+from tests.unit.play.fakes import FakeMessages, FlatPrices, Watcher, conversation
 
 LATENCY_S = 0.05
 IN_FLIGHT = 100
