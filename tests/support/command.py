@@ -30,20 +30,20 @@ json.dump(sorted({name.partition(".")[0] for name in sys.modules}), sys.stdout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a process ended and what it said."""
+class CommandResult:
+    """How a process ended and what it said; `code` is negative where a signal ended it."""
 
     code: int
     stdout: str
     stderr: str
 
 
-def claude_run(*arguments: str | Path, cwd: Path, **options: Any) -> Ended:
+def claude_run(*arguments: str | Path, cwd: Path, **options: Any) -> CommandResult:
     """Run the command to its end in `cwd`, which is its home too; `options` are those of `execute`."""
     return execute([str(COMMAND), *map(str, arguments)], cwd=cwd, **options)
 
 
-def python(code: str, *arguments: str | Path, cwd: Path) -> Ended:
+def python(code: str, *arguments: str | Path, cwd: Path) -> CommandResult:
     """Run a piece of Python that calls the command's entry in its own way."""
     return execute([sys.executable, "-c", code, *map(str, arguments)], cwd=cwd)
 
@@ -55,7 +55,7 @@ def loaded_by(*arguments: str | Path, cwd: Path) -> set[str]:
 
 def execute(
     command: list[str], *, cwd: Path, stdout: Any = subprocess.PIPE, env: Mapping[str, str] | None = None
-) -> Ended:
+) -> CommandResult:
     """Run a command; no traceback may ever show on its stderr."""
     done = subprocess.run(
         command,
@@ -70,7 +70,7 @@ def execute(
     )
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
-    return Ended(code=done.returncode, stdout=done.stdout or "", stderr=done.stderr)
+    return CommandResult(code=done.returncode, stdout=done.stdout or "", stderr=done.stderr)
 
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -20,7 +20,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ReceivedRequest:
     """One request as it arrived, with its header names in lower case."""
 
     method: str
@@ -57,8 +57,8 @@ class RawServer:
     `respond` decides on the answer to each request; `ledger` holds the requests in order of arrival.
     """
 
-    respond: Callable[[Heard], Answer]
-    ledger: list[Heard] = field(default_factory=list)
+    respond: Callable[[ReceivedRequest], Answer]
+    ledger: list[ReceivedRequest] = field(default_factory=list)
     port: int = 0
     _loop: asyncio.AbstractEventLoop | None = None
     _stop: asyncio.Event | None = None
@@ -109,9 +109,9 @@ class RawServer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, wait_s: float | None
     ) -> Answer:
         async with asyncio.timeout(wait_s):
-            heard = await _read(reader)
-        self.ledger.append(heard)
-        answer = self.respond(heard)
+            request = await _read(reader)
+        self.ledger.append(request)
+        answer = self.respond(request)
         await asyncio.sleep(answer.delay_s)
         pieces = [answer.data[at : at + 1] for at in range(len(answer.data))] if answer.drip_s else ()
         for piece in pieces or (answer.data,):
@@ -121,7 +121,7 @@ class RawServer:
         return answer
 
 
-def in_turn(*answers: Answer) -> Callable[[Heard], Answer]:
+def in_turn(*answers: Answer) -> Callable[[ReceivedRequest], Answer]:
     """Give the answers one after the other, the last one for ever."""
     left = list(answers)
     return lambda _: left.pop(0) if len(left) > 1 else left[0]
@@ -229,13 +229,13 @@ def _deltas(kind: str, name: str, text: str, *, piece: int) -> list[dict[str, An
     return [{"type": kind, name: text[at : at + piece]} for at in range(0, len(text), piece)]
 
 
-async def _read(reader: asyncio.StreamReader) -> Heard:
+async def _read(reader: asyncio.StreamReader) -> ReceivedRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip("\r\n").split("\r\n")
     method, path, _ = first.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     raw = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Heard(method=method, path=path, headers=headers, raw=raw)
+    return ReceivedRequest(method=method, path=path, headers=headers, raw=raw)
 
 
 def _reset_on_close(writer: asyncio.StreamWriter) -> None:

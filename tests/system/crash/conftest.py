@@ -1,4 +1,4 @@
-"""The process that forks, the API, and the folder of a test."""
+"""The API and the folder of a test."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.system.crash.api import LedgerApi
-from tests.system.crash.workspace import Scene
-from tests.system.harness.fork_server import Zygote
+from tests.system.crash.workspace import CrashWorkspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    """Give the process that forks into commands."""
-    with Zygote() as process:
-        yield process
+    from tests.system.harness.fork_server import ForkServer
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +24,10 @@ def served_api() -> Iterator[LedgerApi]:
 
 
 @pytest.fixture
-def scene(zygote: Zygote, served_api: LedgerApi, tmp_path: Path) -> Iterator[Scene]:
-    """Give a folder with the scenario and an API that has heard nothing yet; no secret may be left behind."""
+def workspace(fork_server: ForkServer, served_api: LedgerApi, tmp_path: Path) -> Iterator[CrashWorkspace]:
+    """Give a folder with the scenario and an API that received nothing yet; no secret may be left behind."""
     served_api.reset()
-    scene = Scene(folder=tmp_path, zygote=zygote, api=served_api)
-    scene.write()
-    yield scene
-    scene.assert_no_secret()
+    workspace = CrashWorkspace(folder=tmp_path, fork_server=fork_server, api=served_api)
+    workspace.write()
+    yield workspace
+    workspace.assert_no_secret()

@@ -12,11 +12,11 @@ from tests.system.crash.workspace import identity_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tests.system.crash.workspace import Scene
+    from tests.system.crash.workspace import CrashWorkspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class RunState:
     """What the journal and the ledger said when a process had just died."""
 
     replies: Mapping[str, Any]
@@ -24,20 +24,22 @@ class Moment:
     sent: int
 
     @classmethod
-    def of(cls, scene: Scene) -> Moment:
-        replies = {event["key"]: event["body"] for event in scene.events("reply")}
-        attempted = {event["key"] for event in scene.events("attempt")}
-        return cls(replies=replies, in_flight=frozenset(attempted - set(replies)), sent=len(scene.api.ledger))
+    def of(cls, workspace: CrashWorkspace) -> RunState:
+        replies = {event["key"]: event["body"] for event in workspace.events("reply")}
+        attempted = {event["key"] for event in workspace.events("attempt")}
+        return cls(
+            replies=replies, in_flight=frozenset(attempted - set(replies)), sent=len(workspace.api.ledger)
+        )
 
 
-def check_promises(scene: Scene, deaths: Sequence[Moment]) -> None:
+def assert_promises_kept(workspace: CrashWorkspace, deaths: Sequence[RunState]) -> None:
     """Assert the promise of the journal over a run that is done now and has died at these moments.
 
     No reply is lost, no finished turn is sent again, a request is sent again at most once for each death
     that caught it in flight, every request was announced, and the replies are those of the API.
     """
-    final = Moment.of(scene)
-    keys = list(map(key_of, scene.api.ledger))
+    final = RunState.of(workspace)
+    keys = list(map(key_of, workspace.api.ledger))
     for death in deaths:
         lost = {key for key, body in death.replies.items() if final.replies.get(key) != body}
         assert not lost, f"{len(lost)} replies were lost"
@@ -46,14 +48,14 @@ def check_promises(scene: Scene, deaths: Sequence[Moment]) -> None:
     for key, times in Counter(keys).items():
         allowed = 1 + sum(key in death.in_flight for death in deaths)
         assert times <= allowed, f"{key} was sent {times} times, and may be sent {allowed} times"
-    assert_announced(scene, keys)
+    assert_announced(workspace, keys)
     assert not final.in_flight
     assert set(final.replies) == set(keys)
 
 
-def assert_announced(scene: Scene, keys: Iterable[str]) -> None:
+def assert_announced(workspace: CrashWorkspace, keys: Iterable[str]) -> None:
     """Assert that the journal has an attempt for everything that was sent."""
-    attempts = Counter(event["key"] for event in scene.events("attempt"))
+    attempts = Counter(event["key"] for event in workspace.events("attempt"))
     unannounced = Counter(keys) - attempts
     assert not unannounced, f"{unannounced.total()} requests were not in the journal before they were sent"
 

@@ -6,90 +6,90 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.crash.promises import Moment, key_of
+from tests.system.crash.promises import RunState, key_of
 from tests.system.crash.workspace import TALK
 from tests.system.harness.fork_server import KILLED
 
 if TYPE_CHECKING:
-    from tests.system.crash.workspace import Scene
+    from tests.system.crash.workspace import CrashWorkspace
 
 OTHER = TALK.replace("name: talk", "name: other").replace("Give me", "Tell me")
 FAREWELL = TALK.replace("Goodbye from", "Farewell from")
 
 
-def test_a_changed_scenario_is_refused(scene: Scene) -> None:
+def test_a_changed_scenario_is_refused(workspace: CrashWorkspace) -> None:
     """The message names the file and the three ways out; nothing is sent."""
-    assert scene.play(crash_at=20).code == KILLED
-    sent = len(scene.api.ledger)
-    scene.write(FAREWELL)
-    refused = scene.resume()
+    assert workspace.play(crash_at=20).code == KILLED
+    sent = len(workspace.api.ledger)
+    workspace.write(FAREWELL)
+    refused = workspace.resume()
     assert refused.code == 2
     assert refused.stderr == (
         "error: talk.yaml: changed since the run was started; put the old text back, start a new run with"
         " --reuse, or pass --resume-changed to play what changed anew in this one\n"
     )
-    assert len(scene.api.ledger) == sent
-    scene.write()
-    assert scene.resume().code == 0
+    assert len(workspace.api.ledger) == sent
+    workspace.write()
+    assert workspace.resume().code == 0
 
 
-def test_a_changed_list_of_cases_is_refused_by_the_name_of_its_file(scene: Scene) -> None:
+def test_a_changed_list_of_cases_is_refused_by_the_name_of_its_file(workspace: CrashWorkspace) -> None:
     """That the file changed is said before anything that follows from it."""
-    assert scene.play(crash_at=20).code == KILLED
-    scene.write(TALK.replace("  - {id: eve, vars: {who: Eve}}\n", ""))
-    refused = scene.resume()
+    assert workspace.play(crash_at=20).code == KILLED
+    workspace.write(TALK.replace("  - {id: eve, vars: {who: Eve}}\n", ""))
+    refused = workspace.resume()
     assert refused.code == 2
     assert "talk.yaml: changed since the run was started" in refused.stderr
-    anew = scene.resume("--resume-changed")
+    anew = workspace.resume("--resume-changed")
     assert anew.code == 2
     assert "'talk/eve/claude-haiku-5-5'" in anew.stderr
 
 
-def test_only_what_changed_is_played_anew(scene: Scene) -> None:
+def test_only_what_changed_is_played_anew(workspace: CrashWorkspace) -> None:
     """Of the changed scenario only the requests that differ are sent, of the other none."""
-    (scene.folder / "other.yaml").write_text(OTHER, encoding="utf-8")
-    assert scene.play("other.yaml").code == 0
-    assert len(scene.api.ledger) == 18
-    scene.write(FAREWELL)
-    assert scene.resume("--resume-changed").code == 0
-    assert [body["messages"][-1]["content"] for body in scene.api.ledger[18:]] == [
+    (workspace.folder / "other.yaml").write_text(OTHER, encoding="utf-8")
+    assert workspace.play("other.yaml").code == 0
+    assert len(workspace.api.ledger) == 18
+    workspace.write(FAREWELL)
+    assert workspace.resume("--resume-changed").code == 0
+    assert [body["messages"][-1]["content"] for body in workspace.api.ledger[18:]] == [
         f"Farewell from {who}." for who in ("Ada", "Bob", "Eve")
     ]
-    rows = scene.transcripts()
+    rows = workspace.transcripts()
     assert [row["replayed"] for row in rows] == [True] * 3 + [False] * 3
     assert [row["turns"][2]["content"] for row in rows[:3]] == [
         f"Farewell from {who}." for who in ("Ada", "Bob", "Eve")
     ]
-    assert scene.resume().code == 0
-    assert len(scene.api.ledger) == 21
+    assert workspace.resume().code == 0
+    assert len(workspace.api.ledger) == 21
 
 
-def test_changed_expectations_give_a_new_verdict_and_send_nothing(scene: Scene) -> None:
+def test_changed_expectations_give_a_new_verdict_and_send_nothing(workspace: CrashWorkspace) -> None:
     """The replies are there; only what is asked of them is another thing."""
-    assert scene.play().code == 0
-    scene.write(TALK.replace("contains: number", "contains: zebra"))
-    assert scene.resume("--resume-changed").code == 1
-    assert [row["outcome"] for row in scene.transcripts()] == ["failed"] * 3
-    scene.write(TALK.replace("contains: number", "contains: zebra") + "pass_rate: 0.0\n")
-    assert scene.resume("--resume-changed").code == 0
-    assert len(scene.api.ledger) == 9
+    assert workspace.play().code == 0
+    workspace.write(TALK.replace("contains: number", "contains: zebra"))
+    assert workspace.resume("--resume-changed").code == 1
+    assert [row["outcome"] for row in workspace.transcripts()] == ["failed"] * 3
+    workspace.write(TALK.replace("contains: number", "contains: zebra") + "pass_rate: 0.0\n")
+    assert workspace.resume("--resume-changed").code == 0
+    assert len(workspace.api.ledger) == 9
 
 
 @pytest.mark.parametrize("number", range(1, 9))
 @pytest.mark.parametrize("at", [20, 0], ids=["half", "done"])
-def test_killed_while_the_change_is_taken_over(scene: Scene, at: int, number: int) -> None:
+def test_killed_while_the_change_is_taken_over(workspace: CrashWorkspace, at: int, number: int) -> None:
     """Whichever of the two files was written last, no old turn is taken for one of the new text."""
-    assert scene.play(crash_at=at).code in {KILLED, 0}
-    before = Moment.of(scene)
-    scene.write(FAREWELL)
-    assert scene.resume("--resume-changed", crash_at=number).code == KILLED
-    ended = scene.resume()
+    assert workspace.play(crash_at=at).code in {KILLED, 0}
+    before = RunState.of(workspace)
+    workspace.write(FAREWELL)
+    assert workspace.resume("--resume-changed", crash_at=number).code == KILLED
+    ended = workspace.resume()
     if ended.code == 2:
         assert "talk.yaml: changed" in ended.stderr
-        ended = scene.resume("--resume-changed")
+        ended = workspace.resume("--resume-changed")
     assert ended.code == 0
-    assert [row["turns"][2]["content"] for row in scene.transcripts()] == [
+    assert [row["turns"][2]["content"] for row in workspace.transcripts()] == [
         f"Farewell from {who}." for who in ("Ada", "Bob", "Eve")
     ]
-    later = {key_of(body) for body in scene.api.ledger[before.sent :]}
+    later = {key_of(body) for body in workspace.api.ledger[before.sent :]}
     assert not later & set(before.replies)

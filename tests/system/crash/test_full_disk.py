@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.crash.promises import Moment, assert_announced, check_promises, key_of
+from tests.system.crash.promises import RunState, assert_announced, assert_promises_kept, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.system.crash.workspace import Scene
+    from tests.system.crash.workspace import CrashWorkspace
 
 SIZES = (300, 700, 1500, 2500, 4000, 6000, 9000, 12000)
 """Largest sizes of a file in bytes: from one without room for `run.json` to one for most of a journal."""
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_limit_on_the_size_of_files(scene: Scene, size: int) -> None:
+def test_a_limit_on_the_size_of_files(workspace: CrashWorkspace, size: int) -> None:
     """The write that reaches the limit is a short one, which tears a line; the next fails with errno 27."""
-    ended = scene.play(file_size=size)
+    ended = workspace.play(file_size=size)
     assert ended.code == 3
     assert "File too large" in ended.stderr or "make room and go on with --resume" in ended.stderr
-    _assert_goes_on(scene)
+    _assert_goes_on(workspace)
 
 
 @pytest.fixture
@@ -47,17 +47,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("room", [0, 4096, 8192, 12288])
-def test_a_full_device(scene: Scene, small_disk: Path, room: int) -> None:
+def test_a_full_device(workspace: CrashWorkspace, small_disk: Path, room: int) -> None:
     """A run that fills its device stops sending, and goes on when something else was removed from it."""
     ballast = small_disk / "ballast"
     _fill(ballast, leave=room)
     out = small_disk / "run"
-    scene.run_folder.symlink_to(out)
-    ended = scene.run("talk.yaml", "-o", out)
+    workspace.run_folder.symlink_to(out)
+    ended = workspace.run("talk.yaml", "-o", out)
     assert ended.code == 3, ended
     assert "No space left on device" in ended.stderr or "make room" in ended.stderr
     ballast.unlink()
-    _assert_goes_on(scene)
+    _assert_goes_on(workspace)
 
 
 def _fill(path: Path, *, leave: int) -> None:
@@ -69,9 +69,9 @@ def _fill(path: Path, *, leave: int) -> None:
             os.truncate(path, path.stat().st_size - leave)
 
 
-def _assert_goes_on(scene: Scene) -> None:
-    death, sent = Moment.of(scene), [key_of(body) for body in scene.api.ledger]
-    assert_announced(scene, sent)
-    assert scene.go_on().code == 0
-    check_promises(scene, [death])
-    scene.assert_no_secret()
+def _assert_goes_on(workspace: CrashWorkspace) -> None:
+    death, sent = RunState.of(workspace), [key_of(body) for body in workspace.api.ledger]
+    assert_announced(workspace, sent)
+    assert workspace.go_on().code == 0
+    assert_promises_kept(workspace, [death])
+    workspace.assert_no_secret()

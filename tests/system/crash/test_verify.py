@@ -9,40 +9,40 @@ import pytest
 from tests.system.harness.fork_server import KILLED
 
 if TYPE_CHECKING:
-    from tests.system.crash.workspace import Scene
+    from tests.system.crash.workspace import CrashWorkspace
 
 
 @pytest.fixture
-def played(scene: Scene) -> Scene:
+def played(workspace: CrashWorkspace) -> CrashWorkspace:
     """Give a run that is whole."""
-    assert scene.play().code == 0
-    return scene
+    assert workspace.play().code == 0
+    return workspace
 
 
-def _found(scene: Scene) -> list[str]:
+def _found(workspace: CrashWorkspace) -> list[str]:
     """Verify the run, which is not whole, and return what was found."""
-    ended = scene.run("verify", "run")
+    ended = workspace.run("verify", "run")
     assert ended.code == 3
     lines = ended.stdout.splitlines()
     assert ended.stderr.endswith(f": {len(lines)} problem{'s' if len(lines) > 1 else ''}\n")
     return lines
 
 
-def test_a_whole_run(played: Scene) -> None:
+def test_a_whole_run(played: CrashWorkspace) -> None:
     """There is nothing to say on stdout, and the code is 0."""
     ended = played.run("verify", "run")
     assert (ended.code, ended.stdout) == (0, "")
     assert ended.stderr == "run: 3 conversations, 9 replies, $0.0002, uncertain $0: whole\n"
 
 
-def test_a_run_that_was_resumed_after_a_clean_stop(scene: Scene) -> None:
+def test_a_run_that_was_resumed_after_a_clean_stop(workspace: CrashWorkspace) -> None:
     """Where no attempt was under way nothing is uncertain, and the run is whole."""
-    assert scene.play("--max-requests", "3", "-j", "1").code == 4
-    assert scene.resume().code == 0
-    assert scene.run("verify", "run").code == 0
+    assert workspace.play("--max-requests", "3", "-j", "1").code == 4
+    assert workspace.resume().code == 0
+    assert workspace.run("verify", "run").code == 0
 
 
-def test_a_damaged_line_in_the_middle(played: Scene) -> None:
+def test_a_damaged_line_in_the_middle(played: CrashWorkspace) -> None:
     """It stops every command: what else the journal lost cannot be known."""
     lines = played.journal.read_bytes().splitlines(keepends=True)
     lines[9] = lines[9].replace(b"talk/", b"tulk/")
@@ -57,7 +57,7 @@ def test_a_damaged_line_in_the_middle(played: Scene) -> None:
     assert len(played.api.ledger) == 9
 
 
-def test_a_copy_that_ends_before_the_damage_can_be_reused(played: Scene) -> None:
+def test_a_copy_that_ends_before_the_damage_can_be_reused(played: CrashWorkspace) -> None:
     """The way out that the message names."""
     lines = played.journal.read_bytes().splitlines(keepends=True)
     (played.folder / "good.jsonl").write_bytes(b"".join(lines[:-10]))
@@ -66,7 +66,7 @@ def test_a_copy_that_ends_before_the_damage_can_be_reused(played: Scene) -> None
     assert 0 < len(played.api.ledger) < 9
 
 
-def test_a_line_that_was_removed(played: Scene) -> None:
+def test_a_line_that_was_removed(played: CrashWorkspace) -> None:
     """Each line is whole, but one is not there."""
     lines = played.journal.read_bytes().splitlines(keepends=True)
     del lines[-2]
@@ -79,7 +79,7 @@ def test_a_line_that_was_removed(played: Scene) -> None:
 
 
 @pytest.mark.parametrize("name", ["transcripts.jsonl", "transcripts.md", "summary.json", "summary.md"])
-def test_a_derived_file_that_was_changed_or_removed(played: Scene, name: str) -> None:
+def test_a_derived_file_that_was_changed_or_removed(played: CrashWorkspace, name: str) -> None:
     """`report` makes it anew, and then all is well."""
     path = played.run_folder / name
     good = path.read_bytes()
@@ -92,7 +92,7 @@ def test_a_derived_file_that_was_changed_or_removed(played: Scene, name: str) ->
     assert played.run("verify", "run").code == 0
 
 
-def test_a_torn_tail_and_an_open_end(played: Scene) -> None:
+def test_a_torn_tail_and_an_open_end(played: CrashWorkspace) -> None:
     """Both are told with the command that goes on."""
     whole = played.journal.read_bytes()
     played.journal.write_bytes(whole[:-20])
@@ -109,12 +109,12 @@ def test_a_torn_tail_and_an_open_end(played: Scene) -> None:
     assert played.run("verify", "run").code == 0
 
 
-def test_uncertain_attempts(scene: Scene) -> None:
+def test_uncertain_attempts(workspace: CrashWorkspace) -> None:
     """An attempt that a kill left without a reply may be on the bill: it is told, though the run is done."""
-    assert scene.play("-j", "1", crash_at=8).code == KILLED
-    assert scene.resume().code == 0
-    sent = next(scene.events("attempt"))["at"]
-    assert _found(scene) == [
+    assert workspace.play("-j", "1", crash_at=8).code == KILLED
+    assert workspace.resume().code == 0
+    sent = next(workspace.events("attempt"))["at"]
+    assert _found(workspace) == [
         (
             f"talk/ada/claude-haiku-5-5: attempt 1 at turn 1, sent {sent}, brought no reply and may have been"
             " billed, at most 0.000064 USD: look it up in the usage report of the API's console; until then"
@@ -123,18 +123,18 @@ def test_uncertain_attempts(scene: Scene) -> None:
     ]
 
 
-def test_uncertain_attempts_of_a_superseded_conversation(scene: Scene) -> None:
+def test_uncertain_attempts_of_a_superseded_conversation(workspace: CrashWorkspace) -> None:
     """Playing a changed scenario anew does not hide what the old one may have cost."""
-    assert scene.play("-j", "1", crash_at=8).code == KILLED
-    scene.write(scene.scenario.read_text(encoding="utf-8").replace("Goodbye", "Farewell"))
-    assert scene.resume("--resume-changed").code == 0
-    (found,) = _found(scene)
+    assert workspace.play("-j", "1", crash_at=8).code == KILLED
+    workspace.write(workspace.scenario.read_text(encoding="utf-8").replace("Goodbye", "Farewell"))
+    assert workspace.resume("--resume-changed").code == 0
+    (found,) = _found(workspace)
     assert "attempt 1 at turn 1" in found
 
 
-def test_no_run(scene: Scene) -> None:
+def test_no_run(workspace: CrashWorkspace) -> None:
     """A folder that is none of ours is a wrong argument."""
-    ended = scene.run("verify", "run")
+    ended = workspace.run("verify", "run")
     assert (ended.code, ended.stderr) == (
         2,
         "error: run holds no run: name a folder that claude-run wrote\n",

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from tests.support.command import CommandResult
     from tests.system.crash.api import LedgerApi
-    from tests.system.harness.fork_server import Ended, Zygote
+from tests.system.harness.fork_server import ForkServer
 
 TALK = """\
 name: talk
@@ -43,11 +44,11 @@ _PASSING_BY |= {"duration_s"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class CrashWorkspace:
     """What a crash test plays in: everything stands in `folder`, the run in `folder/run`."""
 
     folder: Path
-    zygote: Zygote
+    fork_server: ForkServer
     api: LedgerApi
 
     @property
@@ -66,21 +67,21 @@ class Scene:
         """Write the scenario."""
         self.scenario.write_text(text, encoding="utf-8")
 
-    def run(self, *arguments: str | Path, **world: Any) -> Ended:
+    def run(self, *arguments: str | Path, **conditions: Any) -> CommandResult:
         """Run the command to its end."""
-        return self.zygote.run(self.folder, *arguments, url=self.api.base_url, **world)
+        return self.fork_server.run(self.folder, *arguments, url=self.api.base_url, **conditions)
 
-    def start(self, *arguments: str | Path, **world: Any) -> int:
+    def start(self, *arguments: str | Path, **conditions: Any) -> int:
         """Start the command and return its pid."""
-        return self.zygote.start(self.folder, *arguments, url=self.api.base_url, **world)
+        return self.fork_server.start(self.folder, *arguments, url=self.api.base_url, **conditions)
 
-    def play(self, *arguments: str | Path, **world: Any) -> Ended:
+    def play(self, *arguments: str | Path, **conditions: Any) -> CommandResult:
         """Play the scenario into the run folder."""
-        return self.run("talk.yaml", "-o", "run", *arguments, **world)
+        return self.run("talk.yaml", "-o", "run", *arguments, **conditions)
 
-    def resume(self, *arguments: str | Path, **world: Any) -> Ended:
+    def resume(self, *arguments: str | Path, **conditions: Any) -> CommandResult:
         """Go on with the run folder."""
-        return self.run("--resume", "run", *arguments, **world)
+        return self.run("--resume", "run", *arguments, **conditions)
 
     def next_arguments(self) -> tuple[str, ...]:
         """Return what a user would call after a crash: a resume, or the run itself where there was none."""
@@ -88,9 +89,9 @@ class Scene:
             return ("--resume", "run")
         return ("talk.yaml", "-o", "run")
 
-    def go_on(self, *arguments: str, **world: Any) -> Ended:
+    def go_on(self, *arguments: str, **conditions: Any) -> CommandResult:
         """Do what a user would do after a crash."""
-        return self.run(*self.next_arguments(), *arguments, **world)
+        return self.run(*self.next_arguments(), *arguments, **conditions)
 
     def clear(self) -> None:
         """Remove the run, and let the API forget it."""

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.support.scripted_server import Answer, Heard, RawServer, json_answer, message
+from tests.support.scripted_server import Answer, RawServer, ReceivedRequest, json_answer, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class TurnRequest:
     """One request: the case that asks, its turn from 1, and how often this turn has come, from 1."""
 
     case: str
     turn: int
     attempt: int
-    heard: Heard
+    http: ReceivedRequest
 
 
 @dataclass(kw_only=True, eq=False)
@@ -33,8 +33,8 @@ class Api:
     Conversations say who they are in their first message, as `scenario` of this module has them do.
     """
 
-    answer: Callable[[Asked], Answer]
-    ledger: list[Asked] = field(default_factory=list)
+    answer: Callable[[TurnRequest], Answer]
+    ledger: list[TurnRequest] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -60,13 +60,13 @@ class Api:
         with self._lock:
             return self._counts.copy()
 
-    def _respond(self, heard: Heard) -> Answer:
-        messages = heard.body["messages"]
+    def _respond(self, request: ReceivedRequest) -> Answer:
+        messages = request.body["messages"]
         case = str(messages[0]["content"]).split("|", 1)[0]
         turn = sum(each["role"] == "user" for each in messages)
         with self._lock:
             self._counts[case, turn] += 1
-            asked = Asked(case=case, turn=turn, attempt=self._counts[case, turn], heard=heard)
+            asked = TurnRequest(case=case, turn=turn, attempt=self._counts[case, turn], http=request)
             self.ledger.append(asked)
         return self.answer(asked)
 

@@ -16,7 +16,15 @@ from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
 from claude_run.play.ports import Received, RequestFailedError
 from claude_run.record.history import History
-from tests.unit.play.fakes import FakeMessages, FlatPrices, MemoryRecorder, Rig, conversation, message, user
+from tests.unit.play.fakes import (
+    FakedRun,
+    FakeMessages,
+    FlatPrices,
+    MemoryRecorder,
+    conversation,
+    message,
+    user,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +133,7 @@ def test_the_bill_never_exceeds_the_cap(seed: int, cents: int, workers: int, kil
         assert api.billed <= spent <= cap
         last = life == LIVES - 1
         recorder = MortalRecorder(left=10_000 if last else kill)
-        rig = Rig(
+        run = FakedRun(
             messages=api,
             prices=RandomPrices(),
             cap=cap,
@@ -138,7 +146,7 @@ def test_the_bill_never_exceeds_the_cap(seed: int, cents: int, workers: int, kil
             each for each in conversations if (log := history.logs.get(each.id)) is None or log.ended is None
         ]
         try:
-            halt = rig.play(todo, earlier=split(played))
+            halt = run.play(todo, earlier=split(played))
             assert halt is None or halt.code is ExitCode.CAPPED
         except StorageError:
             assert not last
@@ -149,19 +157,19 @@ def test_the_bill_never_exceeds_the_cap(seed: int, cents: int, workers: int, kil
 
 def test_a_reply_without_a_price_stays_spent_at_its_worst() -> None:
     """A resumed run starts from what the replies may have cost, where nobody knows what they did."""
-    rig = Rig(prices=FlatPrices(paid_usd=None), cap=Decimal(1))
-    rig.play([conversation("c", user("x"))])
-    history = history_of(rig.recorder.events)
-    assert history.spent_usd() == rig.budget.spent_usd == Decimal("0.02")
+    run = FakedRun(prices=FlatPrices(paid_usd=None), cap=Decimal(1))
+    run.play([conversation("c", user("x"))])
+    history = history_of(run.recorder.events)
+    assert history.spent_usd() == run.budget.spent_usd == Decimal("0.02")
 
 
 def test_what_was_superseded_stays_spent() -> None:
     """A conversation that is played anew does not forget the lost attempts of its first life."""
     cut = Failure(kind="connection", message="cut")
-    first = Rig(messages=FakeMessages(answer=lambda _r, n: cut if n == 1 else message()), cap=Decimal(1))
+    first = FakedRun(messages=FakeMessages(answer=lambda _r, n: cut if n == 1 else message()), cap=Decimal(1))
     first.play([conversation("c", user("x"))])
     assert first.budget.spent_usd == Decimal("0.03")
-    again = Rig(cap=Decimal(1))
+    again = FakedRun(cap=Decimal(1))
     again.play([conversation("c", user("x"))])
     history = history_of(again.recorder.events, superseded=first.recorder.events)
     assert history.spent_usd() == Decimal("0.04")

@@ -17,12 +17,12 @@ from tests.support.scripted_server import (
     sse,
     stream_answer,
 )
-from tests.system.faults.api import Api, Asked, ok, scenario
+from tests.system.faults.api import Api, TurnRequest, ok, scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.system.harness.workspace import Booth
+    from tests.system.harness.workspace import Workspace
 
 PAGE = b"<html><title>502</title>\x1b[31m<script>alert(1)</script>" + b"x" * 5000
 NO_RETRY = ("x-should-retry: false",)
@@ -148,21 +148,21 @@ STREAMED: Mapping[str, Fault] = {
 }
 
 
-def play(booth: Booth, faults: Mapping[str, Fault], *, max_tokens: int = 100) -> dict[str, Any]:
+def play(workspace: Workspace, faults: Mapping[str, Fault], *, max_tokens: int = 100) -> dict[str, Any]:
     """Play a conversation of two turns for each fault, and hold all books against each other."""
     calm = STREAM if max_tokens == LONG else ok()
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: TurnRequest) -> Answer:
         answers = faults[asked.case].answers
         return answers[min(asked.attempt, len(answers)) - 1] if asked.turn == 1 else calm
 
-    booth.write("s.yaml", scenario(*faults, max_tokens=max_tokens))
+    workspace.write("s.yaml", scenario(*faults, max_tokens=max_tokens))
     with Api(answer=answer) as api:
-        said = booth.run("s.yaml", "-o", "out", "-v", url=api.url, speed=50)
-        assert booth.attempts() == api.requests
-    assert said.code == 3
-    assert "\x1b" not in said.stdout + said.stderr
-    return {"transcripts": booth.transcripts(), "requests": api.requests, "ledger": api.ledger}
+        result = workspace.run("s.yaml", "-o", "out", "-v", url=api.url, speed=50)
+        assert workspace.attempts() == api.requests
+    assert result.code == 3
+    assert "\x1b" not in result.stdout + result.stderr
+    return {"transcripts": workspace.transcripts(), "requests": api.requests, "ledger": api.ledger}
 
 
 def assert_as_promised(faults: Mapping[str, Fault], played: dict[str, Any]) -> None:
@@ -186,9 +186,9 @@ def assert_as_promised(faults: Mapping[str, Fault], played: dict[str, Any]) -> N
         assert re.search(fault.error or "", error or ""), (case, error)
 
 
-def test_each_fault_of_a_reply_is_handled_as_promised(booth: Booth) -> None:
+def test_each_fault_of_a_reply_is_handled_as_promised(workspace: Workspace) -> None:
     """Attempts, outcome, words and uncertain cost of N1 to N14 and N22, in one run of many conversations."""
-    played = play(booth, FAULTS)
+    played = play(workspace, FAULTS)
     assert_as_promised(FAULTS, played)
     transcripts = played["transcripts"]
     assert len(transcripts["N10-page"]["error"]) < 250
@@ -196,20 +196,20 @@ def test_each_fault_of_a_reply_is_handled_as_promised(booth: Booth) -> None:
     assert transcripts["N22-refusal"]["turns"][0]["reply"]["stop_reason"] == "refusal"
     assert transcripts["N22-cut"]["warnings"] == ["turn 1: the reply was cut off at max_tokens (100)"]
     assert transcripts["N3-500"]["turns"][0]["attempts"] == 2
-    second = {asked.case: asked.heard.body["messages"] for asked in played["ledger"] if asked.turn == 2}
+    second = {asked.case: asked.http.body["messages"] for asked in played["ledger"] if asked.turn == 2}
     assert second["N13-block"][1] == {"role": "assistant", "content": [NEW_BLOCK]}
     assert [each["role"] for each in second["N14-empty"]] == ["user", "user"]
-    page = (booth.folder / "out" / "transcripts.md").read_bytes()
+    page = (workspace.folder / "out" / "transcripts.md").read_bytes()
     assert b"<script>" not in page
     assert b"\x1b" not in page
 
 
-def test_each_fault_of_a_stream_is_handled_as_promised(booth: Booth) -> None:
+def test_each_fault_of_a_stream_is_handled_as_promised(workspace: Workspace) -> None:
     """A stream counts only when its message is whole, whatever the status was: N15 to N18."""
-    assert_as_promised(STREAMED, play(booth, STREAMED, max_tokens=LONG))
+    assert_as_promised(STREAMED, play(workspace, STREAMED, max_tokens=LONG))
 
 
-def test_what_never_ends_is_ended_by_the_deadline(booth: Booth) -> None:
+def test_what_never_ends_is_ended_by_the_deadline(workspace: Workspace) -> None:
     """Silence, a slow drip and a stalled body are given up on the wall clock, after one more try: N8, N9."""
     slow = http(b" " * 5000).data
     answers = {
@@ -217,57 +217,57 @@ def test_what_never_ends_is_ended_by_the_deadline(booth: Booth) -> None:
         "N9-drip": Answer(data=slow, drip_s=0.05),
         "N16-stalled": Answer(data=slow[:200], silent=True),
     }
-    booth.write("s.yaml", scenario(*answers, turns=1))
+    workspace.write("s.yaml", scenario(*answers, turns=1))
     with Api(answer=lambda asked: answers[asked.case]) as api:
-        said = booth.run("s.yaml", "-o", "out", "--timeout", "50s", url=api.url, speed=50)
-        assert booth.attempts() == api.requests == dict.fromkeys(((case, 1) for case in answers), 2)
-    assert said.code == 3
-    for transcript in booth.transcripts().values():
+        result = workspace.run("s.yaml", "-o", "out", "--timeout", "50s", url=api.url, speed=50)
+        assert workspace.attempts() == api.requests == dict.fromkeys(((case, 1) for case in answers), 2)
+    assert result.code == 3
+    for transcript in workspace.transcripts().values():
         assert transcript["error"] == "no whole reply within 50 s"
         assert transcript["uncertain_cost_usd"] > 0
 
 
-def test_a_redirect_is_refused_and_the_prompt_stays(booth: Booth) -> None:
+def test_a_redirect_is_refused_and_the_prompt_stays(workspace: Workspace) -> None:
     """Neither the key nor the prompt reaches the host that a redirect names: N19."""
-    booth.write("s.yaml", scenario("to-307", "to-302", "to-301", turns=1))
+    workspace.write("s.yaml", scenario("to-307", "to-302", "to-301", turns=1))
     with RawServer(respond=lambda _: ok()) as other:
 
-        def answer(asked: Asked) -> Answer:
+        def answer(asked: TurnRequest) -> Answer:
             place = f"location: {other.base_url}/v1/messages"
             return http(b"", status=int(asked.case[3:]), headers=[place])
 
         with Api(answer=answer) as api:
-            said = booth.run("s.yaml", "-o", "out", url=api.url, speed=50)
+            result = workspace.run("s.yaml", "-o", "out", url=api.url, speed=50)
         assert sum(api.requests.values()) == 3
         assert other.ledger == []
-    assert said.code == 3
+    assert result.code == 3
     refused = "the API redirects, which is refused because the prompt would follow"
-    for case, transcript in booth.transcripts().items():
+    for case, transcript in workspace.transcripts().items():
         assert transcript["error"] == f"{case[3:]}: {refused}"
 
 
-def test_a_connection_that_died_while_idle_fails_no_conversation(booth: Booth) -> None:
+def test_a_connection_that_died_while_idle_fails_no_conversation(workspace: Workspace) -> None:
     """A kept connection is replaced when the server closed it, before or after its FIN was seen: N20."""
     idle = [f"idle{n}" for n in range(5)]
     racing = [f"racing{n}" for n in range(15)]
     kept = ok().data.replace(b"connection: close\r\n", b"")
     wait = status(429, "rate_limit_error", headers=("retry-after: 25",))
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: TurnRequest) -> Answer:
         if asked.case in racing:
             return Answer(data=kept)
         if (asked.turn, asked.attempt) == (2, 1):
             return Answer(data=wait.data.replace(b"connection: close\r\n", b""), keep_s=0.1)
         return Answer(data=kept, keep_s=5.0)
 
-    booth.write("s.yaml", scenario(*idle, *racing, turns=3))
+    workspace.write("s.yaml", scenario(*idle, *racing, turns=3))
     with Api(answer=answer) as api:
-        said = booth.run("s.yaml", "-o", "out", url=api.url, speed=50)
-    assert said.code == 0, said.stderr
+        result = workspace.run("s.yaml", "-o", "out", url=api.url, speed=50)
+    assert result.code == 0, result.stderr
     expected = {(case, turn): 1 for case in racing for turn in (1, 2, 3)}
     expected |= {(case, turn): 1 + (turn == 2) for case in idle for turn in (1, 2, 3)}
     assert api.requests == expected
-    attempts = booth.attempts()
+    attempts = workspace.attempts()
     assert {key: attempts[key] for key in expected if key[0] in idle} == {
         key: count for key, count in expected.items() if key[0] in idle
     }

@@ -1,4 +1,4 @@
-"""The key is written nowhere, whoever echoes it; each booth is searched for it when its test is over."""
+"""The key is written nowhere, whoever echoes it; each workspace is searched for it after its test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.system.faults.api import Api, ok, scenario
 from tests.system.harness.workspace import KEY, ROOT, assert_nowhere, until
 
 if TYPE_CHECKING:
-    from tests.system.harness.workspace import Booth
+    from tests.system.harness.workspace import Workspace
 
 TOKEN = "canary~~~+token/with=odd.chars"  # noqa: S105 - a canary
 CRASH = """
@@ -62,41 +62,43 @@ def echoes(secret: str) -> dict[str, Answer]:
 @pytest.mark.parametrize(
     ("secret", "variable"), [(KEY, "ANTHROPIC_API_KEY"), (TOKEN, "ANTHROPIC_AUTH_TOKEN")]
 )
-def test_a_server_that_echoes_the_key_gets_it_into_no_file(booth: Booth, secret: str, variable: str) -> None:
+def test_a_server_that_echoes_the_key_gets_it_into_no_file(
+    workspace: Workspace, secret: str, variable: str
+) -> None:
     """Bodies, headers, names of blocks, pages and replies are redacted before anything is written."""
-    booth.secrets.append(secret)
+    workspace.secrets.append(secret)
     answers = echoes(secret)
-    booth.write("s.yaml", scenario(*answers))
+    workspace.write("s.yaml", scenario(*answers))
     env = {"ANTHROPIC_API_KEY": "", variable: secret, "ANTHROPIC_LOG": "debug"}
     with Api(answer=lambda asked: answers[asked.case]) as api:
-        said = booth.run("s.yaml", "-o", "out", "-vv", "--json", url=api.url, speed=50, env=env)
-        sent = {value for asked in api.ledger for value in asked.heard.headers.values()}
+        result = workspace.run("s.yaml", "-o", "out", "-vv", "--json", url=api.url, speed=50, env=env)
+        sent = {value for asked in api.ledger for value in asked.http.headers.values()}
         assert any(secret in value for value in sent)
-    assert said.code == 3
-    assert "[redacted]" in said.stderr
-    assert "question 1" not in said.stderr, "the SDK logs prompts"
-    shown = booth.transcripts()
+    assert result.code == 3
+    assert "[redacted]" in result.stderr
+    assert "question 1" not in result.stderr, "the SDK logs prompts"
+    shown = workspace.transcripts()
     assert shown["error"]["error"].startswith("400 invalid_request_error: bad key [redacted] ")
     assert shown["reply"]["turns"][0]["reply"]["text"].startswith("Your key is [redacted] ")
-    assert "[redacted]" in (booth.folder / "out" / "transcripts.md").read_text()
+    assert "[redacted]" in (workspace.folder / "out" / "transcripts.md").read_text()
 
 
-def test_a_run_keeps_its_files_and_its_key_to_itself(booth: Booth) -> None:
+def test_a_run_keeps_its_files_and_its_key_to_itself(workspace: Workspace) -> None:
     """No argument of the process holds the key, and only the owner can read what it writes, umask or not."""
-    booth.write("s.yaml", scenario("a"))
+    workspace.write("s.yaml", scenario("a"))
     before = os.umask(0)
     try:
         with Api(answer=lambda _: ok(delay_s=0.2)) as api:
-            running = booth.start("s.yaml", url=api.url)
+            running = workspace.start("s.yaml", url=api.url)
             until(lambda: bool(api.ledger))
             arguments = Path(f"/proc/{running.process.pid}/cmdline").read_bytes()
-            said = running.wait()
+            result = running.wait()
     finally:
         os.umask(before)
-    assert said.code == 0, said.stderr
+    assert result.code == 0, result.stderr
     assert b"s.yaml" in arguments
     assert KEY.encode() not in arguments
-    outputs = booth.folder / "outputs"
+    outputs = workspace.folder / "outputs"
     written = [outputs, *outputs.rglob("*")]
     assert len(written) > 6
     for path in written:
@@ -105,25 +107,25 @@ def test_a_run_keeps_its_files_and_its_key_to_itself(booth: Booth) -> None:
             assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_a_bug_report_does_not_hold_the_key(booth: Booth) -> None:
+def test_a_bug_report_does_not_hold_the_key(workspace: Workspace) -> None:
     """The details of a bug of ours are written where stderr says, and redacted."""
-    booth.write("s.yaml", scenario("a"))
+    workspace.write("s.yaml", scenario("a"))
     env = {"ANTHROPIC_API_KEY": KEY, "PYTHONPATH": str(ROOT)}
-    said = booth.spawn([sys.executable, "-c", CRASH, "s.yaml", "-o", "out"], env=env).wait()
-    assert said.code == 70
-    (report,) = (booth.folder / "tmp").glob("claude-run-bug-*.txt")
-    assert str(report) in said.stderr
+    result = workspace.spawn([sys.executable, "-c", CRASH, "s.yaml", "-o", "out"], env=env).wait()
+    assert result.code == 70
+    (report,) = (workspace.folder / "tmp").glob("claude-run-bug-*.txt")
+    assert str(report) in result.stderr
     assert "RuntimeError: the key is [redacted]" in report.read_text()
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
 
 
-def test_there_is_no_option_for_the_key(booth: Booth) -> None:
+def test_there_is_no_option_for_the_key(workspace: Workspace) -> None:
     """A key on the command line would be in the shell's history and in the list of processes."""
-    booth.write("s.yaml", scenario("a"))
-    said = booth.run("s.yaml", "--api-key", KEY)
-    assert said.code == 2
-    assert "--api-key" in said.stderr
-    help_text = booth.run("run", "--help").stdout
+    workspace.write("s.yaml", scenario("a"))
+    result = workspace.run("s.yaml", "--api-key", KEY)
+    assert result.code == 2
+    assert "--api-key" in result.stderr
+    help_text = workspace.run("run", "--help").stdout
     assert "--max-cost" in help_text
     assert "key" not in help_text.lower()
 

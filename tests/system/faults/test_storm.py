@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from claude_run.play.pacing import START
 from tests.support.scripted_server import Answer, error_answer, http
-from tests.system.faults.api import Api, Asked, ok, scenario
+from tests.system.faults.api import Api, TurnRequest, ok, scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from tests.system.harness.workspace import Booth
+    from tests.system.harness.workspace import Workspace
 
 SHARE = 0.3
 IN_A_ROW = 4
@@ -39,25 +39,25 @@ def fault(chance: random.Random) -> Answer:
     )
 
 
-def test_a_run_through_a_storm_of_faults_finishes(booth: Booth) -> None:
+def test_a_run_through_a_storm_of_faults_finishes(workspace: Workspace) -> None:
     """300 conversations pass though three of ten requests fail, and both books count the same attempts."""
     cases = [f"c{number}" for number in range(300)]
     faulty: Counter[bool] = Counter()
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: TurnRequest) -> Answer:
         chance = random.Random(f"{asked.case}/{asked.turn}/{asked.attempt}")  # noqa: S311 - only a test's dice
         hit = asked.attempt <= IN_A_ROW and chance.random() < SHARE
         faulty[hit] += 1
         return fault(chance) if hit else ok(f"Reply to {asked.case}, turn {asked.turn}.")
 
-    booth.write("s.yaml", scenario(*cases, turns=3))
+    workspace.write("s.yaml", scenario(*cases, turns=3))
     with Api(answer=answer) as api:
-        said = booth.run("s.yaml", "-o", "out", "-q", "-j", "50", url=api.url, speed=200)
-    assert said.code == 0, said.stderr
+        result = workspace.run("s.yaml", "-o", "out", "-q", "-j", "50", url=api.url, speed=200)
+    assert result.code == 0, result.stderr
     assert faulty[False] == 900
     assert faulty[True] / faulty.total() > SHARE - 0.05
-    assert booth.attempts() == api.requests
-    transcripts = booth.transcripts()
+    assert workspace.attempts() == api.requests
+    transcripts = workspace.transcripts()
     assert len(transcripts) == 300
     for case, transcript in transcripts.items():
         texts = [turn["reply"]["text"] for turn in transcript["turns"]]
@@ -67,55 +67,55 @@ def test_a_run_through_a_storm_of_faults_finishes(booth: Booth) -> None:
         ]
 
 
-def test_a_wrong_key_stops_the_run_at_once(booth: Booth) -> None:
+def test_a_wrong_key_stops_the_run_at_once(workspace: Workspace) -> None:
     """Of 500 conversations at most 50 are asked for, and the first 401 ends those that hang as well."""
     refusal = error_answer("authentication_error", "invalid x-api-key", status=401)
     slow = Answer(data=refusal.data, delay_s=0.3)
-    booth.write("s.yaml", scenario(*(f"c{number}" for number in range(500))))
+    workspace.write("s.yaml", scenario(*(f"c{number}" for number in range(500))))
     silent = Answer(silent=True)
     with Api(answer=lambda asked: slow if asked is api.ledger[0] else silent) as api:
-        said = booth.run("s.yaml", "-o", "out", "-q", "-j", "50", url=api.url)
+        result = workspace.run("s.yaml", "-o", "out", "-q", "-j", "50", url=api.url)
         assert 1 <= sum(api.requests.values()) <= 50
-        assert booth.attempts() == api.requests
-    assert said.code == 3
-    assert "NOT MEASURED (exit code 3): 401 authentication_error: invalid x-api-key" in said.stderr
-    (failure,), end = booth.events("failure"), booth.events("run")[-1]
+        assert workspace.attempts() == api.requests
+    assert result.code == 3
+    assert "NOT MEASURED (exit code 3): 401 authentication_error: invalid x-api-key" in result.stderr
+    (failure,), end = workspace.events("failure"), workspace.events("run")[-1]
     assert end["what"] == "ended"
     assert seconds_between(failure, end) < 2.0
-    outcomes = Counter(transcript["outcome"] for transcript in booth.transcripts().values())
+    outcomes = Counter(transcript["outcome"] for transcript in workspace.transcripts().values())
     assert outcomes == {"skipped": 500}
 
 
-def test_a_long_wait_that_is_asked_for_stops_the_run_and_is_named(booth: Booth) -> None:
+def test_a_long_wait_that_is_asked_for_stops_the_run_and_is_named(workspace: Workspace) -> None:
     """A `retry-after` of an hour is not slept through: exit 3 now, and the time to come back: N2."""
     limit = error_answer("rate_limit_error", "no more today", status=429, headers=("retry-after: 3600",))
-    booth.write("s.yaml", scenario(*(f"c{number}" for number in range(20)), turns=1))
+    workspace.write("s.yaml", scenario(*(f"c{number}" for number in range(20)), turns=1))
     with Api(answer=lambda _: limit) as api:
-        said = booth.run("s.yaml", "-o", "out", "-q", url=api.url, speed=50)
-        assert booth.attempts() == api.requests
+        result = workspace.run("s.yaml", "-o", "out", "-q", url=api.url, speed=50)
+        assert workspace.attempts() == api.requests
         assert sum(api.requests.values()) <= START
-    assert said.code == 3
+    assert result.code == 3
     wait = "the API asks to wait 3600 s, longer than this run may: go on with --resume, not before 2"
-    assert wait in said.stderr
-    assert {transcript["outcome"] for transcript in booth.transcripts().values()} == {"skipped"}
+    assert wait in result.stderr
+    assert {transcript["outcome"] for transcript in workspace.transcripts().values()} == {"skipped"}
 
 
-def test_an_api_that_is_down_is_not_asked_for_ever(booth: Booth) -> None:
+def test_an_api_that_is_down_is_not_asked_for_ever(workspace: Workspace) -> None:
     """After ten requests in a row that no retry could save the run stops; --retry-errors finishes it."""
     busy = error_answer("overloaded_error", "busy", status=529)
     down = True
     cases = [f"c{number}" for number in range(40)]
-    booth.write("s.yaml", scenario(*cases, turns=1))
+    workspace.write("s.yaml", scenario(*cases, turns=1))
     with Api(answer=lambda _: busy if down else ok()) as api:
-        said = booth.run("s.yaml", "-o", "out", "-q", url=api.url, speed=500)
-        assert said.code == 3
-        assert "10 requests to claude-haiku-5-5 in a row were given up" in said.stderr
-        assert booth.attempts() == api.requests
+        result = workspace.run("s.yaml", "-o", "out", "-q", url=api.url, speed=500)
+        assert result.code == 3
+        assert "10 requests to claude-haiku-5-5 in a row were given up" in result.stderr
+        assert workspace.attempts() == api.requests
         assert sum(api.requests.values()) < 200
         down = False
-        assert booth.run("--resume", "out", "--retry-errors", "-q", url=api.url, speed=500).code == 0
-        assert booth.attempts() == api.requests
-    assert {transcript["outcome"] for transcript in booth.transcripts().values()} == {"passed"}
+        assert workspace.run("--resume", "out", "--retry-errors", "-q", url=api.url, speed=500).code == 0
+        assert workspace.attempts() == api.requests
+    assert {transcript["outcome"] for transcript in workspace.transcripts().values()} == {"passed"}
 
 
 def seconds_between(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:

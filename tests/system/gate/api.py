@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from tests.support.scripted_server import Answer, Heard
+    from tests.support.scripted_server import Answer, ReceivedRequest
 
 JUDGE = "claude-opus-5-5"
 
@@ -71,12 +71,12 @@ class Api:
         """Return how many requests were for a model."""
         return sum(body["model"] == model for body in self.bodies)
 
-    def _respond(self, heard: Heard) -> Answer:
-        body = heard.body
+    def _respond(self, request: ReceivedRequest) -> Answer:
+        body = request.body
         self.bodies.append(body)
-        self._seen[heard.raw.decode()] += 1
+        self._seen[request.raw.decode()] += 1
         rule = self.judge if "output_config" in body else self.reply
-        text = rule(body, self._seen[heard.raw.decode()])
+        text = rule(body, self._seen[request.raw.decode()])
         if text is None:
             return error_answer("invalid_request_error", "refused by the test", status=400)
         return json_answer(message({"type": "text", "text": text}, model=body["model"]))

@@ -1,4 +1,4 @@
-"""The process that forks into commands, the API, and the folder of a test."""
+"""The API and the folder of a test."""
 
 from __future__ import annotations
 
@@ -7,30 +7,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.system.gate.api import Api
-from tests.system.gate.workspace import Scene
-from tests.system.harness.fork_server import Zygote
+from tests.system.gate.workspace import GateWorkspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="session")
-def forks() -> Iterator[Zygote]:
-    """Give the process that forks into commands."""
-    with Zygote() as process:
-        yield process
+    from tests.system.harness.fork_server import ForkServer
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[Api]:
+def served_api() -> Iterator[Api]:
     """Give one API to all tests of a session."""
     with Api() as api:
         yield api
 
 
 @pytest.fixture
-def scene(forks: Zygote, served: Api, tmp_path: Path) -> Scene:
-    """Give an empty folder and an API that has heard nothing yet."""
-    served.reset()
-    return Scene(folder=tmp_path, zygote=forks, api=served)
+def workspace(fork_server: ForkServer, served_api: Api, tmp_path: Path) -> GateWorkspace:
+    """Give an empty folder and an API that has received nothing yet."""
+    served_api.reset()
+    return GateWorkspace(folder=tmp_path, fork_server=fork_server, api=served_api)

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tests.support.command import CommandResult
     from tests.system.gate.api import Api
-    from tests.system.harness.fork_server import Ended, Zygote
+    from tests.system.harness.fork_server import ForkServer
 
 GOOD = "Promise 30 days, no more."
 BAD = "Promise whatever pleases."
@@ -22,11 +23,11 @@ ENOUGH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class GateWorkspace:
     """Where a test happens."""
 
     folder: Path
-    zygote: Zygote
+    fork_server: ForkServer
     api: Api
 
     @property
@@ -52,11 +53,11 @@ class Scene:
         )
         (self.folder / "refund.yaml").write_text(text, encoding="utf-8")
 
-    def run(self, *arguments: str | Path) -> Ended:
+    def run(self, *arguments: str | Path) -> CommandResult:
         """Run the command in a process of its own, against the API."""
-        return self.zygote.run(self.folder, *arguments, url=self.api.url)
+        return self.fork_server.run(self.folder, *arguments, url=self.api.url)
 
-    def play(self, name: str, *arguments: str | Path) -> Ended:
+    def play(self, name: str, *arguments: str | Path) -> CommandResult:
         """Play the scenario into the folder `name`."""
         return self.run("refund.yaml", "-o", name, *arguments)
 
@@ -67,7 +68,7 @@ class Scene:
         assert self.run("accept", "accepted").code == 0
         self.api.bodies.clear()
 
-    def tell(self, *arguments: str | Path, **environment: str) -> Any:
+    def run_offline(self, *arguments: str | Path, **environment: str) -> Any:
         """Run a command that sends nothing in a fresh process, with a few variables more."""
         return claude_run(*arguments, cwd=self.folder, env=environment)
 

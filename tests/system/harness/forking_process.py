@@ -1,8 +1,8 @@
 """The process of the fork server, which imports everything once and forks into the real command.
 
-`python -m tests.system.harness.forking_process` starts it. Each line on stdin is an `Order` as JSON. A spawn
-is answered with the pid of the child, a wait with its status. A child is a process like any other, with its
-own pid, limits and streams, and may be killed.
+`python -m tests.system.harness.forking_process` starts it. Each line on stdin is a `ForkRequest` as JSON: a
+command is answered with the pid of the child, a wait with its status. A child is a process like any other,
+with its own pid, limits and streams, and may be killed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from claude_run.session import results, run
 from claude_run.session.world import World
 from tests.system.crash.workspace import TALK
 from tests.system.harness.altered_command import CrashingDisk
-from tests.system.harness.fork_request import ESCAPED, Order
+from tests.system.harness.fork_server import ESCAPED, ForkRequest
 from tests.unit.record.fakes import FaultDisk
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ def main() -> None:
     _warm_up()
     _answer("ready")
     for line in sys.stdin:
-        order = Order(**json.loads(line))
-        if order.wait:
-            _answer(os.waitstatus_to_exitcode(os.waitpid(order.wait, 0)[1]))
+        request = ForkRequest(**json.loads(line))
+        if request.wait:
+            _answer(os.waitstatus_to_exitcode(os.waitpid(request.wait, 0)[1]))
         else:
-            _answer(os.fork() or _become(order))
+            _answer(os.fork() or _become(request))
 
 
 def _warm_up() -> None:
@@ -87,15 +87,15 @@ def _answer(value: object) -> None:
     sys.stdout.flush()
 
 
-def _become(order: Order) -> NoReturn:
+def _become(request: ForkRequest) -> NoReturn:
     """Run the command in this child, and leave without going back to the loop."""
     code = ESCAPED
     try:
-        _move_in(order)
-        disk = _disk(order)
-        code = run_command_line(order.arguments, World(disk=disk))
-        if order.count_to and isinstance(disk, FaultDisk):
-            Path(order.count_to).write_text(" ".join(disk.operations), encoding="ascii")
+        _move_in(request)
+        disk = _disk(request)
+        code = run_command_line(request.arguments, World(disk=disk))
+        if request.count_to and isinstance(disk, FaultDisk):
+            Path(request.count_to).write_text(" ".join(disk.operations), encoding="ascii")
     except BaseException:  # noqa: BLE001 - the test shall see it, and the loop above must not be reached
         traceback.print_exc()
     finally:
@@ -104,25 +104,25 @@ def _become(order: Order) -> NoReturn:
         os._exit(code)
 
 
-def _move_in(order: Order) -> None:
+def _move_in(request: ForkRequest) -> None:
     signal.alarm(PATIENCE_S)
-    os.chdir(order.folder)
+    os.chdir(request.folder)
     os.environ.clear()
-    os.environ.update(order.environment)
-    for descriptor, path in zip((0, 1, 2), (os.devnull, *order.streams), strict=True):
+    os.environ.update(request.environment)
+    for descriptor, path in zip((0, 1, 2), (os.devnull, *request.streams), strict=True):
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, descriptor)
         os.close(opened)
-    if order.file_size:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (order.file_size, order.file_size))
+    if request.file_size:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request.file_size, request.file_size))
 
 
-def _disk(order: Order) -> Disk:
-    if order.fault_at or order.count_to:
-        return FaultDisk(at=order.fault_at, code=order.fault_code, short=order.short)
-    if order.durable:
+def _disk(request: ForkRequest) -> Disk:
+    if request.fault_at or request.count_to:
+        return FaultDisk(at=request.fault_at, code=request.fault_code, short=request.short)
+    if request.durable:
         return LocalDisk()
-    return QuickDisk(order.crash_at, order.tear)
+    return QuickDisk(request.crash_at, request.tear)
 
 
 if __name__ == "__main__":

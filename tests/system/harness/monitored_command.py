@@ -9,7 +9,13 @@ import json
 import sys
 from pathlib import Path
 
-WATCHED = {"socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.gethostbyname", "socket.bind"}
+WATCHED_EVENTS = {
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.sendto",
+    "socket.gethostbyname",
+    "socket.bind",
+}
 
 
 def main() -> int:
@@ -17,7 +23,7 @@ def main() -> int:
     asked: list[str] = []
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
-        if event in WATCHED:
+        if event in WATCHED_EVENTS:
             asked.append(f"{event} {arguments[1:]!r}")
 
     sys.addaudithook(watch)
@@ -26,7 +32,7 @@ def main() -> int:
     code = run_command_line(sys.argv[sys.argv.index("--") + 1 :])
     heavy = sorted({"anthropic", "aiohttp"} & set(sys.modules))
     seen = {"asked": asked, "loaded": heavy, "peak_mib": _peak_mib()}
-    Path("watched.json").write_text(json.dumps(seen), encoding="ascii")
+    Path("monitored.json").write_text(json.dumps(seen), encoding="ascii")
     return code
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from claude_run.record.journal import read_lines
+from tests.support.command import CommandResult
 
 if TYPE_CHECKING:
     import signal
@@ -25,15 +26,6 @@ ROOT = Path(__file__).parents[3]
 KEY = "sk-ant-canary-Zq7_0123-4567-89ab"
 MODEL = "claude-haiku-5-5"
 PATIENCE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """How a process ended and what it said."""
-
-    code: int
-    stdout: str
-    stderr: str
 
 
 @dataclass(kw_only=True)
@@ -48,16 +40,16 @@ class Running:
         """Send a signal to the process alone."""
         os.kill(self.process.pid, number)
 
-    def wait(self, *, at_most_s: float = PATIENCE_S) -> Said:
+    def wait(self, *, at_most_s: float = PATIENCE_S) -> CommandResult:
         """Wait for its end; no traceback may show, whatever happened."""
         code = self.process.wait(at_most_s)
-        said = Said(code=code, stdout=self.stdout.read_text(), stderr=self.stderr.read_text())
-        assert "Traceback" not in said.stderr, said.stderr
-        return said
+        result = CommandResult(code=code, stdout=self.stdout.read_text(), stderr=self.stderr.read_text())
+        assert "Traceback" not in result.stderr, result.stderr
+        return result
 
 
 @dataclass(kw_only=True)
-class Booth:
+class Workspace:
     """A folder that is the home, the temporary folder and the working folder of the command."""
 
     folder: Path
@@ -70,7 +62,7 @@ class Booth:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def run(self, *arguments: str, **options: Any) -> Said:
+    def run(self, *arguments: str, **options: Any) -> CommandResult:
         """Run the command to its end; `options` are those of `start`."""
         return self.start(*arguments, **options).wait()
 
@@ -137,16 +129,16 @@ def case_of(conversation_id: str) -> str:
 
 
 @contextmanager
-def open_booth(folder: Path) -> Iterator[Booth]:
-    """Open a booth; at its end all files in it, also the streams of processes, are searched for the key."""
-    booth = Booth(folder=folder)
+def open_workspace(folder: Path) -> Iterator[Workspace]:
+    """Open a workspace; at its end all files in it, streams of processes too, are searched for the key."""
+    workspace = Workspace(folder=folder)
     try:
-        yield booth
+        yield workspace
     finally:
-        for running in booth.started:
+        for running in workspace.started:
             running.process.kill()
             running.process.wait()
-    assert_nowhere(booth.secrets, folder)
+    assert_nowhere(workspace.secrets, folder)
 
 
 def assert_nowhere(secrets: list[str], folder: Path) -> None:

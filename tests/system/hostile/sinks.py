@@ -72,7 +72,7 @@ LONG = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sink:
-    """How a text is shown, and by which rules the result is judged."""
+    """How a text is shown, and by which rules the result is safe."""
 
     medium: Medium
     show: Callable[[str], str]
@@ -200,7 +200,7 @@ def _said(say: Callable[..., None], *values: object) -> str:
     return out.getvalue() + err.getvalue()
 
 
-def _contest(text: str) -> str:
+def _comparison(text: str) -> str:
     stream = io.StringIO()
     print_comparison(comparisons.hostile(text), stream=stream, verbose=2)
     return stream.getvalue()
@@ -265,7 +265,7 @@ SINKS: dict[str, Sink] = {
     ),
     "report.text.diff.print_pieces": Sink(medium="log", show=_diff_pieces),
     "report.text.diff.print_reply_diff": Sink(medium="log", show=_reply_diff),
-    "report.compare.terminal.print_comparison": Sink(medium="log", show=_contest),
+    "report.compare.terminal.print_comparison": Sink(medium="log", show=_comparison),
     "report.compare.markdown.comparison_markdown": Sink(medium="comment", show=_comment),
     "report.compare.html.comparison_html": Sink(medium="html", show=_page),
     "report.compare.json.comparison_json": Sink(

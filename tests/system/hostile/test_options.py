@@ -9,7 +9,7 @@ import pytest
 
 from claude_run.cli.app import run_command_line
 from tests.support.hostile_corpus import CORPUS
-from tests.unit.report.safe_output import judge
+from tests.unit.report.safe_output import assert_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,8 +48,8 @@ def said(capsys: pytest.CaptureFixture[str], arguments: Iterable[str]) -> tuple[
     """Run a command and return its code and all that it said, which could do nothing but be read."""
     code = run_command_line(list(arguments))
     shown = capsys.readouterr()
-    judge("log", shown.out)
-    judge("log", shown.err)
+    assert_safe("log", shown.out)
+    assert_safe("log", shown.err)
     return code, shown.out + shown.err
 
 

@@ -20,7 +20,7 @@ from claude_run import record, report
 from tests.support.hostile_corpus import CORPUS
 from tests.system.hostile.no_sinks import NO_SINKS
 from tests.system.hostile.sinks import SINKS
-from tests.unit.report.safe_output import judge, skeleton
+from tests.unit.report.safe_output import assert_safe, skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ TO_FILES = {
     "cli/write_reports.py": "what sinks of report made, into files that the user or the CI names",
     "record/disk.py": "the bytes of the sinks of record and report",
 }
-# Templates that are shown by one function are judged together.
+# Templates that are shown by one function are tested together.
 DISTINCT = list({(sink.show, sink.medium): name for name, sink in SINKS.items()}.values())
 BIG = f"{'plain words ' * 30}`~:#@_-|\x1b\n" * 27_000
 
@@ -59,7 +59,7 @@ def test_nothing_hostile_gets_through(name: str) -> None:
     """Every text of the corpus comes out of every sink as something that can only be read."""
     sink = SINKS[name]
     for text in CORPUS:
-        judge(sink.medium, sink.show(text))
+        assert_safe(sink.medium, sink.show(text))
 
 
 @pytest.mark.parametrize("name", ["template.transcripts.md.j2", "template.summary.md.j2"])

@@ -11,10 +11,17 @@ import pytest
 from markdown_it import MarkdownIt
 
 from claude_run.cli.app import run_command_line
-from tests.support.command import Ended, claude_run
+from tests.support.command import CommandResult, claude_run
 from tests.support.hostile_corpus import CORPUS
-from tests.support.scripted_server import Answer, Heard, RawServer, error_answer, json_answer, message
-from tests.unit.report.safe_output import judge
+from tests.support.scripted_server import (
+    Answer,
+    RawServer,
+    ReceivedRequest,
+    error_answer,
+    json_answer,
+    message,
+)
+from tests.unit.report.safe_output import assert_safe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,16 +46,16 @@ TEXTS = [re.sub("[\0\ud800-\udfff]", "?", text) for text in CORPUS]
 class Run:
     """What the command said, and the folder that it left."""
 
-    ended: Ended
+    ended: CommandResult
     folder: Path
 
     def text(self, name: str) -> str:
         return (self.folder / name).read_bytes().decode()
 
 
-def _respond(heard: Heard) -> Answer:
+def _respond(request: ReceivedRequest) -> Answer:
     """Answer a conversation with the text of its number, by its scenario in one of three ways."""
-    asked = heard.body["messages"][0]["content"]
+    asked = request.body["messages"][0]["content"]
     words = asked if isinstance(asked, str) else asked[0]["text"]
     text = CORPUS[int(NUMBER.search(words)[1])]  # type: ignore[index] # every first message has its number
     if words.startswith("error"):
@@ -109,17 +116,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_the_streams_can_only_be_read(run: Run) -> None:
     """Progress, failures, replies in full and the exit reason act on no terminal and no CI log."""
     assert run.ended.code == 3
-    judge("log", run.ended.stderr)
-    judge("json", run.ended.stdout)
+    assert_safe("log", run.ended.stderr)
+    assert_safe("json", run.ended.stdout)
     assert json.loads(run.ended.stdout)["totals"]["conversations"] == 3 * len(CORPUS)
 
 
 def test_the_files_can_only_be_read(run: Run) -> None:
     """Every file of the run is whole and inert by the rules of its kind, and no name comes from a text."""
     assert {path.name for path in run.folder.iterdir()} == {*KINDS, "journal.lock"}
-    judge("name", run.folder.name.lower())
+    assert_safe("name", run.folder.name.lower())
     for name, medium in KINDS.items():
-        judge(medium, run.text(name))
+        assert_safe(medium, run.text(name))
 
 
 def test_no_text_is_a_heading(run: Run) -> None:
@@ -168,6 +175,6 @@ def test_later_commands_can_only_be_read(
     said = capsys.readouterr()
 
     assert code == expected, said.err[-500:]
-    judge("log", said.out)
-    judge("log", said.err)
+    assert_safe("log", said.out)
+    assert_safe("log", said.err)
     assert {name: run.text(name) for name in KINDS} == before

@@ -1,4 +1,4 @@
-"""Choices read off a tape of bytes, so that one target serves hypothesis and atheris, and what to choose."""
+"""Choices made by bytes, so that one target serves hypothesis and atheris, and what to choose."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VALUES: tuple[Any, ...] = (
 )
 
 
-class Tape:
+class FuzzedChoices:
     """Numbers from bytes; at its end everything is 0."""
 
     def __init__(self, data: bytes) -> None:
@@ -61,28 +61,28 @@ class Tape:
         return choices[self.below(len(choices))]
 
 
-def edited(good: bytes, tape: Tape) -> bytes:
+def edited(good: bytes, choices: FuzzedChoices) -> bytes:
     """Return bytes with pieces cut out, doubled, moved, or replaced by words that mean something."""
     data = good
-    for _ in range(1 + tape.below(4)):
-        start = tape.below(len(data) + 1)
-        end = start + tape.below(40)
-        piece = tape.one_of([b"", data[start:end] * 2, tape.one_of(WORDS), tape.one_of(WORDS) * 100])
+    for _ in range(1 + choices.below(4)):
+        start = choices.below(len(data) + 1)
+        end = start + choices.below(40)
+        piece = choices.one_of([b"", data[start:end] * 2, choices.one_of(WORDS), choices.one_of(WORDS) * 100])
         data = data[:start] + piece + data[end:]
     return data
 
 
-def changed(value: Any, tape: Tape) -> Any:
+def changed(value: Any, choices: FuzzedChoices) -> Any:
     """Return a JSON value in which one part, at any depth, is another value, is gone, or is very deep."""
-    if isinstance(value, dict) and value and tape.below(8):
-        name = tape.one_of(list(value))
-        if not tape.below(12):
+    if isinstance(value, dict) and value and choices.below(8):
+        name = choices.one_of(list(value))
+        if not choices.below(12):
             return {key: part for key, part in value.items() if key != name}
-        return {**value, name: changed(value[name], tape)}
-    if isinstance(value, list) and value and tape.below(8):
-        place = tape.below(len(value))
-        return [*value[:place], changed(value[place], tape), *value[place + 1 :]]
-    return tape.one_of(VALUES) if tape.below(len(VALUES)) else _deep()
+        return {**value, name: changed(value[name], choices)}
+    if isinstance(value, list) and value and choices.below(8):
+        place = choices.below(len(value))
+        return [*value[:place], changed(value[place], choices), *value[place + 1 :]]
+    return choices.one_of(VALUES) if choices.below(len(VALUES)) else _deep()
 
 
 def _deep() -> Any:

@@ -34,7 +34,7 @@ from claude_run.scenario.yaml_reader import parse
 from claude_run.scenario.yaml_tree import to_json
 from claude_run.verdict.basics import GateRules
 from claude_run.verdict.comparison import Arm, compare
-from tests.system.torture.fuzzed_choices import Tape, changed, edited
+from tests.system.torture.fuzzed_choices import FuzzedChoices, changed, edited
 from tests.unit.conversation.builders import AT, body, check, ended, events_of, script, user
 from tests.unit.record.fakes import run as run_of
 from tests.unit.report.comparisons import regressed
@@ -49,22 +49,22 @@ JSONL = b'{"id": "a", "vars": {"item": [1, {"b": null}]}}\n\n{"id": "b", "item":
 
 def scenario(data: bytes) -> None:
     """Read as a scenario any bytes, or a shipped one in which bytes were edited or a value was changed."""
-    tape = Tape(data)
+    choices = FuzzedChoices(data)
     ways: Sequence[Callable[[], bytes]] = (
         lambda: data[1:],
-        lambda: edited(tape.one_of(SCENARIOS).read_bytes(), tape),
-        lambda: _as_json(changed(_tree(tape.one_of(SCENARIOS)), tape)),
+        lambda: edited(choices.one_of(SCENARIOS).read_bytes(), choices),
+        lambda: _as_json(changed(_tree(choices.one_of(SCENARIOS)), choices)),
     )
-    text = tape.one_of(ways)()
+    text = choices.one_of(ways)()
     with tempfile.TemporaryDirectory() as folder:
         _load(Path(folder), {"a.yaml": text})
 
 
 def cases(data: bytes) -> None:
     """Read any bytes, or a good file that was edited, as cases in CSV, JSONL or YAML."""
-    tape = Tape(data)
-    good, name = tape.one_of([(CSV, "c.csv"), (JSONL, "c.jsonl"), (JSONL.split(b"\n")[0], "c.yaml")])
-    text = data[1:] if tape.below(3) == 0 else edited(good, tape)
+    choices = FuzzedChoices(data)
+    good, name = choices.one_of([(CSV, "c.csv"), (JSONL, "c.jsonl"), (JSONL.split(b"\n")[0], "c.yaml")])
+    text = data[1:] if choices.below(3) == 0 else edited(good, choices)
     whole = f"model: m\nturns: [{{user: '{{{{ item }}}}'}}]\ncases: {{file: {name}}}\n"
     with tempfile.TemporaryDirectory() as folder:
         _load(Path(folder), {"a.yaml": whole.encode(), name: text})
@@ -72,34 +72,42 @@ def cases(data: bytes) -> None:
 
 def journal(data: bytes) -> None:
     """Read any bytes, or a good journal that was edited, as the journal of a run; then open and mend it."""
-    tape = Tape(data)
-    text = data[1:] if tape.below(3) == 0 else edited(_good_journal(), tape)
-    _tell(_good_run(), text)
+    choices = FuzzedChoices(data)
+    text = data[1:] if choices.below(3) == 0 else edited(_good_journal(), choices)
+    _use_run_folder(_good_run(), text)
 
 
 def events(data: bytes) -> None:
     """Read a journal whose checksums are right and one of whose events is not."""
-    tape = Tape(data)
+    choices = FuzzedChoices(data)
     lines = [json.loads(line) for line in _good_journal().split(b"\n")[:-1]]
-    for _ in range(1 + tape.below(2)):
-        number = tape.below(len(lines))
-        lines[number] = changed(lines[number], tape)
-    _tell(_good_run(), b"".join(map(framed, lines)))
+    for _ in range(1 + choices.below(2)):
+        number = choices.below(len(lines))
+        lines[number] = changed(lines[number], choices)
+    _use_run_folder(_good_run(), b"".join(map(framed, lines)))
 
 
 def run_json(data: bytes) -> None:
     """Read a run folder whose `run.json` was changed."""
-    tape = Tape(data)
+    choices = FuzzedChoices(data)
     good = _good_run()
-    text = edited(good, tape) if tape.below(3) == 0 else json.dumps(changed(json.loads(good), tape)).encode()
-    _tell(text, _good_journal())
+    text = (
+        edited(good, choices)
+        if choices.below(3) == 0
+        else json.dumps(changed(json.loads(good), choices)).encode()
+    )
+    _use_run_folder(text, _good_journal())
 
 
 def baseline(data: bytes) -> None:
     """Read a baseline that was changed, and hold the good one against what it became."""
-    tape = Tape(data)
+    choices = FuzzedChoices(data)
     good = _good_baseline()
-    text = edited(good, tape) if tape.below(3) == 0 else json.dumps(changed(json.loads(good), tape)).encode()
+    text = (
+        edited(good, choices)
+        if choices.below(3) == 0
+        else json.dumps(changed(json.loads(good), choices)).encode()
+    )
     with tempfile.TemporaryDirectory() as name, contextlib.suppress(InputError):
         path = Path(name) / "a.baseline.json"
         path.write_bytes(text)
@@ -142,7 +150,7 @@ def _load(folder: Path, files: Mapping[str, bytes]) -> None:
     assert lines, "an error without words"
 
 
-def _tell(run: bytes, lines: bytes) -> None:
+def _use_run_folder(run: bytes, lines: bytes) -> None:
     """Do with a run folder all that `report`, `--replay` and `--resume` do before they send."""
     with tempfile.TemporaryDirectory() as name:
         folder = RunFolder(Path(name))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.api.scripted_client import KEY, Asking
+from tests.unit.api.scripted_client import KEY, ScriptedClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest
 
 
 @pytest.fixture
-def asking(clean_environment: pytest.MonkeyPatch) -> Asking:
+def client(clean_environment: pytest.MonkeyPatch) -> ScriptedClient:
     """Return a client with a key."""
     clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
-    return Asking(clean_environment)
+    return ScriptedClient(clean_environment)

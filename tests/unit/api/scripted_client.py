@@ -11,7 +11,7 @@ from claude_run.api.client import open_client
 from claude_run.api.messages import AnthropicMessages
 from claude_run.conversation.exchange import Request
 from claude_run.play.ports import RequestFailedError
-from tests.support.scripted_server import Answer, Heard, RawServer, in_turn
+from tests.support.scripted_server import Answer, RawServer, ReceivedRequest, in_turn
 
 if TYPE_CHECKING:
     from claude_run.conversation.exchange import Failure
@@ -35,12 +35,12 @@ def send(body: dict[str, Any], *, attempt_s: float = 10.0) -> Received:
     return asyncio.run(talk())
 
 
-class Asking:
-    """Sends requests to a scripted server, and remembers what arrived there."""
+class ScriptedClient:
+    """The real client before a scripted server; `requests` are those that arrived there."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._environment = monkeypatch
-        self.heard: list[Heard] = []
+        self.requests: list[ReceivedRequest] = []
 
     def ask(self, *answers: Answer, attempt_s: float = 10.0, **changes: Any) -> Received:
         """Return what the client makes of these answers to one request."""
@@ -49,7 +49,7 @@ class Asking:
             try:
                 return send({**BODY, **changes}, attempt_s=attempt_s)
             finally:
-                self.heard += server.ledger
+                self.requests += server.ledger
 
     def fail(self, *answers: Answer, attempt_s: float = 10.0, **changes: Any) -> Failure:
         """Return the failure that these answers are."""

@@ -22,7 +22,7 @@ from tests.unit.api.scripted_client import BODY, KEY, send
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.unit.api.scripted_client import Asking
+    from tests.unit.api.scripted_client import ScriptedClient
 
 
 @pytest.fixture
@@ -91,13 +91,13 @@ def test_each_way_to_authenticate(
     assert sent in server.ledger[0].headers.items()
 
 
-def test_a_simulator_gets_no_credentials(asking: Asking, server: RawServer) -> None:
+def test_a_simulator_gets_no_credentials(client: ScriptedClient, server: RawServer) -> None:
     """A simulated run takes neither key nor address from the environment, and says nothing of the key."""
-    assert asking.heard == []
+    assert client.requests == []
 
     async def talk() -> None:
-        async with open_client(attempt_s=5, simulator_url=server.base_url) as client:
-            await AnthropicMessages(client).send(Request(body=BODY))
+        async with open_client(attempt_s=5, simulator_url=server.base_url) as opened:
+            await AnthropicMessages(opened).send(Request(body=BODY))
 
     asyncio.run(talk())
     assert server.ledger[0].headers["authorization"] == "Bearer simulated"
@@ -115,18 +115,18 @@ def test_secrets_are_known(clean_environment: pytest.MonkeyPatch) -> None:
     assert asyncio.run(ask()) == (KEY,)
 
 
-def test_the_sdks_log_shows_no_prompt(asking: Asking, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_sdks_log_shows_no_prompt(client: ScriptedClient, caplog: pytest.LogCaptureFixture) -> None:
     """What ANTHROPIC_LOG=debug switches on is switched off again, because it prints whole requests."""
     for name in ("anthropic", "httpx2"):
         logging.getLogger(name).setLevel(logging.DEBUG)
-    asking.ask(json_answer(message({"type": "text", "text": "my secret answer"})))
+    client.ask(json_answer(message({"type": "text", "text": "my secret answer"})))
     assert "secret" not in caplog.text
     assert logging.getLogger("anthropic").getEffectiveLevel() == logging.WARNING
 
 
-def test_deprecated_models_do_not_warn(asking: Asking, recwarn: pytest.WarningsRecorder) -> None:
+def test_deprecated_models_do_not_warn(client: ScriptedClient, recwarn: pytest.WarningsRecorder) -> None:
     """The SDK's own warning is held back: `check` gives it with the line of the scenario."""
-    asking.ask(json_answer(message()), model="claude-sonnet-4-5")
+    client.ask(json_answer(message()), model="claude-sonnet-4-5")
     assert [str(warning.message) for warning in recwarn] == []
 
 

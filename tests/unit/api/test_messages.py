@@ -24,7 +24,7 @@ from tests.support.scripted_server import (
 from tests.unit.api.scripted_client import BODY, KEY, send
 
 if TYPE_CHECKING:
-    from tests.unit.api.scripted_client import Asking
+    from tests.unit.api.scripted_client import ScriptedClient
 
 ODD = message(
     {"type": "thinking", "thinking": "", "signature": "c2ln", "odd": {"b": 1, "a": [None]}},
@@ -37,7 +37,7 @@ STREAM = sse(events_of(ODD))
 LONG = {"max_tokens": STREAM_ABOVE + 1}
 
 
-def test_what_goes_out(asking: Asking) -> None:
+def test_what_goes_out(client: ScriptedClient) -> None:
     """The request carries the key as a bearer token, the API's version, and the body as it is."""
     body: dict[str, Any] = {
         "system": [{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}],
@@ -49,95 +49,95 @@ def test_what_goes_out(asking: Asking) -> None:
         "thinking": {"type": "adaptive"},
         "from_the_future": {"deep": [1, {"x": None}]},
     }
-    asking.ask(json_answer(message()), **body)
-    (heard,) = asking.heard
-    assert (heard.method, heard.path.partition("?")[0]) == ("POST", "/v1/messages")
-    assert heard.headers["authorization"] == f"Bearer {KEY}"
-    assert heard.headers["anthropic-version"] == "2026-10-21"
-    assert "x-api-key" not in heard.headers
-    assert {name: value for name, value in heard.body.items() if name != "stream"} == {**BODY, **body}
-    assert json.dumps(heard.body["messages"]) == json.dumps(body["messages"])
-    assert not heard.body.get("stream")
+    client.ask(json_answer(message()), **body)
+    (request,) = client.requests
+    assert (request.method, request.path.partition("?")[0]) == ("POST", "/v1/messages")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["anthropic-version"] == "2026-10-21"
+    assert "x-api-key" not in request.headers
+    assert {name: value for name, value in request.body.items() if name != "stream"} == {**BODY, **body}
+    assert json.dumps(request.body["messages"]) == json.dumps(body["messages"])
+    assert not request.body.get("stream")
 
 
-def test_sampling_parameters_ask_for_the_old_version(asking: Asking) -> None:
+def test_sampling_parameters_ask_for_the_old_version(client: ScriptedClient) -> None:
     """A parameter that only the old API version knows goes out with that version's header."""
-    asking.ask(json_answer(message()), model="claude-haiku-4-5", temperature=0.3)
-    (heard,) = asking.heard
-    assert heard.body["temperature"] == 0.3
-    assert heard.headers["anthropic-version"] == "2023-06-01"
+    client.ask(json_answer(message()), model="claude-haiku-4-5", temperature=0.3)
+    (request,) = client.requests
+    assert request.body["temperature"] == 0.3
+    assert request.headers["anthropic-version"] == "2023-06-01"
 
 
 @pytest.mark.parametrize(("max_tokens", "streamed"), [(16_000, False), (16_001, True)])
-def test_long_replies_are_streamed(asking: Asking, max_tokens: int, streamed: bool) -> None:
+def test_long_replies_are_streamed(client: ScriptedClient, max_tokens: int, streamed: bool) -> None:
     """Up to 16,000 tokens the reply comes in one piece, above it in a stream, and is the same."""
     answer = stream_answer(STREAM) if streamed else json_answer(ODD)
-    received = asking.ask(answer, max_tokens=max_tokens)
-    assert bool(asking.heard[0].body.get("stream")) is streamed
+    received = client.ask(answer, max_tokens=max_tokens)
+    assert bool(client.requests[0].body.get("stream")) is streamed
     assert received.reply.body == ODD
 
 
-def test_a_whole_reply_is_kept_as_it_came(asking: Asking) -> None:
+def test_a_whole_reply_is_kept_as_it_came(client: ScriptedClient) -> None:
     """Unknown blocks, fields and stop reasons pass, in their order, and with the request's id."""
-    received = asking.ask(json_answer(ODD, headers=["request-id: req_7", "X-Odd: Value"]))
+    received = client.ask(json_answer(ODD, headers=["request-id: req_7", "X-Odd: Value"]))
     assert json.dumps(received.reply.body) == json.dumps(ODD)
     assert (received.request_id, received.simulated) == ("req_7", False)
     assert received.headers["x-odd"] == "Value"
 
 
 @pytest.mark.parametrize("changes", [{}, LONG])
-def test_the_simulators_header_marks_a_reply(asking: Asking, changes: dict[str, Any]) -> None:
+def test_the_simulators_header_marks_a_reply(client: ScriptedClient, changes: dict[str, Any]) -> None:
     """A reply of a simulator says so wherever it runs."""
     header = ["claude-run-simulator: 1"]
     answer = stream_answer(STREAM, headers=header) if changes else json_answer(ODD, headers=header)
-    assert asking.ask(answer, **changes).simulated
+    assert client.ask(answer, **changes).simulated
 
 
 @pytest.mark.parametrize(
     "length",
     [0, 1, STREAM.index(b"content_block_start"), STREAM.rindex(b"event: message_stop"), len(STREAM) - 1],
 )
-def test_a_stream_that_ends_too_soon_is_truncated(asking: Asking, length: int) -> None:
+def test_a_stream_that_ends_too_soon_is_truncated(client: ScriptedClient, length: int) -> None:
     """However much of a stream came, without its last event it is no reply, and may have been paid."""
-    failure = asking.fail(stream_answer(STREAM[:length], headers=["request-id: req_7"]), **LONG)
+    failure = client.fail(stream_answer(STREAM[:length], headers=["request-id: req_7"]), **LONG)
     assert (failure.kind, failure.request_id, failure.paid) == ("truncated", "req_7", "maybe")
 
 
-def test_a_stream_cut_by_the_network(asking: Asking) -> None:
+def test_a_stream_cut_by_the_network(client: ScriptedClient) -> None:
     """A connection that breaks in mid-stream is a cut connection."""
-    failure = asking.fail(stream_answer(STREAM[:200], length=len(STREAM)), **LONG)
+    failure = client.fail(stream_answer(STREAM[:200], length=len(STREAM)), **LONG)
     assert (failure.kind, failure.paid) == ("connection", "maybe")
 
 
-def test_an_error_in_mid_stream(asking: Asking) -> None:
+def test_an_error_in_mid_stream(client: ScriptedClient) -> None:
     """An error event ends the attempt in the API's words."""
     event = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    failure = asking.fail(stream_answer(STREAM[:300].rpartition(b"event")[0] + sse([event])), **LONG)
+    failure = client.fail(stream_answer(STREAM[:300].rpartition(b"event")[0] + sse([event])), **LONG)
     assert (failure.kind, failure.type) == ("status", "overloaded_error")
     assert failure.message == "overloaded_error in mid-stream: Overloaded"
 
 
-def test_an_error_event_without_an_error(asking: Asking) -> None:
+def test_an_error_event_without_an_error(client: ScriptedClient) -> None:
     """Even an error event that says nothing is a failure."""
-    failure = asking.fail(stream_answer(sse([{"type": "error", "error": 3}])), **LONG)
+    failure = client.fail(stream_answer(sse([{"type": "error", "error": 3}])), **LONG)
     assert failure.kind == "status"
 
 
 @pytest.mark.parametrize("missing", ["id", "model", "role", "type", "content", "stop_reason", "usage"])
-def test_a_message_with_a_part_missing(asking: Asking, missing: str) -> None:
+def test_a_message_with_a_part_missing(client: ScriptedClient, missing: str) -> None:
     """A message without one of its parts is no reply."""
-    failure = asking.fail(json_answer({name: value for name, value in message().items() if name != missing}))
+    failure = client.fail(json_answer({name: value for name, value in message().items() if name != missing}))
     assert failure.kind == "invalid_reply"
 
 
 @pytest.mark.parametrize("missing", ["id", "model", "role", "type", "stop_reason", "usage"])
-def test_a_stream_with_a_part_missing(asking: Asking, missing: str) -> None:
+def test_a_stream_with_a_part_missing(client: ScriptedClient, missing: str) -> None:
     """A stream that is whole, but whose message lacks a part, is no reply either."""
     events = events_of(message())
     for part in (events[0]["message"], events[-2]["delta"], events[-2]):
         if part is not events[-2] or missing == "usage":
             part.pop(missing, None)
-    assert asking.fail(stream_answer(sse(events)), **LONG).kind == "invalid_reply"
+    assert client.fail(stream_answer(sse(events)), **LONG).kind == "invalid_reply"
 
 
 @pytest.mark.parametrize(
@@ -165,30 +165,30 @@ def test_a_stream_with_a_part_missing(asking: Asking, missing: str) -> None:
         (http(STREAM, kind="text/event-stream"), "content type 'text/event-stream'"),
     ],
 )
-def test_a_200_that_is_no_message(asking: Asking, answer: Answer, words: str) -> None:
+def test_a_200_that_is_no_message(client: ScriptedClient, answer: Answer, words: str) -> None:
     """A success by its status alone is none; it may be tried again and may have been paid."""
-    failure = asking.fail(answer)
+    failure = client.fail(answer)
     assert (failure.kind, failure.paid, failure.may_retry) == ("invalid_reply", "maybe", True)
     assert failure.message.startswith("invalid reply: ")
     assert words in failure.message
 
 
-def test_a_stream_that_is_none(asking: Asking) -> None:
+def test_a_stream_that_is_none(client: ScriptedClient) -> None:
     """A plain message is not an answer to a request for a stream."""
-    failure = asking.fail(json_answer(message()), **LONG)
+    failure = client.fail(json_answer(message()), **LONG)
     assert failure.kind == "invalid_reply"
     assert "not text/event-stream" in failure.message
 
 
-def test_a_huge_body_is_refused(asking: Asking) -> None:
+def test_a_huge_body_is_refused(client: ScriptedClient) -> None:
     """A body is cut off at its limit, counted after decompression."""
     packed = gzip.compress(b" " * (MAX_BODY + 1), compresslevel=1)
-    failure = asking.fail(http(packed, headers=["content-encoding: gzip"]))
+    failure = client.fail(http(packed, headers=["content-encoding: gzip"]))
     assert failure.kind == "invalid_reply"
     assert f"longer than {MAX_BODY} bytes" in failure.message
 
 
-def test_a_huge_error_page_is_cut(asking: Asking) -> None:
+def test_a_huge_error_page_is_cut(client: ScriptedClient) -> None:
     """Of an error's body only the beginning is read and shown, however long or packed it is."""
     for answer in (
         http(b"x" * 2_000_000, status=502, kind="text/html"),
@@ -196,24 +196,24 @@ def test_a_huge_error_page_is_cut(asking: Asking) -> None:
             gzip.compress(b"x" * 2_000_000), status=502, kind="text/html", headers=["content-encoding: gzip"]
         ),
     ):
-        failure = asking.fail(answer)
+        failure = client.fail(answer)
         assert (failure.kind, failure.status) == ("status", 502)
         assert failure.message.startswith("502 with text/html: xxx")
         assert len(failure.message) < 300
 
 
-def test_a_packed_body_is_unpacked(asking: Asking) -> None:
+def test_a_packed_body_is_unpacked(client: ScriptedClient) -> None:
     """The usual compression is understood."""
     packed = gzip.compress(json.dumps(ODD).encode())
-    assert asking.ask(http(packed, headers=["content-encoding: gzip"])).reply.body == ODD
+    assert client.ask(http(packed, headers=["content-encoding: gzip"])).reply.body == ODD
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_redirects_are_refused(asking: Asking, status: int) -> None:
+def test_redirects_are_refused(client: ScriptedClient, status: int) -> None:
     """The prompt follows no redirect: exactly one request arrives."""
     redirect = http(b"", status=status, headers=["location: /elsewhere"])
-    failure = asking.fail(redirect, json_answer(message()))
-    assert [heard.path.partition("?")[0] for heard in asking.heard] == ["/v1/messages"]
+    failure = client.fail(redirect, json_answer(message()))
+    assert [request.path.partition("?")[0] for request in client.requests] == ["/v1/messages"]
     assert (failure.kind, failure.status) == ("status", status)
     assert "redirects, which is refused" in failure.message
 
@@ -234,27 +234,27 @@ def test_redirects_are_refused(asking: Asking, status: int) -> None:
     ],
 )
 @pytest.mark.parametrize("changes", [{}, LONG])
-def test_statuses(asking: Asking, kind: str, status: int, changes: dict[str, Any]) -> None:
+def test_statuses(client: ScriptedClient, kind: str, status: int, changes: dict[str, Any]) -> None:
     """Every error of the API is one failure with its type, and one request, never retried here."""
     answer = error_answer(kind, "In short.", status=status, headers=["request-id: req_7", "retry-after: 2"])
-    failure = asking.fail(answer, json_answer(message()), **changes)
-    assert len(asking.heard) == 1
+    failure = client.fail(answer, json_answer(message()), **changes)
+    assert len(client.requests) == 1
     assert failure.message == f"{status} {kind}: In short."
     assert (failure.kind, failure.status, failure.type) == ("status", status, kind)
     assert (failure.request_id, failure.retry_after_s) == ("req_7", 2.0)
 
 
-def test_a_text_that_cannot_be_sent(asking: Asking) -> None:
+def test_a_text_that_cannot_be_sent(client: ScriptedClient) -> None:
     """A lone surrogate, which JSON may carry and UTF-8 may not, fails before anything is sent."""
-    failure = asking.fail(json_answer(message()), messages=[{"role": "user", "content": "x\ud800"}])
+    failure = client.fail(json_answer(message()), messages=[{"role": "user", "content": "x\ud800"}])
     assert (failure.kind, failure.paid, failure.may_retry) == ("invalid_reply", "no", False)
     assert "what UTF-8 cannot carry" in failure.message
-    assert asking.heard == []
+    assert client.requests == []
 
 
-def test_a_refused_connection_is_unpaid(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_connection_is_unpaid(client: ScriptedClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody listens nothing was sent."""
-    assert asking.heard == []
+    assert client.requests == []
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -266,29 +266,29 @@ def test_a_refused_connection_is_unpaid(asking: Asking, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"])
-def test_a_reset_after_the_request_may_be_paid(asking: Asking, data: bytes) -> None:
+def test_a_reset_after_the_request_may_be_paid(client: ScriptedClient, data: bytes) -> None:
     """Once the request is out, a broken connection says nothing about the bill."""
-    failure = asking.fail(Answer(data=data, reset=True), json_answer(message()))
-    assert (failure.kind, failure.paid, len(asking.heard)) == ("connection", "maybe", 1)
+    failure = client.fail(Answer(data=data, reset=True), json_answer(message()))
+    assert (failure.kind, failure.paid, len(client.requests)) == ("connection", "maybe", 1)
 
 
-def test_a_body_that_breaks_off(asking: Asking) -> None:
+def test_a_body_that_breaks_off(client: ScriptedClient) -> None:
     """A body shorter than announced is a cut connection, not a shorter message."""
     whole = json_answer(message()).data
-    failure = asking.fail(Answer(data=whole[:-10]))
+    failure = client.fail(Answer(data=whole[:-10]))
     assert (failure.kind, failure.paid) == ("connection", "maybe")
 
 
-def test_what_is_no_http_at_all(asking: Asking) -> None:
+def test_what_is_no_http_at_all(client: ScriptedClient) -> None:
     """A server that speaks something else is a broken connection."""
-    failure = asking.fail(Answer(data=b"\x16\x03\x01 nonsense\r\n\r\n"))
+    failure = client.fail(Answer(data=b"\x16\x03\x01 nonsense\r\n\r\n"))
     assert failure.kind == "connection"
 
 
 @pytest.mark.parametrize(
     "data", [b"", stream_answer(STREAM[:100]).data], ids=["before the headers", "in the body"]
 )
-def test_silence_is_a_timeout(asking: Asking, data: bytes) -> None:
+def test_silence_is_a_timeout(client: ScriptedClient, data: bytes) -> None:
     """A server that stops talking is given up, and may bill all the same."""
-    failure = asking.fail(Answer(data=data, silent=True), attempt_s=0.8, **LONG)
+    failure = client.fail(Answer(data=data, silent=True), attempt_s=0.8, **LONG)
     assert (failure.kind, failure.paid) == ("timeout", "maybe")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.command import HEAVY, SCENARIOS, Ended, claude_run, loaded_by
+from tests.support.command import HEAVY, SCENARIOS, CommandResult, claude_run, loaded_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ MATRIX = ("-m", MODELS[0], "-m", MODELS[1], "-n", "2")
 class Played:
     """A finished run: how it ended, its folder, its transcripts and its journal."""
 
-    ended: Ended
+    ended: CommandResult
     folder: Path
     transcripts: tuple[dict[str, Any], ...]
     journal: tuple[dict[str, Any], ...]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.command import Ended, claude_run
+from tests.support.command import CommandResult, claude_run
 from tests.support.scripted_server import (
     Answer,
-    Heard,
     RawServer,
+    ReceivedRequest,
     error_answer,
     in_turn,
     json_answer,
@@ -49,10 +49,10 @@ ODD_USAGE = {"output_tokens": 7, "input_tokens": 3, "odd_tokens": 9, "cache_read
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Talk:
-    """A run against the server, and what the server heard."""
+    """A run against the server, and the requests that came there."""
 
-    ended: Ended
-    heard: tuple[Heard, ...]
+    ended: CommandResult
+    requests: tuple[ReceivedRequest, ...]
     folder: Path
 
 
@@ -61,8 +61,8 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Talk:
     """Play three turns, with the SDK's log switched on."""
     home = tmp_path_factory.mktemp("talk")
 
-    def respond(heard: Heard) -> Answer:
-        number = len(heard.body["messages"]) // 2
+    def respond(request: ReceivedRequest) -> Answer:
+        number = len(request.body["messages"]) // 2
         return json_answer(
             message(*REPLIES[number], usage=ODD_USAGE, id=f"msg_{number}", model="from-the-future-2"),
             headers=[f"request-id: req_{number}"],
@@ -76,7 +76,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Talk:
             "ANTHROPIC_LOG": "debug",
         }
         ended = claude_run("talk.yaml", "-o", "out", cwd=home, env=env)
-        return Talk(ended=ended, heard=tuple(server.ledger), folder=home / "out")
+        return Talk(ended=ended, requests=tuple(server.ledger), folder=home / "out")
 
 
 def test_history_is_whole_and_alternates(talk: Talk) -> None:
@@ -84,21 +84,21 @@ def test_history_is_whole_and_alternates(talk: Talk) -> None:
     assert talk.ended.code == 0
     questions = ["first question, prompt-canary", "second question", "third question"]
     history: list[dict[str, Any]] = []
-    for number, heard in enumerate(talk.heard):
+    for number, request in enumerate(talk.requests):
         history.append({"role": "user", "content": questions[number]})
-        assert json.dumps(heard.body["messages"]) == json.dumps(history)
+        assert json.dumps(request.body["messages"]) == json.dumps(history)
         history.append({"role": "assistant", "content": REPLIES[number]})
-    assert len(talk.heard) == 3
+    assert len(talk.requests) == 3
 
 
 def test_what_every_request_carries(talk: Talk) -> None:
     """Address, key, version and parameters are the same each time."""
-    for heard in talk.heard:
-        assert (heard.method, heard.path.partition("?")[0]) == ("POST", "/v1/messages")
-        assert heard.headers["authorization"] == f"Bearer {CANARY}"
-        assert heard.headers["anthropic-version"] == "2026-10-21"
-        assert (heard.body["model"], heard.body["max_tokens"]) == ("from-the-future", 100)
-        assert [block["text"] for block in heard.body["system"]] == ["Be kind."]
+    for request in talk.requests:
+        assert (request.method, request.path.partition("?")[0]) == ("POST", "/v1/messages")
+        assert request.headers["authorization"] == f"Bearer {CANARY}"
+        assert request.headers["anthropic-version"] == "2026-10-21"
+        assert (request.body["model"], request.body["max_tokens"]) == ("from-the-future", 100)
+        assert [block["text"] for block in request.body["system"]] == ["Be kind."]
 
 
 def test_the_transcript_holds_the_servers_words(talk: Talk) -> None:
@@ -132,8 +132,8 @@ def test_the_key_is_nowhere(talk: Talk) -> None:
 def test_an_echoed_key_is_nowhere(tmp_path: Path, kind: str) -> None:
     """A server that says the request's headers back does not get the key into files or onto the screen."""
 
-    def respond(heard: Heard) -> Answer:
-        echo = json.dumps(dict(heard.headers))
+    def respond(request: ReceivedRequest) -> Answer:
+        echo = json.dumps(dict(request.headers))
         if kind == "reply":
             return json_answer(message({"type": "text", "text": echo}, odd={"headers": echo}))
         if kind == "html":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from tests.support.command import COMMAND, PATIENCE_S, QUICKSTART, Ended, claude_run, environment
+from tests.support.command import COMMAND, PATIENCE_S, QUICKSTART, CommandResult, claude_run, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Path]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandResult, Path]:
     """Start a project in an empty folder."""
     home = tmp_path_factory.mktemp("project")
     return claude_run("init", cwd=home), home
 
 
-def test_init(project: tuple[Ended, Path]) -> None:
+def test_init(project: tuple[CommandResult, Path]) -> None:
     """A scenario, its schema and an ignored folder are there, and the next command is named."""
     ended, home = project
     assert (ended.code, ended.stdout) == (0, "")
@@ -35,7 +35,7 @@ def test_init(project: tuple[Ended, Path]) -> None:
     assert json.loads((home / "scenarios" / linked).read_text())
 
 
-def test_what_init_writes_plays(project: tuple[Ended, Path]) -> None:
+def test_what_init_writes_plays(project: tuple[CommandResult, Path]) -> None:
     """The first scenario is sound and passes at once, without a key."""
     _, home = project
     checked = claude_run("check", "scenarios", cwd=home)
@@ -43,7 +43,7 @@ def test_what_init_writes_plays(project: tuple[Ended, Path]) -> None:
     assert claude_run("scenarios/first.yaml", "--simulate", "-o", "out", cwd=home).code == 0
 
 
-def test_init_overwrites_nothing(project: tuple[Ended, Path]) -> None:
+def test_init_overwrites_nothing(project: tuple[CommandResult, Path]) -> None:
     """A second time it refuses, and leaves every file as it is, changed ones too."""
     _, home = project
     (home / "scenarios/first.yaml").write_text("mine")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.command import QUICKSTART, SCENARIOS, Ended, claude_run
+from tests.support.command import QUICKSTART, SCENARIOS, CommandResult, claude_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,20 +27,20 @@ def closed() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Path]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandResult, Path]:
     """Play the quickstart once, with its summary on stdout."""
     home = tmp_path_factory.mktemp("run")
     return claude_run(QUICKSTART, "--simulate", "--json", cwd=home), home
 
 
-def test_json_stands_alone_on_stdout(run: tuple[Ended, Path]) -> None:
+def test_json_stands_alone_on_stdout(run: tuple[CommandResult, Path]) -> None:
     """`--json` prints the summary, and nothing else, on stdout."""
     ended, home = run
     assert ended.code == 0
     assert json.loads(ended.stdout) == json.loads((home / "outputs/latest/summary.json").read_bytes())
 
 
-def test_talk_goes_to_stderr(run: tuple[Ended, Path]) -> None:
+def test_talk_goes_to_stderr(run: tuple[CommandResult, Path]) -> None:
     """Without a terminal each conversation is one plain line, then comes how it ended and where it is."""
     ended, home = run
     lines = ended.stderr.splitlines()
@@ -58,7 +58,7 @@ def test_quiet_and_silent_stdout(tmp_path: Path) -> None:
     assert ended.stderr == "PASSED (exit code 0): all conversations passed\n"
 
 
-def test_colour_on_request(run: tuple[Ended, Path]) -> None:
+def test_colour_on_request(run: tuple[CommandResult, Path]) -> None:
     """`--color always` colours even where no terminal is; NO_COLOR does not undo it."""
     _, home = run
     ended = claude_run("report", "--color", "always", cwd=home, env={"NO_COLOR": "1"})

@@ -209,7 +209,7 @@ def check(status: Status = Status.PASSED, **fields: Any) -> CheckResult:
 
 
 class PlainRenderer:
-    """A scribe that knows `{{ saved.x }}` and nothing else, and finds with `re`."""
+    """A renderer that knows `{{ saved.x }}` and nothing else, and finds with `re`."""
 
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         return re.sub(r"\{\{ saved\.(\w+) \}\}", lambda match: saved[match[1]], text.source)

@@ -1,4 +1,4 @@
-"""Small scenarios, conversations and scribes for the tests of the plan."""
+"""Small scenarios, conversations and a renderer for the tests of the plan."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def exchange(answered: Request, content: str = "Fine.", **usage: Any) -> Exchang
 
 
 class PlainRenderer:
-    """A scribe that knows `{{ saved.x }}` and nothing else, and counts what it renders."""
+    """A renderer that knows `{{ saved.x }}` and nothing else, and counts what it renders."""
 
     def __init__(self) -> None:
         self.rendered = 0

@@ -151,7 +151,7 @@ class MemoryRecorder:
 
 
 @dataclass
-class Watcher:
+class FakeProgress:
     """Remembers what progress was told."""
 
     finished_ids: list[str] = field(default_factory=list)
@@ -192,8 +192,8 @@ class FlatPrices:
 
 
 @dataclass(kw_only=True)
-class Rig:
-    """A player with everything around it faked."""
+class FakedRun:
+    """A run whose API, journal, prices and clock are faked; `play` plays it."""
 
     messages: FakeMessages | None = field(default_factory=FakeMessages)
     recording: Recording | None = None
@@ -208,7 +208,7 @@ class Rig:
     conversation_s: float = 3600.0
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
     recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
-    watcher: Watcher = field(default_factory=Watcher)
+    progress: FakeProgress = field(default_factory=FakeProgress)
 
     def play(
         self,
@@ -236,7 +236,7 @@ class Rig:
             budget=self.budget,
             stop=stop,
             clock=clock,
-            progress=self.watcher,
+            progress=self.progress,
             pacing=AdaptivePacing(ceiling=self.concurrency, clock=clock),
             deadlines=Deadlines(conversation_s=self.conversation_s),
             policy=self.policy,
@@ -249,7 +249,7 @@ class Rig:
             registry=default_registry(),
             stop=stop,
             clock=clock,
-            progress=self.watcher,
+            progress=self.progress,
             accepted=self.accepted,
         )
         player = Player(context=context, concurrency=self.concurrency, max_failures=self.max_failures)

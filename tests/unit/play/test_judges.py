@@ -1,4 +1,4 @@
-"""Judges: asked through the player's own sender, journalled, capped, resumed, never heard by the script."""
+"""Judges: asked through the run's own sender, journalled, capped, resumed, never heard by the script."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from claude_run.record.recording import Recording
 from claude_run.scenario.model import Block, Expectation, Graders, JsonBlock, SystemTurn, TextBlock, UserTurn
 from tests.unit.play.fakes import (
     HERE,
+    FakedRun,
     FakeMessages,
     FlatPrices,
-    Rig,
     conversation,
     failure,
     message,
@@ -68,10 +68,10 @@ def talk(*turns: Any, judge: Sequence[str] = (JUDGE,), **fields: Any) -> Convers
     return conversation("test", *(turns or (user("Hello", POLITE),)), judge=graders, **fields)
 
 
-def play(rig: Rig, played: Conversation, *, earlier: Sequence[Event] = ()) -> Transcript:
+def play(run: FakedRun, played: Conversation, *, earlier: Sequence[Event] = ()) -> Transcript:
     """Play one conversation to its end."""
-    assert rig.play([played], earlier={ID: tuple(earlier)} if earlier else None) is None
-    (transcript,) = rig.watcher.transcripts
+    assert run.play([played], earlier={ID: tuple(earlier)} if earlier else None) is None
+    (transcript,) = run.progress.transcripts
     return transcript
 
 
@@ -100,11 +100,11 @@ def judge(value: Json) -> Expectation:
 
 def test_a_judges_request_is_journalled_like_any_other() -> None:
     """Request, attempt and reply stand in the journal before the end, marked as a judge's."""
-    rig = Rig(messages=judged_by())
-    transcript = play(rig, talk())
-    names = [type(event).__name__ for event in rig.recorder.events]
+    run = FakedRun(messages=judged_by())
+    transcript = play(run, talk())
+    names = [type(event).__name__ for event in run.recorder.events]
     assert names == ["Started", *["Asked", "Attempted", "Replied"] * 2, "Ended"]
-    first, second = (event for event in rig.recorder.events if isinstance(event, Asked))
+    first, second = (event for event in run.recorder.events if isinstance(event, Asked))
     assert first.judge is None
     assert second.judge is not None
     assert second.judge.endswith(":0:straight:turn-1")
@@ -117,32 +117,32 @@ def test_a_judges_request_is_journalled_like_any_other() -> None:
 def test_what_judges_cost_stands_apart() -> None:
     """Usage and cost of the conversation are those of its replies alone."""
     used = {"input_tokens": 700, "output_tokens": 70}
-    rig = Rig(messages=judged_by(lambda _r, _n: verdict(usage=used)), cap=Decimal(1))
-    transcript = play(rig, talk(user("Hello", POLITE, ("max_output_tokens", 5))))
+    run = FakedRun(messages=judged_by(lambda _r, _n: verdict(usage=used)), cap=Decimal(1))
+    transcript = play(run, talk(user("Hello", POLITE, ("max_output_tokens", 5))))
     assert (transcript.usage.input_tokens, transcript.usage.output_tokens) == (10, 5)
     assert (transcript.judge_usage.input_tokens, transcript.judge_usage.output_tokens) == (700, 70)
     assert transcript.cost_usd == transcript.judge_cost_usd == Decimal("0.01")
-    assert rig.budget.spent_usd == Decimal("0.02")
+    assert run.budget.spent_usd == Decimal("0.02")
     assert transcript.outcome is Outcome.PASSED
 
 
 def test_a_judge_is_asked_only_within_the_cap() -> None:
     """A judge whose worst cost does not fit stops the run, and the conversation can be resumed."""
-    rig = Rig(messages=judged_by(), cap=Decimal("0.025"))
-    halt = rig.play([talk()])
+    run = FakedRun(messages=judged_by(), cap=Decimal("0.025"))
+    halt = run.play([talk()])
     assert halt is not None
     assert halt.code is ExitCode.CAPPED
-    assert asked_of(rig.messages) == []
-    assert not any(isinstance(event, Ended) for event in rig.recorder.events)
+    assert asked_of(run.messages) == []
+    assert not any(isinstance(event, Ended) for event in run.recorder.events)
 
 
 def test_a_judges_request_counts() -> None:
     """`--max-requests` holds judges too."""
-    rig = Rig(messages=judged_by(), max_requests=1)
-    halt = rig.play([talk()])
+    run = FakedRun(messages=judged_by(), max_requests=1)
+    halt = run.play([talk()])
     assert halt is not None
     assert halt.code is ExitCode.CAPPED
-    assert asked_of(rig.messages) == []
+    assert asked_of(run.messages) == []
 
 
 @dataclass(frozen=True)
@@ -159,21 +159,21 @@ class NotingPrices(FlatPrices):
 def test_the_bound_of_a_judges_cost_does_not_rest_on_the_conversation() -> None:
     """What the API counted of the conversation says nothing about a prompt that does not continue it."""
     prices = NotingPrices()
-    play(Rig(messages=judged_by(), prices=prices), talk(user("Hello"), user("Go on", POLITE)))
+    play(FakedRun(messages=judged_by(), prices=prices), talk(user("Hello"), user("Go on", POLITE)))
     assert prices.asked == [(PLAYED, 0), (PLAYED, 1), (JUDGE, 0)]
 
 
 def test_a_passing_fault_of_a_judge_is_retried() -> None:
     """An overloaded judge is asked again, and its attempts are told."""
-    rig = Rig(messages=judged_by(lambda _r, n: failure(529) if n < 3 else verdict()))
-    transcript = play(rig, talk())
+    run = FakedRun(messages=judged_by(lambda _r, n: failure(529) if n < 3 else verdict()))
+    transcript = play(run, talk())
     assert [exchange.attempts for exchange in transcript.judge_exchanges] == [3]
     assert transcript.outcome is Outcome.PASSED
 
 
 def test_a_judge_that_cannot_be_asked_leaves_an_error() -> None:
     """The failure is in the message; the reply itself is kept."""
-    transcript = play(Rig(messages=judged_by(lambda _r, _n: failure(400))), talk())
+    transcript = play(FakedRun(messages=judged_by(lambda _r, _n: failure(400))), talk())
     (check,) = transcript.turns[0].checks
     assert check.status == "errored"
     assert check.message == "no verdict: the judge could not be asked: 400 from the test"
@@ -184,7 +184,7 @@ def test_a_judge_that_cannot_be_asked_leaves_an_error() -> None:
 def test_the_others_decide_where_one_judge_of_three_cannot_be_asked() -> None:
     """Two of three who say the same are most of those asked."""
     messages = judged_by(lambda request, _n: failure(400) if request.model == "b" else verdict("fail"))
-    transcript = play(Rig(messages=messages), talk(judge=("a", "b", "c")))
+    transcript = play(FakedRun(messages=messages), talk(judge=("a", "b", "c")))
     assert transcript.outcome is Outcome.FAILED
     assert [exchange.reply.model for exchange in transcript.judge_exchanges] == [JUDGE, JUDGE]
 
@@ -200,7 +200,7 @@ def test_the_others_decide_where_one_judge_of_three_cannot_be_asked() -> None:
 )
 def test_an_answer_that_does_not_parse_is_errored(answer: dict[str, Any], reason: str) -> None:
     """It is paid for and kept, and it is not a verdict."""
-    transcript = play(Rig(messages=judged_by(lambda _r, _n: answer)), talk())
+    transcript = play(FakedRun(messages=judged_by(lambda _r, _n: answer)), talk())
     (check,) = transcript.turns[0].checks
     assert (check.status, check.message) == ("errored", f"no verdict: {reason}")
     assert len(transcript.judge_exchanges) == 1
@@ -208,21 +208,21 @@ def test_an_answer_that_does_not_parse_is_errored(answer: dict[str, Any], reason
 
 def test_without_a_model_the_error_says_how_to_name_one() -> None:
     """Nothing is sent to nobody."""
-    rig = Rig(messages=judged_by())
-    transcript = play(rig, talk(judge=()))
+    run = FakedRun(messages=judged_by())
+    transcript = play(run, talk(judge=()))
     assert transcript.turns[0].checks[0].message == f"no verdict: {NO_JUDGE}"
     assert transcript.outcome is Outcome.ERRORED
-    assert asked_of(rig.messages) == []
+    assert asked_of(run.messages) == []
 
 
 def test_an_answered_judge_is_not_asked_again_on_resume() -> None:
     """Of two questions the answered one comes from the journal, and the script is not played on."""
     script = talk(user("Hello", POLITE), user("Go on", POLITE))
-    whole = Rig(messages=judged_by(lambda _r, n: verdict(reason=f"reason {n}")))
+    whole = FakedRun(messages=judged_by(lambda _r, n: verdict(reason=f"reason {n}")))
     play(whole, script)
     events = whole.recorder.events
     cut = [index for index, event in enumerate(events) if isinstance(event, Replied)][2]
-    second = Rig(messages=judged_by(lambda _r, _n: verdict(reason="late")))
+    second = FakedRun(messages=judged_by(lambda _r, _n: verdict(reason="late")))
     transcript = play(second, script, earlier=events[: cut + 1])
     assert second.messages is not None
     assert [request.model for request in second.messages.requests] == [JUDGE]
@@ -236,7 +236,7 @@ def test_an_answered_judge_is_not_asked_again_on_resume() -> None:
 def test_a_judge_in_the_middle_of_a_journal_is_no_part_of_the_history() -> None:
     """A script that goes on after a judge's answer sends what it would have sent without it."""
     script = talk(user("Hello", POLITE), user("Go on"))
-    whole = Rig(messages=judged_by())
+    whole = FakedRun(messages=judged_by())
     play(whole, script)
     assert whole.messages is not None
     history = whole.messages.requests[1].body
@@ -247,33 +247,35 @@ def test_a_judge_in_the_middle_of_a_journal_is_no_part_of_the_history() -> None:
     kept = [
         e for e in events if isinstance(e, Asked | Attempted | Replied) and e.key in {first.key, judge_key}
     ]
-    rig = Rig(messages=judged_by())
-    transcript = play(rig, script, earlier=[events[0], *kept])
-    assert rig.messages is not None
-    assert [request.body for request in rig.messages.requests] == [history]
+    run = FakedRun(messages=judged_by())
+    transcript = play(run, script, earlier=[events[0], *kept])
+    assert run.messages is not None
+    assert [request.body for request in run.messages.requests] == [history]
     assert [len(turn.exchanges) for turn in transcript.turns] == [1, 1]
     assert len(transcript.judge_exchanges) == 1
 
 
 def test_a_judge_is_replayed_from_a_recording() -> None:
     """Nothing is sent, nothing is paid again, and the verdict is the recorded one."""
-    recorded = Rig(messages=judged_by(lambda _r, _n: verdict("fail", "rude")))
+    recorded = FakedRun(messages=judged_by(lambda _r, _n: verdict("fail", "rude")))
     play(recorded, talk())
     recording = Recording([History(logs={ID: ConversationLog(recorded.recorder.events)})])
-    rig = Rig(messages=None, recording=recording)
-    transcript = play(rig, talk())
+    run = FakedRun(messages=None, recording=recording)
+    transcript = play(run, talk())
     assert transcript.turns[0].checks[0].message == "the judge says fail: rude"
     assert transcript.replayed
     assert transcript.judge_exchanges[0].replayed
-    assert rig.budget.spent_usd == 0
+    assert run.budget.spent_usd == 0
 
 
 def test_a_question_that_was_not_recorded_is_errored_in_replay() -> None:
     """Another criterion is another question: an old answer never stands in for it."""
-    recorded = Rig(messages=judged_by())
+    recorded = FakedRun(messages=judged_by())
     play(recorded, talk())
     recording = Recording([History(logs={ID: ConversationLog(recorded.recorder.events)})])
-    transcript = play(Rig(messages=None, recording=recording), talk(user("Hello", ("judge", "It is short."))))
+    transcript = play(
+        FakedRun(messages=None, recording=recording), talk(user("Hello", ("judge", "It is short.")))
+    )
     (check,) = transcript.turns[0].checks
     assert check.status == "errored"
     assert check.message == "no verdict: the judge could not be asked: this question to it was not recorded"
@@ -281,9 +283,9 @@ def test_a_question_that_was_not_recorded_is_errored_in_replay() -> None:
 
 def test_a_conversation_is_judged_as_a_whole() -> None:
     """All that was said stands before its last reply."""
-    rig = Rig(messages=judged_by())
-    transcript = play(rig, talk(user("Hello"), user("Go on"), expect=(judge("It is polite."),)))
-    (request,) = asked_of(rig.messages)
+    run = FakedRun(messages=judged_by())
+    transcript = play(run, talk(user("Hello"), user("Go on"), expect=(judge("It is polite."),)))
+    (request,) = asked_of(run.messages)
     assert data_of(request) == {
         "conversation": [
             {"role": "user", "content": "Hello"},
@@ -297,11 +299,11 @@ def test_a_conversation_is_judged_as_a_whole() -> None:
 
 def test_a_system_turn_stands_where_it_was_sent() -> None:
     """It steers the reply that is judged, so the judge reads it, also at the end of a script."""
-    rig = Rig(messages=judged_by())
+    run = FakedRun(messages=judged_by())
     steer = SystemTurn(content=text("Be brief."), position=HERE)
     script = (user("Hello", POLITE), steer, user("Go on"), steer)
-    transcript = play(rig, talk(*script, expect=(judge("It is brief."),)))
-    first, whole = map(data_of, asked_of(rig.messages))
+    transcript = play(run, talk(*script, expect=(judge("It is brief."),)))
+    first, whole = map(data_of, asked_of(run.messages))
     opening = [{"role": "user", "content": "Hello"}, {"role": "system", "content": "Be brief."}]
     assert first == {"conversation": opening, "reply": "ok"}
     assert whole["conversation"] == [
@@ -319,9 +321,9 @@ def test_images_are_left_out_of_what_a_judge_reads() -> None:
     picture = JsonBlock(value={"type": "image", "source": {"type": "base64", "data": "iVBO"}})
     blocks: tuple[Block, ...] = (TextBlock(text=text("Look")), picture)
     turn = UserTurn(content=blocks, expect=(judge("It is polite."),), position=HERE)
-    rig = Rig(messages=judged_by())
-    play(rig, talk(turn))
-    (request,) = asked_of(rig.messages)
+    run = FakedRun(messages=judged_by())
+    play(run, talk(turn))
+    (request,) = asked_of(run.messages)
     assert data_of(request)["conversation"][0]["content"] == [
         {"type": "text", "text": "Look"},
         {"type": "image", "left_out": True},
@@ -331,23 +333,23 @@ def test_images_are_left_out_of_what_a_judge_reads() -> None:
 @pytest.mark.parametrize(("word", "outcome"), [("pass", Outcome.FAILED), ("fail", Outcome.PASSED)])
 def test_judges_inside_wrappers_are_asked(word: str, outcome: Outcome) -> None:
     """`not` turns the verdict round; `any_of` asks every judge inside it."""
-    rig = Rig(messages=judged_by(lambda _r, _n: verdict(word)))
+    run = FakedRun(messages=judged_by(lambda _r, _n: verdict(word)))
     choice = nested("any_of", judge("It is rude."), judge("It is late."))
     turn = UserTurn(content=text("Hello"), expect=(nested("not", choice),), position=HERE)
-    transcript = play(rig, talk(turn))
-    assert len(asked_of(rig.messages)) == 2
+    transcript = play(run, talk(turn))
+    assert len(asked_of(run.messages)) == 2
     assert transcript.outcome is outcome
 
 
 def test_a_pairwise_question_is_asked_in_both_orders() -> None:
     """The accepted reply of that turn stands beside the new one, in either place."""
-    rig = Rig(
+    run = FakedRun(
         messages=judged_by(lambda _r, n: verdict("first" if n == 1 else "second")),
         accepted=lambda _conversation, turn: f"accepted {turn}",
     )
     script = (user("Hello"), user("Go on", ("judge", {"at_least_as_good_as": "baseline"})))
-    transcript = play(rig, talk(*script))
-    straight, swapped = map(data_of, asked_of(rig.messages))
+    transcript = play(run, talk(*script))
+    straight, swapped = map(data_of, asked_of(run.messages))
     assert (straight["first"], straight["second"]) == ("ok", "accepted 1")
     assert (swapped["first"], swapped["second"]) == ("accepted 1", "ok")
     assert transcript.outcome is Outcome.PASSED
@@ -355,23 +357,23 @@ def test_a_pairwise_question_is_asked_in_both_orders() -> None:
 
 def test_a_judge_that_prefers_a_place_is_errored() -> None:
     """`first` both times is not a verdict."""
-    rig = Rig(messages=judged_by(lambda _r, _n: verdict("first")), accepted=lambda _c, _t: "accepted")
-    transcript = play(rig, talk(user("Hello", ("judge", {"at_least_as_good_as": "baseline"}))))
+    run = FakedRun(messages=judged_by(lambda _r, _n: verdict("first")), accepted=lambda _c, _t: "accepted")
+    transcript = play(run, talk(user("Hello", ("judge", {"at_least_as_good_as": "baseline"}))))
     assert transcript.outcome is Outcome.ERRORED
     assert "contradicts itself" in transcript.turns[0].checks[0].message
 
 
 def test_a_pairwise_question_without_a_baseline_asks_nobody() -> None:
     """The error says which command writes one."""
-    rig = Rig(messages=judged_by())
-    transcript = play(rig, talk(user("Hello", ("judge", {"at_least_as_good_as": "baseline"}))))
+    run = FakedRun(messages=judged_by())
+    transcript = play(run, talk(user("Hello", ("judge", {"at_least_as_good_as": "baseline"}))))
     assert transcript.turns[0].checks[0].message == f"no verdict: {NO_BASELINE}"
-    assert asked_of(rig.messages) == []
+    assert asked_of(run.messages) == []
 
 
 def test_a_criterion_is_filled_in_once_with_variables_and_saved_text() -> None:
     """Braces in what a model said are data; one that cannot be filled in, or is empty, asks nobody."""
-    rig = Rig(messages=judged_by())
+    run = FakedRun(messages=judged_by())
     script = (
         user("Hello", save={"word": "(ok)"}),
         user(
@@ -381,8 +383,8 @@ def test_a_criterion_is_filled_in_once_with_variables_and_saved_text() -> None:
             ("judge", "{{ no }}"),
         ),
     )
-    transcript = play(rig, talk(*script, vars={"item": "{{ 7 * 7 }}", "no": ""}))
-    (request,) = asked_of(rig.messages)
+    transcript = play(run, talk(*script, vars={"item": "{{ 7 * 7 }}", "no": ""}))
+    (request,) = asked_of(run.messages)
     body: Any = request.body
     assert body["messages"][0]["content"][0]["text"] == 'Criterion: "{{ 7 * 7 }} and ok"'
     assert [check.status for check in transcript.turns[1].checks] == ["passed", "errored", "errored"]
@@ -391,6 +393,6 @@ def test_a_criterion_is_filled_in_once_with_variables_and_saved_text() -> None:
 def test_a_conversation_that_could_not_be_played_is_not_judged() -> None:
     """Nobody pays for a judge of half a conversation."""
     messages = FakeMessages(answer=lambda _request, n: message() if n == 1 else failure(400))
-    transcript = play(Rig(messages=messages), talk(user("Hello", POLITE), user("Go on", POLITE)))
+    transcript = play(FakedRun(messages=messages), talk(user("Hello", POLITE), user("Go on", POLITE)))
     assert len(messages.requests) == 2
     assert transcript.outcome is Outcome.ERRORED

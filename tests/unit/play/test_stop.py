@@ -10,7 +10,7 @@ from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.play.stop import FailureBreaker, Halt, StopSignal, hopeless
-from tests.unit.play.fakes import EPOCH, FakeMessages, Rig, conversation, failure, message, user
+from tests.unit.play.fakes import EPOCH, FakedRun, FakeMessages, conversation, failure, message, user
 
 if TYPE_CHECKING:
     from claude_run.conversation.exchange import Request
@@ -47,8 +47,8 @@ def test_a_hopeless_failure_says_when_to_come_back() -> None:
 def test_a_run_against_an_api_that_is_down_ends() -> None:
     """Ten requests in a row without a reply are enough, though a thousand conversations wait."""
     messages = FakeMessages(answer=lambda _r, _n: DOWN)
-    rig = Rig(messages=messages, concurrency=50)
-    halt = rig.play([conversation(f"c{n}", user("x")) for n in range(1000)])
+    run = FakedRun(messages=messages, concurrency=50)
+    halt = run.play([conversation(f"c{n}", user("x")) for n in range(1000)])
     assert halt is not None
     assert "10 requests to claude-haiku-5-5 in a row" in halt.reason
     assert len(messages.requests) < 300
@@ -56,10 +56,10 @@ def test_a_run_against_an_api_that_is_down_ends() -> None:
 
 def test_bad_requests_are_no_sign_that_the_api_is_down() -> None:
     """A scenario that the API refuses is refused as often as it is played."""
-    rig = Rig(messages=FakeMessages(answer=lambda _r, _n: failure(400)))
-    assert rig.play([conversation(f"c{n}", user("x")) for n in range(30)]) is None
-    assert {transcript.outcome for transcript in rig.watcher.transcripts} == {Outcome.ERRORED}
-    assert len(rig.watcher.transcripts) == 30
+    run = FakedRun(messages=FakeMessages(answer=lambda _r, _n: failure(400)))
+    assert run.play([conversation(f"c{n}", user("x")) for n in range(30)]) is None
+    assert {transcript.outcome for transcript in run.progress.transcripts} == {Outcome.ERRORED}
+    assert len(run.progress.transcripts) == 30
 
 
 def test_a_conversation_whose_time_is_over_sends_nothing_more() -> None:
@@ -70,13 +70,13 @@ def test_a_conversation_whose_time_is_over_sends_nothing_more() -> None:
         return failure(429, retry_after_s=35.0) if late else message()
 
     messages = FakeMessages(answer=answer, latency_s=30.0)
-    rig = Rig(messages=messages, conversation_s=70.0, concurrency=2)
+    run = FakedRun(messages=messages, conversation_s=70.0, concurrency=2)
     long = conversation("long", user("at 0 s"), user("at 30 s"), user("not before 95 s"))
-    rig.play([long, conversation("short", user("at 0 s")), conversation("late", user("late, at 30 s"))])
-    found = {transcript.started.identity.scenario: transcript for transcript in rig.watcher.transcripts}
+    run.play([long, conversation("short", user("at 0 s")), conversation("late", user("late, at 30 s"))])
+    found = {transcript.started.identity.scenario: transcript for transcript in run.progress.transcripts}
     assert found["long"].error == "the conversation's time was over before its next request could be sent"
     assert found["long"].uncertain_usd == 0
-    assert len(messages.requests) == sum(isinstance(event, Attempted) for event in rig.recorder.events)
+    assert len(messages.requests) == sum(isinstance(event, Attempted) for event in run.recorder.events)
 
 
 def test_a_retry_is_not_waited_for_when_the_run_is_stopping() -> None:
@@ -89,7 +89,7 @@ def test_a_retry_is_not_waited_for_when_the_run_is_stopping() -> None:
         await asyncio.sleep(5.0)
         raise AssertionError("it waits for a retry")
 
-    halt = Rig(messages=messages).play([conversation("c")], meanwhile=stop)
+    halt = FakedRun(messages=messages).play([conversation("c")], meanwhile=stop)
     assert halt is not None
     assert len(messages.requests) == 1
 
@@ -106,8 +106,8 @@ def test_the_user_outranks_a_cap_and_bounds_its_patience() -> None:
         await asyncio.sleep(10.5)
         raise AssertionError("still playing")
 
-    rig = Rig(messages=FakeMessages(latency_s=500.0))
-    assert rig.play([conversation("c")], meanwhile=stop) is interrupt
+    run = FakedRun(messages=FakeMessages(latency_s=500.0))
+    assert run.play([conversation("c")], meanwhile=stop) is interrupt
 
 
 def test_the_first_reason_is_kept_among_equals() -> None:
@@ -128,18 +128,18 @@ def test_the_first_reason_is_kept_among_equals() -> None:
 def test_a_model_that_asks_for_an_hour_is_left_alone() -> None:
     """The limit is everybody's: the run stops with the time to come back, and nothing counts as an error."""
     messages = FakeMessages(answer=lambda _r, _n: failure(429, retry_after_s=7200.0))
-    rig = Rig(messages=messages, concurrency=20)
-    halt = rig.play([conversation(f"c{n}") for n in range(100)])
+    run = FakedRun(messages=messages, concurrency=20)
+    halt = run.play([conversation(f"c{n}") for n in range(100)])
     assert halt is not None
     assert halt.code is ExitCode.NOT_MEASURED
     assert "not before 2026-11-23 14:00:00 UTC" in halt.reason
-    assert rig.watcher.transcripts == []
+    assert run.progress.transcripts == []
     assert len(messages.requests) <= 4
 
 
 def test_an_error_in_mid_stream_that_concerns_the_key_ends_the_run() -> None:
     """The status of a stream is 200: the type of the error decides."""
     revoked = Failure(kind="status", type="authentication_error", message="revoked in mid-stream")
-    halt = Rig(messages=FakeMessages(answer=lambda _r, _n: revoked)).play([conversation("c")])
+    halt = FakedRun(messages=FakeMessages(answer=lambda _r, _n: revoked)).play([conversation("c")])
     assert halt is not None
     assert halt.code is ExitCode.NOT_MEASURED

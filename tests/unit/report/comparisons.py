@@ -45,7 +45,7 @@ def sample(case: str, *, passed: bool | None = True, repeat: int | None = None, 
     return Sample(identity=identity, passed=passed, **{**defaults, **fields})
 
 
-def side(name: str, marks: Mapping[str, str], **fields: Any) -> Arm:
+def arm(name: str, marks: Mapping[str, str], **fields: Any) -> Arm:
     """Read `{"phone": "110?"}`: passed, passed, failed, not measured; one mark is not a repeat."""
     samples = [
         sample(case, passed=_RESULTS[mark], repeat=place if len(results) > 1 else None, **fields)
@@ -65,44 +65,44 @@ def regressed() -> Comparison:
     before = numbered("1 " * 18 + "0 0")
     after = numbered("1 " * 10 + "0 " * 8 + "1 0")
     dear = {"cost_usd": Decimal("0.0021"), "output_tokens": 64}
-    return compare(side("main", before), [side("v2", after, **dear)], GateRules())
+    return compare(arm("main", before), [arm("v2", after, **dear)], GateRules())
 
 
 def improved() -> Comparison:
     """Three repeats of 16 cases; six that failed now pass, one case is flaky on both sides."""
     before = numbered("111 " * 9 + "101 " + "000 " * 5 + "100")
     after = numbered("111 " * 9 + "110 " + "111 " * 5 + "111")
-    return compare(side("2026-11-20 run", before), [side("2026-11-23 run", after)], GateRules())
+    return compare(arm("2026-11-20 run", before), [arm("2026-11-23 run", after)], GateRules())
 
 
 def unchanged() -> Comparison:
     """40 cases that pass on both sides."""
-    return compare(side("main", numbered("1 " * 40)), [side("v2", numbered("1 " * 40))], GateRules())
+    return compare(arm("main", numbered("1 " * 40)), [arm("v2", numbered("1 " * 40))], GateRules())
 
 
 def inconclusive() -> Comparison:
     """Too few cases to tell, and some without a partner on either side, or without a result."""
     before = {**numbered("110 111 101"), "lost": "??", "old": "111"}
     after = {**numbered("100 110 101"), "lost": "11", "new": "111", "newer": "110"}
-    return compare(side("main", before), [side("v2", after)], GateRules(min_drop=0.02))
+    return compare(arm("main", before), [arm("v2", after)], GateRules(min_drop=0.02))
 
 
 def nothing() -> Comparison:
     """Two runs without a case in common."""
-    return compare(side("main", {"a": "1"}), [side("v2", {"b": "1"})], GateRules())
+    return compare(arm("main", {"a": "1"}), [arm("v2", {"b": "1"})], GateRules())
 
 
 def many() -> Comparison:
     """Three models against the first: one worse, one better, one of which nobody can tell."""
     before = numbered("1 " * 12 + "0 " * 8)
-    sides = {
+    arms = {
         "claude-opus-5-5": numbered("1 " * 20),
         "claude-mini": numbered("0 " * 10 + "1 1 " + "0 " * 8),
         "claude-odd": numbered("1 " * 11 + "0 1 " + "0 " * 7),
     }
     return compare(
-        side("claude-haiku-5-5", before),
-        [side(name, marks, model=name, model_label=name) for name, marks in sides.items()],
+        arm("claude-haiku-5-5", before),
+        [arm(name, marks, model=name, model_label=name) for name, marks in arms.items()],
         GateRules(),
     )
 

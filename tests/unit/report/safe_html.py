@@ -38,7 +38,7 @@ _ATTRIBUTES = {
 _VOID = {"meta"}
 
 
-def judge_html(page: str) -> None:
+def assert_safe_html(page: str) -> None:
     """Fail when a page holds a script, anything that loads, or a tag that a text has opened or closed."""
     parser = _read(page)
     assert {tag for tag, _ in parser.elements} <= _TAGS, "a tag that is not ours"

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from markdown_it import MarkdownIt
 
 from claude_run.report.text.safe import WORD_JOINER
-from tests.unit.report.safe_html import judge_html
+from tests.unit.report.safe_html import assert_safe_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -61,9 +61,9 @@ _FOLDS = re.compile(
 _LINES_OF_A_MESSAGE = re.compile(r"(error|warning): .*|\s*(-->|=|\||\d+ \|)( .*)?")
 
 
-def judge(medium: Medium, shown: str) -> None:
+def assert_safe(medium: Medium, shown: str) -> None:
     """Fail when the output can do anything but be read."""
-    _judge_characters(shown)
+    _assert_characters(shown)
     if medium in {"terminal", "line", "log", "comment", "html"}:
         assert not _COMMAND.search(shown), "a CI command"
         assert not _OLD_COMMAND.search(shown), "an old CI command"
@@ -72,7 +72,7 @@ def judge(medium: Medium, shown: str) -> None:
     if medium == "shown":
         assert all(map(_LINES_OF_A_MESSAGE.fullmatch, shown.split("\n"))), "a line that is not ours"
     if medium in {"json", "jsonl"}:
-        _judge_json(shown.split("\n") if medium == "jsonl" else [shown, ""])
+        _assert_json(shown.split("\n") if medium == "jsonl" else [shown, ""])
     further = _FURTHER.get(medium)
     if further is not None:
         further(shown)
@@ -94,13 +94,13 @@ def rendered(piece: str) -> str:
     return "".join(token.content for token in inline.children or ()).replace(WORD_JOINER, "")
 
 
-def _judge_characters(shown: str) -> None:
+def _assert_characters(shown: str) -> None:
     shown.encode()
     for char in set(shown) - {"\n", "\t", WORD_JOINER}:
         assert unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}, f"raw {char!r}"
 
 
-def _judge_json(values: list[str]) -> None:
+def _assert_json(values: list[str]) -> None:
     assert values.pop() == "", "an unfinished line"
     for text in values:
         assert text.isascii()
@@ -108,63 +108,63 @@ def _judge_json(values: list[str]) -> None:
         json.loads(text)
 
 
-def _judge_review(shown: str) -> None:
+def _assert_review(shown: str) -> None:
     assert not _OLD_COMMAND.search(shown), "an old CI command"
     json.loads(shown)
 
 
-def _judge_xml(shown: str) -> None:
+def _assert_xml(shown: str) -> None:
     for element in ET.fromstring(shown.encode()).iter():  # noqa: S314 - our own file, read back
         for text in (element.tag, element.text or "", element.tail or "", *element.attrib.values()):
-            _judge_characters(text)
+            _assert_characters(text)
 
 
-def _judge_name(shown: str) -> None:
+def _assert_name(shown: str) -> None:
     assert re.fullmatch(r"[a-z0-9_][a-z0-9._-]{0,99}", shown), "no plain name"
 
 
-def _judge_commands(shown: str) -> None:
+def _assert_commands(shown: str) -> None:
     lines = shown.split("\n")
     assert len(lines) <= 10, "more commands than GitHub shows"
     assert all(map(_ANNOTATION.fullmatch, lines)), "not one of our commands"
 
 
-def _judge_fence(shown: str) -> None:
+def _assert_fence(shown: str) -> None:
     tokens = _PARSER.parse(f"{shown}\n\nafter")
     assert [token.type for token in tokens][:2] == ["fence", "paragraph_open"], "the fence was closed"
 
 
-def _judge_document(shown: str) -> None:
-    _judge_tokens(_PARSER.parse(shown))
+def _assert_document(shown: str) -> None:
+    _assert_tokens(_PARSER.parse(shown))
 
 
-def _judge_comment(shown: str) -> None:
+def _assert_comment(shown: str) -> None:
     tokens = _PARSER.parse(shown)
     blocks = [token for token in tokens if token.type == "html_block"]
     assert all(_FOLDS.fullmatch(token.content) for token in blocks), "HTML that is not ours"
-    _judge_tokens([token for token in tokens if token.type != "html_block"])
+    _assert_tokens([token for token in tokens if token.type != "html_block"])
 
 
-def _judge_inline(shown: str) -> None:
+def _assert_inline(shown: str) -> None:
     assert "\n" not in shown, "more than one line"
     for place in (shown, f"- **x**: {shown} y"):
         tokens = _PARSER.parse(place)
-        _judge_tokens(tokens)
+        _assert_tokens(tokens)
     alone = {token.type for token in _PARSER.parse(shown)} | {token.type for token in _flat(shown)}
     assert not alone & _MARKED, "markup"
 
 
-def _judge_cell(shown: str) -> None:
+def _assert_cell(shown: str) -> None:
     assert shown, "an empty cell"
     tokens = _PARSER.parse(f"| a | b |\n|---|---|\n| {shown} | end |\n\nafter")
-    _judge_tokens(tokens)
+    _assert_tokens(tokens)
     kinds = [token.type for token in tokens]
     assert kinds.count("td_open") == 2, "another number of cells"
     cells = [token.content for token in tokens if token.type == "inline"]
     assert cells[-2:] == ["end", "after"], "the table was left"
 
 
-def _judge_tokens(tokens: list[Token]) -> None:
+def _assert_tokens(tokens: list[Token]) -> None:
     for token in tokens:
         for part in (token, *(token.children or ())):
             assert part.type not in _ALIVE, f"{part.type}: {part.content}"
@@ -178,14 +178,14 @@ def _flat(shown: str) -> Iterator[Token]:
 
 
 _FURTHER: Mapping[Medium, Callable[[str], None]] = {
-    "review": _judge_review,
-    "name": _judge_name,
-    "xml": _judge_xml,
-    "commands": _judge_commands,
-    "fence": _judge_fence,
-    "inline": _judge_inline,
-    "cell": _judge_cell,
-    "document": _judge_document,
-    "comment": _judge_comment,
-    "html": judge_html,
+    "review": _assert_review,
+    "name": _assert_name,
+    "xml": _assert_xml,
+    "commands": _assert_commands,
+    "fence": _assert_fence,
+    "inline": _assert_inline,
+    "cell": _assert_cell,
+    "document": _assert_document,
+    "comment": _assert_comment,
+    "html": assert_safe_html,
 }

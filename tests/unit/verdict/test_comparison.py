@@ -1,4 +1,4 @@
-"""Sides of a comparison: which samples are one case, which rise and fall together, who is compared."""
+"""Arms of a comparison: which samples are one case, which rise and fall together, who is compared."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def sample(case: str | None = "a", *, passed: bool | None = True, **fields: Any)
     return Sample(identity=identity, passed=passed, **{**defaults, **fields})
 
 
-def side(samples: Iterable[Sample], name: str = "run") -> Arm:
-    """Return a side of these samples."""
+def arm(samples: Iterable[Sample], name: str = "run") -> Arm:
+    """Return an arm of these samples."""
     return Arm(name=name, samples=tuple(samples))
 
 
 def candidate(baseline: Iterable[Sample], candidate: Iterable[Sample]) -> CandidateResult:
-    """Compare two sides and return the one duel."""
-    (found,) = compare(side(baseline), [side(candidate)], GateRules()).candidates
+    """Compare two arms and return the one result."""
+    (found,) = compare(arm(baseline), [arm(candidate)], GateRules()).candidates
     return found
 
 
@@ -137,7 +137,7 @@ def test_several_candidates_are_one_family() -> None:
     base = [sample(number) for number in numbers]
     worse = [sample(number, model="mini", passed=False) for number in numbers]
     same = [sample(number, model="opus") for number in numbers]
-    comparison = compare(side(base, "haiku"), [side(worse, "mini"), side(same, "opus")], GateRules())
+    comparison = compare(arm(base, "haiku"), [arm(worse, "mini"), arm(same, "opus")], GateRules())
     first, second = (each.result for each in comparison.candidates)
     assert comparison.baseline.name == "haiku"
     assert [each.arm.name for each in comparison.candidates] == ["mini", "opus"]

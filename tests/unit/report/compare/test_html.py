@@ -12,7 +12,7 @@ from claude_run.verdict.basics import GateRules
 from claude_run.verdict.comparison import Arm, compare
 from tests.support.hostile_corpus import CORPUS
 from tests.unit.report import comparisons
-from tests.unit.report.safe_html import Element, html_skeleton, judge_html, policy
+from tests.unit.report.safe_html import Element, assert_safe_html, html_skeleton, policy
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -24,7 +24,7 @@ NAMES = ["regressed", "improved", "unchanged", "inconclusive", "nothing", "many"
 def test_each_verdict_is_a_whole_page(name: str) -> None:
     """Every page parses, with each tag closed, and holds nothing remote, no script, nothing that acts."""
     page = comparison_html(getattr(comparisons, name)())
-    judge_html(page)
+    assert_safe_html(page)
     assert not re.search(r"https?:|//|url\(|@import|javascript:", page)
 
 
@@ -47,8 +47,8 @@ def test_text_is_escaped_once() -> None:
     """A reply with markup is shown as it was written, control characters in words."""
     before = comparisons.sample("a", replies=("<b>1 & 2</b>",))
     after = comparisons.sample("a", passed=False, replies=("<b>1 & 3</b>\x1b[2J",))
-    sides = [Arm(name=name, samples=(row,)) for name, row in (("x<y", before), ("v2", after))]
-    page = comparison_html(compare(sides[0], sides[1:], GateRules()))
+    arms = [Arm(name=name, samples=(row,)) for name, row in (("x<y", before), ("v2", after))]
+    page = comparison_html(compare(arms[0], arms[1:], GateRules()))
     assert "&lt;b&gt;1 &amp; <del>2&lt;/b&gt;</del>" in page
     assert "<ins>3&lt;/b&gt;^[[2J</ins>" in page
     assert "against baseline x&lt;y:" in page
@@ -69,7 +69,7 @@ def test_replies_beyond_a_hundred_cases_are_counted() -> None:
     """Of very many changed cases all stand in the table, and those without replies are counted."""
     marks = [comparisons.numbered(f"{mark} " * 120) for mark in "10"]
     page = comparison_html(
-        compare(comparisons.side("main", marks[0]), [comparisons.side("v2", marks[1])], GateRules())
+        compare(comparisons.arm("main", marks[0]), [comparisons.arm("v2", marks[1])], GateRules())
     )
     assert "20 more changed cases are not shown with their replies." in page
     assert page.count("<td>worse</td>") == 120
@@ -77,19 +77,19 @@ def test_replies_beyond_a_hundred_cases_are_counted() -> None:
 
 def test_replies_that_are_the_same_are_said() -> None:
     """Where only a check tells two samples apart the page says so."""
-    sides = [
+    arms = [
         Arm(name=str(passed), samples=(comparisons.sample("a", passed=passed, replies=("Yes.",)),))
         for passed in (True, False)
     ]
     assert "The replies of these two are the same." in comparison_html(
-        compare(sides[0], sides[1:], GateRules())
+        compare(arms[0], arms[1:], GateRules())
     )
 
 
 def test_no_candidate_is_a_page_too() -> None:
-    """A contest of nobody is a page with a headline."""
-    page = comparison_html(compare(comparisons.side("main", {"a": "1"}), [], GateRules()))
-    judge_html(page)
+    """A comparison with nobody is a page with a headline."""
+    page = comparison_html(compare(comparisons.arm("main", {"a": "1"}), [], GateRules()))
+    assert_safe_html(page)
     assert "<table>" not in page
 
 

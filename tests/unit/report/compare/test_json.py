@@ -62,5 +62,5 @@ def test_every_paired_case_stands_there_with_its_rates() -> None:
 def test_nothing_compared_is_null() -> None:
     """Without a common case there is no effect; without a candidate there is no verdict."""
     assert read_back(comparisons.nothing())["candidates"][0]["effect"] is None
-    nobody = read_back(compare(comparisons.side("main", {"a": "1"}), [], GateRules()))
+    nobody = read_back(compare(comparisons.arm("main", {"a": "1"}), [], GateRules()))
     assert (nobody["verdict"], nobody["candidates"]) == (None, [])

@@ -12,7 +12,7 @@ from claude_run.verdict.basics import GateRules
 from claude_run.verdict.comparison import Arm, Comparison, compare
 from tests.support.hostile_corpus import CORPUS
 from tests.unit.report import comparisons
-from tests.unit.report.safe_output import judge, skeleton
+from tests.unit.report.safe_output import assert_safe, skeleton
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -35,15 +35,15 @@ def large(
         ),
         comparisons.sample("new"),
     ]
-    sides = [Arm(name=f"v{number}", samples=tuple(after)) for number in range(candidates)]
-    return compare(Arm(name="main", samples=tuple(before)), sides, GateRules())
+    arms = [Arm(name=f"v{number}", samples=tuple(after)) for number in range(candidates)]
+    return compare(Arm(name="main", samples=tuple(before)), arms, GateRules())
 
 
 @pytest.mark.parametrize("name", ["regressed", "improved", "unchanged", "inconclusive", "nothing", "many"])
 def test_each_verdict(name: str, snapshot: SnapshotAssertion) -> None:
     """The comment of each verdict is as it was when a person last looked at it; nothing is left out."""
     shown = comparison_markdown(getattr(comparisons, name)())
-    judge("comment", shown)
+    assert_safe("comment", shown)
     assert "Left out to fit" not in shown
     assert shown == snapshot
 
@@ -106,18 +106,18 @@ def test_several_changed_replies_are_cut() -> None:
     before = comparisons.sample("a", replies=tuple(f"good {number}" for number in range(9)))
     after = comparisons.sample("a", passed=False, replies=tuple(f"bad {number}" for number in range(9)))
     same = [comparisons.sample("b", passed=passed, replies=("the same",)) for passed in (True, False)]
-    sides = [
+    arms = [
         Arm(name=name, samples=rows) for name, rows in (("main", (before, same[0])), ("v2", (after, same[1])))
     ]
-    shown = comparison_markdown(compare(sides[0], sides[1:], GateRules()))
+    shown = comparison_markdown(compare(arms[0], arms[1:], GateRules()))
     assert shown.count("```diff") == 4
     assert "*5 more replies differ.*" in shown
     assert "*The replies of these two are the same.*" in shown
 
 
 def test_no_candidate_is_a_comment_too() -> None:
-    """A contest of nobody is a mark and a line."""
-    comparison = compare(comparisons.side("main", {"a": "1"}), [], GateRules())
+    """A comparison with nobody is a mark and a line."""
+    comparison = compare(comparisons.arm("main", {"a": "1"}), [], GateRules())
     assert (
         comparison_markdown(comparison).split("\n")[1]
         == "**INCONCLUSIVE** against baseline main: 0 candidates"

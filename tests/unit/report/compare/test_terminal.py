@@ -13,7 +13,7 @@ from claude_run.verdict.basics import GateRules, PValue
 from claude_run.verdict.comparison import Arm, Comparison, compare
 from tests.support.hostile_corpus import CORPUS
 from tests.unit.report import comparisons
-from tests.unit.report.safe_output import judge
+from tests.unit.report.safe_output import assert_safe
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -53,8 +53,8 @@ def test_the_gravest_of_many_comes_first() -> None:
 
 
 def test_no_candidates_are_said() -> None:
-    """A contest of nobody is not decided, and nothing else is said."""
-    comparison = compare(comparisons.side("main", {"a": "1"}), [], GateRules())
+    """A comparison with nobody is not decided, and nothing else is said."""
+    comparison = compare(comparisons.arm("main", {"a": "1"}), [], GateRules())
     assert printed(comparison) == "INCONCLUSIVE against baseline main: 0 candidates\n"
 
 
@@ -73,7 +73,7 @@ def test_long_lists_are_cut_and_counted() -> None:
     after = {**comparisons.numbered("00 " * 30 + "10 " * 10), **comparisons.numbered("1 " * 3, prefix="new")}
     before |= comparisons.numbered("10 " * 30, prefix="flaky")
     after |= comparisons.numbered("01 " * 30, prefix="flaky")
-    shown = printed(compare(comparisons.side("main", before), [comparisons.side("v2", after)], GateRules()))
+    shown = printed(compare(comparisons.arm("main", before), [comparisons.arm("v2", after)], GateRules()))
     assert "NOT COMPARED, only in baseline main (40): refund/old-01" in shown
     assert ", and 30 more\n" in shown
     assert "15 more changed cases: pass -v or -vv\n" in shown
@@ -82,7 +82,7 @@ def test_long_lists_are_cut_and_counted() -> None:
 
 def test_clusters_and_mid_p_are_said() -> None:
     """Cases that rise and fall together are counted as groups, and the test is named."""
-    sides = [
+    arms = [
         Arm(
             name=name,
             samples=tuple(
@@ -93,7 +93,7 @@ def test_clusters_and_mid_p_are_said() -> None:
         )
         for name, passed in (("main", True), ("new", False))
     ]
-    shown = printed(compare(sides[0], sides[1:], GateRules(p_value=PValue.MID)))
+    shown = printed(compare(arms[0], arms[1:], GateRules(p_value=PValue.MID)))
     assert "6 compared in 3 groups that rise and fall together: 6 worse" in shown
     assert "no drop of any size: at least 4 groups must get worse together" in shown
     assert "one-sided mid-p sign-flip test" in shown
@@ -102,22 +102,22 @@ def test_clusters_and_mid_p_are_said() -> None:
 def test_what_cannot_be_settled_is_said() -> None:
     """Between the margin and the drop to mind more evidence decides nothing."""
     before, after = "1 " * 20, "0 0 0 " + "1 " * 17
-    sides = (
-        comparisons.side("main", comparisons.numbered(before)),
-        comparisons.side("v2", comparisons.numbered(after)),
+    arms = (
+        comparisons.arm("main", comparisons.numbered(before)),
+        comparisons.arm("v2", comparisons.numbered(after)),
     )
-    shown = printed(compare(sides[0], sides[1:], GateRules(min_drop=0.3)))
+    shown = printed(compare(arms[0], arms[1:], GateRules(min_drop=0.3)))
     assert re.search(r"would settle +neither more cases nor more repeats\n", shown)
 
 
 def test_repeats_that_would_settle_are_said() -> None:
     """With repeats that differ and enough cases, more repeats are offered beside more cases."""
     before, after = "110 111 101 111 " * 5, "100 111 111 110 " * 5
-    sides = (
-        comparisons.side("main", comparisons.numbered(before)),
-        comparisons.side("v2", comparisons.numbered(after)),
+    arms = (
+        comparisons.arm("main", comparisons.numbered(before)),
+        comparisons.arm("v2", comparisons.numbered(after)),
     )
-    shown = printed(compare(sides[0], sides[1:], GateRules()))
+    shown = printed(compare(arms[0], arms[1:], GateRules()))
     assert re.search(r"would settle +about \d+ repeats of each case, or about \d+ cases with as many", shown)
 
 
@@ -125,7 +125,7 @@ def test_one_case_that_regressed_by_itself_is_marked() -> None:
     """With enough repeats a single case can be called a regression, and another one be worth a look."""
     before = {"sofa": "1" * 12, "desk": "1" * 12, "lamp": "1" * 12, "vase": "1" * 12}
     after = {"sofa": "0" * 12, "desk": "00000" + "1" * 7, "lamp": "1" * 12, "vase": "1" * 12}
-    shown = printed(compare(comparisons.side("main", before), [comparisons.side("v2", after)], GateRules()))
+    shown = printed(compare(comparisons.arm("main", before), [comparisons.arm("v2", after)], GateRules()))
     assert re.search(r"refund/sofa\S* +REGRESSED +12/12 +0/12", shown)
     assert re.search(r"refund/desk\S* +worse, look +12/12 +7/12 .* flaky\n", shown)
 
@@ -139,19 +139,19 @@ def test_equal_and_missing_replies_are_said() -> None:
         ),
         comparisons.sample("b", passed=False, replies=("Yes.", "And no.")),
     ]
-    sides = [Arm(name=name, samples=tuple(rows)) for name, rows in (("main", before), ("v2", after))]
-    shown = printed(compare(sides[0], sides[1:], GateRules()))
+    arms = [Arm(name=name, samples=tuple(rows)) for name, rows in (("main", before), ("v2", after))]
+    shown = printed(compare(arms[0], arms[1:], GateRules()))
     assert "    failed: and 2 more\n    the replies of these two are the same\n" in shown
     assert "    reply 2 (only in the candidate)\n    | {+And no.+}\n" in shown
 
 
 def test_a_reply_that_is_gone_is_shown_as_removed() -> None:
     """A reply that only the baseline has is removed text."""
-    sides = [
+    arms = [
         Arm(name=name, samples=(comparisons.sample("a", passed=passed, replies=replies),))
         for name, passed, replies in (("main", True, ("Yes.", "More.")), ("v2", False, ("Yes.",)))
     ]
-    shown = printed(compare(sides[0], sides[1:], GateRules()))
+    shown = printed(compare(arms[0], arms[1:], GateRules()))
     assert "    reply 2 (only in the baseline)\n    | [-More.-]\n" in shown
 
 
@@ -159,5 +159,5 @@ def test_colour_adds_nothing_but_styles() -> None:
     """In colour the words are the same, and no hostile text brings an escape sequence of its own."""
     for text in CORPUS:
         plain = re.sub(r"\x1b\[[0-9;]*m", "", printed(comparisons.hostile(text), colour=True))
-        judge("log", plain)
+        assert_safe("log", plain)
     assert "\x1b[1;31mREGRESSED\x1b[0m" in printed(comparisons.regressed(), colour=True)

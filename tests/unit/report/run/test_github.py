@@ -41,7 +41,7 @@ from tests.unit.report.builders import (
     transcript,
     turn,
 )
-from tests.unit.report.safe_output import judge
+from tests.unit.report.safe_output import assert_safe
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -86,7 +86,7 @@ def limited(played: Played, *, limit: int) -> str:
 def comparison(text: str = "x") -> Comparison:
     """Build a comparison in which one case of three got worse, with the text wherever others can write."""
 
-    def side(name: str, results: str) -> Arm:
+    def arm(name: str, results: str) -> Arm:
         samples = tuple(
             Sample(
                 identity=Identity.of(
@@ -108,7 +108,7 @@ def comparison(text: str = "x") -> Comparison:
         )
         return Arm(name=name, samples=samples)
 
-    return compare(side("main", "111"), [side("this run", "110")], GateRules())
+    return compare(arm("main", "111"), [arm("this run", "110")], GateRules())
 
 
 def test_the_whole_summary(snapshot: SnapshotAssertion) -> None:
@@ -175,7 +175,7 @@ def test_no_limit_is_passed(limit: int) -> None:
     """Whatever the limit, the summary stays below it and is whole Markdown."""
     shown = limited(many(20, 20), limit=limit)
     assert len(shown.encode()) <= limit
-    judge("document", shown)
+    assert_safe("document", shown)
 
 
 def test_failures_within_the_pass_rate_are_no_failures() -> None:

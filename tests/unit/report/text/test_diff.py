@@ -21,7 +21,7 @@ from claude_run.report.text.diff import (
     print_pieces,
     print_reply_diff,
 )
-from tests.unit.report.safe_output import judge
+from tests.unit.report.safe_output import assert_safe
 
 BEFORE = "You can return it within 30 days.\nWhat is the order number?"
 AFTER = "You can return it within 14 whole days.\nWhat is the order number?"
@@ -169,7 +169,7 @@ def test_pieces_can_hold_no_commands_of_a_ci_log() -> None:
         Added(text="##[error]z"),
     ]
     print_pieces(pieces, console=open_console(stream, colour=False), colour=False)
-    judge("log", stream.getvalue())
+    assert_safe("log", stream.getvalue())
 
 
 def test_a_markdown_difference_has_a_line_for_each_piece() -> None:

@@ -16,7 +16,7 @@ from claude_run.report.text.safe import (
     safe_line,
     safe_terminal,
 )
-from tests.unit.report.safe_output import judge, rendered
+from tests.unit.report.safe_output import assert_safe, rendered
 
 LIVE = "\x00\x1b\x07\r\x7f\x85\x9b\u202e\u2066\u200b\ufeff\u2028\ud800\n\t `~<>&@#![]()|\\*_:-+=.$1aGHw/{}"
 TEXTS = st.text(st.one_of(st.sampled_from(LIVE), st.characters()), max_size=60)
@@ -131,9 +131,9 @@ def test_a_code_span_outnumbers_the_backticks_inside(text: str, shown: str) -> N
 @any_text
 def test_no_text_commands_a_terminal(text: str) -> None:
     """Whatever the text, a terminal and a CI log only show it."""
-    judge("terminal", safe_terminal(text))
-    judge("terminal", safe_block(text, "| "))
-    judge("line", safe_line(text))
+    assert_safe("terminal", safe_terminal(text))
+    assert_safe("terminal", safe_block(text, "| "))
+    assert_safe("line", safe_line(text))
 
 
 @given(TEXTS)
@@ -147,17 +147,17 @@ def test_escaping_for_the_terminal_is_done_once(text: str) -> None:
 @any_text
 def test_no_text_closes_its_fence(text: str) -> None:
     """Whatever the text, the fence ends where it should."""
-    judge("fence", fence(text))
+    assert_safe("fence", fence(text))
 
 
 @given(TEXTS)
 @any_text
 def test_no_text_is_markup(text: str) -> None:
     """Whatever the text, it makes no link, image, HTML, mention, reference, list, heading or further cell."""
-    judge("inline", md_inline(text))
-    judge("inline", md_code(text))
-    judge("cell", md_cell(text))
-    judge("cell", md_code_cell(text))
+    assert_safe("inline", md_inline(text))
+    assert_safe("inline", md_code(text))
+    assert_safe("cell", md_cell(text))
+    assert_safe("cell", md_code_cell(text))
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60))
