@@ -50,8 +50,8 @@ test: $(DEV) ## run the tests
 	@$(BIN)/python -m pytest
 
 coverage: $(DEV) ## hold the rooms that decide to 95 % of their branches, by their own tests
-	@$(BIN)/python -m pytest tests/conversation tests/scenario tests/checks tests/plan tests/text \
-	  --cov --cov-report=term --cov-fail-under=95
+	@$(BIN)/python -m pytest tests/unit/conversation tests/unit/scenario tests/unit/checks \
+	  tests/unit/plan tests/unit/text --cov --cov-report=term --cov-fail-under=95
 
 check: $(DEV) ## format, lint, types, import contract, dependencies, generated docs
 	@$(BIN)/ruff format --check .
@@ -72,11 +72,11 @@ bench: $(DEV) ## start-up, journal and comparison costs, as ratios
 	@$(BIN)/python -m tests.bench
 
 simulate-verdicts: $(DEV) ## false alarms and power of the gate on simulated suites (some minutes)
-	@$(BIN)/python -m tests.verdict.simulate
+	@$(BIN)/python -m tests.unit.verdict.simulate
 
 torture: $(DEV) ## 500 kills, every fault, and the fuzzers (long)
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
-	@$(BIN)/python -m tests.torture
+	@$(BIN)/python -m tests.system.torture
 
 dist: $(DEV) ## build wheel and sdist into dist/, and play the quickstart from the wheel alone
 	@rm -rf dist

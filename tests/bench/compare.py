@@ -17,7 +17,7 @@ from claude_run.report.compare.terminal import print_comparison
 from claude_run.session.compare import arm_of_played, arm_of_run
 from claude_run.verdict.basics import GateRules
 from claude_run.verdict.comparison import Arm, compare
-from tests.gate.big_runs import write_run
+from tests.support.big_runs import write_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,16 +48,16 @@ def _command(paths: list[Path]) -> str:
 
 def _stages(paths: list[Path]) -> list[str]:
     spent: dict[str, float] = {}
-    _timed("reading both journals, for comparison,", lambda: list(map(_journal_side, paths)), spent)
-    sides = _timed("reading both runs", lambda: list(map(arm_of_run, paths)), spent)
-    comparison = _timed("judging", lambda: compare(sides[0], sides[1:], GateRules()), spent)
+    _timed("reading both journals, for comparison,", lambda: list(map(_journal_arm, paths)), spent)
+    arms = _timed("reading both runs", lambda: list(map(arm_of_run, paths)), spent)
+    comparison = _timed("judging", lambda: compare(arms[0], arms[1:], GateRules()), spent)
     _timed(
         "showing", lambda: print_comparison(comparison, stream=io.StringIO(), colour=False, verbose=0), spent
     )
     return [f"compare: {name} takes {seconds:.2f} s" for name, seconds in spent.items()]
 
 
-def _journal_side(path: Path) -> Arm:
+def _journal_arm(path: Path) -> Arm:
     return arm_of_played(read_played(RunFolder(path)), name="run")
 
 

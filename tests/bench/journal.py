@@ -18,7 +18,7 @@ from claude_run.play.stop import StopSignal
 from claude_run.record.disk import LocalDisk
 from claude_run.record.journal import Journal
 from claude_run.session.world import SystemClock
-from tests.play.fakes import FakeMessages, FlatPrices, Watcher, conversation
+from tests.unit.play.fakes import FakeMessages, FakeProgress, FlatPrices, conversation
 
 LATENCY_S = 0.05
 IN_FLIGHT = 100
@@ -66,7 +66,7 @@ def _timed(disk: CountingDisk, messages: FakeMessages) -> float:
 
 
 async def _play(path: Path, disk: CountingDisk, messages: FakeMessages) -> None:
-    stop, clock, watcher = StopSignal(), SystemClock(), Watcher()
+    stop, clock, progress = StopSignal(), SystemClock(), FakeProgress()
     sender = Sender(
         messages=messages,
         recording=None,
@@ -74,7 +74,7 @@ async def _play(path: Path, disk: CountingDisk, messages: FakeMessages) -> None:
         budget=Budget(None, stop=stop),
         stop=stop,
         clock=clock,
-        progress=watcher,
+        progress=progress,
         pacing=AdaptivePacing(ceiling=IN_FLIGHT, clock=clock),
     )
     with closing(Journal(path, disk=disk)) as journal:
@@ -84,9 +84,9 @@ async def _play(path: Path, disk: CountingDisk, messages: FakeMessages) -> None:
             registry=default_registry(),
             stop=stop,
             clock=clock,
-            progress=watcher,
+            progress=progress,
         )
         conversations = [conversation(f"talk-{number}") for number in range(CONVERSATIONS)]
         halt = await Player(context=context, concurrency=IN_FLIGHT).play(conversations, {})
     assert halt is None
-    assert len(watcher.finished_ids) == CONVERSATIONS
+    assert len(progress.finished_ids) == CONVERSATIONS

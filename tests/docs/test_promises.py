@@ -34,7 +34,7 @@ def test_each_promise_has_a_test() -> None:
 
 def test_each_row_of_the_catalogue_is_held() -> None:
     """The sixteen rows on input are all named."""
-    rows = {name[5:8] for path, name in NAMED if path == "tests/input/test_rows.py"}
+    rows = {name[5:8] for path, name in NAMED if path == "tests/system/input/test_rows.py"}
     assert rows == {f"i{number:02}" for number in range(1, 17)}
 
 

@@ -9,7 +9,7 @@ from claude_run.verdict.exact import fewest_changes
 from claude_run.verdict.gate import judge
 from claude_run.verdict.pairing import Observation, pair_runs
 from tests.docs.pages import ROOT
-from tests.verdict.simulate import SEED, SUITES
+from tests.unit.verdict.simulate import SEED, SUITES
 
 PAGE = (ROOT / "docs/explanation/verdicts.md").read_text(encoding="utf-8")
 _ROW = re.compile(

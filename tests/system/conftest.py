@@ -1,0 +1,31 @@
+"""What several campaigns start from: the fork server, and a workspace that is searched for the key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.harness.fork_server import ForkServer
+from tests.system.harness.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Return the process that forks into commands."""
+    with ForkServer() as process:
+        yield process
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """Return a folder to run the real command in; the key must not be found in it afterwards.
+
+    The campaigns `crash` and `gate` have a workspace of their own, with their scenario and their API.
+    """
+    with open_workspace(tmp_path) as opened:
+        yield opened

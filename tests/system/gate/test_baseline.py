@@ -1,0 +1,250 @@
+"""`accept` and `run --baseline`: what is accepted, what is caught, and what stops before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.gate.api import obeys, said
+from tests.system.gate.workspace import BAD, ENOUGH
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tests.system.gate.workspace import GateWorkspace
+
+ACROSS = 40
+"""Cases that are enough to exclude a drop of ten points."""
+
+
+def failing(*names: str) -> Any:
+    """Return a rule that breaks the promise for the cases that are named."""
+
+    def reply(body: dict[str, Any], nth: int) -> str | None:
+        return "Never." if any(name in said(body) for name in names) else obeys(body, nth)
+
+    return reply
+
+
+def failing_first(times: int) -> Any:
+    """Return a rule that breaks the promise so many times, and then keeps it."""
+    return lambda body, nth: "Never." if nth <= times else obeys(body, nth)
+
+
+def test_accept_writes_a_baseline_beside_the_scenario(workspace: GateWorkspace) -> None:
+    """One conversation per case, with its reply; the file is named on stderr."""
+    workspace.write()
+    assert workspace.play("first").code == 0
+    done = workspace.run("accept", "first")
+    assert done.code == 0
+    assert f"wrote refund.baseline.json: {ENOUGH} of {ENOUGH} attempts passed" in done.stderr
+    found = workspace.accepted()
+    assert len(found) == ENOUGH
+    assert found["case-03/claude-haiku-5-5"]["replies"] == [["You can return it within 30 days."]]
+
+
+def test_accept_takes_the_latest_run_without_a_name(workspace: GateWorkspace) -> None:
+    """`outputs/latest` is what was just looked at."""
+    workspace.write(cases=2)
+    assert workspace.run("refund.yaml").code == 0
+    assert workspace.run("accept").code == 0
+    assert len(workspace.accepted()) == 2
+
+
+def test_nothing_is_accepted_in_ci(workspace: GateWorkspace) -> None:
+    """There nobody looks at it."""
+    workspace.write(cases=2)
+    assert workspace.play("first").code == 0
+    done = workspace.run_offline("accept", "first", CI="true")
+    assert (done.code, workspace.baseline.exists()) == (2, False)
+    assert "baselines are not written when CI is set" in done.stderr
+
+
+def test_a_run_that_could_not_be_measured_is_no_baseline(workspace: GateWorkspace) -> None:
+    """Neither errors nor what was never played may become what later runs are held against."""
+    workspace.write(cases=3)
+    workspace.api.reply = lambda body, nth: None if "case-02" in said(body) else obeys(body, nth)
+    assert workspace.play("errors").code == 3
+    done = workspace.run("accept", "errors")
+    assert (done.code, workspace.baseline.exists()) == (2, False)
+    assert "1 conversation could not be measured" in done.stderr
+    assert workspace.play("part", "--max-requests", "2", "-j", "1").code in {3, 4}
+    assert "could not be measured" in workspace.run("accept", "part").stderr
+    assert not workspace.baseline.exists()
+
+
+def test_without_a_baseline_nothing_is_sent(workspace: GateWorkspace) -> None:
+    """`--baseline` where none was accepted is a mistake, found before anything happens."""
+    workspace.write()
+    done = workspace.play("first", "--baseline")
+    assert done.code == 2
+    assert "refund.baseline.json cannot be read" in done.stderr
+    assert "`claude-run accept` writes baselines" in done.stderr
+    assert workspace.api.bodies == []
+    assert not (workspace.folder / "first").exists()
+
+
+def test_a_planted_regression_of_the_prompt_is_caught(workspace: GateWorkspace) -> None:
+    """Exit 1, the cases named, the change of the reply shown, and all of it in the run's files."""
+    workspace.accept()
+    workspace.write(system=BAD)
+    done = workspace.play("second", "--baseline")
+    assert done.code == 1
+    assert "REGRESSED against baseline refund.baseline.json" in done.stderr
+    assert "refund/case-05" in done.stderr
+    assert "[-within 30 days.-]" in done.stderr
+    assert "{+any day.+}" in done.stderr
+    assert workspace.summary("second")["gate"]["verdict"] == "regressed"
+    assert "refund/case-05" in (workspace.folder / "second" / "comparison.md").read_text(encoding="utf-8")
+    assert len(workspace.api.bodies) == ENOUGH
+
+
+def test_the_verdict_stands_when_the_reports_are_rebuilt(workspace: GateWorkspace) -> None:
+    """`report` on a gated run gives the exit code that the run had."""
+    workspace.accept()
+    workspace.write(system=BAD)
+    assert workspace.play("second", "--baseline").code == 1
+    workspace.baseline.unlink()
+    assert workspace.run("report", "second").code == 1
+    assert workspace.summary("second")["gate"]["verdict"] == "regressed"
+
+
+def test_an_unchanged_prompt_passes(workspace: GateWorkspace) -> None:
+    """With cases enough to exclude a drop it is `unchanged`, also where doubt would fail."""
+    workspace.accept(cases=ACROSS)
+    done = workspace.play("second", "--baseline", "--on-inconclusive", "fail")
+    assert done.code == 0
+    assert "UNCHANGED against baseline" in done.stderr
+
+
+def test_a_failure_that_was_accepted_is_no_regression(workspace: GateWorkspace) -> None:
+    """The gate decides in place of the single checks."""
+    workspace.api.reply = failing("case-07", "case-31")
+    workspace.accept(cases=ACROSS)
+    assert workspace.play("second", "--baseline").code == 0
+    assert workspace.play("third").code == 1
+
+
+def test_another_run_can_be_the_baseline(workspace: GateWorkspace) -> None:
+    """A run folder stands in for an accepted file, and names itself."""
+    workspace.write()
+    assert workspace.play("first").code == 0
+    workspace.write(system=BAD)
+    done = workspace.play("second", "--baseline", "first")
+    assert done.code == 1
+    assert "REGRESSED against baseline first" in done.stderr
+
+
+@pytest.mark.parametrize(("doubt", "code"), [("warn", 0), ("fail", 1)])
+def test_what_nobody_can_tell_warns_or_fails(workspace: GateWorkspace, doubt: str, code: int) -> None:
+    """Two cases prove nothing; whether that is good enough is the user's choice."""
+    workspace.accept(cases=2)
+    done = workspace.play("second", "--baseline", "--on-inconclusive", doubt)
+    assert done.code == code
+    assert "INCONCLUSIVE" in done.stderr
+    assert "only 2 cases were compared" in done.stderr
+
+
+def test_a_new_case_must_pass(workspace: GateWorkspace) -> None:
+    """The baseline cannot excuse what it does not know."""
+    workspace.accept(cases=ACROSS)
+    names = [*(f"case-{number:02}" for number in range(1, ACROSS + 1)), "fresh"]
+    workspace.write(cases=names)
+    assert workspace.play("good", "--baseline").code == 0
+    workspace.api.reply = failing("fresh")
+    done = workspace.play("bad", "--baseline")
+    assert done.code == 1
+    assert "unchanged against refund.baseline.json, but 1 new case failed: refund/fresh" in done.stderr
+
+
+def test_a_new_case_must_reach_its_pass_rate_and_no_more(workspace: GateWorkspace) -> None:
+    """One of two is enough where the scenario says so, as it would be without a baseline."""
+    workspace.accept(cases=2, more="pass_rate: 0.5")
+    workspace.write(cases=["case-01", "case-02", "fresh"], more="pass_rate: 0.5")
+    workspace.api.reply = lambda body, nth: (
+        "Never." if "fresh" in said(body) and nth % 2 else obeys(body, nth)
+    )
+    assert workspace.play("half", "--baseline", "-n", "2").code == 0
+    workspace.api.reply = failing("fresh")
+    assert workspace.play("none", "--baseline", "-n", "2").code == 1
+
+
+def test_a_case_that_is_gone_is_named(workspace: GateWorkspace) -> None:
+    """It is left out loudly, and `review` calls its entry stale."""
+    workspace.accept(cases=["kept", "gone"])
+    workspace.write(cases=["kept"])
+    done = workspace.play("second", "--baseline")
+    assert "refund/gone" in done.stderr
+    stale = workspace.run("review", "second", "--pending")
+    assert (stale.code, stale.stdout) == (0, "")
+    assert "stale: refund/gone/claude-haiku-5-5" in stale.stderr
+
+
+def test_the_baseline_of_another_scenario_is_refused(workspace: GateWorkspace) -> None:
+    """A scenario that was renamed would else pass for ever, with nothing compared."""
+    workspace.accept(cases=2)
+    workspace.write(cases=2, more="name: returns")
+    done = workspace.play("second", "--baseline")
+    assert done.code == 2
+    assert "refund.baseline.json is not the baseline of scenario 'returns'" in done.stderr
+    assert workspace.api.bodies == []
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD", '{"schema_version": 9}', '{"schema_version": 1}'])
+def test_a_damaged_baseline_stops_before_anything_is_sent(workspace: GateWorkspace, text: str) -> None:
+    """It is the user's file, to be restored from version control."""
+    workspace.write(cases=2)
+    workspace.baseline.write_text(text, encoding="utf-8")
+    done = workspace.play("first", "--baseline")
+    assert done.code == 2
+    assert "refund.baseline.json" in done.stderr
+    assert workspace.api.bodies == []
+
+
+def test_a_damaged_baseline_does_not_disturb_a_run_that_asks_for_none(workspace: GateWorkspace) -> None:
+    """It is read only where something is held against it."""
+    workspace.write(cases=2)
+    workspace.baseline.write_text("<<<<<<< HEAD", encoding="utf-8")
+    assert workspace.play("first").code == 0
+
+
+def test_options_of_the_gate_are_checked_before_anything_is_sent(workspace: GateWorkspace) -> None:
+    """A rate outside its range and an unknown word are mistakes of the command line."""
+    workspace.accept(cases=2)
+    for option, value in (("--alpha", "0.7"), ("--margin", "0"), ("--on-inconclusive", "maybe")):
+        done = workspace.play("second", "--baseline", option, value)
+        assert (done.code, option in done.stderr) == (2, True)
+    assert workspace.api.bodies == []
+    assert not (workspace.folder / "second").exists()
+
+
+def test_another_model_is_held_against_the_accepted_one(workspace: GateWorkspace) -> None:
+    """Is the cheaper model good enough? Cases pair across the models."""
+    workspace.accept()
+    workspace.api.reply = lambda body, nth: (
+        "Never." if body["model"] == "claude-opus-5-5" else obeys(body, nth)
+    )
+    assert workspace.play("second", "--baseline", "-m", "claude-opus-5-5").code == 1
+
+
+def test_repeats_and_a_pass_rate_without_a_baseline(workspace: GateWorkspace) -> None:
+    """Four of five reach 0.8, three of five do not; all five are in the summary."""
+    workspace.write(cases=["only"], more="pass_rate: 0.8")
+    for failures, code in ((1, 0), (2, 1)):
+        workspace.api.reset()
+        workspace.api.reply = failing_first(failures)
+        name = f"run-{failures}"
+        assert workspace.play(name, "-n", "5").code == code
+        (case,) = workspace.summary(name)["cases"]
+        assert (case["passed"], case["measured"], case["met"]) == (5 - failures, 5, code == 0)
+
+
+def test_the_summary_on_stdout_tells_of_the_gate(workspace: GateWorkspace) -> None:
+    """`--json` holds the verdict and its reason."""
+    workspace.accept()
+    workspace.write(system=BAD)
+    done = workspace.play("second", "--baseline", "--json")
+    gate = json.loads(done.stdout)["gate"]
+    assert (gate["verdict"], gate["code"]) == ("regressed", 1)

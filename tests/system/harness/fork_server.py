@@ -1,0 +1,147 @@
+"""The real command in a forked process of its own, as often as a test likes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support.command import CommandResult
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+ROOT = Path(__file__).parents[3]
+KILLED = -signal.SIGKILL
+ESCAPED = 99
+"""The exit code of a child that an exception got out of."""
+SECRET = "sk-ant-canary-of-the-crash-tests"  # noqa: S105 - no key; the tests look for it where none may be
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForkRequest:
+    """A command to run, or a child to wait for.
+
+    `crash_at` and `tear` are those of `CrashingDisk`, `fault_at`, `fault_code` and `short` those of
+    `FaultDisk`; `count_to` is a file for the names of the disk's operations. `file_size` is the largest file
+    that the process may write, in bytes. `streams` are the files for stdout and stderr. The disk is not
+    waited for, since no test loses power, but where `durable` says so.
+    """
+
+    wait: int = 0
+    arguments: list[str] = field(default_factory=list)
+    folder: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    streams: tuple[str, str] = (os.devnull, os.devnull)
+    crash_at: int = 0
+    tear: bool = False
+    fault_at: int = 0
+    fault_code: int = 0
+    short: bool = False
+    count_to: str = ""
+    file_size: int = 0
+    durable: bool = False
+
+    def to_line(self) -> str:
+        """Return the request as it is written to the process that forks."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+@dataclass(eq=False)
+class ForkServer:
+    """A context manager around the process that forks; see `forking_process.py`."""
+
+    _process: subprocess.Popen[str] | None = None
+    _streams: dict[int, tuple[Path, Path]] = field(default_factory=dict)
+    _count: int = 0
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.system.harness.forking_process"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        if self._read() != "ready":
+            self._process.communicate(timeout=60)
+            raise AssertionError("the process that forks did not start; its stderr says why")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        self._process.communicate(timeout=60)
+
+    def start(
+        self, folder: Path, *arguments: str | Path, url: str, without_key: bool = False, **conditions: Any
+    ) -> int:
+        """Start a command in `folder` and return its pid; `conditions` are the fields of `ForkRequest`.
+
+        `stdout` and `stderr` among them may be paths that a stream goes to instead of into `CommandResult`.
+        """
+        self._count += 1
+        streams = [
+            Path(conditions.pop(name, folder / f".{name}-{self._count}")) for name in ("stdout", "stderr")
+        ]
+        request = ForkRequest(
+            arguments=[str(argument) for argument in arguments],
+            folder=str(folder),
+            environment=_environment(folder, url, key="" if without_key else SECRET),
+            streams=(str(streams[0]), str(streams[1])),
+            **conditions,
+        )
+        pid = int(self._ask(request))
+        self._streams[pid] = (streams[0], streams[1])
+        return pid
+
+    def wait(self, pid: int) -> CommandResult:
+        """Wait for the end of a command; no traceback may ever show."""
+        code = int(self._ask(ForkRequest(wait=pid)))
+        stdout, stderr = (_take(path) for path in self._streams.pop(pid))
+        assert "Traceback" not in stderr, stderr
+        assert SECRET not in stdout + stderr
+        assert code not in {ESCAPED, 70, -signal.SIGALRM}, stderr
+        return CommandResult(code=code, stdout=stdout, stderr=stderr)
+
+    def run(self, folder: Path, *arguments: str | Path, url: str, **conditions: Any) -> CommandResult:
+        """Run a command to its end."""
+        return self.wait(self.start(folder, *arguments, url=url, **conditions))
+
+    def _ask(self, request: ForkRequest) -> str:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(request.to_line())
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+def _environment(home: Path, url: str, *, key: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "ANTHROPIC_BASE_URL": url,
+        "SSL_CERT_DIR": str(home),  # no certificates: to read those of the system takes longer than a run
+        **({"ANTHROPIC_API_KEY": key} if key else {}),
+    }
+
+
+def _take(path: Path) -> str:
+    """Return what a stream said and remove its file; empty where it went elsewhere, or was never opened."""
+    if not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    return text

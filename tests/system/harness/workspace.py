@@ -1,0 +1,172 @@
+"""The real command in a process of its own, in a folder where everything that it leaves can be searched."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from claude_run.record.journal import read_lines
+from tests.support.command import CommandResult
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Iterator, Mapping
+
+ROOT = Path(__file__).parents[3]
+KEY = "sk-ant-canary-Zq7_0123-4567-89ab"
+MODEL = "claude-haiku-5-5"
+PATIENCE_S = 60.0
+
+
+@dataclass(kw_only=True)
+class Running:
+    """A process under way, whose streams go to files."""
+
+    process: subprocess.Popen[bytes]
+    stdout: Path
+    stderr: Path
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process alone."""
+        os.kill(self.process.pid, number)
+
+    def wait(self, *, at_most_s: float = PATIENCE_S) -> CommandResult:
+        """Wait for its end; no traceback may show, whatever happened."""
+        code = self.process.wait(at_most_s)
+        result = CommandResult(code=code, stdout=self.stdout.read_text(), stderr=self.stderr.read_text())
+        assert "Traceback" not in result.stderr, result.stderr
+        return result
+
+
+@dataclass(kw_only=True)
+class Workspace:
+    """A folder that is the home, the temporary folder and the working folder of the command."""
+
+    folder: Path
+    secrets: list[str] = field(default_factory=lambda: [KEY])
+    started: list[Running] = field(default_factory=list)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the user's."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def run(self, *arguments: str, **options: Any) -> CommandResult:
+        """Run the command to its end; `options` are those of `start`."""
+        return self.start(*arguments, **options).wait()
+
+    def start(
+        self,
+        *arguments: str,
+        url: str = "http://127.0.0.1:9",
+        speed: float = 1.0,
+        env: Mapping[str, str] | None = None,
+        module: str = "tests.system.harness.altered_command",
+    ) -> Running:
+        """Start the command against the server at `url`, with waits and deadlines `speed` times as fast."""
+        options = ["--speed", str(speed)] if module == "tests.system.harness.altered_command" else []
+        command = [sys.executable, "-m", module, *options, "--", *arguments]
+        return self.spawn(command, env={"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url, **(env or {})})
+
+    def spawn(self, command: list[str], *, env: Mapping[str, str]) -> Running:
+        """Start any command with nothing but these variables, a path and a home."""
+        streams, temporary = self.folder / "streams", self.folder / "tmp"
+        streams.mkdir(exist_ok=True)
+        temporary.mkdir(exist_ok=True)
+        number = len(self.started)
+        out, err = streams / f"{number}.out", streams / f"{number}.err"
+        home = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "TMPDIR": str(temporary)}
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env={**home, "PYTHONPATH": str(ROOT), **env},
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        running = Running(process=process, stdout=out, stderr=err)
+        self.started.append(running)
+        return running
+
+    def attempts(self, run: str = "out") -> Counter[tuple[str, int]]:
+        """Count the attempts in a journal by conversation and turn, from 1."""
+        events = self.events("attempt", run)
+        return Counter((case_of(event["conversation_id"]), event["turn"] + 1) for event in events)
+
+    def events(self, kind: str, run: str = "out") -> list[Mapping[str, Any]]:
+        """Return the journal's events of a kind."""
+        lines = read_lines(self.folder / run / "journal.jsonl")
+        return [line.value for line in lines if line.value["event"] == kind]
+
+    def transcripts(self, run: str = "out") -> dict[str, dict[str, Any]]:
+        """Return the transcripts by case, or by what else sets them apart."""
+        text = (self.folder / run / "transcripts.jsonl").read_text(encoding="ascii")
+        rows = [json.loads(line) for line in text.split("\n") if line]
+        return {case_of(row["conversation_id"]): row for row in rows}
+
+    def summary(self, run: str = "out") -> dict[str, Any]:
+        """Return the run's summary."""
+        value: dict[str, Any] = json.loads((self.folder / run / "summary.json").read_bytes())
+        return value
+
+
+def case_of(conversation_id: str) -> str:
+    """Return what sets a conversation apart in its run: `scenario/case/model` without the ends, or repeat."""
+    parts = conversation_id.split("/")
+    return "/".join(part for part in parts[1:] if part != MODEL)
+
+
+@contextmanager
+def open_workspace(folder: Path) -> Iterator[Workspace]:
+    """Open a workspace; at its end all files in it, streams of processes too, are searched for the key."""
+    workspace = Workspace(folder=folder)
+    try:
+        yield workspace
+    finally:
+        for running in workspace.started:
+            running.process.kill()
+            running.process.wait()
+    assert_nowhere(workspace.secrets, folder)
+
+
+def assert_nowhere(secrets: list[str], folder: Path) -> None:
+    """Fail where a file's name or content holds a secret, or its base64 or URL form."""
+    forms = {form for secret in secrets for form in _forms(secret)}
+    searched = 0
+    for path in folder.rglob("*"):
+        assert not any(form in str(path).encode() for form in forms), path
+        if path.is_file():
+            content = path.read_bytes()
+            searched += 1
+            assert not any(form in content for form in forms), f"the key is in {path}"
+    assert searched, "nothing was searched"
+
+
+def _forms(secret: str) -> Iterator[bytes]:
+    yield secret.encode()
+    yield quote(secret, safe="").encode()
+    for offset in range(3):
+        # The ends depend on what stands around the secret.
+        encoded = base64.b64encode(b"x" * offset + secret.encode())[4:-4]
+        yield encoded
+        yield encoded.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def until(done: Callable[[], bool], *, within_s: float = 40.0) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + within_s
+    while not done():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)

@@ -1,0 +1,309 @@
+"""Every place where text that others wrote is shown or kept, by name: hostile text goes through them all.
+
+A public function or class of the watched modules, or a template, must be registered here, or with a reason in
+`no_sinks.py`, or a test fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from claude_run.cli import output
+from claude_run.conversation.events import Failed, Replied
+from claude_run.conversation.exchange import Failure, Reply
+from claude_run.errors import ExitCode
+from claude_run.record import transcripts
+from claude_run.record.baseline import Baseline, write_baseline
+from claude_run.record.derive import Played, write_derived
+from claude_run.record.disk import LocalDisk
+from claude_run.record.folder import RunFolder, slug
+from claude_run.record.journal import Journal
+from claude_run.record.summary import Ending
+from claude_run.report.compare.html import comparison_html
+from claude_run.report.compare.json import comparison_json
+from claude_run.report.compare.markdown import comparison_markdown
+from claude_run.report.compare.terminal import print_comparison
+from claude_run.report.run.facts import RunFacts
+from claude_run.report.run.github import error_annotations, step_summary
+from claude_run.report.run.junit import junit_xml
+from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
+from claude_run.report.run.progress import (
+    LineProgress,
+    LiveProgress,
+    outcome_line,
+    print_finished,
+    reason_line,
+)
+from claude_run.report.run.terminal_summary import print_summary
+from claude_run.report.text import safe
+from claude_run.report.text.console import open_console
+from claude_run.report.text.diff import condense, diff_words, markdown_diff, print_pieces, print_reply_diff
+from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, render
+from claude_run.scenario.model import Position
+from claude_run.text.strict_json import plain_json, readable_json
+from claude_run.text.visible import visible, visible_character
+from tests.unit.report import comparisons
+from tests.unit.report.builders import (
+    as_text,
+    exchange,
+    hostile,
+    never_started,
+    play,
+    record,
+    transcript,
+    turn,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from claude_run.conversation.transcript import Transcript
+    from tests.unit.report.safe_output import Medium
+
+LONG = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sink:
+    """How a text is shown, and by which rules the result is safe."""
+
+    medium: Medium
+    show: Callable[[str], str]
+
+
+def _run(text: str) -> Played:
+    """Put a text wherever others can write; a very long one into a reply and an error, to save time."""
+    if len(text) > LONG:
+        return play([record(_failed(text))], ending=Ending(stop=ExitCode.CAPPED, reason=text))
+    ending = Ending(stop=ExitCode.CAPPED, reason=text or "none", at=text)
+    rows = [record(_failed(text)), record(replace(_failed(text), error=None)), never_started(text)]
+    return play(rows, name=text, ending=ending)
+
+
+def _failed(text: str) -> Transcript:
+    return (
+        hostile(text) if len(text) <= LONG else transcript(turn(1, exchanges=(exchange(text),)), error=text)
+    )
+
+
+@cache
+def _transcripts(text: str) -> str:
+    return as_text(transcripts_markdown, _run(text))
+
+
+def _summary(text: str) -> str:
+    return as_text(summary_markdown, _run(text))
+
+
+def _lines(text: str) -> str:
+    stream = io.StringIO()
+    progress = LineProgress(stream, clock=lambda: 0.0)
+    progress.begin(1)
+    progress.waiting(text, 1.0, text)
+    progress.finished(_failed(text))
+    progress.finished(replace(_failed(text), error=None))
+    progress.end()
+    return stream.getvalue()
+
+
+def _live(text: str) -> str:
+    progress = LiveProgress(io.StringIO(), clock=lambda: 0.0)
+    progress.waiting(text, 1.0, text)
+    return progress.display().plain
+
+
+def _finished(text: str) -> str:
+    stream = io.StringIO()
+    print_finished(open_console(stream, colour=False), _failed(text))
+    return stream.getvalue()
+
+
+def _closing(text: str) -> str:
+    stream = io.StringIO()
+    folder = Path(text.replace("/", "-")[:LONG] or "x")
+    played = _run(text)
+    print_summary(played, RunFacts.of(played), folder=folder, stream=stream, verbose=2)
+    return stream.getvalue()
+
+
+def _annotations(text: str) -> str:
+    played = _run(text)
+    return "\n".join(error_annotations(played, RunFacts.of(played)))
+
+
+def _element(text: str) -> str:
+    element = ET.Element("x", y=safe.xml_text(text))
+    element.text = safe.xml_text(text)
+    return ET.tostring(element, encoding="unicode")
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[RunFolder]:
+    with tempfile.TemporaryDirectory() as name:
+        yield RunFolder(Path(name))
+
+
+def _journal(text: str) -> str:
+    common = {"conversation_id": text, "turn": 0, "key": text, "n": 1, "at": text}
+    body = exchange(text).reply.body
+    reply = {"request_id": text, "latency_s": 0.1, "cost_usd": None, "simulated": False, "replayed": False}
+    failure = Failure(kind="status", message=text, type=text, code=text, request_id=text)
+    with _folder() as folder:
+        journal = Journal(folder.journal)
+        journal.append(Replied(**common, reply=Reply.from_body(body), **reply))  # type: ignore[arg-type] # the fields by name
+        journal.append(Failed(**common, failure=failure))  # type: ignore[arg-type] # same
+        journal.append_run("ended", reason=text)
+        journal.close()
+        return folder.journal.read_bytes().decode()
+
+
+def _run_json(text: str) -> str:
+    with _folder() as folder:
+        folder.write_json("run.json", _run(text).summary.run.to_json())
+        return folder.run_json.read_bytes().decode()
+
+
+def _summary_json(text: str) -> str:
+    with _folder() as folder:
+        write_derived(folder, _run(text))
+        return (folder.path / "summary.json").read_bytes().decode()
+
+
+def _transcripts_jsonl(text: str) -> str:
+    return b"".join(transcripts.lines(_run(text).records)).decode()
+
+
+def _baseline(text: str) -> str:
+    samples = comparisons.hostile(text).baseline.samples
+    accepted = Baseline(scenario=text, path=text, accepted_at=text, simulated=False, samples=samples)
+    with _folder() as folder:
+        path = folder.path / "a.baseline.json"
+        write_baseline(LocalDisk(), path, accepted)
+        return path.read_bytes().decode()
+
+
+def _problem(text: str) -> Diagnostic:
+    place = Position(path=text, line=3, column=1 + len(text) // 2)
+    return Diagnostic(position=place, message=text, hint=text, source_line=text, length=len(text))
+
+
+def _said(say: Callable[..., None], *values: object) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        say(*values)
+    return out.getvalue() + err.getvalue()
+
+
+def _comparison(text: str) -> str:
+    stream = io.StringIO()
+    print_comparison(comparisons.hostile(text), stream=stream, verbose=2)
+    return stream.getvalue()
+
+
+@cache
+def _comment(text: str) -> str:
+    return comparison_markdown(comparisons.hostile(text))
+
+
+@cache
+def _page(text: str) -> str:
+    return comparison_html(comparisons.hostile(text))
+
+
+def _reply_diff(text: str) -> str:
+    stream = io.StringIO()
+    print_reply_diff(f"{text}\n{text}", f"{text} {text}", stream=stream)
+    return stream.getvalue()
+
+
+def _diff_pieces(text: str) -> str:
+    stream = io.StringIO()
+    pieces = condense(diff_words(f"{text} {text}", text), context=LONG, most=LONG)
+    print_pieces(pieces, console=open_console(stream, colour=False), colour=False)
+    return stream.getvalue()
+
+
+SINKS: dict[str, Sink] = {
+    "report.text.safe.safe_terminal": Sink(medium="terminal", show=safe.safe_terminal),
+    "report.text.safe.safe_line": Sink(medium="line", show=safe.safe_line),
+    "report.text.safe.safe_block": Sink(medium="terminal", show=lambda text: safe.safe_block(text, "| ")),
+    "report.text.safe.fence": Sink(medium="fence", show=safe.fence),
+    "report.text.safe.md_inline": Sink(medium="inline", show=safe.md_inline),
+    "report.text.safe.md_cell": Sink(medium="cell", show=safe.md_cell),
+    "report.text.safe.md_code": Sink(medium="inline", show=safe.md_code),
+    "report.text.safe.xml_text": Sink(medium="xml", show=_element),
+    "report.text.safe.md_code_cell": Sink(medium="cell", show=safe.md_code_cell),
+    "template.transcripts.md.j2": Sink(medium="document", show=_transcripts),
+    "template.conversation.md.j2": Sink(medium="document", show=_transcripts),
+    "template.turns.md.j2": Sink(medium="document", show=_transcripts),
+    "template.part.md.j2": Sink(medium="document", show=_transcripts),
+    "template.checks.md.j2": Sink(medium="document", show=_transcripts),
+    "template.notices.md.j2": Sink(medium="document", show=_transcripts),
+    "template.summary.md.j2": Sink(medium="document", show=_summary),
+    "report.run.markdown.transcripts_markdown": Sink(medium="document", show=_transcripts),
+    "report.run.markdown.summary_markdown": Sink(medium="document", show=_summary),
+    "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: as_text(junit_xml, _run(text))),
+    "report.run.github.step_summary": Sink(
+        medium="document", show=lambda text: as_text(step_summary, _run(text))
+    ),
+    "report.run.github.error_annotations": Sink(medium="commands", show=_annotations),
+    "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
+    "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
+    "report.run.progress.print_finished": Sink(medium="log", show=_finished),
+    "report.run.terminal_summary.print_summary": Sink(medium="log", show=_closing),
+    "report.text.safe.html_text": Sink(
+        medium="html", show=lambda text: f"<!DOCTYPE html><p>{safe.html_text(text)}</p>"
+    ),
+    "report.text.diff.markdown_diff": Sink(
+        medium="fence", show=lambda text: markdown_diff(diff_words(text, f"{text} {text}"))
+    ),
+    "report.text.diff.print_pieces": Sink(medium="log", show=_diff_pieces),
+    "report.text.diff.print_reply_diff": Sink(medium="log", show=_reply_diff),
+    "report.compare.terminal.print_comparison": Sink(medium="log", show=_comparison),
+    "report.compare.markdown.comparison_markdown": Sink(medium="comment", show=_comment),
+    "report.compare.html.comparison_html": Sink(medium="html", show=_page),
+    "report.compare.json.comparison_json": Sink(
+        medium="jsonl", show=lambda text: plain_json(comparison_json(comparisons.hostile(text))) + "\n"
+    ),
+    "template.comparison.md.j2": Sink(medium="comment", show=_comment),
+    "template.comparison.candidate.md.j2": Sink(medium="comment", show=_comment),
+    "template.comparison.html.j2": Sink(medium="html", show=_page),
+    "template.comparison.candidate.html.j2": Sink(medium="html", show=_page),
+    "template.comparison.css.j2": Sink(medium="html", show=_page),
+    "report.run.progress.outcome_line": Sink(medium="line", show=lambda text: outcome_line(_failed(text))),
+    "report.run.progress.reason_line": Sink(
+        medium="line", show=lambda text: reason_line(_failed(text)) or ""
+    ),
+    "text.visible.visible": Sink(medium="visible", show=visible),
+    "text.visible.visible_character": Sink(
+        medium="visible", show=lambda text: "".join(map(visible_character, text[:LONG]))
+    ),
+    "scenario.diagnostics.Diagnostic": Sink(medium="shown", show=lambda text: str(_problem(text))),
+    "scenario.diagnostics.InvalidScenarioError": Sink(
+        medium="shown", show=lambda text: "\n".join(InvalidScenarioError([_problem(text)]).lines)
+    ),
+    "scenario.diagnostics.render": Sink(
+        medium="shown", show=lambda text: render([_problem(text)], severity="warning")
+    ),
+    "text.strict_json.plain_json": Sink(medium="jsonl", show=lambda text: plain_json({text: [text]}) + "\n"),
+    "text.strict_json.readable_json": Sink(
+        medium="review", show=lambda text: readable_json({text: [text]}) + "\n"
+    ),
+    "record.baseline.write_baseline": Sink(medium="review", show=_baseline),
+    "record.transcripts.lines": Sink(medium="jsonl", show=_transcripts_jsonl),
+    "record.journal.Journal": Sink(medium="jsonl", show=_journal),
+    "record.folder.RunFolder": Sink(medium="json", show=_run_json),
+    "record.folder.slug": Sink(medium="name", show=slug),
+    "record.derive.write_derived": Sink(medium="json", show=_summary_json),
+    "cli.output.print_error": Sink(
+        medium="log", show=lambda text: _said(output.print_error, text, f"  {text}")
+    ),
+    "cli.output.print_line": Sink(medium="log", show=lambda text: _said(output.print_line, text)),
+    "cli.output.print_json": Sink(medium="json", show=lambda text: _said(output.print_json, {text: text})),
+}

@@ -1,0 +1,294 @@
+"""One attempt over a real socket: what goes out, what comes back, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from claude_run.api.messages import MAX_BODY, STREAM_ABOVE
+from claude_run.play.ports import RequestFailedError
+from tests.support.scripted_server import (
+    Answer,
+    error_answer,
+    events_of,
+    http,
+    json_answer,
+    message,
+    sse,
+    stream_answer,
+)
+from tests.unit.api.scripted_client import BODY, KEY, send
+
+if TYPE_CHECKING:
+    from tests.unit.api.scripted_client import ScriptedClient
+
+ODD = message(
+    {"type": "thinking", "thinking": "", "signature": "c2ln", "odd": {"b": 1, "a": [None]}},
+    {"type": "from_the_future", "z": 1, "a": "2"},
+    {"type": "text", "text": "é\u2028 ok", "citations": None},
+    usage={"output_tokens": 5, "input_tokens": 10, "odd_tokens": 3},
+    stop_reason="from_the_future",
+)
+STREAM = sse(events_of(ODD))
+LONG = {"max_tokens": STREAM_ABOVE + 1}
+
+
+def test_what_goes_out(client: ScriptedClient) -> None:
+    """The request carries the key as a bearer token, the API's version, and the body as it is."""
+    body: dict[str, Any] = {
+        "system": [{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "a\u2028b", "odd": None}]},
+            {"role": "assistant", "content": ODD["content"]},
+            {"role": "user", "content": "next"},
+        ],
+        "thinking": {"type": "adaptive"},
+        "from_the_future": {"deep": [1, {"x": None}]},
+    }
+    client.ask(json_answer(message()), **body)
+    (request,) = client.requests
+    assert (request.method, request.path.partition("?")[0]) == ("POST", "/v1/messages")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["anthropic-version"] == "2026-10-21"
+    assert "x-api-key" not in request.headers
+    assert {name: value for name, value in request.body.items() if name != "stream"} == {**BODY, **body}
+    assert json.dumps(request.body["messages"]) == json.dumps(body["messages"])
+    assert not request.body.get("stream")
+
+
+def test_sampling_parameters_ask_for_the_old_version(client: ScriptedClient) -> None:
+    """A parameter that only the old API version knows goes out with that version's header."""
+    client.ask(json_answer(message()), model="claude-haiku-4-5", temperature=0.3)
+    (request,) = client.requests
+    assert request.body["temperature"] == 0.3
+    assert request.headers["anthropic-version"] == "2023-06-01"
+
+
+@pytest.mark.parametrize(("max_tokens", "streamed"), [(16_000, False), (16_001, True)])
+def test_long_replies_are_streamed(client: ScriptedClient, max_tokens: int, streamed: bool) -> None:
+    """Up to 16,000 tokens the reply comes in one piece, above it in a stream, and is the same."""
+    answer = stream_answer(STREAM) if streamed else json_answer(ODD)
+    received = client.ask(answer, max_tokens=max_tokens)
+    assert bool(client.requests[0].body.get("stream")) is streamed
+    assert received.reply.body == ODD
+
+
+def test_a_whole_reply_is_kept_as_it_came(client: ScriptedClient) -> None:
+    """Unknown blocks, fields and stop reasons pass, in their order, and with the request's id."""
+    received = client.ask(json_answer(ODD, headers=["request-id: req_7", "X-Odd: Value"]))
+    assert json.dumps(received.reply.body) == json.dumps(ODD)
+    assert (received.request_id, received.simulated) == ("req_7", False)
+    assert received.headers["x-odd"] == "Value"
+
+
+@pytest.mark.parametrize("changes", [{}, LONG])
+def test_the_simulators_header_marks_a_reply(client: ScriptedClient, changes: dict[str, Any]) -> None:
+    """A reply of a simulator says so wherever it runs."""
+    header = ["claude-run-simulator: 1"]
+    answer = stream_answer(STREAM, headers=header) if changes else json_answer(ODD, headers=header)
+    assert client.ask(answer, **changes).simulated
+
+
+@pytest.mark.parametrize(
+    "length",
+    [0, 1, STREAM.index(b"content_block_start"), STREAM.rindex(b"event: message_stop"), len(STREAM) - 1],
+)
+def test_a_stream_that_ends_too_soon_is_truncated(client: ScriptedClient, length: int) -> None:
+    """However much of a stream came, without its last event it is no reply, and may have been paid."""
+    failure = client.fail(stream_answer(STREAM[:length], headers=["request-id: req_7"]), **LONG)
+    assert (failure.kind, failure.request_id, failure.paid) == ("truncated", "req_7", "maybe")
+
+
+def test_a_stream_cut_by_the_network(client: ScriptedClient) -> None:
+    """A connection that breaks in mid-stream is a cut connection."""
+    failure = client.fail(stream_answer(STREAM[:200], length=len(STREAM)), **LONG)
+    assert (failure.kind, failure.paid) == ("connection", "maybe")
+
+
+def test_an_error_in_mid_stream(client: ScriptedClient) -> None:
+    """An error event ends the attempt in the API's words."""
+    event = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    failure = client.fail(stream_answer(STREAM[:300].rpartition(b"event")[0] + sse([event])), **LONG)
+    assert (failure.kind, failure.type) == ("status", "overloaded_error")
+    assert failure.message == "overloaded_error in mid-stream: Overloaded"
+
+
+def test_an_error_event_without_an_error(client: ScriptedClient) -> None:
+    """Even an error event that says nothing is a failure."""
+    failure = client.fail(stream_answer(sse([{"type": "error", "error": 3}])), **LONG)
+    assert failure.kind == "status"
+
+
+@pytest.mark.parametrize("missing", ["id", "model", "role", "type", "content", "stop_reason", "usage"])
+def test_a_message_with_a_part_missing(client: ScriptedClient, missing: str) -> None:
+    """A message without one of its parts is no reply."""
+    failure = client.fail(json_answer({name: value for name, value in message().items() if name != missing}))
+    assert failure.kind == "invalid_reply"
+
+
+@pytest.mark.parametrize("missing", ["id", "model", "role", "type", "stop_reason", "usage"])
+def test_a_stream_with_a_part_missing(client: ScriptedClient, missing: str) -> None:
+    """A stream that is whole, but whose message lacks a part, is no reply either."""
+    events = events_of(message())
+    for part in (events[0]["message"], events[-2]["delta"], events[-2]):
+        if part is not events[-2] or missing == "usage":
+            part.pop(missing, None)
+    assert client.fail(stream_answer(sse(events)), **LONG).kind == "invalid_reply"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (http(b"<html>Sign in</html>", kind="text/html"), "content type 'text/html', not application/json"),
+        (http(b"{}", kind="text/plain"), "content type 'text/plain'"),
+        (json_answer({}), "not an assistant message"),
+        (json_answer([]), "not a JSON object"),
+        (json_answer(None), "not a JSON object"),
+        (http(b""), "not valid JSON"),
+        (http(json.dumps(message()).encode()[:-1]), "not valid JSON"),
+        (http(b"\xff\xfe"), "not valid JSON"),
+        (http(b"[" * 100_000), "not valid JSON"),
+        (http(b'{"a":' * 500 + b"1" + b"}" * 500), "nested deeper than 100 levels"),
+        (http(b'{"usage": NaN}'), "NaN is not a JSON number"),
+        (http(json.dumps(message(odd=7)).replace("7", "1e999").encode()), "1e999 is not a JSON number"),
+        (json_answer(message(content=[{"text": "no type"}])), "content is not a list of typed blocks"),
+        (json_answer(message(content="text")), "content is not a list of typed blocks"),
+        (json_answer(message(usage={"input_tokens": 1})), "usage.output_tokens is missing"),
+        (
+            json_answer(message(usage={"input_tokens": 1, "output_tokens": -1})),
+            "usage.output_tokens is not a token count",
+        ),
+        (http(STREAM, kind="text/event-stream"), "content type 'text/event-stream'"),
+    ],
+)
+def test_a_200_that_is_no_message(client: ScriptedClient, answer: Answer, words: str) -> None:
+    """A success by its status alone is none; it may be tried again and may have been paid."""
+    failure = client.fail(answer)
+    assert (failure.kind, failure.paid, failure.may_retry) == ("invalid_reply", "maybe", True)
+    assert failure.message.startswith("invalid reply: ")
+    assert words in failure.message
+
+
+def test_a_stream_that_is_none(client: ScriptedClient) -> None:
+    """A plain message is not an answer to a request for a stream."""
+    failure = client.fail(json_answer(message()), **LONG)
+    assert failure.kind == "invalid_reply"
+    assert "not text/event-stream" in failure.message
+
+
+def test_a_huge_body_is_refused(client: ScriptedClient) -> None:
+    """A body is cut off at its limit, counted after decompression."""
+    packed = gzip.compress(b" " * (MAX_BODY + 1), compresslevel=1)
+    failure = client.fail(http(packed, headers=["content-encoding: gzip"]))
+    assert failure.kind == "invalid_reply"
+    assert f"longer than {MAX_BODY} bytes" in failure.message
+
+
+def test_a_huge_error_page_is_cut(client: ScriptedClient) -> None:
+    """Of an error's body only the beginning is read and shown, however long or packed it is."""
+    for answer in (
+        http(b"x" * 2_000_000, status=502, kind="text/html"),
+        http(
+            gzip.compress(b"x" * 2_000_000), status=502, kind="text/html", headers=["content-encoding: gzip"]
+        ),
+    ):
+        failure = client.fail(answer)
+        assert (failure.kind, failure.status) == ("status", 502)
+        assert failure.message.startswith("502 with text/html: xxx")
+        assert len(failure.message) < 300
+
+
+def test_a_packed_body_is_unpacked(client: ScriptedClient) -> None:
+    """The usual compression is understood."""
+    packed = gzip.compress(json.dumps(ODD).encode())
+    assert client.ask(http(packed, headers=["content-encoding: gzip"])).reply.body == ODD
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirects_are_refused(client: ScriptedClient, status: int) -> None:
+    """The prompt follows no redirect: exactly one request arrives."""
+    redirect = http(b"", status=status, headers=["location: /elsewhere"])
+    failure = client.fail(redirect, json_answer(message()))
+    assert [request.path.partition("?")[0] for request in client.requests] == ["/v1/messages"]
+    assert (failure.kind, failure.status) == ("status", status)
+    assert "redirects, which is refused" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("invalid_request_error", 400),
+        ("authentication_error", 401),
+        ("billing_error", 402),
+        ("permission_error", 403),
+        ("not_found_error", 404),
+        ("request_too_large", 413),
+        ("rate_limit_error", 429),
+        ("api_error", 500),
+        ("timeout_error", 504),
+        ("overloaded_error", 529),
+    ],
+)
+@pytest.mark.parametrize("changes", [{}, LONG])
+def test_statuses(client: ScriptedClient, kind: str, status: int, changes: dict[str, Any]) -> None:
+    """Every error of the API is one failure with its type, and one request, never retried here."""
+    answer = error_answer(kind, "In short.", status=status, headers=["request-id: req_7", "retry-after: 2"])
+    failure = client.fail(answer, json_answer(message()), **changes)
+    assert len(client.requests) == 1
+    assert failure.message == f"{status} {kind}: In short."
+    assert (failure.kind, failure.status, failure.type) == ("status", status, kind)
+    assert (failure.request_id, failure.retry_after_s) == ("req_7", 2.0)
+
+
+def test_a_text_that_cannot_be_sent(client: ScriptedClient) -> None:
+    """A lone surrogate, which JSON may carry and UTF-8 may not, fails before anything is sent."""
+    failure = client.fail(json_answer(message()), messages=[{"role": "user", "content": "x\ud800"}])
+    assert (failure.kind, failure.paid, failure.may_retry) == ("invalid_reply", "no", False)
+    assert "what UTF-8 cannot carry" in failure.message
+    assert client.requests == []
+
+
+def test_a_refused_connection_is_unpaid(client: ScriptedClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody listens nothing was sent."""
+    assert client.requests == []
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(RequestFailedError) as caught:
+            send(BODY)
+    failure = caught.value.failure
+    assert (failure.kind, failure.paid) == ("connection", "no")
+    assert failure.message.startswith("the API cannot be reached: ")
+
+
+@pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"])
+def test_a_reset_after_the_request_may_be_paid(client: ScriptedClient, data: bytes) -> None:
+    """Once the request is out, a broken connection says nothing about the bill."""
+    failure = client.fail(Answer(data=data, reset=True), json_answer(message()))
+    assert (failure.kind, failure.paid, len(client.requests)) == ("connection", "maybe", 1)
+
+
+def test_a_body_that_breaks_off(client: ScriptedClient) -> None:
+    """A body shorter than announced is a cut connection, not a shorter message."""
+    whole = json_answer(message()).data
+    failure = client.fail(Answer(data=whole[:-10]))
+    assert (failure.kind, failure.paid) == ("connection", "maybe")
+
+
+def test_what_is_no_http_at_all(client: ScriptedClient) -> None:
+    """A server that speaks something else is a broken connection."""
+    failure = client.fail(Answer(data=b"\x16\x03\x01 nonsense\r\n\r\n"))
+    assert failure.kind == "connection"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", stream_answer(STREAM[:100]).data], ids=["before the headers", "in the body"]
+)
+def test_silence_is_a_timeout(client: ScriptedClient, data: bytes) -> None:
+    """A server that stops talking is given up, and may bill all the same."""
+    failure = client.fail(Answer(data=data, silent=True), attempt_s=0.8, **LONG)
+    assert (failure.kind, failure.paid) == ("timeout", "maybe")

@@ -1,0 +1,107 @@
+"""Starting a project, help for editors, and the simulator on its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+
+from tests.support.command import COMMAND, PATIENCE_S, QUICKSTART, CommandResult, claude_run, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandResult, Path]:
+    """Start a project in an empty folder."""
+    home = tmp_path_factory.mktemp("project")
+    return claude_run("init", cwd=home), home
+
+
+def test_init(project: tuple[CommandResult, Path]) -> None:
+    """A scenario, its schema and an ignored folder are there, and the next command is named."""
+    ended, home = project
+    assert (ended.code, ended.stdout) == (0, "")
+    assert "try: claude-run scenarios/first.yaml --simulate" in ended.stderr
+    assert (home / "scenarios/first.yaml").read_text().startswith("# yaml-language-server: $schema=")
+    assert (home / "outputs/.gitignore").exists()
+    linked = (home / "scenarios/first.yaml").read_text().split("$schema=")[1].split("\n")[0]
+    assert json.loads((home / "scenarios" / linked).read_text())
+
+
+def test_what_init_writes_plays(project: tuple[CommandResult, Path]) -> None:
+    """The first scenario is sound and passes at once, without a key."""
+    _, home = project
+    checked = claude_run("check", "scenarios", cwd=home)
+    assert (checked.code, checked.stderr) == (0, "1 scenario: no problems found\n")
+    assert claude_run("scenarios/first.yaml", "--simulate", "-o", "out", cwd=home).code == 0
+
+
+def test_init_overwrites_nothing(project: tuple[CommandResult, Path]) -> None:
+    """A second time it refuses, and leaves every file as it is, changed ones too."""
+    _, home = project
+    (home / "scenarios/first.yaml").write_text("mine")
+    ended = claude_run("init", cwd=home)
+    assert ended.code == 2
+    assert "scenarios/first.yaml is already there" in ended.stderr
+    assert (home / "scenarios/first.yaml").read_text() == "mine"
+
+
+def test_init_elsewhere(tmp_path: Path) -> None:
+    """A folder may be named, and is made; one that cannot be made is code 3."""
+    assert claude_run("init", "a/b", cwd=tmp_path).code == 0
+    assert (tmp_path / "a/b/scenarios/first.yaml").exists()
+    (tmp_path / "file").write_text("")
+    ended = claude_run("init", "file", cwd=tmp_path)
+    assert ended.code == 3
+    assert "file/scenarios" in ended.stderr
+
+
+def test_schema(tmp_path: Path) -> None:
+    """The schema is valid draft 7, and nothing else is on stdout."""
+    ended = claude_run("schema", cwd=tmp_path)
+    schema = json.loads(ended.stdout)
+    assert (ended.code, ended.stderr) == (0, "")
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    jsonschema.Draft7Validator.check_schema(schema)
+
+
+@pytest.fixture
+def simulator(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Serve the quickstart's examples on a free port."""
+    command = [str(COMMAND), "simulate", "--port", "0", str(QUICKSTART)]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    yield process.stdout.readline().rstrip("\n"), process
+    process.kill()
+    process.communicate(timeout=PATIENCE_S)
+
+
+def test_the_simulator_alone(simulator: tuple[str, subprocess.Popen[str]], tmp_path: Path) -> None:
+    """It answers a run that knows nothing of it, which is marked simulated, and ends on a signal."""
+    url, process = simulator
+    env = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "any key will do"}
+    ended = claude_run(QUICKSTART, "-o", "out", "--json", cwd=tmp_path, env=env)
+    assert ended.code == 0
+    (line,) = (tmp_path / "out/transcripts.jsonl").read_text().splitlines()
+    assert json.loads(line)["simulated"] is True
+    assert json.loads(ended.stdout)["simulated"] is True
+    assert "simulat" in (tmp_path / "out/transcripts.md").read_text()[:600]
+    assert "made up by the local simulator" in ended.stderr
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (0, "")
+    assert url in err

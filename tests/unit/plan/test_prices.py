@@ -1,0 +1,210 @@
+"""What a reply costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claude_run.plan.prices import CacheTtl, Limits, cost, price_table, worst_case
+from tests.unit.plan.builders import PRICED
+
+MILLION = 10**6
+
+
+def _cost(name: str, asked: str | None = None, /, **usage: Any) -> Decimal | None:
+    body: dict[str, Any] = {"model": name, "usage": {"input_tokens": 0, "output_tokens": 0, **usage}}
+    return cost(body, model=asked)
+
+
+def test_fresh_tokens_cost_the_list_price() -> None:
+    """A million tokens in and out of Opus 5.5 cost 4 and 20 USD."""
+    assert _cost("claude-opus-5-5", input_tokens=MILLION, output_tokens=MILLION) == 24
+
+
+@pytest.mark.parametrize(("ttl", "price"), [("5m", "0.125"), ("1h", "0.2")])
+def test_cache_writes_have_their_own_price(ttl: str, price: str) -> None:
+    """Writes cost 1.25 times the input for five minutes and twice for an hour."""
+    written = {f"ephemeral_{ttl}_input_tokens": 1000}
+    found = _cost("claude-haiku-5-5", cache_creation_input_tokens=1000, cache_creation=written)
+    assert found == Decimal(price) / 1000
+
+
+def test_cache_reads_have_their_own_price() -> None:
+    """Reads of Haiku 5.5 cost a tenth of the input."""
+    assert _cost("claude-haiku-5-5", cache_read_input_tokens=100_000) == Decimal("0.001")
+
+
+def test_a_long_prompt_of_haiku_makes_all_tokens_dearer() -> None:
+    """Above 100,000 tokens of prompt, cached or not, every token of the request costs five times as much."""
+    short = _cost("claude-haiku-5-5", input_tokens=50_000, cache_read_input_tokens=50_000, output_tokens=100)
+    long = _cost("claude-haiku-5-5", input_tokens=50_001, cache_read_input_tokens=50_000, output_tokens=100)
+    assert short == Decimal("0.00555")
+    assert long == Decimal("0.0277505")
+
+
+def test_absent_counts_may_be_null() -> None:
+    """The API sends null for everything but input and output."""
+    nothing = {"cache_creation_input_tokens": None, "cache_creation": None, "server_tool_use": None}
+    assert _cost("claude-haiku-5-5", input_tokens=MILLION // 10, **nothing) == Decimal("0.01")
+
+
+def test_inference_in_the_us_costs_a_tenth_more_but_not_its_searches() -> None:
+    """The factor is for tokens; a web search costs its cent anywhere."""
+    searches = {"server_tool_use": {"web_search_requests": 1}}
+    found = _cost("claude-opus-4-6", input_tokens=MILLION, inference_geo="us", **searches)
+    assert found == Decimal("5.51")
+    assert _cost("claude-opus-4-6", input_tokens=MILLION, inference_geo="global") == 5
+
+
+def test_models_before_4_6_have_no_us_price() -> None:
+    """They do not take `inference_geo`, so what they report of it changes nothing."""
+    assert _cost("claude-opus-4-5", input_tokens=MILLION, inference_geo="us") == 5
+
+
+def test_fast_and_batch_have_their_own_price() -> None:
+    """The usage of the reply says how it was served."""
+    assert _cost("claude-opus-5-5", input_tokens=MILLION, speed="fast") == 8
+    assert _cost("claude-opus-5-5", input_tokens=MILLION, service_tier="batch") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        ("claude-haiku-5-5", {"speed": "fast"}),
+        ("claude-haiku-5-5", {"service_tier": "priority"}),
+        ("claude-opus-4-1", {"service_tier": "batch"}),
+        ("claude-opus-99", {}),
+        ("", {}),
+        ("claude-mythos-5-1", {}),
+    ],
+)
+def test_what_has_no_price_is_unpriced(name: str, usage: dict[str, str]) -> None:
+    """None is not zero: no price is guessed."""
+    assert _cost(name, input_tokens=10, **usage) is None
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"model": "claude-haiku-5-5"}, {"usage": {"input_tokens": 1, "output_tokens": 1}}]
+)
+def test_a_body_without_model_or_usage_is_unpriced(body: dict[str, Any]) -> None:
+    """A broken body has no price, and raises nothing."""
+    assert cost(body, model="claude-haiku-5-5") is None
+
+
+@pytest.mark.parametrize(
+    ("snapshot_id", "alias"),
+    [
+        ("claude-opus-4-5-20251101", "claude-opus-4-5"),
+        ("claude-haiku-4-5-20251001", "claude-haiku-4-5"),
+        ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
+        ("claude-haiku-5-5-20261007", "claude-haiku-5-5"),
+    ],
+)
+def test_a_dated_snapshot_costs_what_its_alias_costs(snapshot_id: str, alias: str) -> None:
+    """The date in an id does not change the price."""
+    assert _cost(snapshot_id, input_tokens=10) == _cost(alias, input_tokens=10) is not None
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        "vertex/claude-opus-5-5",
+        "anthropic.claude-opus-5-5-v1:0",
+        "x/claude-opus-5-5@20261001",
+        "claude-opus-5-5-latest",
+    ],
+)
+def test_a_longer_name_of_the_asked_model_costs_what_that_costs(answered: str) -> None:
+    """A gateway's own spelling of the model that was asked for is that model."""
+    assert _cost(answered, "claude-opus-5-5", input_tokens=MILLION) == 4
+    assert _cost(answered, None, input_tokens=MILLION) in {None, 4}
+
+
+@pytest.mark.parametrize("answered", ["claude-opus-5-5-7", "gpt-9", "my-claude-opus-5-5"])
+def test_another_model_is_not_priced_as_the_asked_one(answered: str) -> None:
+    """Who answers decides the price, not who was asked."""
+    assert _cost(answered, "claude-opus-5-5", input_tokens=MILLION) is None
+
+
+def test_the_reply_outranks_the_asked_model() -> None:
+    """A priced answer of another model costs what that model costs."""
+    assert _cost("claude-haiku-4-5", "claude-opus-5-5", input_tokens=MILLION) == 1
+
+
+def test_the_price_table_is_named_without_loading_it() -> None:
+    """Naming the table is for every command, loading it only for those that price."""
+    program = (
+        "import sys; from claude_run.plan import estimate, matrix, model_checks, prices; "
+        "print(prices.price_table(), 'genai_prices' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{price_table()} False\n"
+    assert price_table().startswith("genai-prices 0.")
+
+
+def test_an_unpriced_model_has_no_worst_case() -> None:
+    """What has no price has no bound either."""
+    assert worst_case(Limits(model="claude-opus-99", input_tokens=1, output_tokens=1)) is None
+    assert worst_case(Limits(model="claude-haiku-5-5", input_tokens=1, output_tokens=1, fast=True)) is None
+
+
+def test_the_worst_case_of_a_known_request() -> None:
+    """Everything is written to the cache for an hour, at US prices unless those are ruled out."""
+    limits = {"model": "claude-opus-5-5", "input_tokens": MILLION, "output_tokens": MILLION}
+    assert worst_case(Limits(**limits, global_only=True)) == 24  # type: ignore[arg-type] # a dict of both types
+    hour: CacheTtl = "1h"
+    assert worst_case(Limits(**limits, cache_ttl=hour)) == Decimal("30.8")  # type: ignore[arg-type] # same
+
+
+@st.composite
+def _replies(draw: st.DrawFn) -> tuple[Limits, dict[str, Any]]:
+    ttl: CacheTtl | None = draw(st.sampled_from([None, "5m", "1h"]))
+    limits = Limits(
+        model=draw(st.sampled_from(PRICED)),
+        input_tokens=draw(
+            st.one_of(st.integers(0, 300_000), st.sampled_from([100_000, 100_001, 200_000, 200_001]))
+        ),
+        output_tokens=draw(st.integers(0, 128_000)),
+        cache_ttl=ttl,
+        web_searches=draw(st.integers(0, 3)),
+        global_only=draw(st.booleans()),
+    )
+    prompt = draw(st.one_of(st.just(limits.input_tokens), st.integers(0, limits.input_tokens)))
+    written = draw(st.integers(0, prompt)) if ttl else 0
+    short = draw(st.integers(0, written)) if ttl == "1h" else written
+    read = draw(st.integers(0, prompt - written)) if ttl else 0
+    output = draw(st.one_of(st.just(limits.output_tokens), st.integers(0, limits.output_tokens)))
+    usage = {
+        "input_tokens": prompt - written - read,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": short,
+            "ephemeral_1h_input_tokens": written - short,
+        },
+        "output_tokens": output,
+        "output_tokens_details": {"thinking_tokens": draw(st.integers(0, output))},
+        "server_tool_use": {"web_search_requests": draw(st.integers(0, limits.web_searches))},
+        "service_tier": draw(st.sampled_from(["standard", "batch"])),
+        "inference_geo": "global" if limits.global_only else draw(st.sampled_from(["us", "global", None])),
+    }
+    return limits, usage
+
+
+@settings(max_examples=100, deadline=None)
+@given(_replies())
+def test_no_reply_within_its_limits_costs_more_than_the_worst_case(
+    drawn: tuple[Limits, dict[str, Any]],
+) -> None:
+    """However the prompt is split between fresh, written and read, the bound holds, tiers included."""
+    limits, usage = drawn
+    paid, bound = cost({"model": limits.model, "usage": usage}), worst_case(limits)
+    assert paid is not None
+    assert bound is not None
+    assert paid <= bound

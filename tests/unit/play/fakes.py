@@ -1,0 +1,301 @@
+"""An API, a journal and time that tests can script: no socket, no disk, no waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from claude_run.checks.registry import default_registry
+from claude_run.conversation.exchange import Failure, Reply
+from claude_run.conversation.identity import PARTS, Identity
+from claude_run.conversation.log import ConversationLog
+from claude_run.conversation.script import Conversation
+from claude_run.play.budget import Budget
+from claude_run.play.pacing import AdaptivePacing
+from claude_run.play.ports import Deadlines, Received, RequestFailedError
+from claude_run.play.retry import RetryPolicy
+from claude_run.play.runner import PlayContext, Player
+from claude_run.play.sender import Sender
+from claude_run.play.stop import FailureBreaker, StopSignal
+from claude_run.scenario.model import Expectation, Position, Save, Text, UserTurn
+
+if TYPE_CHECKING:
+    from claude_run.conversation.events import Event
+    from claude_run.conversation.exchange import Exchange, Request
+    from claude_run.conversation.steps import Send
+    from claude_run.conversation.transcript import Transcript
+    from claude_run.play.ports import Recording
+    from claude_run.play.stop import Halt
+    from claude_run.scenario.model import JsonObject
+
+T = TypeVar("T")
+HERE = Position(path="scenarios/test.yaml", line=1, column=1)
+EPOCH = "2026-11-23T12:00:00.000Z"
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """A selector that does not wait for a timeout but lets the clock jump there."""
+
+    jumped = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout:
+            self.jumped += timeout
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes only while everything waits, and then at once."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.jumped
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(work)
+
+
+class LoopClock:
+    """The loop's own time."""
+
+    def now(self) -> str:
+        return EPOCH
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def within(self, seconds: float, work: Awaitable[T]) -> T:
+        async with asyncio.timeout(seconds):
+            return await work
+
+
+def message(text: str = "ok", **fields: Any) -> dict[str, Any]:
+    """Return a whole API message."""
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-5-5",
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+        **fields,
+    }
+
+
+def failure(status: int, **fields: Any) -> Failure:
+    """Return the failure of an error status that costs nothing."""
+    return Failure(kind="status", status=status, message=f"{status} from the test", paid="no", **fields)
+
+
+Answer = Callable[["Request", int], "dict[str, Any] | Failure"]
+
+
+@dataclass(kw_only=True)
+class FakeMessages:
+    """Answers the n-th request (from 1) with what `answer` returns, after `latency_s` seconds."""
+
+    answer: Answer = lambda _request, _n: message()
+    latency_s: float = 0.1
+    headers: dict[str, str] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    active: int = 0
+    peak: int = 0
+
+    async def send(self, request: Request) -> Received:
+        self.requests.append(request)
+        self.times.append(asyncio.get_running_loop().time())
+        number = len(self.requests)
+        self.active += 1
+        self.peak = max(self.peak, self.active)
+        try:
+            await asyncio.sleep(self.latency_s)
+        finally:
+            self.active -= 1
+        answer = self.answer(request, number)
+        if isinstance(answer, Failure):
+            raise RequestFailedError(answer)
+        return Received(reply=Reply.from_body(answer), request_id=f"req_{number}", headers=self.headers)
+
+
+class MemoryRecorder:
+    """Keeps events in memory; `broken` makes every append fail with it."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.broken: Exception | None = None
+
+    def append(self, event: Event) -> None:
+        if self.broken is not None:
+            raise self.broken
+        self.events.append(event)
+
+    async def synced(self) -> None:
+        await asyncio.sleep(0)
+
+
+@dataclass
+class FakeProgress:
+    """Remembers what progress was told."""
+
+    finished_ids: list[str] = field(default_factory=list)
+    transcripts: list[Transcript] = field(default_factory=list)
+    waits: list[tuple[str, float, str]] = field(default_factory=list)
+    peak: int = 0
+    ended: bool = False
+
+    def begin(self, total: int) -> None:
+        self.total = total
+
+    def in_flight(self, count: int) -> None:
+        self.peak = max(self.peak, count)
+
+    def waiting(self, model: str, seconds: float, reason: str) -> None:
+        self.waits.append((model, seconds, reason))
+
+    def finished(self, transcript: Transcript) -> None:
+        self.finished_ids.append(transcript.started.conversation_id)
+        self.transcripts.append(transcript)
+
+    def end(self) -> None:
+        self.ended = True
+
+
+@dataclass(frozen=True)
+class FlatPrices:
+    """Every reply costs `paid_usd`, and no more than `worst_usd`."""
+
+    paid_usd: Decimal | None = Decimal("0.01")
+    worst_usd: Decimal | None = Decimal("0.02")
+
+    def worst(self, step: Send, exchanges: Sequence[Exchange]) -> Decimal | None:  # noqa: ARG002 - the port's shape
+        return self.worst_usd
+
+    def paid(self, request: Request, body: JsonObject) -> Decimal | None:  # noqa: ARG002 - the port's shape
+        return self.paid_usd
+
+
+@dataclass(kw_only=True)
+class FakedRun:
+    """A run whose API, journal, prices and clock are faked; `play` plays it."""
+
+    messages: FakeMessages | None = field(default_factory=FakeMessages)
+    recording: Recording | None = None
+    prices: FlatPrices = field(default_factory=FlatPrices)
+    concurrency: int = 20
+    max_requests: int | None = None
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    given_up: int = 10
+    cap: Decimal | None = None
+    spent: Decimal = Decimal(0)
+    max_failures: int | None = None
+    conversation_s: float = 3600.0
+    accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
+    recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
+    progress: FakeProgress = field(default_factory=FakeProgress)
+
+    def play(
+        self,
+        conversations: Sequence[Conversation],
+        *,
+        earlier: Mapping[str, Sequence[Event]] | None = None,
+        meanwhile: Callable[[StopSignal], Awaitable[None]] | None = None,
+    ) -> Halt | None:
+        """Play to the end; `meanwhile` runs beside it and may request a stop."""
+        return run(self._play(conversations, earlier or {}, meanwhile))
+
+    async def _play(
+        self,
+        conversations: Sequence[Conversation],
+        earlier: Mapping[str, Sequence[Event]],
+        meanwhile: Callable[[StopSignal], Awaitable[None]] | None,
+    ) -> Halt | None:
+        stop, clock = StopSignal(), LoopClock()
+        logs = {name: ConversationLog(events) for name, events in earlier.items()}
+        self.budget = Budget(self.cap, stop=stop, max_requests=self.max_requests, spent_usd=self.spent)
+        sender = Sender(
+            messages=self.messages,
+            recording=self.recording,
+            prices=self.prices,
+            budget=self.budget,
+            stop=stop,
+            clock=clock,
+            progress=self.progress,
+            pacing=AdaptivePacing(ceiling=self.concurrency, clock=clock),
+            deadlines=Deadlines(conversation_s=self.conversation_s),
+            policy=self.policy,
+            breaker=FailureBreaker(self.given_up),
+            chance=lambda: 0.5,
+        )
+        context = PlayContext(
+            sender=sender,
+            recorder=self.recorder,
+            registry=default_registry(),
+            stop=stop,
+            clock=clock,
+            progress=self.progress,
+            accepted=self.accepted,
+        )
+        player = Player(context=context, concurrency=self.concurrency, max_failures=self.max_failures)
+        if meanwhile is None:
+            return await player.play(conversations, logs)
+        playing = asyncio.ensure_future(player.play(conversations, logs))
+        observer = asyncio.ensure_future(meanwhile(stop))
+        await asyncio.wait({playing, observer}, return_when=asyncio.FIRST_COMPLETED)
+        if observer.done():
+            observer.result()
+        halt = await playing
+        observer.cancel()
+        return halt
+
+
+def text(source: str) -> Text:
+    """Return a template."""
+    return Text(source=source, position=HERE)
+
+
+def user(source: str, *expect: tuple[str, Any], save: dict[str, str] | None = None) -> UserTurn:
+    """Return a user turn; expectations are pairs of kind and value."""
+    return UserTurn(
+        content=text(source),
+        expect=tuple(Expectation(kind=kind, value=value, position=HERE) for kind, value in expect),
+        save=tuple(Save(name=n, pattern=p, position=HERE) for n, p in (save or {}).items()),
+        position=HERE,
+    )
+
+
+def conversation(name: str = "test", *turns: UserTurn, **fields: Any) -> Conversation:
+    """Return a conversation of the given turns, or of two plain ones."""
+    identity: dict[str, Any] = {
+        "id": f"{name}/claude-haiku-5-5",
+        "scenario": name,
+        "path": HERE.path,
+        "model": "claude-haiku-5-5",
+        "model_label": "claude-haiku-5-5",
+    }
+    identity.update({part: fields.pop(part) for part in ("id", *PARTS) if part in fields})
+    return Conversation(
+        **{
+            "identity": Identity(**identity),
+            "position": HERE,
+            "params": {"max_tokens": 100},
+            "turns": turns or (user("first"), user("second")),
+            **fields,
+        }
+    )

@@ -1,0 +1,145 @@
+"""What stops a run beside its caps: an API that is down or wants to be left alone, and a user in a hurry."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from claude_run.conversation.events import Attempted
+from claude_run.conversation.exchange import Failure
+from claude_run.conversation.results import Outcome
+from claude_run.errors import ExitCode
+from claude_run.play.stop import FailureBreaker, Halt, StopSignal, hopeless
+from tests.unit.play.fakes import EPOCH, FakedRun, FakeMessages, conversation, failure, message, user
+
+if TYPE_CHECKING:
+    from claude_run.conversation.exchange import Request
+
+DOWN = failure(529)
+
+
+def test_the_breaker_counts_in_a_row_and_by_model() -> None:
+    """A reply begins the count anew; another model's failures are its own."""
+    breaker = FailureBreaker(3)
+    assert [breaker.gave_up("m", DOWN) for _ in range(2)] == [None, None]
+    assert breaker.gave_up("other", DOWN) is None
+    breaker.replied("m")
+    assert [breaker.gave_up("m", DOWN) for _ in range(2)] == [None, None]
+    halt = breaker.gave_up("m", DOWN)
+    assert halt is not None
+    assert halt.code is ExitCode.NOT_MEASURED
+    assert halt.reason.startswith(
+        "3 requests to m in a row were given up, the last one with: 529 from the test"
+    )
+
+
+def test_a_hopeless_failure_says_when_to_come_back() -> None:
+    """The time stands in the reason, however far away the API puts it."""
+    assert hopeless(DOWN, wait_s=None, now=EPOCH).reason == "529 from the test"
+    near = hopeless(DOWN, wait_s=3600.0, now=EPOCH)
+    assert near.reason == (
+        "529 from the test; the API asks to wait 3600 s, longer than this run may:"
+        " go on with --resume, not before 2026-11-23 13:00:00 UTC"
+    )
+    assert "2027" in hopeless(DOWN, wait_s=1e300, now=EPOCH).reason
+
+
+def test_a_run_against_an_api_that_is_down_ends() -> None:
+    """Ten requests in a row without a reply are enough, though a thousand conversations wait."""
+    messages = FakeMessages(answer=lambda _r, _n: DOWN)
+    run = FakedRun(messages=messages, concurrency=50)
+    halt = run.play([conversation(f"c{n}", user("x")) for n in range(1000)])
+    assert halt is not None
+    assert "10 requests to claude-haiku-5-5 in a row" in halt.reason
+    assert len(messages.requests) < 300
+
+
+def test_bad_requests_are_no_sign_that_the_api_is_down() -> None:
+    """A scenario that the API refuses is refused as often as it is played."""
+    run = FakedRun(messages=FakeMessages(answer=lambda _r, _n: failure(400)))
+    assert run.play([conversation(f"c{n}", user("x")) for n in range(30)]) is None
+    assert {transcript.outcome for transcript in run.progress.transcripts} == {Outcome.ERRORED}
+    assert len(run.progress.transcripts) == 30
+
+
+def test_a_conversation_whose_time_is_over_sends_nothing_more() -> None:
+    """A pause of its model that outlasts it leaves no attempt in the journal that was never made."""
+
+    def answer(request: Request, _n: int) -> Any:
+        late = "late" in str(request.body["messages"])
+        return failure(429, retry_after_s=35.0) if late else message()
+
+    messages = FakeMessages(answer=answer, latency_s=30.0)
+    run = FakedRun(messages=messages, conversation_s=70.0, concurrency=2)
+    long = conversation("long", user("at 0 s"), user("at 30 s"), user("not before 95 s"))
+    run.play([long, conversation("short", user("at 0 s")), conversation("late", user("late, at 30 s"))])
+    found = {transcript.started.identity.scenario: transcript for transcript in run.progress.transcripts}
+    assert found["long"].error == "the conversation's time was over before its next request could be sent"
+    assert found["long"].uncertain_usd == 0
+    assert len(messages.requests) == sum(isinstance(event, Attempted) for event in run.recorder.events)
+
+
+def test_a_retry_is_not_waited_for_when_the_run_is_stopping() -> None:
+    """What fails within the grace is over: nothing would be sent after the wait."""
+    messages = FakeMessages(answer=lambda _r, _n: failure(503, retry_after_s=300.0), latency_s=1.0)
+
+    async def stop(stop: StopSignal) -> None:
+        await asyncio.sleep(0.5)
+        stop.request(Halt(code=ExitCode.CAPPED, reason="the cap"))
+        await asyncio.sleep(5.0)
+        raise AssertionError("it waits for a retry")
+
+    halt = FakedRun(messages=messages).play([conversation("c")], meanwhile=stop)
+    assert halt is not None
+    assert len(messages.requests) == 1
+
+
+def test_the_user_outranks_a_cap_and_bounds_its_patience() -> None:
+    """A stop that waits for replies for ever ends with the grace of the first Ctrl-C, and with its code."""
+    interrupt = Halt(code=ExitCode.INTERRUPTED, reason="stopped by SIGINT", grace_s=10.0)
+
+    async def stop(stop: StopSignal) -> None:
+        await asyncio.sleep(0.5)
+        stop.request(Halt(code=ExitCode.CAPPED, reason="the cap"))
+        await asyncio.sleep(20.0)
+        stop.interrupt(interrupt)
+        await asyncio.sleep(10.5)
+        raise AssertionError("still playing")
+
+    run = FakedRun(messages=FakeMessages(latency_s=500.0))
+    assert run.play([conversation("c")], meanwhile=stop) is interrupt
+
+
+def test_the_first_reason_is_kept_among_equals() -> None:
+    """A cap that is hit while another one stops the run changes nothing."""
+
+    async def pull() -> Halt | None:
+        stop = StopSignal()
+        first = Halt(code=ExitCode.CAPPED, reason="first")
+        stop.request(first)
+        stop.request(Halt(code=ExitCode.NOT_MEASURED, reason="second"))
+        return stop.halt
+
+    halt = asyncio.run(pull())
+    assert halt is not None
+    assert halt.reason == "first"
+
+
+def test_a_model_that_asks_for_an_hour_is_left_alone() -> None:
+    """The limit is everybody's: the run stops with the time to come back, and nothing counts as an error."""
+    messages = FakeMessages(answer=lambda _r, _n: failure(429, retry_after_s=7200.0))
+    run = FakedRun(messages=messages, concurrency=20)
+    halt = run.play([conversation(f"c{n}") for n in range(100)])
+    assert halt is not None
+    assert halt.code is ExitCode.NOT_MEASURED
+    assert "not before 2026-11-23 14:00:00 UTC" in halt.reason
+    assert run.progress.transcripts == []
+    assert len(messages.requests) <= 4
+
+
+def test_an_error_in_mid_stream_that_concerns_the_key_ends_the_run() -> None:
+    """The status of a stream is 200: the type of the error decides."""
+    revoked = Failure(kind="status", type="authentication_error", message="revoked in mid-stream")
+    halt = FakedRun(messages=FakeMessages(answer=lambda _r, _n: revoked)).play([conversation("c")])
+    assert halt is not None
+    assert halt.code is ExitCode.NOT_MEASURED

@@ -1,0 +1,93 @@
+"""`run.json`: everything comes back from it, and damage is named."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from claude_run.errors import StorageError
+from claude_run.record.folder import RunFolder
+from tests.unit.record.fakes import FaultDisk, conversation, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _create(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(run(), out=tmp_path / "mine", stamp="", disk=FaultDisk())
+
+
+def test_run_json_holds_what_was_asked_for(tmp_path: Path) -> None:
+    """Everything comes back; the models are there for readers, each once."""
+    asked = run(
+        conversation(case="phone", repeat=1),
+        conversation(variant="v2", model="claude-opus-5-5", model_label="big"),
+        simulated=True,
+        options={"set": {"x": "\u2028\ud800"}, "concurrency": 4},
+        pass_rates={"greet": 0.66},
+    )
+    folder = RunFolder.create(asked, out=tmp_path / "mine", stamp="", disk=FaultDisk())
+    assert folder.read_run() == asked
+    value = json.loads(folder.run_json.read_bytes())
+    assert value["schema_version"] == 1
+    assert value["models"] == ["claude-haiku-5-5", "claude-opus-5-5"]
+    assert value["conversations"][1] == {
+        "id": "greet/v2/big",
+        "scenario": "greet",
+        "path": "greet.yaml",
+        "case": None,
+        "variant": "v2",
+        "model": "claude-opus-5-5",
+        "model_label": "big",
+        "repeat": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", r"is not valid JSON: "),
+        (b"\xff", r"is not valid JSON: "),
+        (b"[]", r"holds no JSON object: it was not written by claude-run"),
+        (b"{}", r"has schema_version None; this version of claude-run reads 1"),
+        (b'{"schema_version": 2}', r"has schema_version 2; this version of claude-run reads 1"),
+        (b'{"schema_version": 1}', r"is incomplete \('name'\): it was changed by hand or cut off"),
+    ],
+)
+def test_a_damaged_run_json_is_an_error_of_storage(tmp_path: Path, content: bytes, message: str) -> None:
+    """The file is named, and what is wrong with it."""
+    folder = _create(tmp_path)
+    folder.run_json.write_bytes(content)
+    with pytest.raises(StorageError, match=rf"run\.json {message}"):
+        folder.read_run()
+
+
+@pytest.mark.parametrize("name", ["claude_run", "pass_rates", "conversations"])
+def test_a_part_that_is_missing_from_run_json_is_named(tmp_path: Path, name: str) -> None:
+    """A file that was changed by hand is never half-understood."""
+    folder = _create(tmp_path)
+    value = json.loads(folder.run_json.read_bytes())
+    del value[name]
+    folder.write_json("run.json", value)
+    with pytest.raises(StorageError, match=rf"run\.json is incomplete \('{name}'\)"):
+        folder.read_run()
+
+
+@pytest.mark.parametrize("planned", [[{}], [5], 5, [None]])
+def test_a_planned_conversation_that_does_not_fit_is_refused(tmp_path: Path, planned: Any) -> None:
+    """The plan decides what is resumed, so it must be whole."""
+    folder = _create(tmp_path)
+    value = json.loads(folder.run_json.read_bytes())
+    folder.write_json("run.json", {**value, "conversations": planned})
+    with pytest.raises(StorageError, match=r"run\.json is incomplete"):
+        folder.read_run()
+
+
+def test_a_run_json_that_is_gone_is_an_error_of_storage(tmp_path: Path) -> None:
+    """It may vanish between opening and reading."""
+    folder = _create(tmp_path)
+    folder.run_json.unlink()
+    with pytest.raises(StorageError, match=r"run\.json cannot be read: No such file"):
+        folder.read_run()

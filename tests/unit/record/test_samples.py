@@ -1,0 +1,62 @@
+"""Samples read the short way are those that the journal tells."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from claude_run.conversation.sample import Sample
+from claude_run.record.derive import read_played, write_derived
+from claude_run.record.folder import RunFolder
+from claude_run.record.samples import read_samples
+from tests.support.big_runs import write_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> RunFolder:
+    """Return a small run of flaky cases with its derived files."""
+    write_run(tmp_path / "run", cases=4, repeats=3, chance=0.5, seed=3)
+    folder = RunFolder.open(tmp_path / "run")
+    write_derived(folder, read_played(folder))
+    return folder
+
+
+def _by_journal(folder: RunFolder) -> tuple[Sample, ...]:
+    return tuple(Sample.of(each.transcript) for each in read_played(folder).records if each.transcript)
+
+
+def test_the_derived_file_says_what_the_journal_says(folder: RunFolder) -> None:
+    """Every field is equal, in the order of the plan."""
+    assert read_samples(folder) == _by_journal(folder)
+    assert {sample.passed for sample in read_samples(folder)} == {True, False}
+
+
+def test_a_derived_file_that_is_older_or_cut_is_not_trusted(folder: RunFolder) -> None:
+    """The journal decides where the file is stale, short, or was changed by hand into something else."""
+    expected = _by_journal(folder)
+    lines = folder.transcripts.read_bytes().split(b"\n")
+    for content in (b"\n".join(lines[:3]), b'{"outcome": "passed"}\n' * 12, b"not JSON\n"):
+        folder.transcripts.write_bytes(content)
+        assert read_samples(folder) == expected
+    folder.transcripts.write_bytes(b"\n".join(lines).replace(b'"passed"', b'"failed"'))
+    os.utime(folder.transcripts, ns=(0, 0))
+    assert read_samples(folder) == expected
+    folder.transcripts.unlink()
+    assert read_samples(folder) == expected
+
+
+def test_what_was_never_started_is_no_attempt(folder: RunFolder) -> None:
+    """A planned conversation without a line in the journal is left out either way."""
+    run = json.loads(folder.run_json.read_bytes())
+    extra = {**run["conversations"][0], "id": "never", "case": "never"}
+    folder.write_json("run.json", {**run, "conversations": [*run["conversations"], extra]})
+    expected = read_samples(folder)
+    write_derived(folder, read_played(folder))
+    assert read_samples(folder) == expected
+    assert all(sample.identity.case != "never" for sample in expected)

@@ -1,0 +1,249 @@
+"""The summary of a step and the annotations: golden, within GitHub's limits, and inert."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from claude_run.conversation.identity import Identity
+from claude_run.conversation.results import Outcome
+from claude_run.conversation.sample import Sample
+from claude_run.errors import ExitCode
+from claude_run.record.summary import Ending, Gate
+from claude_run.report.compare.markdown import comparison_markdown
+from claude_run.report.run.facts import RunFacts
+from claude_run.report.run.github import LIMIT, error_annotations, step_summary
+from claude_run.scenario.model import Position
+from claude_run.verdict.basics import GateRules
+from claude_run.verdict.comparison import Arm, compare
+from tests.support.hostile_corpus import CORPUS
+from tests.unit.report.builders import (
+    HAIKU,
+    as_text,
+    check,
+    errored,
+    exchange,
+    failed,
+    green_run,
+    hostile,
+    never_started,
+    passed,
+    play,
+    record,
+    repeats,
+    rich_run,
+    transcript,
+    turn,
+)
+from tests.unit.report.safe_output import assert_safe
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+    from claude_run.conversation.transcript import Transcript
+    from claude_run.record.derive import Played
+    from claude_run.verdict.comparison import Comparison
+
+_PARSER = MarkdownIt("commonmark").enable("table")
+
+
+def many(passing: int, failing: int) -> Played:
+    """Build a run of so many conversations of both kinds."""
+    good = [record(passed(conversation_id=f"good/{number:05}/{'x' * 280}")) for number in range(passing)]
+    bad = [record(failed(conversation_id=f"bad/{number:05}")) for number in range(failing)]
+    return play([*good, *bad])
+
+
+def broken(line: int, status: str = "failed", **fields: Any) -> Transcript:
+    """Build a conversation whose check on that line is not passed."""
+    place = Position(path=fields.pop("path", "scenarios/a.yaml"), line=line, column=7)
+    bad = replace(check(status, fields.pop("message", f"no {line}")), position=place)
+    outcome = Outcome.FAILED if status == "failed" else Outcome.ERRORED
+    return transcript(turn(1, exchanges=(exchange(),), checks=(bad,)), outcome=outcome, **fields)
+
+
+def marked(played: Played) -> list[str]:
+    """Return the annotations of a run."""
+    return list(error_annotations(played, RunFacts.of(played)))
+
+
+def lines(*rows: Transcript) -> list[str]:
+    """Return the annotations of a run of these."""
+    return marked(play(list(map(record, rows))))
+
+
+def limited(played: Played, *, limit: int) -> str:
+    """Return the summary in at most so many bytes."""
+    return b"".join(step_summary(played, RunFacts.of(played), limit=limit)).decode()
+
+
+def comparison(text: str = "x") -> Comparison:
+    """Build a comparison in which one case of three got worse, with the text wherever others can write."""
+
+    def arm(name: str, results: str) -> Arm:
+        samples = tuple(
+            Sample(
+                identity=Identity.of(
+                    scenario="refund",
+                    path="scenarios/refund.yaml",
+                    case=f"{text}{number}",
+                    model=HAIKU,
+                    model_label=HAIKU,
+                ),
+                passed=result == "1",
+                cost_usd=Decimal("0.001"),
+                latency_s=1.0,
+                input_tokens=10,
+                output_tokens=10,
+                output_chars=10,
+                replies=(text,),
+            )
+            for number, result in enumerate(results)
+        )
+        return Arm(name=name, samples=samples)
+
+    return compare(arm("main", "111"), [arm("this run", "110")], GateRules())
+
+
+def test_the_whole_summary(snapshot: SnapshotAssertion) -> None:
+    """The verdict comes first, then numbers, what went wrong, its details, and what passed."""
+    assert as_text(step_summary, rich_run()) == snapshot
+
+
+def test_what_was_simulated_says_so_first() -> None:
+    """Nobody takes a simulated run for a measured one."""
+    shown = as_text(step_summary, green_run())
+    assert shown.startswith("> **Simulated.** ")
+    assert "# PASSED (exit code 0)" in shown
+    assert "went wrong" not in shown
+
+
+def test_a_comparison_stands_behind_the_numbers() -> None:
+    """The verdict against the baseline is told before single conversations."""
+    shown = as_text(step_summary, rich_run(), comparison=comparison_markdown(comparison()))
+    places = [
+        shown.index(part) for part in ("# NOT", "## Against the baseline", "INCONCLUSIVE", "## What went")
+    ]
+    assert places == sorted(places)
+
+
+def test_rows_that_passed_go_first() -> None:
+    """A run too large for GitHub keeps what went wrong, with its details, and says what it left out."""
+    shown = as_text(step_summary, many(3_000, 30))
+    assert LIMIT - 1_500 < len(shown.encode()) <= LIMIT
+    assert shown.count("\n| ✗ FAILED") == 30
+    assert shown.count("\n### ✗ FAILED") == 30
+    kept = shown.count("\n| ✓ PASSED")
+    assert 0 < kept < 3_000
+    assert f"**Left out** to fit what GitHub shows: {3_000 - kept:,} conversations that passed." in shown
+
+
+def test_details_go_next() -> None:
+    """Every failure keeps its row while there is room for rows."""
+    shown = limited(many(5, 20), limit=10_000)
+    assert len(shown.encode()) <= 10_000
+    assert shown.count("\n| ✗ FAILED") == 20
+    kept = shown.count("\n### ✗ FAILED")
+    assert 0 < kept < 20
+    assert f": {20 - kept} conversations in detail, 5 conversations that passed." in shown
+    assert "What passed" not in shown
+
+
+def test_rows_of_failures_go_last() -> None:
+    """Where even those are too many, their number is told."""
+    shown = limited(many(1, 40), limit=4_000)
+    assert len(shown.encode()) <= 4_000
+    kept = shown.count("\n| ✗ FAILED")
+    assert 0 < kept < 40
+    assert f": {40 - kept} conversations that went wrong, 40 conversations in detail, 1 conv" in shown
+
+
+def test_nothing_is_said_to_be_missing_where_all_is_there() -> None:
+    """A small run is whole."""
+    assert "Left out" not in as_text(step_summary, rich_run())
+
+
+@given(st.integers(3_000, 30_000))
+@settings(max_examples=25, deadline=None)
+def test_no_limit_is_passed(limit: int) -> None:
+    """Whatever the limit, the summary stays below it and is whole Markdown."""
+    shown = limited(many(20, 20), limit=limit)
+    assert len(shown.encode()) <= limit
+    assert_safe("document", shown)
+
+
+def test_failures_within_the_pass_rate_are_no_failures() -> None:
+    """They stand among what passed, and are not marked in the file."""
+    played = play(repeats(), pass_rate=0.3)
+    shown = as_text(step_summary, played)
+    assert "What went wrong" not in shown
+    assert shown.count("✗ FAILED, tolerated | `refund/desk") == 2
+    assert marked(played) == []
+
+
+def test_a_gate_that_holds_leaves_no_annotation() -> None:
+    """Against a baseline, a failure that was there before is nobody's news."""
+    gate = Gate(code=ExitCode.PASSED, verdict="unchanged", reason="unchanged against main")
+    assert not marked(play([record(failed())], ending=Ending(gate=gate)))
+
+
+@pytest.mark.parametrize("text", [text for text in CORPUS if text])
+def test_no_text_changes_the_shape(text: str) -> None:
+    """Headings, tables, lists and fences are the same whatever the texts in them say."""
+
+    def shape(word: str) -> list[str]:
+        played = play([record(hostile(word)), never_started(word)], name=word)
+        return [token.type for token in _PARSER.parse(as_text(step_summary, played))]
+
+    assert shape(text) == shape("plain")
+
+
+def test_an_annotation_leads_to_the_expectation() -> None:
+    """File, line and column are those of the expectation; a comma or colon cannot end a property."""
+    assert lines(broken(12, path="a,b:c.yaml", message="50%: a, b\nc", conversation_id="refund/x")) == [
+        "::error file=a%2Cb%3Ac.yaml,line=12,col=7,title=refund/x%3A turn 1%2C contains::50%25: a, b c"
+    ]
+
+
+def test_an_error_leads_to_its_file() -> None:
+    """What has no expectation has no line."""
+    (shown,) = lines(errored())
+    place, _, message = shown.removeprefix("::").partition("::")
+    assert place == "error file=scenarios/refund.yaml,title=refund/train/claude-haiku-5-5%3A turn 2"
+    assert message == "529 overloaded_error: the API is overloaded after 5 attempts; try again later"
+
+
+def test_one_expectation_is_marked_once() -> None:
+    """Many conversations that fail at one line take one of the ten places."""
+    shown = lines(*(broken(12, conversation_id=f"c{number}") for number in range(5)))
+    assert len(shown) == 1
+    assert shown[0].endswith("::no 12 (and in 4 more conversations)")
+
+
+def test_the_worst_nine_and_how_many_more() -> None:
+    """Errors come first, then what concerns most conversations; the tenth line counts the rest."""
+    rows = [broken(line) for line in range(1, 21)]
+    rows += [broken(15, conversation_id="again"), broken(99, "errored")]
+    shown = lines(*rows)
+    assert len(shown) == 10
+    assert [line.split(",")[1] for line in shown[:3]] == ["line=99", "line=15", "line=1"]
+    assert shown[-1] == (
+        "::error title=claude-run::12 more: see the summary of the job, or transcripts.md of the run"
+    )
+
+
+def test_what_was_not_played_is_not_marked() -> None:
+    """An interrupted run marks what it found, not what it did not come to."""
+    cut = replace(passed(), outcome=Outcome.SKIPPED, error="the run ended before this conversation did")
+    assert marked(play([record(cut), never_started("late")])) == []
+
+
+def test_nothing_wrong_is_no_annotation() -> None:
+    """A green run marks nothing."""
+    assert marked(green_run()) == []

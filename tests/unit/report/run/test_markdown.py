@@ -1,0 +1,181 @@
+"""The Markdown files of a run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from claude_run.conversation.results import Outcome
+from claude_run.errors import ExitCode
+from claude_run.record.summary import Ending
+from claude_run.report.run.facts import RunFacts
+from claude_run.report.run.markdown import SHOWN, summary_markdown, transcripts_markdown
+from claude_run.report.text.safe import Escaped, require_escaped
+from tests.unit.report.builders import (
+    HAIKU,
+    as_text,
+    errored,
+    exchange,
+    failed,
+    green_run,
+    never_started,
+    passed,
+    play,
+    record,
+    rich_run,
+    transcript,
+    turn,
+)
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+    from claude_run.record.derive import Played
+    from claude_run.record.transcripts import Record
+
+
+def transcripts(played: Played) -> str:
+    """Return the whole of `transcripts.md`."""
+    return as_text(transcripts_markdown, played)
+
+
+def summary(played: Played) -> str:
+    """Return the whole of `summary.md`."""
+    return as_text(summary_markdown, played)
+
+
+def test_transcripts_of_a_rich_run(snapshot: SnapshotAssertion) -> None:
+    """The file is as it was when a person last looked at it."""
+    assert transcripts(rich_run()) == snapshot
+
+
+def test_summary_of_a_rich_run(snapshot: SnapshotAssertion) -> None:
+    """The file is as it was when a person last looked at it."""
+    assert summary(rich_run()) == snapshot
+
+
+def test_summary_of_a_green_run(snapshot: SnapshotAssertion) -> None:
+    """A run without failures is a few lines, and says first that it was simulated."""
+    assert summary(green_run()) == snapshot
+
+
+def test_simulated_is_the_first_thing_said() -> None:
+    """Nobody can take made up replies for real ones."""
+    notice = (
+        "> **Simulated.** These replies were made up by the local simulator of claude-run; "
+        "nothing was sent to Anthropic and nothing was paid.\n"
+    )
+    assert transcripts(green_run()).startswith(notice)
+    assert summary(green_run()).startswith(notice)
+
+
+def test_a_simulated_run_without_replies_says_so_too() -> None:
+    """A simulated run that brought no reply is not taken for a real one."""
+    played = play([never_started("refund/late")], simulated=True)
+    assert summary(played).startswith("> **Simulated.** These replies were made up")
+
+
+def test_partly_simulated_and_partly_replayed() -> None:
+    """Where only some replies were made up or replayed, their number is said, and each section says so."""
+    made_up = transcript(turn(1, exchanges=(exchange(simulated=True),)), conversation_id="a")
+    again = transcript(turn(1, exchanges=(exchange(replayed=True),)), conversation_id="b")
+    played = play([record(made_up), record(again), record(passed())])
+    text = transcripts(played)
+    assert "> **Simulated.** 1 of 3 conversations hold replies that were made up" in text
+    assert "> **Replayed.** 1 of 3 conversations hold replies taken from a recording." in text
+    assert "of which simulated and replayed replies were not paid" in text
+    assert text.count("*Simulated: the replies were made up, nothing was paid.*") == 1
+    assert text.count("*Replayed: replies were taken from a recording, with their cost of then.*") == 1
+
+
+def test_a_wholly_replayed_run() -> None:
+    """A replay says that nothing was sent and nothing was paid again."""
+    again = transcript(turn(1, exchanges=(exchange(replayed=True),)))
+    text = summary(play([record(again)]))
+    assert text.startswith("> **Replayed.** These replies were taken from a recording; nothing was sent")
+    assert "$0.0008, replayed: nothing was paid again" in text
+
+
+def test_a_real_run_has_no_notice() -> None:
+    """Real replies are not called simulated or replayed."""
+    text = transcripts(rich_run())
+    assert text.startswith("# Transcripts of")
+    assert "Simulated" not in text
+    assert "Replayed" not in text
+
+
+def test_long_lists_of_the_summary_are_cut() -> None:
+    """The summary stays one screen: it lists so many, and counts the rest."""
+    rows = [record(failed(conversation_id=f"refund/{number}/{HAIKU}")) for number in range(SHOWN + 3)]
+    text = summary(play(rows))
+    assert text.count("✗ FAILED") == SHOWN
+    assert "- 3 more conversations: see `transcripts.md`" in text
+
+
+def test_missed_cases_are_cut_too() -> None:
+    """Many cases below their pass rate are listed up to the same number."""
+    rows = [
+        record(failed(conversation_id=f"refund/{case}/{repeat}", case=str(case), repeat=repeat))
+        for case in range(SHOWN + 1)
+        for repeat in (1, 2)
+    ]
+    assert "- 1 more case: see `summary.json`" in summary(play(rows))
+
+
+def test_errors_come_before_failures() -> None:
+    """What could not be measured is listed first: it hides the rest."""
+    text = summary(play([record(failed()), record(errored())]))
+    assert text.index("! ERRORED") < text.index("✗ FAILED")
+
+
+def test_a_tolerated_failure_is_named() -> None:
+    """A failed repeat within the pass rate does not look like a contradiction to the verdict."""
+    rows = [record(passed(repeat=1)), record(failed(repeat=2, case="phone", outcome=Outcome.FAILED))]
+    text = summary(play(rows, pass_rate=0.5))
+    assert text.startswith("# PASSED (exit code 0)")
+    assert "- **Tolerated**: 1 failed conversation within the pass rate of the case" in text
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_every_exit_code_has_words(code: ExitCode) -> None:
+    """Whatever ended the run, the summary says it in words with its code."""
+    text = summary(play([record(passed())], ending=Ending(stop=code, reason="because")))
+    assert text.startswith("# ")
+    assert f"(exit code {int(code)})\n" in text
+
+
+def test_known_cost_is_shown_beside_unknown() -> None:
+    """One model without a price does not hide what the others cost; all unpriced is unpriced, never zero."""
+    unknown = transcript(turn(1, exchanges=(exchange(cost_usd=None),)))
+    assert "at least $0.0017, some replies are unpriced" in summary(play([record(unknown), record(passed())]))
+    assert "**Cost**: unpriced" in summary(play([record(unknown)]))
+
+
+def test_uncertain_cost_is_shown() -> None:
+    """Attempts that may have been billed are counted at their worst case."""
+    lost = replace(errored(), uncertain_usd=Decimal("0.5"))
+    text = transcripts(play([record(lost)]))
+    assert text.count("up to $0.5000 more may have been billed") == 2
+
+
+def test_a_value_that_went_through_no_filter_is_refused() -> None:
+    """A template that forgets its filter fails at once, instead of printing untrusted text."""
+    with pytest.raises(TypeError, match="a str that went through no escaping filter"):
+        require_escaped("raw")
+    assert require_escaped(Escaped("safe")) == "safe"
+
+
+def test_thousands_of_conversations_stream() -> None:
+    """A large run is written piece by piece, at a cost that grows as the run does."""
+    rows: list[Record] = [record(transcript(turn(1, exchanges=(exchange(),))))] * 1_500
+    played = play(rows[:1])
+    played = replace(played, records=tuple(rows))
+    begin = time.process_time()
+    sizes = [len(piece) for piece in transcripts_markdown(played, RunFacts.of(played))]
+    assert max(sizes) < 100_000
+    assert sum(sizes) > 1_000_000
+    assert time.process_time() - begin < 60

@@ -1,0 +1,162 @@
+"""Progress while a run is played."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import TYPE_CHECKING
+
+from claude_run.report.run.progress import LineProgress, LiveProgress
+from tests.unit.report.builders import errored, failed, hostile, passed, rich_run, unpriced
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+
+    from claude_run.play.ports import Progress
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_one_line_per_conversation(snapshot: SnapshotAssertion) -> None:
+    """A log has a plain line per finished conversation, and under it why it did not pass."""
+    stream = io.StringIO()
+    progress: Progress = LineProgress(stream, clock=Hands())
+    played = rich_run()
+    progress.begin(len(played.records))
+    progress.in_flight(2)
+    progress.waiting("claude-haiku-5-5", 4.0, "429 rate_limit_error: too many requests")
+    for record in played.records:
+        if record.transcript:
+            progress.finished(record.transcript)
+    progress.end()
+    assert stream.getvalue() == snapshot
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_log_line_is_never_broken() -> None:
+    """However long a line is, it stays one line, for whoever greps it."""
+    stream = io.StringIO()
+    LineProgress(stream).finished(passed(conversation_id="x" * 3000))
+    assert stream.getvalue().startswith("PASS   " + "x" * 3000 + "  2 turns")
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_colour_is_for_the_first_word() -> None:
+    """Forced colour paints the outcome, and nothing that others wrote."""
+    stream = io.StringIO()
+    LineProgress(stream, colour=True).finished(failed())
+    assert stream.getvalue().startswith("\x1b[31mFAIL   \x1b[0mrefund/sofa")
+    assert stream.getvalue().count("\x1b") == 2
+
+
+def test_rich_markup_of_others_is_text() -> None:
+    """Square brackets in a name are neither markup nor an error."""
+    stream = io.StringIO()
+    LineProgress(stream).finished(passed(conversation_id="[/] [bold]x[/bold] :smile:"))
+    assert "[/] [bold]x[/bold] :smile:" in stream.getvalue()
+
+
+def test_a_sign_of_life_every_thirty_seconds() -> None:
+    """A log says every 30 seconds how far the run is, also when nothing finishes."""
+    stream, clock = io.StringIO(), Hands()
+    progress = LineProgress(stream, clock=clock)
+    progress.begin(3)
+    progress.finished(passed())
+    progress.in_flight(2)
+    for clock.now in (1029.9, 1030.0, 1045.0, 1060.0):
+        progress.tick()
+    progress.end()
+    beats = [line for line in stream.getvalue().split("\n") if line.startswith("...")]
+    assert beats == [
+        f"...    1/3 done  1 passed  0 failed  0 errored  2 in flight  2,432 in / 62 out  $0.0017  {elapsed}"
+        for elapsed in ("30.0 s", "1 min 0 s")
+    ]
+
+
+def test_the_sign_of_life_comes_by_itself() -> None:
+    """Nobody has to call for it, and it stops with the run."""
+    stream = io.StringIO()
+    progress = LineProgress(stream, heartbeat_s=0.01)
+    progress.begin(1)
+    deadline = time.monotonic() + 5
+    while "..." not in stream.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    progress.end()
+    told = stream.getvalue()
+    assert "...    0/1 done" in told
+    time.sleep(0.05)
+    assert stream.getvalue() == told
+
+
+def test_ending_what_never_began() -> None:
+    """A run that fails before its first conversation can still be ended."""
+    LineProgress(io.StringIO()).end()
+    LiveProgress(io.StringIO()).end()
+
+
+def test_waits_that_fall_into_another_are_not_repeated() -> None:
+    """Fifty conversations that wait for the same model are one line, until the wait is over."""
+    stream, clock = io.StringIO(), Hands()
+    progress = LineProgress(stream, clock=clock)
+    for _ in range(50):
+        progress.waiting("haiku", 4.0, "429")
+    progress.waiting("opus", 1.0, "529")
+    clock.now += 4.0
+    progress.waiting("haiku", 8.0, "429")
+    assert stream.getvalue() == (
+        "WAIT   haiku  4.0 s  429\nWAIT   opus  1.0 s  529\nWAIT   haiku  8.0 s  429\n"
+    )
+
+
+def test_the_live_display() -> None:
+    """A terminal shows how far the run is, what it has spent, what is under way and who waits."""
+    clock = Hands()
+    progress = LiveProgress(Screen(), clock=clock)
+    progress.begin(4)
+    progress.in_flight(3)
+    progress.waiting("haiku", 10.0, "429 \x1b[31m[/]")
+    progress.finished(passed())
+    progress.finished(unpriced())
+    clock.now += 4.0
+    shown = progress.display().plain.split("\n")
+    clock.now += 6.0
+    later = progress.display().plain
+    progress.end()
+    assert shown == [
+        "━━━━━━━━━━──────────  2/4 done  2 passed  0 failed  0 errored",
+        "3 in flight  4,864 in / 124 out  $0.0017 + unpriced  4.0 s",
+        "waiting  haiku  6.0 s  429 ^[[31m[/]",
+    ]
+    assert "waiting" not in later
+
+
+def test_the_live_display_prints_what_went_wrong_and_vanishes() -> None:
+    """Failures stay on the terminal as lines; conversations that passed and the bar do not."""
+    screen = Screen()
+    progress: Progress = LiveProgress(screen, clock=Hands())
+    progress.begin(3)
+    progress.finished(passed())
+    progress.finished(errored())
+    progress.finished(hostile())
+    progress.end()
+    text = screen.getvalue()
+    assert "ERROR  refund/train/claude-haiku-5-5" in text
+    assert "PASS " not in text
+    assert "<U+202E>" in text
+    assert "\x1b[31m" not in text
+    assert "\x1b[1A" in text
