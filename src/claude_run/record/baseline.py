@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.sample import Sample
 from claude_run.errors import InputError
-from claude_run.record.checked_types import checked_types
-from claude_run.record.codec import money
+from claude_run.record.codec import checked_types, money
 from claude_run.record.disk import replace_file
 from claude_run.text.strict_json import read_json, readable_json
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from claude_run.record.disk import Disk
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.model import JsonObject
 
 SCHEMA_VERSION = 1
 _SUFFIX = ".baseline.json"
@@ -84,6 +83,7 @@ def _to_json(baseline: Baseline) -> JsonObject:
 
 
 def _conversation(samples: Sequence[Sample]) -> JsonObject:
+    # All of one case; the replies are kept of one repeat only, to be read beside those of a later run.
     identity = samples[0].identity
     shown = next((sample for sample in samples if sample.passed), samples[0])
     return {
@@ -91,19 +91,17 @@ def _conversation(samples: Sequence[Sample]) -> JsonObject:
         "variant": identity.variant,
         "model": identity.model,
         "model_label": identity.model_label,
-        "attempts": [_sample(sample) for sample in samples],
+        "attempts": [
+            {
+                "repeat": sample.identity.repeat,
+                "passed": sample.passed,
+                "cost_usd": money(sample.cost_usd),
+                **{name: getattr(sample, name) for name in _NUMBERS},
+                "failures": list(sample.failures),
+            }
+            for sample in samples
+        ],
         "replies": [reply.split("\n") for reply in shown.replies],
-    }
-
-
-def _sample(sample: Sample) -> JsonObject:
-    numbers: dict[str, Json] = {name: getattr(sample, name) for name in _NUMBERS}
-    return {
-        "repeat": sample.identity.repeat,
-        "passed": sample.passed,
-        "cost_usd": money(sample.cost_usd),
-        **numbers,
-        "failures": list(sample.failures),
     }
 
 
@@ -124,6 +122,7 @@ def _from_json(value: Mapping[str, Any], scenario_path: str) -> Baseline:
 
 
 def _samples(scenario: str, path: str, conversation: Mapping[str, Any]) -> Iterable[Sample]:
+    # A reply is kept line by line, and one for all repeats; who they are stands once, above their rows.
     replies = tuple("\n".join(lines) for lines in conversation["replies"])
     for row in conversation["attempts"]:
         cost = row["cost_usd"]

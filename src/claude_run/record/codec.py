@@ -1,17 +1,16 @@
-"""Events as JSON objects and back: the one place that knows how a journal line is spelled."""
+"""Events as JSON objects and back: how a journal line is spelled, and that what is read fits its class."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
 from claude_run.conversation.exchange import Failure, Reply, SentMessage
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
-from claude_run.record.checked_types import checked_types
 from claude_run.scenario.model import Position
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.events import Event
     from claude_run.scenario.model import Json, JsonObject
+
+T = TypeVar("T")
 
 _NAMES: Mapping[type[Event], str] = {
     Started: "start",
@@ -32,6 +33,8 @@ _TYPES: Mapping[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
 _FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     cls: tuple(field.name for field in fields(cls)) for cls in _NAMES
 }
+_MOST = 10**12
+"""No time in seconds and no amount of dollars is larger; sums of such numbers stay finite."""
 
 
 def encode(event: Event) -> dict[str, Json]:
@@ -83,6 +86,17 @@ def check_to_json(result: CheckResult) -> JsonObject:
     }
 
 
+def checked_types(value: T) -> T:
+    """Return a dataclass instance; TypeError names the first of its fields that is of another type."""
+    for field in fields(value):  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
+        # Not in the table is what may be any JSON, and what a reader has made: enumerations, dataclasses.
+        fits = _FITS.get(str(field.type))
+        found = getattr(value, field.name)
+        if fits is not None and not fits(found):
+            raise TypeError(f"{field.name} must be {field.type}, which {found!r:.40} is not")
+    return value
+
+
 def _plain(value: Any) -> Json:  # noqa: ANN401 - any field of any event
     if isinstance(value, Decimal):
         return money(value)
@@ -112,11 +126,7 @@ def _money(value: float | None) -> Decimal | None:
 
 
 def _checks(rows: Sequence[Mapping[str, Any]]) -> tuple[CheckResult, ...]:
-    return tuple(_check(row) for row in rows)
-
-
-def _check(row: Mapping[str, Any]) -> CheckResult:
-    return checked_types(
+    results = (
         CheckResult(
             kind=row["kind"],
             status=Status(row["status"]),
@@ -127,7 +137,9 @@ def _check(row: Mapping[str, Any]) -> CheckResult:
             position=checked_types(Position(**row["position"])),
             children=_checks(row["children"]),
         )
+        for row in rows
     )
+    return tuple(map(checked_types, results))
 
 
 _READERS: Mapping[str, Callable[[Any], object]] = {
@@ -143,3 +155,48 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "turn_checks": lambda rows: tuple((turn, _checks(checks)) for turn, checks in rows),
 }
 """How the fields of events are read that are not what JSON makes of them."""
+
+
+def _is_a(cls: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, cls)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and 0 <= value <= _MOST
+
+
+def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or fits(value)
+
+
+def _each(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: all(map(fits, value))
+
+
+def _values(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, Mapping) and all(map(fits, value.values()))
+
+
+# By the spelling of the annotation, which is what a class of this package keeps of it.
+_FITS: Mapping[str, Callable[[Any], bool]] = {
+    "str": _is_a(str),
+    "str | None": _or_none(_is_a(str)),
+    "int": _is_whole,
+    "int | None": _or_none(_is_whole),
+    "float": _is_number,
+    "float | None": _or_none(_is_number),
+    "Decimal | None": _or_none(_is_number),
+    "bool": _is_a(bool),
+    "bool | None": _or_none(_is_a(bool)),
+    "FailureKind": _is_a(str),
+    "Literal['no', 'maybe']": lambda value: value in ("no", "maybe"),
+    "JsonObject": _is_a(Mapping),
+    "Mapping[str, str]": _values(_is_a(str)),
+    "Mapping[str, float]": _values(_is_number),
+    "tuple[str, ...]": _each(_is_a(str)),
+    "tuple[tuple[int, tuple[CheckResult, ...]], ...]": _each(lambda pair: _is_whole(pair[0])),
+}

@@ -60,6 +60,7 @@ class RunFolder:
         points to it. Raises InputError when `out` already holds a run, StorageError when it cannot be made.
         """
         path = out if out is not None else OUTPUTS / f"{stamp}-{slug(run.name)}"
+        # The folder: a fresh one, or the one that was asked for, unless it already holds a run.
         try:
             folder = cls(path, disk=disk, redactor=redactor)
             if out is None:
@@ -74,6 +75,7 @@ class RunFolder:
                 folder.disk.make_folder(path)
         except OSError as error:
             raise StorageError(f"{path} cannot be created: {error.strerror or error}; pass -o DIR") from error
+        # What was planned, and only then the link: `latest` never points to a folder that cannot be opened.
         folder.write_json("run.json", run.to_json())
         if out is None:
             _point_latest(folder.disk, folder.path)

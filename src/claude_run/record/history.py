@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.events import Started
 from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
-from claude_run.record.checked_types import checked_types
-from claude_run.record.codec import decode
+from claude_run.record.codec import checked_types, decode
 from claude_run.record.journal import read_lines
 from claude_run.record.summary import Ending, Gate
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from claude_run.conversation.events import Attempted, Event
+    from claude_run.conversation.events import Attempted
 
 CUT_OFF = Ending(stop=ExitCode.NOT_MEASURED, reason="the run was cut off before its end; go on with --resume")
 
@@ -56,8 +55,10 @@ def read_history(path: Path) -> History:
     superseded: list[ConversationLog] = []
     ending, played_s = CUT_OFF, 0.0
     for line in read_lines(path):
-        kind = line.value["event"]
-        if kind == "run":
+        if line.value["event"] == "journal":
+            continue
+        # A line on the run itself: a process began or ended, or a gate decided.
+        if line.value["event"] == "run":
             try:
                 superseded += [logs.pop(name) for name in line.value.get("superseded", ()) if name in logs]
                 ending = _ending(line.value, ending, played_s=played_s)
@@ -66,22 +67,20 @@ def read_history(path: Path) -> History:
                     f"{path}:{line.number}: a line on the run does not fit: {error}"
                 ) from error
             played_s = ending.duration_s or played_s
-        elif kind != "journal":
-            event = _decoded(line.value, f"{path}:{line.number}")
-            if isinstance(event, Started) and event.conversation_id in logs:
-                superseded.append(logs.pop(event.conversation_id))
-            if event.conversation_id not in logs:
-                logs[event.conversation_id] = ConversationLog()
-            logs[event.conversation_id].append(event)
+            continue
+        # Every other line is an event of a conversation; another start begins its log anew.
+        try:
+            event = decode(line.value)
+        except ValueError as error:
+            raise StorageError(f"{path}:{line.number}: {error}") from error
+        if isinstance(event, Started) and event.conversation_id in logs:
+            superseded.append(logs.pop(event.conversation_id))
+        if event.conversation_id not in logs:
+            logs[event.conversation_id] = ConversationLog()
+        logs[event.conversation_id].append(event)
+    # Without a start there is nothing that a transcript could be made of.
     kept = {name: log for name, log in logs.items() if log.started is not None}
     return History(logs=kept, superseded=tuple(superseded), ending=ending)
-
-
-def _decoded(value: Mapping[str, Any], place: str) -> Event:
-    try:
-        return decode(value)
-    except ValueError as error:
-        raise StorageError(f"{place}: {error}") from error
 
 
 def _ending(value: Mapping[str, Any], before: Ending, *, played_s: float) -> Ending:

@@ -92,10 +92,8 @@ def _change(before: Json, now: Json) -> str:
     pairs = enumerate(zip(*texts, strict=False))
     parting = next((index for index, (left, right) in pairs if left != right), min(map(len, texts)))
     start = max(0, parting - _LEAD)
-    was, is_now = (_excerpt(text, start) for text in texts)
-    return f"was {was} and is now {is_now}"
-
-
-def _excerpt(text: str, start: int) -> str:
     end = start + _EXCERPT
-    return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"
+    was, is_now = (
+        f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}" for text in texts
+    )
+    return f"was {was} and is now {is_now}"

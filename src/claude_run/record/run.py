@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from claude_run.conversation.identity import Identity
 from claude_run.errors import StorageError
-from claude_run.record.checked_types import checked_types
+from claude_run.record.codec import checked_types
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
@@ -65,6 +65,7 @@ class Run:
             raise StorageError(
                 f"{path} has schema_version {found!r}; this version of claude-run reads {SCHEMA_VERSION}"
             )
+        # The version fits. What may still be wrong is a field that is absent or of another type.
         data = cast("Mapping[str, Any]", value)
         try:
             run = cls(
@@ -77,14 +78,13 @@ class Run:
                 pass_rates=data["pass_rates"],
                 prices=data["prices"],
                 simulated=data["simulated"],
-                conversations=tuple(_planned(item) for item in cast("Sequence[Any]", data["conversations"])),
+                conversations=tuple(
+                    checked_types(Identity.from_parts(item, name=item["id"]))
+                    for item in data["conversations"]
+                ),
             )
             return checked_types(run)
         except (KeyError, TypeError) as error:
             raise StorageError(
                 f"{path} is incomplete ({error}): it was changed by hand or cut off"
             ) from error
-
-
-def _planned(item: Mapping[str, Any]) -> Identity:
-    return checked_types(Identity.from_parts(item, name=item["id"]))

@@ -131,6 +131,7 @@ def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary
     transcripts = [record.transcript for record in records if record.transcript]
     rates = _rates(run, records)
     exit_code, reason = _verdict(records, rates, ending)
+    # The same totals once more for each model, in the order in which the plan names them.
     by_model: dict[str, list[Record]] = {}
     for record in records:
         by_model.setdefault(record.planned.model_label, []).append(record)
@@ -174,18 +175,18 @@ def _rates(run: Run, records: Sequence[Record]) -> tuple[CaseRate, ...]:
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.planned.case_name, []).append(record)
-    return tuple(_rate(name, rows, run.pass_rates) for name, rows in groups.items())
-
-
-def _rate(name: str, rows: Sequence[Record], required: Mapping[str, float]) -> CaseRate:
-    outcomes = Counter(row.outcome for row in rows)
-    return CaseRate(
-        name=name,
-        passed=outcomes[Outcome.PASSED],
-        measured=outcomes[Outcome.PASSED] + outcomes[Outcome.FAILED],
-        repeats=len(rows),
-        required=required.get(rows[0].planned.scenario, 1.0),
-    )
+    rates = []
+    for name, rows in groups.items():
+        outcomes = Counter(row.outcome for row in rows)
+        rate = CaseRate(
+            name=name,
+            passed=outcomes[Outcome.PASSED],
+            measured=outcomes[Outcome.PASSED] + outcomes[Outcome.FAILED],
+            repeats=len(rows),
+            required=run.pass_rates.get(rows[0].planned.scenario, 1.0),
+        )
+        rates.append(rate)
+    return tuple(rates)
 
 
 def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Ending) -> tuple[ExitCode, str]:
@@ -193,6 +194,7 @@ def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Endin
     outcomes = Counter(record.outcome for record in records)
     failed, errored, skipped = (outcomes[o] for o in (Outcome.FAILED, Outcome.ERRORED, Outcome.SKIPPED))
     missed = [rate for rate in rates if rate.measured and not rate.met]
+    # What was checked: by the gate where there is one, and otherwise by the pass rate of each case.
     if ending.gate is not None:
         reasons[ending.gate.code] = ending.gate.reason
     elif failed:
@@ -201,12 +203,14 @@ def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Endin
         )
     if missed and ending.gate is None:
         reasons[ExitCode.FAILED] = f"{_count(len(missed), 'case')} failed"
+    # What could not be measured, and what was not even tried; a reason to stop says more than a count.
     if errored:
         reasons[ExitCode.NOT_MEASURED] = f"{_count(errored, 'conversation')} could not be measured"
     if ending.stop is not None:
         reasons[ending.stop] = ending.reason or "the run was stopped"
     elif skipped and not errored:
         reasons[ExitCode.NOT_MEASURED] = f"{_count(skipped, 'conversation')} not played"
+    # Each code has one reason, and the code that takes precedence decides.
     code = worst(reasons)
     return code, reasons[code]
 

@@ -1,4 +1,4 @@
-"""Transcripts as JSON Lines, and the transcripts of a run read back from its journal.
+"""Transcripts as JSON Lines, one planned conversation a line, and samples read back from such lines.
 
 The schema is documented in docs/reference/transcripts.md; `SCHEMA_VERSION` grows when a field changes its
 meaning or goes away, never for a new field.
@@ -7,18 +7,20 @@ meaning or goes away, never for a new field.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from claude_run.conversation.results import Outcome
+from claude_run.conversation.identity import Identity
+from claude_run.conversation.results import Outcome, Status
+from claude_run.conversation.sample import Sample
 from claude_run.conversation.script import turn_number
 from claude_run.record.codec import check_to_json, money
 from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from claude_run.conversation.exchange import Exchange
-    from claude_run.conversation.identity import Identity
     from claude_run.conversation.transcript import Transcript, TurnRecord
     from claude_run.scenario.model import Json, JsonObject
 
@@ -40,8 +42,7 @@ class Record:
 def lines(records: Iterable[Record]) -> Iterator[bytes]:
     """Yield one line of JSON per record: ASCII, numbers as numbers, null for what is absent."""
     for record in records:
-        value = to_json(record)
-        yield plain_json(value).encode() + b"\n"
+        yield plain_json(to_json(record)).encode() + b"\n"
 
 
 def to_json(record: Record) -> JsonObject:
@@ -53,6 +54,30 @@ def to_json(record: Record) -> JsonObject:
         **planned.parts(),
         **(_played(transcript) if transcript else _SKIPPED),
     }
+
+
+def sample_from_json(line: Mapping[str, Any]) -> Sample:
+    """Return the sample of a played conversation, as `Sample.of` takes it from its transcript."""
+    # What was said and used; the counts of cached tokens may be null.
+    answered = [turn for turn in line["turns"] if turn["reply"] is not None]
+    usage, outcome = line["usage"], line["outcome"]
+    prompt = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    # What the failed checks said, those on turns with the number of the turn.
+    checks = [(f"turn {turn['index']}: ", check) for turn in line["turns"] for check in turn["checks"]]
+    checks += [("", check) for check in line["checks"]]
+    return Sample(
+        identity=Identity.from_parts(line, name=line["conversation_id"]),
+        passed={Outcome.PASSED: True, Outcome.FAILED: False}.get(outcome),
+        cost_usd=None if line["cost_usd"] is None else Decimal(str(line["cost_usd"])),
+        latency_s=sum(turn["latency_s"] for turn in answered) if answered else None,
+        input_tokens=sum(usage[name] or 0 for name in prompt),
+        output_tokens=usage["output_tokens"],
+        output_chars=sum(len(turn["reply"]["text"]) for turn in answered),
+        replies=tuple(turn["reply"]["text"] for turn in answered),
+        failures=tuple(
+            f"{place}{check['message']}" for place, check in checks if check["status"] == Status.FAILED
+        ),
+    )
 
 
 def _played(transcript: Transcript) -> dict[str, Json]:
@@ -116,7 +141,7 @@ def _turn(turn: TurnRecord) -> JsonObject:
         "role": turn.role,
         "content": turn.content,
         "skipped": not turn.sent,
-        "reply": _reply(turn) if answered else None,
+        "reply": {**_message(turn.exchanges[-1]), "text": turn.text} if answered else None,
         "usage": turn.usage.to_json() if answered else None,
         "cost_usd": money(turn.cost_usd) if answered else None,
         "latency_s": turn.latency_s if answered else None,
@@ -126,11 +151,6 @@ def _turn(turn: TurnRecord) -> JsonObject:
         else None,
         "checks": [check_to_json(check) for check in turn.checks],
     }
-
-
-def _reply(turn: TurnRecord) -> JsonObject:
-    last = turn.exchanges[-1]
-    return {**_message(last), "text": turn.text}
 
 
 def _exchange(exchange: Exchange) -> JsonObject:

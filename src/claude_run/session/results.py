@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.record.derive import read_played, write_derived
+from claude_run.record.derive import problems, read_played, write_derived
 from claude_run.record.folder import RunFolder, latest
-from claude_run.record.verify import problems
 from claude_run.session.play import RunResult
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.record.derive import read_played, write_derived
+from claude_run.record.derive import problems, read_played, write_derived
 from claude_run.record.folder import RunFolder
 from claude_run.record.journal import Journal
-from claude_run.record.verify import problems
 from claude_run.report.run.formats import FILES, render
 from tests.system.crash.promises import RunState, key_of
 from tests.system.harness.forking_process import QuickDisk

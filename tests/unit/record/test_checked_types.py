@@ -13,9 +13,9 @@ from claude_run.conversation.exchange import Failure, SentMessage
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult
 from claude_run.conversation.sample import Sample
-from claude_run.record import checked_types as module
+from claude_run.record import codec as module
 from claude_run.record.baseline import Baseline
-from claude_run.record.checked_types import checked_types
+from claude_run.record.codec import checked_types
 from claude_run.record.run import Run
 from claude_run.record.summary import Ending
 from claude_run.scenario.model import Position

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.conversation.sample import Sample
-from claude_run.record.derive import read_played, write_derived
+from claude_run.record.derive import read_played, read_samples, write_derived
 from claude_run.record.folder import RunFolder
-from claude_run.record.samples import read_samples
 from tests.support.big_runs import write_run
 
 if TYPE_CHECKING:
