@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
@@ -88,13 +89,21 @@ def check_to_json(result: CheckResult) -> JsonObject:
 
 def checked_types(value: T) -> T:
     """Return a dataclass instance; TypeError names the first of its fields that is of another type."""
-    for field in fields(value):  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
-        # Not in the table is what may be any JSON, and what a reader has made: enumerations, dataclasses.
-        fits = _FITS.get(str(field.type))
-        found = getattr(value, field.name)
-        if fits is not None and not fits(found):
-            raise TypeError(f"{field.name} must be {field.type}, which {found!r:.40} is not")
+    for name, declared, fits in _checked_fields(type(value)):  # type: ignore[arg-type] # classes are hashable
+        found = getattr(value, name)
+        if not fits(found):
+            raise TypeError(f"{name} must be {declared}, which {found!r:.40} is not")
     return value
+
+
+@cache
+def _checked_fields(cls: type) -> tuple[tuple[str, str, Callable[[Any], bool]], ...]:
+    """Return name, declared type and check of the fields whose type says what a file may hold.
+
+    Not among them is what may be any JSON, and what a reader has made: enumerations, dataclasses.
+    """
+    declared = ((field.name, str(field.type)) for field in fields(cls))
+    return tuple((name, spelt, _FITS[spelt]) for name, spelt in declared if spelt in _FITS)
 
 
 def _plain(value: Any) -> Json:  # noqa: ANN401 - any field of any event

@@ -48,9 +48,12 @@ class Redactor:
         """Return the value with the secrets gone from its strings; numbers stay, and keys unless long."""
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, Mapping):
+        # The concrete types come first: every value of every journal line passes here, and ABCs are slow.
+        if value is None or isinstance(value, int | float):
+            return value
+        if isinstance(value, (dict, Mapping)):
             return {self._names.sub(REDACTED, key): self.json(item) for key, item in value.items()}
-        if isinstance(value, Sequence):
+        if isinstance(value, (list, tuple, Sequence)):
             return [self.json(item) for item in value]
         return value
 
