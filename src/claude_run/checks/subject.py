@@ -22,7 +22,7 @@ class Subject:
     """The facts that checks look at.
 
     `stop_reason` is None where there was no reply, and then nothing can be judged. `cost_usd` is None where
-    the model has no known price. `name` is what messages call the subject. `rulings` are what judges say of
+    the model has no known price. `name` is what messages call the subject. `grades` are what judges say of
     it, by the digest of the question.
     """
 

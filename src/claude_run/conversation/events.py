@@ -1,4 +1,4 @@
-"""What happens to a conversation, in order: what the journal keeps and a transcript is folded from."""
+"""What happens to a conversation, in order: what the journal keeps and a log is grown from."""
 
 from __future__ import annotations
 

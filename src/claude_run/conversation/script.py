@@ -61,11 +61,6 @@ class TextRenderer(Protocol):
         """Return what the pattern finds in the text, or None."""
 
 
-def turn_number(index: int) -> int:
-    """Return what people and files call the turn with this index, which counts from 0: they count from 1."""
-    return index + 1
-
-
 def generated_turns(turns: Sequence[Turn]) -> tuple[int, ...]:
     """Return the indexes of the user turns that are sent and get a reply.
 

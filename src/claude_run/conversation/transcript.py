@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.script import turn_number
 from claude_run.conversation.usage import Usage, total
+from claude_run.scenario.model import turn_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +68,7 @@ class TurnRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """A whole conversation, played to its end or as far as it came; `judgements` are the judges' answers."""
+    """A whole conversation, played to its end or as far as it came; `judge_exchanges` are the judges' answers."""
 
     started: Started
     turns: tuple[TurnRecord, ...]

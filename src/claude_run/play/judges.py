@@ -17,11 +17,10 @@ from claude_run.checks.judge_question import (
     tally_votes,
 )
 from claude_run.conversation.exchange import SentMessage
-from claude_run.conversation.script import turn_number
 from claude_run.conversation.steps import Send
 from claude_run.errors import ClaudeRunError
 from claude_run.play.ports import RequestFailedError
-from claude_run.scenario.model import UserTurn
+from claude_run.scenario.model import UserTurn, turn_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.sample import Sample
-from claude_run.conversation.script import turn_number
 from claude_run.conversation.usage import total
 from claude_run.record import transcripts
 from claude_run.record.history import CUT_OFF, read_history
 from claude_run.record.journal import read_lines, torn_bytes
 from claude_run.record.summary import Ending, Gate, RunSummary, summarize
 from claude_run.record.transcripts import Record
+from claude_run.scenario.model import turn_number
 from claude_run.text.strict_json import plain_json, read_json
 
 if TYPE_CHECKING:

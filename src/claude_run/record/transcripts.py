@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.sample import Sample
-from claude_run.conversation.script import turn_number
 from claude_run.record.codec import check_to_json, money
+from claude_run.scenario.model import turn_number
 from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:

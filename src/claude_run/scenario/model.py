@@ -189,3 +189,8 @@ class Scenario:
     pass_rate: float = 1.0
     expect: tuple[Expectation, ...] = ()
     judge: Graders | None = None
+
+
+def turn_number(index: int) -> int:
+    """Return what people and files call the turn with this index, which counts from 0: they count from 1."""
+    return index + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_run.scenario.diagnostics import Diagnostic, did_you_mean
-from claude_run.scenario.model import Position
+from claude_run.scenario.model import Position, turn_number
 from claude_run.scenario.template import variables_in
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _saved_problems(template: Template, use: Use, saves: Mapping[str, int]) -> I
             message = f"nothing is saved as `{use.name}`"
             yield template.problem(use.offset, message, hint=hint, length=length)
     elif turn >= template.turn:
-        message = f"`saved.{use.name}` is not known here: turn {turn + 1} saves it"
+        message = f"`saved.{use.name}` is not known here: turn {turn_number(turn)} saves it"
         yield template.problem(use.offset, message, hint="read it in a turn after that one", length=length)
 
 

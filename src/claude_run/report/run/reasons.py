@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Status
-from claude_run.conversation.script import turn_number
 from claude_run.report.text.blocks import truncate, value_text
+from claude_run.scenario.model import turn_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
