@@ -88,12 +88,18 @@ def schema_errors(
 
     bare = {key: part for key, part in schema.items() if key not in {"$schema", "$id"}}
     validator = _validator_class(_dialect_of(schema) or "", _Budget(left=MAX_STEPS))
+    reasons = []
     try:
         found = (error for error in validator(bare).iter_errors(value) if not overlook(error.instance))
-        errors = islice(found, _SHOWN)
-        return tuple(_sentence(exceptions.best_match([error])) for error in errors)
+        for error in islice(found, _SHOWN):
+            # Of an error with others below it, such as that of an `anyOf`, the one that says most.
+            best: Any = exceptions.best_match([error])
+            place = write_pointer(tuple(best.absolute_path))
+            where = f"at {quote(place)}" if place else "at the top"
+            reasons.append(f"{where}: {cut(best.message, 160)}")
     except RecursionError as error:
         raise TooMuchWorkError("the schema and the JSON are nested too deeply") from error
+    return tuple(reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,11 +254,6 @@ class _Budget:
         self.left -= steps
         if self.left < 0:
             raise TooMuchWorkError("the schema asks for too much work on this JSON")
-
-
-def _sentence(error: Any) -> str:  # noqa: ANN401 - the library's error, whose parts are untyped
-    place = write_pointer(tuple(error.absolute_path))
-    return f"{f'at {quote(place)}' if place else 'at the top'}: {cut(error.message, 160)}"
 
 
 def _validator_class(dialect: str, budget: _Budget) -> Any:  # noqa: ANN401 - the library makes its classes at run time

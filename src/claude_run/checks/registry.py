@@ -95,11 +95,13 @@ class Registry:
         check cannot be evaluated (no reply, no known price, a value that is not valid), the result is
         errored. Nothing is raised.
         """
+        # What stands inside comes first: a wrapper judges nothing but its children's results.
         children = self.evaluate_all(expectation.children, subject, render)
         if expectation.kind in WRAPPERS:
             finding = WRAPPERS[expectation.kind](children)
         else:
             finding = self._find(expectation, subject, render)
+        # To what was found belongs what the scenario says of it: its name, and where it stands.
         return CheckResult(
             kind=expectation.kind,
             status=finding.status,

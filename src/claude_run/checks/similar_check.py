@@ -130,14 +130,10 @@ def _object_problems(embedder: Embedder, value: JsonObject) -> Iterator[Problem]
         elif not 0 < least <= 1:
             message = f"this must be more than 0 and at most 1, not {least}"
             yield Problem(path=path, message=message, hint=hint)
-    if "by" in value:
-        yield from _by_problems(embedder, value["by"])
-
-
-def _by_problems(embedder: Embedder, value: Json) -> Iterator[Problem]:
-    if value not in _BY:
-        yield Problem(path=("by",), message="unknown way to compare", hint=suggest(str(value), _BY))
-    elif value == _EMBEDDING and not embedder.is_installed:
+    by = value.get("by", _BY[0])
+    if by not in _BY:
+        yield Problem(path=("by",), message="unknown way to compare", hint=suggest(str(by), _BY))
+    elif by == _EMBEDDING and not embedder.is_installed:
         message = f"`by: {_EMBEDDING}` needs the extra `{EXTRA}` of claude-run, which is not installed"
         hint = f'pip install "claude-run[{EXTRA}]", or compare by {", ".join(_BY[:-1])}'
         yield Problem(path=("by",), message=message, hint=hint)

@@ -82,17 +82,18 @@ def _evaluate(relation: _Relation, value: Json, subject: Subject) -> Finding:
     fold = str.casefold if wanted.ignore_case else str
     found = [one for one in wanted.texts if relation.holds(fold(text), fold(relation.trim_wanted(one)))]
     enough = len(found) == len(wanted.texts) if wanted.all else bool(found)
+    expected = short(wanted.texts[0] if len(wanted.texts) == 1 else list(wanted.texts))
     if enough:
         shown = _listed(wanted) if wanted.all else quote(found[0])
         message = f"{subject.name} {relation.holding} {shown}"
-        return passed(message, expected=_shown(wanted), actual=_place(text, found[0], wanted.ignore_case))
+        return passed(message, expected=expected, actual=_place(text, found[0], wanted.ignore_case))
     # What was found instead of the first text that is missing.
     missing = next(one for one in wanted.texts if one not in found)
     closest = relation.closest(text, relation.trim_wanted(missing))
     message = f"expected {subject.name} to {relation.verb} {_listed(wanted)}"
     if len(wanted.texts) > 1 and wanted.all:
         message += f", missing {quote(missing)}"
-    return failed(f"{message}; {closest.clause}", expected=_shown(wanted), actual=short(closest.excerpt))
+    return failed(f"{message}; {closest.clause}", expected=expected, actual=short(closest.excerpt))
 
 
 def _place(text: str, wanted: str, ignore_case: bool) -> Json:
@@ -102,10 +103,6 @@ def _place(text: str, wanted: str, ignore_case: bool) -> Json:
     if start < 0:
         return short(cut(text))
     return short(around(text, start, end=start + len(wanted), limit=LIMIT))
-
-
-def _shown(wanted: _Wanted) -> Json:
-    return short(wanted.texts[0] if len(wanted.texts) == 1 else list(wanted.texts))
 
 
 def _listed(wanted: _Wanted) -> str:
