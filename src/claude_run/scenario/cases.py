@@ -101,10 +101,12 @@ def read_csv(source: Source) -> list[Row]:
     The column `id` is the case's id; every value is a string. Empty rows are passed over.
     InvalidScenarioError holds all problems.
     """
+    # The header says what the cells of every row are called.
     problems: list[Diagnostic] = []
     lines = _csv_lines(source, problems)
     header = lines[0][1] if lines else []
     places = _header_places(source, header, problems)
+    # Of a row with another number of cells nobody can tell which cell is which.
     rows: list[Row] = []
     for line, cells in lines[1:]:
         position = source.position(source.index(line))

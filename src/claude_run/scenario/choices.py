@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from claude_run.scenario import keys
@@ -12,7 +13,7 @@ from claude_run.scenario.vocabulary import Refusal, name_problem, refused_key
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from claude_run.scenario.fields import ReadContext, Reporter
     from claude_run.scenario.model import Json, JsonObject, Position
@@ -87,7 +88,11 @@ def _model(context: ReadContext, node: Node) -> ModelChoice | None:
     if not isinstance(node, MappingNode):
         return _model_id(context, node)
     entries = known(
-        context.report, node, keys=keys.MODEL, what="this entry of `models`", refused=_refused_in("models")
+        context.report,
+        node,
+        keys=keys.MODEL,
+        what="this entry of `models`",
+        refused=partial(_refused, "models"),
     )
     values = params(context.report, entries)
     if "model" not in entries:
@@ -120,12 +125,14 @@ def _variant(context: ReadContext, node: Node) -> Variant | None:
     if whole is None:
         return None
     entries = known(
-        context.report, whole, keys=keys.VARIANT, what="a variant", refused=_refused_in("variants")
+        context.report, whole, keys=keys.VARIANT, what="a variant", refused=partial(_refused, "variants")
     )
     values = params(context.report, entries)
+    # `system: null` takes the prompt of the scenario away; without the key it stays.
     system = entries.get("system")
     without = system is not None and isinstance(system.value, ScalarNode) and system.value.value is None
     prompt = system_prompt(context, system) if system is not None and not without else None
+    # Everything else is looked at before the id, so that all problems of the entry are shown.
     if "id" not in entries:
         context.report.node(whole, "this variant has no `id`", hint="write `- {id: v2, ...}`")
         return None
@@ -150,13 +157,10 @@ def _report_twice(
         context.report.node(node, message, hint="choose another one")
 
 
-def _refused_in(where: str) -> Callable[[str], Refusal | None]:
-    def refuse(key: str) -> Refusal | None:
-        if where == "variants" and key in {"model", "models"}:
-            return Refusal(message="a variant has no model of its own", hint="list the models under `models`")
-        if key in keys.SCENARIO and key not in keys.PARAMS:
-            message = f"`{key}` cannot differ between the entries of `{where}`"
-            return Refusal(message=message, hint="move it to the top of the file")
-        return refused_key(key)
-
-    return refuse
+def _refused(where: str, key: str) -> Refusal | None:
+    if where == "variants" and key in {"model", "models"}:
+        return Refusal(message="a variant has no model of its own", hint="list the models under `models`")
+    if key in keys.SCENARIO and key not in keys.PARAMS:
+        message = f"`{key}` cannot differ between the entries of `{where}`"
+        return Refusal(message=message, hint="move it to the top of the file")
+    return refused_key(key)

@@ -78,7 +78,9 @@ def _render(problem: Diagnostic, severity: str) -> str:
     number = str(problem.position.line)
     gutter = " " * (len(number) + 2)
     hint = _words(problem.hint) if problem.hint else None
-    lines = [f"{severity}: {_words(problem.message)}", f"{gutter[:-1]}--> {_place(problem.position)}"]
+    place = f"{_words(problem.position.path)}:{problem.position.line}:{problem.position.column}"
+    lines = [f"{severity}: {_words(problem.message)}", f"{gutter[:-1]}--> {place}"]
+    # Without a source line there is nothing that a caret could stand under.
     if problem.source_line is None:
         return "\n".join([*lines, f"{gutter}= {hint}"] if hint else lines)
     shown, before, under = _window(problem.source_line, problem.position.column - 1, length=problem.length)
@@ -88,10 +90,6 @@ def _render(problem: Diagnostic, severity: str) -> str:
 
 def _words(text: str) -> str:
     return visible(text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}...")
-
-
-def _place(position: Position) -> str:
-    return f"{_words(position.path)}:{position.line}:{position.column}"
 
 
 def _window(line: str, index: int, *, length: int) -> tuple[str, int, int]:

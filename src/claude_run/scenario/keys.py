@@ -22,7 +22,8 @@ class Key:
 Keys = dict[str, Key]
 
 
-def _ref(name: str) -> JsonObject:
+def ref(name: str) -> JsonObject:
+    """Return the schema of what `schema.build` defines under a name."""
     return {"$ref": f"#/definitions/{name}"}
 
 
@@ -86,9 +87,9 @@ GRADERS: Keys = {
 }
 
 SCENARIO: Keys = {
-    "name": Key(schema=_ref("name"), about="Unique in a run; the file's stem where it is left out."),
+    "name": Key(schema=ref("name"), about="Unique in a run; the file's stem where it is left out."),
     "description": Key(schema=_STRING, about="What this scenario is about, for people."),
-    "tags": Key(schema={"type": "array", "items": _ref("name")}, about="Words to select scenarios by."),
+    "tags": Key(schema={"type": "array", "items": ref("name")}, about="Words to select scenarios by."),
     "model": Key(
         schema={"type": "string", "minLength": 1}, about="The model to play; -m on the command line wins."
     ),
@@ -96,7 +97,7 @@ SCENARIO: Keys = {
         schema={
             "type": "array",
             "minItems": 1,
-            "items": {"anyOf": [{"type": "string", "minLength": 1}, _ref("model")]},
+            "items": {"anyOf": [{"type": "string", "minLength": 1}, ref("model")]},
         },
         about="Several models to play: ids, or {model, label} with request parameters of their own.",
     ),
@@ -105,15 +106,15 @@ SCENARIO: Keys = {
         about="Prompt caching: auto (the default), off, or 1h for entries that live an hour.",
     ),
     "system": Key(
-        schema=_ref("system"), about="The system prompt: text, {file: path}, or a list of text blocks."
+        schema=ref("system"), about="The system prompt: text, {file: path}, or a list of text blocks."
     ),
-    "vars": Key(schema=_ref("variables"), about="Values for {{ name }} in the texts."),
+    "vars": Key(schema=ref("variables"), about="Values for {{ name }} in the texts."),
     "cases": Key(
-        schema={"anyOf": [_ref("case_file"), {"type": "array", "minItems": 1, "items": _ref("case")}]},
+        schema={"anyOf": [ref("case_file"), {"type": "array", "minItems": 1, "items": ref("case")}]},
         about="Sets of variables, each played on its own: a list, or {file: cases.csv}.",
     ),
     "variants": Key(
-        schema={"type": "array", "minItems": 1, "items": _ref("variant")},
+        schema={"type": "array", "minItems": 1, "items": ref("variant")},
         about="Versions of the prompt or of the parameters to compare.",
     ),
     "repeat": Key(schema={"type": "integer", "minimum": 1}, about="How often each conversation is played."),
@@ -122,24 +123,24 @@ SCENARIO: Keys = {
         about="The share of the repeats of one case that must pass; 1.0 where it is left out.",
     ),
     "judge": Key(
-        schema=_ref("judge"), about="The model that answers `judge` expectations: {model: claude-opus-5-5}."
+        schema=ref("judge"), about="The model that answers `judge` expectations: {model: claude-opus-5-5}."
     ),
     "turns": Key(
-        schema={"type": "array", "minItems": 1, "items": _ref("turn")}, about="The script, in order."
+        schema={"type": "array", "minItems": 1, "items": ref("turn")}, about="The script, in order."
     ),
-    "expect": Key(schema=_ref("expectations"), about="What the conversation as a whole must satisfy."),
+    "expect": Key(schema=ref("expectations"), about="What the conversation as a whole must satisfy."),
     **PARAMS,
 }
 
 MODEL: Keys = {
     "model": Key(schema={"type": "string", "minLength": 1}, about="The model's id."),
-    "label": Key(schema=_ref("name"), about="The model's name in ids and tables; its id where left out."),
+    "label": Key(schema=ref("name"), about="The model's name in ids and tables; its id where left out."),
     **PARAMS,
 }
 
 CASE: Keys = {
-    "id": Key(schema=_ref("name"), about="Unique in the scenario; the number of the case where left out."),
-    "vars": Key(schema=_ref("variables"), about="Values for {{ name }}; they win over the scenario's."),
+    "id": Key(schema=ref("name"), about="Unique in the scenario; the number of the case where left out."),
+    "vars": Key(schema=ref("variables"), about="Values for {{ name }}; they win over the scenario's."),
 }
 
 FILE: Keys = {
@@ -150,22 +151,22 @@ FILE: Keys = {
 }
 
 VARIANT: Keys = {
-    "id": Key(schema=_ref("name"), about="Unique in the scenario."),
+    "id": Key(schema=ref("name"), about="Unique in the scenario."),
     "system": Key(
-        schema={"anyOf": [_ref("system"), {"type": "null"}]},
+        schema={"anyOf": [ref("system"), {"type": "null"}]},
         about="Another system prompt; null for none.",
     ),
     **PARAMS,
 }
 
 USER_TURN: Keys = {
-    "user": Key(schema=_ref("user_content"), about="What the user says: text, or a list of content blocks."),
-    "expect": Key(schema=_ref("expectations"), about="What the reply must satisfy."),
-    "example": Key(schema=_ref("text"), about="A good reply; the simulator answers with it."),
+    "user": Key(schema=ref("user_content"), about="What the user says: text, or a list of content blocks."),
+    "expect": Key(schema=ref("expectations"), about="What the reply must satisfy."),
+    "example": Key(schema=ref("text"), about="A good reply; the simulator answers with it."),
     "save": Key(
         schema={
             "type": "object",
-            "propertyNames": _ref("variable_name"),
+            "propertyNames": ref("variable_name"),
             "additionalProperties": {"type": "string", "minLength": 1},
             "minProperties": 1,
         },
@@ -176,14 +177,14 @@ USER_TURN: Keys = {
 
 ASSISTANT_TURN: Keys = {
     "assistant": Key(
-        schema=_ref("assistant_content"),
+        schema=ref("assistant_content"),
         about="Scripted history: what the assistant is said to have answered.",
     )
 }
 
 SYSTEM_TURN: Keys = {
     "system": Key(
-        schema=_ref("text_content"),
+        schema=ref("text_content"),
         about="An instruction in mid-conversation, after the user turn whose reply it steers.",
     )
 }
@@ -191,7 +192,7 @@ SYSTEM_TURN: Keys = {
 _CACHE_CONTROL = Key(schema=_OBJECT, about="A cache breakpoint at this block.")
 
 TEXT_BLOCK: Keys = {
-    "text": Key(schema=_ref("text"), about="Text, with {{ variables }}."),
+    "text": Key(schema=ref("text"), about="Text, with {{ variables }}."),
     "cache_control": _CACHE_CONTROL,
 }
 

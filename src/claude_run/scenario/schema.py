@@ -38,14 +38,17 @@ def build(vocabulary: Vocabulary) -> JsonObject:
 def _definitions() -> dict[str, Json]:
     text_list: JsonObject = {"type": "array", "minItems": 1, "items": _any("text_block", "api_text_block")}
     return {
+        # What may stand in many places.
         "text": _TEXT,
         "name": _NAME,
         "variable_name": _VARIABLE_NAME,
-        "variables": {"type": "object", "propertyNames": _ref("variable_name")},
-        "system": {"anyOf": [_ref("text"), _ref("file"), text_list]},
-        "text_content": {"anyOf": [_ref("text"), text_list]},
+        "variables": {"type": "object", "propertyNames": keys.ref("variable_name")},
+        # What is said.
+        "system": {"anyOf": [keys.ref("text"), keys.ref("file"), text_list]},
+        "text_content": {"anyOf": [keys.ref("text"), text_list]},
         "user_content": _content("text_block", "image_block", "document_block", "api_block"),
         "assistant_content": _content("text_block", "api_block"),
+        # What is played, with what, and by whom it is judged.
         "file": _object(keys.FILE, required=("file",)),
         "case_file": _object(keys.FILE, required=("file",)),
         "case": _object(keys.CASE),
@@ -55,6 +58,7 @@ def _definitions() -> dict[str, Json]:
             "anyOf": [{"required": ["model"]}, {"required": ["models"]}],
         },
         "variant": _object(keys.VARIANT, required=("id",)),
+        # What a message consists of.
         "text_block": _object(keys.TEXT_BLOCK, required=("text",)),
         "image_block": _object(keys.IMAGE_BLOCK, required=("image",)),
         "document_block": _object(keys.DOCUMENT_BLOCK, required=("document",)),
@@ -66,9 +70,10 @@ def _definitions() -> dict[str, Json]:
         },
         "api_text_block": {
             "type": "object",
-            "properties": {"type": {"const": "text"}, "text": _ref("text")},
+            "properties": {"type": {"const": "text"}, "text": keys.ref("text")},
             "required": ["type", "text"],
         },
+        # The script.
         "turn": _any("user_turn", "assistant_turn", "system_turn"),
         "user_turn": _object(keys.USER_TURN, required=("user",)),
         "assistant_turn": _object(keys.ASSISTANT_TURN, required=("assistant",)),
@@ -77,13 +82,13 @@ def _definitions() -> dict[str, Json]:
 
 
 def _expectations(vocabulary: Vocabulary) -> dict[str, Json]:
-    several: JsonObject = {"type": "array", "minItems": 1, "items": _ref("expectation")}
+    several: JsonObject = {"type": "array", "minItems": 1, "items": keys.ref("expectation")}
     kinds: dict[str, Json] = {}
     for kind in vocabulary.kinds():
         if kind not in keys.WRAPPERS:
             kinds[kind] = vocabulary.schema(kind)
             continue
-        inner: JsonObject = _ref("expectation") if kind == "not" else several
+        inner: JsonObject = keys.ref("expectation") if kind == "not" else several
         kinds[kind] = {"description": keys.WRAPPERS[kind], "anyOf": [inner]}
     return {
         "expectations": several,
@@ -121,12 +126,8 @@ def _property(key: Key) -> JsonObject:
 
 
 def _content(*blocks: str) -> JsonObject:
-    return {"anyOf": [_ref("text"), {"type": "array", "minItems": 1, "items": _any(*blocks)}]}
+    return {"anyOf": [keys.ref("text"), {"type": "array", "minItems": 1, "items": _any(*blocks)}]}
 
 
 def _any(*names: str) -> JsonObject:
-    return {"anyOf": [_ref(name) for name in names]}
-
-
-def _ref(name: str) -> JsonObject:
-    return {"$ref": f"#/definitions/{name}"}
+    return {"anyOf": [keys.ref(name) for name in names]}

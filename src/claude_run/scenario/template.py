@@ -59,8 +59,7 @@ _BINARY = {"+": "Add", "~": "Concat", "/": "Div", "//": "FloorDiv"}
 _BINARY |= {"%": "Mod", "*": "Mul", "**": "Pow", "-": "Sub"}
 _OPERANDS = frozenset({"name", "string", "integer", "float"})
 _KEYWORDS = frozenset({"and", "elif", "else", "if", "in", "is", "not", "or", "print"})
-_GUARDS = frozenset({"defined", "undefined"})
-_DEFAULTS = frozenset({"d", "default"})
+_GUARDS = frozenset({("Test", "defined"), ("Test", "undefined"), ("Filter", "d"), ("Filter", "default")})
 
 
 class RenderError(ClaudeRunError):
@@ -308,7 +307,13 @@ def _at_line(tokens: tuple[_Token, ...], line: int, *, message: str) -> Template
 def _uses(tree: nodes.Template, tokens: tuple[_Token, ...]) -> tuple[Use, ...]:
     from jinja2 import meta  # noqa: PLC0415 - slow; the caller has loaded it
 
-    guarded = {_dotted(node.node) for node in _walk(tree) if _is_guard(node)}
+    # What a test or a default looks at may be undefined: the template says what then.
+    guarded = {
+        _dotted(node.node)
+        for node in _walk(tree)
+        if (type(node).__name__, getattr(node, "name", None)) in _GUARDS
+    }
+    # What is left undeclared comes from outside: variables, and what turns have saved.
     plain = [name for name in meta.find_undeclared_variables(tree) if name != "saved"]
     saved = dict.fromkeys(name for node in _walk(tree) if (name := _saved_name(node)) is not None)
     uses = [
@@ -339,11 +344,6 @@ def _first_saved(tokens: tuple[_Token, ...], name: str) -> int:
         if token.value == "saved" and following.value.strip("'\"") == name
     )
     return next(found, 0)
-
-
-def _is_guard(node: Any) -> bool:  # noqa: ANN401 - any node of jinja2's tree
-    kind = type(node).__name__
-    return (kind == "Test" and node.name in _GUARDS) or (kind == "Filter" and node.name in _DEFAULTS)
 
 
 def _dotted(node: Any) -> str | None:  # noqa: ANN401 - any node of jinja2's tree

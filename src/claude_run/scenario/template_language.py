@@ -62,6 +62,7 @@ def environment() -> ImmutableSandboxedEnvironment:
     from jinja2 import StrictUndefined, Undefined  # noqa: PLC0415 - slow, and most texts have nothing to render
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415 - same
 
+    # Data is read by key and index alone, however a template spells it.
     class Environment(ImmutableSandboxedEnvironment):
         def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - jinja2's own signature
             return self.getitem(obj, attribute)
@@ -72,6 +73,7 @@ def environment() -> ImmutableSandboxedEnvironment:
             found, value = _read(obj, argument)
             return value if found else self.undefined(obj=obj, name=argument)
 
+    # Of what jinja2 brings along only that part stays which the language has.
     made = Environment(
         undefined=StrictUndefined,
         keep_trailing_newline=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run.scenario import keys
@@ -14,7 +15,7 @@ from claude_run.scenario.patterns import PatternError, check_pattern
 from claude_run.scenario.vocabulary import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from claude_run.scenario.fields import ReadContext, Reporter
     from claude_run.scenario.yaml_tree import Entry, MappingNode, Node
@@ -68,7 +69,7 @@ def _turn(context: ReadContext, turn: _Spoken) -> Turn | None:
     # A second speaker is reported already.
     allowed = [*_KEYS[role], *(key for key in _KEYS if key != role)]
     entries = known(
-        context.report, turn.node, keys=allowed, what=f"this {role} turn", refused=_misplaced(role)
+        context.report, turn.node, keys=allowed, what=f"this {role} turn", refused=partial(_misplaced, role)
     )
     position = turn.node.position
     if role == "user":
@@ -80,14 +81,11 @@ def _turn(context: ReadContext, turn: _Spoken) -> Turn | None:
     return SystemTurn(content=said, position=position) if said else None
 
 
-def _misplaced(role: str) -> Callable[[str], Refusal | None]:
-    def refuse(key: str) -> Refusal | None:
-        if role == "user" or key not in keys.USER_TURN:
-            return None
-        message = f"`{key}` belongs to a user turn: it speaks of the reply to it"
-        return Refusal(message=message, hint="move it to the user turn")
-
-    return refuse
+def _misplaced(role: str, key: str) -> Refusal | None:
+    if role == "user" or key not in keys.USER_TURN:
+        return None
+    message = f"`{key}` belongs to a user turn: it speaks of the reply to it"
+    return Refusal(message=message, hint="move it to the user turn")
 
 
 def _user(context: ReadContext, entries: Mapping[str, Entry], turn: _Spoken) -> UserTurn | None:

@@ -35,11 +35,13 @@ def check_templates(
     everywhere = {*variables, *given}
     problems: list[Diagnostic] = []
     for template in templates:
+        # What is wrong with the text itself; where anything is, it has no uses.
         inspection = variables_in(template.text)
         problems.extend(
             template.problem(found.offset, found.message, hint=found.hint, length=found.length)
             for found in inspection.problems
         )
+        # What it reads: a reply that was saved before, or a value that every case must have.
         for use in inspection.uses:
             if use.saved:
                 problems.extend(_saved_problems(template, use, saves))

@@ -119,6 +119,7 @@ class _Builder:
             if self._documents > 1:
                 hint = "move what follows into a file of its own"
                 self._fail(start, "a file holds one YAML document", hint=hint)
+        # What opens is counted before it is built, and made a node only where it closes.
         elif kind in _OPENING:
             self._count(start)
             self._check_decorations(event)
@@ -212,12 +213,14 @@ def _resolve(text: str, style: str) -> str | int | float | bool | None:
 
     Numbers are those of JSON: octal, hexadecimal, base 60, dates, underscores, `.5` and `+1` are strings.
     """
+    # Quotes, and the indicator of a block, make any text a string.
     if style:
         return text
     if text in _NULL:
         return None
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
+    # A number of more than 64 bits is refused; a text that is far too long is not even turned into one.
     if _INTEGER.fullmatch(text):
         if len(text) > _LONGEST_INTEGER or not -_MAX_INTEGER <= int(text) < _MAX_INTEGER:
             raise NumberRangeError("the number does not fit into 64 bits")
