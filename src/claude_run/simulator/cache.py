@@ -61,10 +61,11 @@ class PromptCache:
 
     def look_up(self, prompt: Prompt, min_tokens: int) -> CacheUse:
         """Split the prompt into read, written and fresh; prefixes under `min_tokens` are not cached."""
-        # Everything up to the last live entry is read.
+        # Everything up to the last live entry is read; it is looked for at, and shortly before, a breakpoint.
         now = self._clock()
         points = [at for at in prompt.breakpoints if prompt.parts[at].tokens >= min_tokens]
-        hit = max((self._hit(prompt, at, now=now) for at in points), default=-1)
+        looked_at = (at for point in points for at in range(point, max(-1, point - LOOK_BACK), -1))
+        hit = max((at for at in looked_at if self._is_live(prompt.parts[at].digest, now)), default=-1)
         read = prompt.parts[hit].tokens if hit >= 0 else 0
 
         # Each breakpoint after it writes what lies between it and the one before; the rest is fresh.
@@ -94,13 +95,6 @@ class PromptCache:
                 self._store(digest, entry.ttl, started=use.started)
         for digest, ttl in use.writes:
             self._store(digest, ttl, started=use.started)
-
-    def _hit(self, prompt: Prompt, at: int, *, now: float) -> int:
-        """Return the last position at or shortly before a breakpoint that has a live entry, or -1."""
-        for position in range(at, max(-1, at - LOOK_BACK), -1):
-            if self._is_live(prompt.parts[position].digest, now):
-                return position
-        return -1
 
     def _is_live(self, digest: bytes, now: float) -> bool:
         entry = self._entries.get(digest)

@@ -68,6 +68,7 @@ class Model:
             "line": self.line,
             "max_input_tokens": self.context,
             "max_tokens": self.max_output,
+            # What the simulator itself does, whatever the model of the API could.
             "capabilities": {
                 "batch": _support(yes=False),
                 "citations": _support(yes=False),

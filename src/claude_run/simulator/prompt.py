@@ -96,16 +96,18 @@ def blocks_of(content: Json) -> Sequence[JsonObject]:
 
 
 def _raw_parts(body: JsonObject) -> Iterator[_RawPart]:
-    # What invalidates a section of the prompt is part of each part's content.
+    # The tools come first, and hash as they are.
     for tool in cast("Sequence[JsonObject]", body.get("tools") or ()):
         bare = _bare(tool)
         yield _RawPart(content=bare, tokens=PER_BLOCK + json_tokens(bare), marker=_marker(tool))
 
+    # The system prompt; `speed`, which invalidates it, is part of each of its parts.
     speed = body.get("speed") or "standard"
     for block in blocks_of(body.get("system")):
         content = ["system", speed, _bare(block)]
         yield _RawPart(content=content, tokens=block_tokens(block), marker=_marker(block))
 
+    # The messages, with all that invalidates them.
     messages = [
         (message["role"], blocks_of(message["content"]))
         for message in cast("Sequence[JsonObject]", body["messages"])

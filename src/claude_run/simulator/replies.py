@@ -90,6 +90,7 @@ class Composed:
                 "service_tier": "standard",
                 "speed": body.get("speed") or "standard",
                 "inference_geo": body.get("inference_geo"),
+                # What is written down wins over what was counted.
                 **self.usage,
             },
         }
@@ -143,9 +144,20 @@ def asked_schema(body: JsonObject) -> JsonObject | None:
     return schema if isinstance(schema, Mapping) else None
 
 
-def simplest(schema: JsonObject, text: str) -> Json:
-    """Return the first value that the schema allows, with `text` for every free string."""
-    return _simplest(schema, text, schema)
+def simplest(schema: Any, text: str, *, root: JsonObject | None = None) -> Json:  # noqa: ANN401 - any part of a schema
+    """Return the first value that the schema allows, with `text` for every free string.
+
+    `root` is the schema that references are followed in: the whole one, where `schema` is a part of it.
+    """
+    if not isinstance(schema, Mapping):
+        return text  # `true` allows anything
+    whole = schema if root is None else root
+    if "const" in schema or schema.get("enum"):
+        return cast("Json", schema["const"] if "const" in schema else schema["enum"][0])
+    if "$ref" in schema:
+        return simplest(_resolved(str(schema["$ref"]), whole), text, root=whole)
+    choice = next((name for name in ("anyOf", "oneOf", "allOf") if schema.get(name)), None)
+    return _typed(schema, text, whole) if choice is None else simplest(schema[choice][0], text, root=whole)
 
 
 def _stop_at(blocks: list[JsonObject], sequences: Sequence[str]) -> tuple[list[JsonObject], str | None]:
@@ -166,17 +178,17 @@ def _fit(blocks: Iterable[JsonObject], limit: int) -> tuple[list[JsonObject], in
     used = thinking = 0
     for block in blocks:
         cost = _output_tokens(block)
-        checked_types = block
+        fitted = block
         if used + cost > limit:
             # Of the block that does not fit as much text is kept as does; then nothing more.
             text = cut_to_tokens(str(block.get("text", "")), limit - used)
             if not text:
                 break
-            checked_types, cost = {**block, "text": text}, text_tokens(text)
-        kept.append(checked_types)
+            fitted, cost = {**block, "text": text}, text_tokens(text)
+        kept.append(fitted)
         used += cost
         thinking += cost if block["type"] == "thinking" else 0
-        if checked_types is not block:
+        if fitted is not block:
             break
     return kept, used, thinking
 
@@ -190,25 +202,14 @@ def _output_tokens(block: JsonObject) -> int:
     return json_tokens(block)
 
 
-def _simplest(schema: Any, text: str, root: JsonObject) -> Json:  # noqa: ANN401 - a part of any schema
-    if not isinstance(schema, Mapping):
-        return text  # `true` allows anything
-    if "const" in schema or schema.get("enum"):
-        return cast("Json", schema["const"] if "const" in schema else schema["enum"][0])
-    if "$ref" in schema:
-        return _simplest(_resolved(str(schema["$ref"]), root), text, root)
-    choice = next((name for name in ("anyOf", "oneOf", "allOf") if schema.get(name)), None)
-    return _typed(schema, text, root) if choice is None else _simplest(schema[choice][0], text, root)
-
-
 def _typed(schema: Any, text: str, root: JsonObject) -> Json:  # noqa: ANN401 - a part of any schema
     kind = schema.get("type") or "string"
     kind = kind if isinstance(kind, str) else kind[0]
     if kind == "object":
         wanted = schema.get("properties", {})
-        return {name: _simplest(wanted[name], text, root) for name in wanted}
+        return {name: simplest(wanted[name], text, root=root) for name in wanted}
     if kind == "array":
-        return [_simplest(schema["items"], text, root)] if "items" in schema else []
+        return [simplest(schema["items"], text, root=root)] if "items" in schema else []
     return _PLAIN_VALUES.get(kind, text)
 
 

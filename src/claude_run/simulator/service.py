@@ -115,6 +115,7 @@ class Service:
         return await arrival.connection.send_json(body, status=problem.status)
 
     async def _receive(self, request: web.BaseRequest) -> _Arrival:
+        # A body that is too large or no JSON object is a problem only where one is asked for.
         raw = await _read(request)
         body: JsonObject | None = None
         problem: ApiError | None = None

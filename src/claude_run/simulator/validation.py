@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from claude_run.simulator.catalog import EFFORTS, THINKING, find_model
 from claude_run.simulator.problems import (
@@ -249,12 +249,14 @@ def _check_thinking(body: JsonObject, model: Model) -> bool:
     """Check `thinking` and the effort beside it; return whether the model thinks by request."""
     if body.get("thinking") is None:
         return False
+    # The object itself: its type, and the fields that go with it.
     thinking = an_object(body["thinking"], "thinking")
     kind = a_choice(required(thinking, "type", "thinking"), "thinking.type", of=THINKING)
     fields = {"adaptive": {"display"}, "enabled": {"display", "budget_tokens"}}.get(kind, set())
     only(thinking, {"type", *fields}, f"thinking.{kind}")
     if thinking.get("display") is not None:
         a_choice(thinking["display"], f"thinking.{kind}.display", of=("summarized", "omitted"))
+    # What the model takes, and a budget that leaves room for the reply.
     if kind not in model.thinking:
         raise invalid("thinking.type", f"'{kind}' is not supported on this model")
     if kind == "enabled":
@@ -263,6 +265,7 @@ def _check_thinking(body: JsonObject, model: Model) -> bool:
         budget = an_integer(value, where, least=_LEAST_BUDGET)
         if isinstance(limit, int) and budget >= limit:
             raise refused("`max_tokens` must be greater than `thinking.budget_tokens`.")
+    # Without thinking, some models take no high effort.
     effort = an_object(body.get("output_config") or {}, "output_config").get("effort")
     if kind in {"disabled", "between_tools"} and effort and effort not in model.off_efforts:
         raise invalid(
@@ -321,7 +324,3 @@ def _check_choice(choice: JsonObject, names: Sequence[str], *, model: Model) -> 
             raise refused(f"Tool '{name}' not found in provided tools")
     if kind in {"any", "tool"} and not model.forced_tools:
         raise invalid("tool_choice", f"'{kind}' is not supported on this model")
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)

@@ -165,6 +165,7 @@ def _check_source(block: JsonObject, where: str, *, image: bool) -> None:
     source = an_object(required(block, "source", where), place)
     kinds = ("base64", "url", "file") if image else ("base64", "text", "content", "url", "file")
     kind = a_choice(required(source, "type", place), join(place, "type"), of=kinds)
+    # Data in the request is looked at; what is only named, by URL or file id, cannot be.
     if kind == "base64":
         media_types = IMAGE_TYPES if image else ("application/pdf",)
         a_choice(required(source, "media_type", place), join(place, "media_type"), of=media_types)
