@@ -6,7 +6,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_run.report.compare import words
 from claude_run.report.compare.evidence import evidence, verdict_basis
@@ -55,6 +55,7 @@ def comparison_html(comparison: Comparison) -> str:
     environment = _environment()
     style = environment.get_template("comparison.css.j2").render()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    # The more candidates there are, the fewer changed cases of each are shown with their replies.
     candidates = words.ranked(comparison)
     return environment.get_template("comparison.html.j2").render(
         comparison=comparison,
@@ -74,7 +75,8 @@ def _environment() -> Environment:
         loader=jinja2.PackageLoader("claude_run.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_finalize,
+        # Whatever a template prints is escaped, but for what is `_Html`.
+        finalize=lambda value: value if isinstance(value, _Html) else _Html(html_text(str(value))),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -87,11 +89,6 @@ def _environment() -> Environment:
         condensed=lambda reply: condense(reply.pieces, context=_CONTEXT, most=_REPLY),
     )
     return environment
-
-
-def _finalize(value: Any) -> _Html:  # noqa: ANN401 - whatever a template prints
-    """Escape what a template prints, as `html_text` does; only what is `_Html` stays as it is."""
-    return value if isinstance(value, _Html) else _Html(html_text(str(value)))
 
 
 def _plots(candidates: Sequence[CandidateResult]) -> list[_Plot | None]:

@@ -36,6 +36,7 @@ def comparison_json(comparison: Comparison) -> JsonObject:
 def _candidate(candidate: CandidateResult) -> JsonObject:
     result = candidate.result
     pairing = result.pairing
+    # Of a case that did not change there is only its pair; the change adds what the tests say of it alone.
     changes = {change.case: change for change in result.changes}
     return {
         "candidate": candidate.arm.name,

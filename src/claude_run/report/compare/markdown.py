@@ -113,17 +113,18 @@ def comparison_markdown(comparison: Comparison) -> str:
     for name in _ShownCounts.__slots__:
         if len(text.encode()) <= LIMIT:
             break
-        checked_types = bisect_right(
+        too_many = bisect_right(
             range(getattr(shown, name) + 1),
             LIMIT,
             key=lambda number: len(render(replace(shown, **{name: number})).encode()),
         )
-        shown = replace(shown, **{name: max(0, checked_types - 1)})
+        shown = replace(shown, **{name: max(0, too_many - 1)})
         text = render(shown)
     return text
 
 
 def _section(comparison: Comparison, candidate: CandidateResult, *, replies: int) -> _CandidateSection:
+    # More rows than could ever fit are not even made; `all_changed` and `all_unchanged` count them.
     result = candidate.result
     steady = words.steady(result.pairing.pairs)
     return _CandidateSection(

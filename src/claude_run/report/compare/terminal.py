@@ -58,9 +58,11 @@ def print_comparison(
     console = open_console(stream, colour=colour)
     candidates = words.ranked(comparison)
     detail = _DETAILS[min(verbose, len(_DETAILS) - 1)]
+    # With several candidates, or none, first what all of them came to.
     if len(candidates) != 1:
         _print_headline(console, words.headline(comparison))
         _print_table(console, words.OVERVIEW, map(words.overview_row, candidates))
+    # Then each by itself: its verdict, and changed cases with their replies.
     for candidate in candidates:
         if len(candidates) > 1:
             print_escaped(console, "")

@@ -132,6 +132,7 @@ def left_out(comparison: Comparison, candidate: CandidateResult) -> tuple[LeftOu
 
 def overview_row(candidate: CandidateResult) -> tuple[str, ...]:
     """Return the cells of `OVERVIEW` for one candidate; `interval` is of the points."""
+    # Where nothing could be compared there are no rates and no p-values, but perhaps a cost.
     result = candidate.result
     effect = result.effect
     cost = next((row.relative for row in result.secondary if row.metric is Metric.COST_USD), None)

@@ -118,6 +118,7 @@ class _SummarySection:
 
 
 def _sections(played: Played, facts: RunFacts) -> tuple[_SummarySection, ...]:
+    # What could not be measured first, and among what passed also the failures that do not count.
     tolerance = facts.tolerance
     wrong = [row for row in played.records if row.outcome in _ORDER and row.planned.id not in tolerance]
     wrong.sort(key=lambda row: _ORDER.index(row.outcome))

@@ -16,7 +16,7 @@ from claude_run.report.text import blocks, numbers, safe
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from jinja2 import Environment
 
@@ -65,7 +65,8 @@ def _environment() -> Environment:
         "cell": safe.md_cell,
         "code": safe.md_code,
         "code_cell": safe.md_code_cell,
-        "code_list": _code_list,
+        # Each once, in the order of their first appearance.
+        "code_list": lambda values: ", ".join(map(safe.md_code, dict.fromkeys(values))) or numbers.ABSENT,
         "short": lambda value: safe.md_code(blocks.truncate(blocks.value_text(value))),
         "text_fence": safe.fence,
         "json_fence": lambda value: safe.fence(value, "json"),
@@ -91,11 +92,6 @@ def _environment() -> Environment:
         ],
     }
     return safe.escaping_environment(filters, helpers)
-
-
-def _code_list(values: Iterable[str]) -> str:
-    """Return strings as code spans, each once, in the order of their first appearance."""
-    return ", ".join(map(safe.md_code, dict.fromkeys(values))) or numbers.ABSENT
 
 
 def _passed(checks: tuple[CheckResult, ...]) -> str:

@@ -56,6 +56,7 @@ class CheckRow:
 
 def reasons(transcript: Transcript) -> tuple[Reason, ...]:
     """Return what went wrong: the error first, then checks turn by turn, then those on the whole."""
+    # Where the conversation itself broke: what came after was not even tried.
     found = []
     if transcript.error is not None:
         found.append(
@@ -66,6 +67,7 @@ def reasons(transcript: Transcript) -> tuple[Reason, ...]:
                 place=transcript.started.identity.path,
             )
         )
+    # What checks said, with the turn that they judge; None for those on the whole conversation.
     groups = [(turn.index, turn.checks) for turn in transcript.turns]
     for turn, checks in [*groups, (None, transcript.checks)]:
         found.extend(

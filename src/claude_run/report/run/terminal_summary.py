@@ -73,6 +73,7 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
 
 def _explanation(transcript: Transcript, verbose: int) -> Iterator[str]:
     """Yield the lines under a conversation: its reasons, and with -v its warnings and the wrong replies."""
+    # Each reason with its place, and of a check what it wanted and found.
     found = reasons(transcript)
     for reason in found:
         yield f"{INDENT}{safe_line(reason.where)}: {safe_line(truncate(reason.message))}"
@@ -84,6 +85,7 @@ def _explanation(transcript: Transcript, verbose: int) -> Iterator[str]:
         for row in check_rows(reason.check.children, 1):
             line = safe_line(f"{row.check.status} {row.title}: {row.check.message}")
             yield f"{INDENT}{'  ' * row.depth}- {line}"
+    # With -v the replies themselves, and all that the run warned of.
     if verbose:
         for warning in transcript.warnings:
             yield f"{INDENT}warning: {safe_line(warning)}"

@@ -152,6 +152,7 @@ def escaping_environment(
     """
     import jinja2  # noqa: PLC0415 - heavy, and needed only when Markdown is written
 
+    # What a filter returns is marked, and what is printed must bear the mark.
     def escaping(function: Callable[..., str]) -> Callable[..., Escaped]:
         return lambda *values: Escaped(function(*values))
 
