@@ -68,7 +68,7 @@ class TurnRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """A whole conversation, played to its end or as far as it came; `judge_exchanges` are the judges' answers."""
+    """A whole conversation, played to its end or as far as it came, with what its judges were asked."""
 
     started: Started
     turns: tuple[TurnRecord, ...]
