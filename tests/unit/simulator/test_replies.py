@@ -1,22 +1,34 @@
-"""Replies as they go out: scripted, cut to fit, or honest placeholders."""
+"""Replies as they go out: scripted, cut to fit, or honest placeholders, also of structured output."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.conversation.exchange import Reply
 from claude_run.simulator.engine import Engine
-from claude_run.simulator.replies import NoReplies, Scripted, compose
+from claude_run.simulator.replies import NoReplies, Scripted, asked_schema, compose, simplest
 from claude_run.simulator.sse import message_events
 from tests.unit.simulator.in_order import InOrder
 
 HEADERS = {"anthropic-version": "2026-10-21"}
 CALL: dict[str, Any] = {"type": "tool_use", "id": "t1", "name": "look", "input": {"q": "ü"}}
 THOUGHT: dict[str, Any] = {"type": "thinking", "thinking": "hm, hm", "signature": "sig"}
+SIMULATED = "[simulated]"
+NESTED = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "size": {"type": ["integer", "null"]},
+        "parts": {"type": "array", "items": {"$ref": "#/$defs/part"}},
+        "kind": {"anyOf": [{"const": "a"}, {"type": "null"}]},
+    },
+    "$defs": {"part": {"type": "object", "properties": {"ok": {"type": "boolean"}}}},
+}
 
 
 def _body(**changes: Any) -> dict[str, Any]:
@@ -189,3 +201,43 @@ def test_a_stream_tells_the_whole_message(blocks: list[dict[str, Any]]) -> None:
         "message_delta",
         "message_stop",
     ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "object", "properties": {"verdict": {"enum": ["pass", "fail"]}}}, {"verdict": "pass"}),
+        (NESTED, {"name": SIMULATED, "size": 0, "parts": [{"ok": False}], "kind": "a"}),
+        ({"type": "array"}, []),
+        ({"type": "null"}, None),
+        ({"properties": {}}, SIMULATED),
+        ({}, SIMULATED),
+        ({"type": "object", "properties": {"any": True}}, {"any": SIMULATED}),
+        ({"type": [], "anyOf": []}, SIMULATED),
+    ],
+)
+def test_the_simplest_value_fits_its_schema(schema: dict[str, Any], value: Any) -> None:
+    """Free strings say what they are; everything else is the first that is allowed."""
+    assert simplest(schema, SIMULATED) == value
+    if schema.get("type") != []:
+        jsonschema.validate(value, schema)
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/none", "#/$defs/none/deeper", "elsewhere.json", ""])
+def test_a_reference_that_leads_nowhere_allows_anything(reference: str) -> None:
+    """The simulator answers; the real API may refuse."""
+    schema: Any = {"type": "object", "properties": {"a": {"$ref": reference}}, "$defs": {"x": True}}
+    if reference:
+        assert simplest(schema, SIMULATED) == {"a": SIMULATED}
+    else:
+        with pytest.raises(RecursionError):  # the schema within itself, which the server reports as such
+            simplest(schema, SIMULATED)
+
+
+def test_only_a_schema_in_the_request_counts() -> None:
+    """Anything else asks for text."""
+    schema = {"type": "object"}
+    assert asked_schema({"output_config": {"format": {"type": "json_schema", "schema": schema}}}) == schema
+    for config in (None, {}, {"format": None}, {"format": {"schema": 5}}, "low"):
+        assert asked_schema({"output_config": config}) is None
+    assert asked_schema({}) is None

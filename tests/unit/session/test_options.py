@@ -1,0 +1,252 @@
+"""Options of a run: declared once, and from that read, shown, saved, restored and named in messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_run.cli.app import run_command_line
+from claude_run.errors import InputError
+from claude_run.session.options import (
+    ASSIGNMENTS,
+    DURATION,
+    FRACTION,
+    MONEY,
+    NUMBER,
+    PATH,
+    PATHS,
+    SWITCH,
+    TEXT,
+    TEXTS,
+    build,
+    options_of,
+    restored,
+    saved_options,
+    shaping_flags,
+)
+from claude_run.session.request import GateRequest, RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hypothesis.strategies import SearchStrategy
+
+    from claude_run.session.options import Option
+
+OPTIONS = {each.name: each for each in options_of(RunRequest)}
+GATE = [each.name for each in options_of(GateRequest)]
+
+# What `run.json` says of a run for which nothing was asked: the names, and their order, are read by others.
+SAVED_DEFAULTS: list[tuple[str, Any]] = [
+    ("models", []),
+    ("repeat", None),
+    ("expression", None),
+    ("tags", []),
+    ("overrides", {}),
+    ("shard", None),
+    ("last_failed", False),
+    ("file_root", None),
+    ("simulate", False),
+    ("faults", None),
+    ("replay", None),
+    ("reuse", None),
+    ("baseline", None),
+    ("until_sure", False),
+    ("gate", {"alpha": 0.05, "margin": 0.1, "min_drop": 0.0, "on_inconclusive": "warn"}),
+    ("judge_models", []),
+    ("own_checks", []),
+    ("max_cost", None),
+]
+
+# Each option as a user may give it, and the name by which a resumed run ignores it; None where it does not.
+GIVEN: dict[str, tuple[Any, str | None]] = {
+    "paths": (["a.yaml"], "PATH"),
+    "models": (["claude-opus-5-5"], "-m"),
+    "repeat": (2, "-n"),
+    "expression": ("refund and not sofa", "-k"),
+    "tags": (["smoke"], "--tag"),
+    "overrides": (["company=Acme"], "--set"),
+    "shard": ("1/2", "--shard"),
+    "last_failed": (True, None),
+    "file_root": ("..", "--file-root"),
+    "concurrency": (5, None),
+    "simulate": (True, "--simulate"),
+    "faults": ("429@3", "--faults"),
+    "attempt_s": ("30s", None),
+    "replay": ("outputs/a", "--replay"),
+    "reuse": ("outputs/a", "--reuse"),
+    "baseline": ("outputs/a", "--baseline"),
+    "until_sure": (True, "--until-sure"),
+    "alpha": (0.01, "--alpha"),
+    "margin": (0.2, "--margin"),
+    "min_drop": (0.1, "--min-drop"),
+    "on_inconclusive": ("fail", "--on-inconclusive"),
+    "judge_models": (["claude-opus-5-5"], "--judge-model"),
+    "own_checks": (["checks.py"], "--checks"),
+    "max_cost": ("2.50", None),
+    "max_time_s": ("10m", None),
+    "max_requests": (9, None),
+    "fail_fast": (True, None),
+    "max_failures": (3, None),
+    "grace_s": ("1s", None),
+    "out": ("outputs/b", "-o"),
+}
+
+# Values that each kind of option takes from the command line.
+_TEXTS = st.text(max_size=5)
+_PATHS = st.from_regex(r"[a-z.]{1,3}(/[a-z]{1,3})?", fullmatch=True).map(OPTIONS["out"].kind.given)
+_NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,3}", fullmatch=True)
+_VALUES: list[tuple[object, SearchStrategy[Any]]] = [
+    (TEXT, _TEXTS),
+    (TEXTS, st.lists(_TEXTS, max_size=3)),
+    (PATH, _PATHS),
+    (PATHS, st.lists(_PATHS, max_size=3)),
+    (SWITCH, st.booleans()),
+    (NUMBER, st.integers(1, 1000)),
+    (FRACTION, st.floats(0, 1)),
+    (MONEY, st.decimals("0.01", 1000, places=2).map(str) | st.sampled_from(["$3", "1e3"])),
+    (DURATION, st.sampled_from(["90s", "1.5m", "1h", "0.25", "200ms"])),
+    (
+        ASSIGNMENTS,
+        st.dictionaries(_NAMES, _TEXTS, max_size=3).map(lambda kept: [f"{n}={v}" for n, v in kept.items()]),
+    ),
+    (OPTIONS["on_inconclusive"].kind, st.sampled_from(["fail", "warn"])),
+]
+
+
+def values_of(declared: Option) -> SearchStrategy[Any]:
+    """Return the values that an option of this kind may be given."""
+    return next(values for kind, values in _VALUES if kind is declared.kind)
+
+
+ANYTHING = st.fixed_dictionaries({}, optional={name: values_of(each) for name, each in OPTIONS.items()})
+
+
+def value_of(request: RunRequest, name: str) -> Any:
+    """Return the value of an option, those of the gate included."""
+    return getattr(request.gate if name in GATE else request, name)
+
+
+def as_saved(request: RunRequest) -> Any:
+    """Return the saved options as they are read back from `run.json`."""
+    return json.loads(json.dumps(saved_options(request)))
+
+
+def test_the_names_in_run_json_and_their_order() -> None:
+    """A reader of `run.json` finds the options under these names, and a diff of two runs lines up."""
+    saved = saved_options(RunRequest())
+    assert list(saved.items()) == SAVED_DEFAULTS
+    gate = dict(SAVED_DEFAULTS)["gate"]
+    assert list(saved["gate"]) == list(gate)  # type: ignore[arg-type] # it equals the literal, an object
+
+
+@given(ANYTHING)
+def test_what_is_saved_comes_back(asked: Mapping[str, Any]) -> None:
+    """Whatever was given: through JSON and back it is the same, and what is not saved is as by default."""
+    request = build(RunRequest, asked)
+    again = restored(RunRequest(), as_saved(request))
+    for name, declared in OPTIONS.items():
+        expected = request if declared.saved else RunRequest()
+        assert value_of(again, name) == value_of(expected, name), name
+
+
+@given(ANYTHING, ANYTHING)
+def test_a_resumed_run_keeps_what_shapes_it(first: Mapping[str, Any], later: Mapping[str, Any]) -> None:
+    """What shapes a run is as it was started; the rest may be given anew, and holds again where it is not."""
+    started, asked, default = build(RunRequest, first), build(RunRequest, later), RunRequest()
+    again = restored(asked, as_saved(started))
+    for name, declared in OPTIONS.items():
+        anew = value_of(asked, name) != value_of(default, name)
+        kept = declared.saved and (declared.shapes or not anew)
+        assert value_of(again, name) == value_of(started if kept else asked, name), name
+
+
+@pytest.mark.parametrize("saved", [{}, {**dict(SAVED_DEFAULTS), "gate": None}], ids=["empty", "no gate"])
+def test_options_that_were_not_saved_are_not_made_up(saved: dict[str, Any]) -> None:
+    """A `run.json` without them is damaged, and whoever reads it is told."""
+    with pytest.raises((KeyError, TypeError)):
+        restored(RunRequest(), saved)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_what_shapes_a_run_is_named_when_given(name: str) -> None:
+    """An option that cannot change is named as a user types it, and alone; one that can is not."""
+    value, flag = GIVEN[name]
+    request = build(RunRequest, {name: value})
+    assert value_of(request, name) != value_of(RunRequest(), name)
+    assert shaping_flags(request) == ([] if flag is None else [flag])
+
+
+def test_all_that_shapes_a_run_is_named_in_order() -> None:
+    """Nothing is named where nothing was given, and everything where everything was, as declared."""
+    assert shaping_flags(RunRequest()) == []
+    everything = build(RunRequest, {name: value for name, (value, _) in GIVEN.items()})
+    assert shaping_flags(everything) == [flag for _, flag in GIVEN.values() if flag is not None]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("overrides", ["company"], "--set company: write --set name=value"),
+        ("overrides", ["a=1", "a=2"], "--set a: the variable is set twice"),
+        ("max_cost", "much", "--max-cost much: write an amount of US dollars above 0"),
+        ("max_cost", "0", "--max-cost 0: write an amount of US dollars above 0"),
+        ("max_cost", "NaN", "--max-cost NaN: write an amount of US dollars above 0"),
+        ("attempt_s", "soon", "--timeout soon: "),
+        ("max_time_s", "0s", "--max-time 0s: the time must be longer than 0"),
+        ("grace_s", "-1", "--grace -1: "),
+        ("on_inconclusive", "maybe", "--on-inconclusive maybe: choose fail or warn"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: Any, words: str) -> None:
+    """The error begins with the flag and what was given for it."""
+    with pytest.raises(InputError, match=f"^{re.escape(words)}"):
+        build(RunRequest, {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("alpha", 0.0), ("alpha", 1.0), ("margin", -0.1), ("min_drop", 1.5)]
+)
+def test_a_gate_out_of_its_range_is_refused_by_name(name: str, value: float) -> None:
+    """Numbers of the gate are checked where its rules are made, and named as a user writes them."""
+    with pytest.raises(InputError, match=f"^{OPTIONS[name].flag} "):
+        build(GateRequest, {name: value}).rules()
+
+
+def test_money_is_exact() -> None:
+    """Dollars are decimal from the command line to `run.json` and back."""
+    request = build(RunRequest, {"max_cost": "$0.10"})
+    assert (request.max_cost, as_saved(request)["max_cost"]) == (Decimal("0.10"), "0.10")
+
+
+def test_every_option_is_shown_in_its_panel(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`claude-run run --help` lists each declared option once, in the panel that its declaration names."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run_command_line(["run", "--help"]) == 0
+    shown: dict[str, list[str]] = {}
+    rows: list[str] = []
+    for line in capsys.readouterr().out.splitlines():
+        heading = re.fullmatch(r"(\w+):", line)
+        if heading:
+            rows = shown.setdefault(heading[1], [])
+        elif re.match(r"  \S", line):
+            rows.append(line.strip())
+    for declared in OPTIONS.values():
+        panel, start = (
+            (declared.panel, ", ".join(declared.flags)) if declared.flags else ("Arguments", declared.metavar)
+        )
+        found = [
+            name
+            for name, rows in shown.items()
+            for row in rows
+            if re.match(rf"{re.escape(start or '')}[ ,]", row)
+        ]
+        assert found == [panel], declared.name
