@@ -39,7 +39,7 @@ def test_accept_writes_a_baseline_beside_the_scenario(workspace: GateWorkspace) 
     assert workspace.play("first").code == 0
     done = workspace.run("accept", "first")
     assert done.code == 0
-    assert f"wrote refund.baseline.json: {ENOUGH} of {ENOUGH} attempts passed" in done.stderr
+    assert f"wrote refund.baseline.json: {ENOUGH} of {ENOUGH} samples passed" in done.stderr
     found = workspace.accepted()
     assert len(found) == ENOUGH
     assert found["case-03/claude-haiku-5-5"]["replies"] == [["You can return it within 30 days."]]
