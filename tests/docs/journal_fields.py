@@ -132,7 +132,7 @@ RUN_LINES: Mapping[str, tuple[str, Fields]] = {
         """),
     ),
     "changed": (
-        "`--resume-changed` found other scenarios than the run was started with.",
+        "`--changed` found other scenarios than the run was started with.",
         fields(
             "superseded; list of strings; The conversations that are played anew. Their cost still counts."
         ),

@@ -36,7 +36,7 @@ def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert code == 1, printed
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CI", raising=False)  # where nothing is accepted
-        code, printed = run(f"claude-run accept {folder}/run")
+        code, printed = run(f"claude-run accept {folder}/run --with-failures")
     assert code == 0, printed
     return folder
 

@@ -46,7 +46,7 @@ def _played(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _command(f"claude-run accept {folder}/accepted")
     _command(f"claude-run {scenario} --simulate --baseline --faults 529@1 -j 1 -q -o {folder}/run")
     scenario.write_text(_SCENARIO.replace("Be brief", "Be short"), encoding="utf-8")
-    _command(f"claude-run --resume {folder}/run --resume-changed -q")
+    _command(f"claude-run resume {folder}/run --changed -q")
     return folder / "run"
 
 

@@ -8,12 +8,14 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+import typer.main
 from typer.exceptions import TyperException
 
 from claude_run.cli.options import (
+    AcceptOptions,
     CompareOptions,
     FolderArgument,
     JsonOption,
@@ -24,14 +26,14 @@ from claude_run.cli.options import (
     ReviewOptions,
     RunArgument,
     SimulateOptions,
+    changes,
     pick,
     takes,
 )
 from claude_run.cli.output import print_error, redacted_streams
-from claude_run.errors import ClaudeRunError, ExitCode, InputError, StorageError
+from claude_run.errors import ClaudeRunError, ExitCode, StorageError
 from claude_run.session.request import (
     BESIDE,
-    LATEST,
     GateRequest,
     ResumeRequest,
     RunRequest,
@@ -65,18 +67,12 @@ app = typer.Typer(
 
 
 @app.command(RUN, cls=PanelCommand)
-@takes(pick(RunRequest), pick(ResumeRequest), pick(OutputOptions), pick(PlanOptions))
-def run_command(
-    world: World, request: RunRequest, going_on: ResumeRequest, output: OutputOptions, plan: PlanOptions
-) -> int:
+@takes(pick(RunRequest), pick(OutputOptions), pick(PlanOptions))
+def run_command(world: World, request: RunRequest, output: OutputOptions, plan: PlanOptions) -> int:
     """Play scenarios, check the replies, write transcripts."""
     from claude_run.cli import commands  # noqa: PLC0415 - the help needs none of what follows
 
-    check_combination(request, going_on)
-    if going_on.wanted and (plan.list_only or plan.dry_run):
-        raise InputError(
-            "--list and --dry-run tell what a new run would play, and --resume sends: leave one out"
-        )
+    check_combination(request)
     if plan.list_only:
         return commands.list_conversations(request, output)
     if plan.dry_run:
@@ -87,14 +83,28 @@ def run_command(
     from claude_run.session.prepare import prepare  # noqa: PLC0415 - same
 
     observer = commands.observer(output)
-    if going_on.wanted:
-        result = asyncio.run(session.resume(going_on, request, observer, world))
-        return finish(result, output)
     prepared = prepare(request)
     for warning in prepared.warnings:
         observer.warn(warning)
     refuse_unwritable(output)
     result = asyncio.run(session.run(prepared, observer, world))
+    return finish(result, output)
+
+
+@app.command("resume", cls=PanelCommand)
+@takes(pick(RunArgument), pick(ResumeRequest), changes(RunRequest), pick(OutputOptions))
+def resume_command(
+    world: World, run: RunArgument, going_on: ResumeRequest, given: dict[str, Any], output: OutputOptions
+) -> int:
+    """Go on with a run where it stopped, under the options it was started with; pay for nothing twice."""
+    from claude_run.cli import commands  # noqa: PLC0415 - the help needs none of what follows
+    from claude_run.cli.write_reports import finish, refuse_unwritable  # noqa: PLC0415 - same
+    from claude_run.session import run as session  # noqa: PLC0415 - same
+
+    refuse_unwritable(output)
+    result = asyncio.run(
+        session.resume(run.path, going_on, given, observer=commands.observer(output), world=world)
+    )
     return finish(result, output)
 
 
@@ -114,10 +124,9 @@ def check_command(_world: World, request: RunRequest, output: OutputOptions) -> 
 @takes(pick(RunArgument), pick(OutputOptions))
 def report_command(world: World, run: RunArgument, output: OutputOptions) -> int:
     """Rebuild every derived file of a run from its journal."""
-    from claude_run.cli.write_reports import finish  # noqa: PLC0415 - each command imports what it needs
-    from claude_run.session.results import read_run  # noqa: PLC0415 - same
+    from claude_run.cli.commands import report  # noqa: PLC0415 - each command imports what it needs
 
-    return finish(read_run(run.path, world), output)
+    return report(run.path, output, world)
 
 
 @app.command("verify")
@@ -143,12 +152,12 @@ def compare_command(_world: World, compared: CompareOptions, gate: GateRequest, 
 
 
 @app.command("accept")
-@takes(pick(RunArgument))
-def accept_command(world: World, run: RunArgument) -> int:
+@takes(pick(RunArgument), pick(AcceptOptions))
+def accept_command(world: World, run: RunArgument, options: AcceptOptions) -> int:
     """Make a run the baseline of its scenarios: a file beside each, to be committed."""
     from claude_run.cli.commands import accept  # noqa: PLC0415 - each command imports what it needs
 
-    return accept(run.path, world)
+    return accept(run.path, options, world)
 
 
 @app.command("review")
@@ -228,9 +237,20 @@ def _dispatch(arguments: Sequence[str], world: World) -> int:
     except SystemExit:
         raise BrokenPipeError from None  # the one thing that Typer exits for by itself
     except TyperException as error:
-        print_error(f"error: {error.format_message().rstrip('.')}; see claude-run --help")
+        message = error.format_message().rstrip(".")
+        owner = _owner_of(str(getattr(error, "option_name", "")))
+        hint = f"did you mean `claude-run {owner}`?" if owner else "see claude-run --help"
+        print_error(f"error: {message}; {hint}")
         return int(ExitCode.USAGE)
     return int(result or ExitCode.PASSED)
+
+
+def _owner_of(option: str) -> str | None:
+    """Return the command that an unknown option is called like, or else the first that has it."""
+    commands = typer.main.get_group(app).commands
+    if option.removeprefix("--") in commands:
+        return option.removeprefix("--")
+    return next((name for name, each in commands.items() if any(option in p.opts for p in each.params)), None)
 
 
 def _with_command(arguments: Sequence[str]) -> Sequence[str]:
@@ -241,14 +261,11 @@ def _with_command(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _with_values(arguments: Sequence[str]) -> Sequence[str]:
-    """Fill in the values of `--resume` and `--baseline` where they are left out, which Typer cannot say."""
+    """Fill in the value of `--baseline` where it is left out, which Typer cannot say."""
     result: list[str] = []
     for index, argument in enumerate(arguments):
         result.append(argument)
         following = arguments[index + 1] if index + 1 < len(arguments) else "-"
-        # A file is a scenario, to be ignored; a folder without a run must not become some other run.
-        if argument == "--resume" and (following.startswith("-") or Path(following).is_file()):
-            result.append(str(LATEST))
         names_baseline = following.endswith(".baseline.json") or (Path(following) / "run.json").is_file()
         if argument == "--baseline" and not names_baseline:
             result.append(str(BESIDE))

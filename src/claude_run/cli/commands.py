@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run.cli.output import print_error, print_json, print_line
-from claude_run.cli.terminal import Terminal
-from claude_run.errors import ExitCode
+from claude_run.cli.terminal import Terminal, ask_key
+from claude_run.cli.write_reports import finish
+from claude_run.errors import ExitCode, InputError
 from claude_run.report.run.formats import FILES, render
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, project, results, world
@@ -19,7 +21,7 @@ from claude_run.text.visible import count
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from claude_run.cli.options import OutputOptions, SimulateOptions
+    from claude_run.cli.options import AcceptOptions, OutputOptions, SimulateOptions
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
@@ -87,9 +89,28 @@ def verify(path: Path | None, world: World) -> int:
     return int(ExitCode.NOT_MEASURED if found.problems else ExitCode.PASSED)
 
 
-def accept(path: Path | None, world: World) -> int:
-    """Say what was written; InputError where `CI` is set."""
-    for line in baselines.accept(path, world):
+def report(path: Path | None, output: OutputOptions, world: World) -> int:
+    """Write the derived files of a run anew, and end as the run did."""
+    result = results.read_run(path, world)
+    if not output.quiet:
+        print_error(f"run {result.folder.path}")
+    return finish(result, output)
+
+
+def accept(path: Path | None, options: AcceptOptions, world: World) -> int:
+    """Say what was written; InputError in CI, and where failures need a yes that nobody can give."""
+    found = baselines.acceptable(path, world)
+    print_error(f"run {found.result.folder.path}")
+    if found.failed and not options.with_failures:
+        names = ", ".join(found.failed[:3]) + (", ..." if len(found.failed) > 3 else "")  # noqa: PLR2004
+        failed = f"{count(len(found.failed), 'conversation')} failed: {names}"
+        if not sys.stdin.isatty():
+            raise InputError(f"{failed}; pass --with-failures to accept them as they are")
+        print_error(failed)
+        if ask_key("accept them as they are? y, or any other key for no") != "y":
+            print_error("nothing was accepted")
+            return int(ExitCode.FAILED)
+    for line in baselines.accept(found, world):
         print_error(line)
     return 0
 

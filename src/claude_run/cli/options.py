@@ -25,7 +25,7 @@ from claude_run.session.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from claude_run.session.options import Option
     from claude_run.session.world import World
@@ -122,6 +122,18 @@ class ReviewOptions(JsonOption):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptOptions:
+    """Whether failures may become the baseline without anybody being asked."""
+
+    with_failures: bool = option(
+        "--with-failures",
+        kind=SWITCH,
+        default=False,
+        help="Accept conversations that failed too; ask nothing.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelsArgument:
     """The file of labelled replies."""
 
@@ -156,16 +168,27 @@ class FolderArgument:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """The options of a dataclass that a command takes; all of them where none is named."""
+    """The options of a dataclass that a command takes; all of them where none is named.
+
+    With `as_given` the command gets what the user gave, by name, in place of an instance with defaults.
+    """
 
     cls: type
     names: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+    as_given: bool = False
 
 
 def pick(cls: type, *names: str, required: tuple[str, ...] = ()) -> Pick:
     """Take some options of a dataclass; the others keep their defaults."""
     return Pick(cls, names, required)
+
+
+def changes(cls: type) -> Pick:
+    """Take the options that may be given anew when a run goes on: those that do not shape it."""
+    return Pick(
+        cls, tuple(each.name for each in options_of(cls) if not each.shapes and each.saved), as_given=True
+    )
 
 
 class PanelCommand(TyperCommand):
@@ -190,14 +213,17 @@ def takes(*picks: Pick) -> Callable[[Body], Body]:
     def decorate(body: Body) -> Body:
         def command(context: typer.Context, **given: Any) -> int:  # noqa: ANN401 - whatever Typer read
             world: World = context.obj
-            return body(world, *(build(each.cls, given) for each in picks))
+            return body(world, *(_value(each, given) for each in picks))
 
         # Typer reads the parameters of a command from its signature.
         parameters = [inspect.Parameter("context", _BY_NAME, annotation=typer.Context)]
         for each in picks:
             declared = {one.name: one for one in options_of(each.cls)}
             names = each.names or tuple(declared)
-            parameters += [_parameter(declared[name], required=name in each.required) for name in names]
+            parameters += [
+                _parameter(declared[name], required=name in each.required, as_given=each.as_given)
+                for name in names
+            ]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by `inspect`
         command.__annotations__ = {each.name: each.annotation for each in parameters}
         command.__doc__ = body.__doc__
@@ -209,8 +235,15 @@ def takes(*picks: Pick) -> Callable[[Body], Body]:
 _BY_NAME = inspect.Parameter.KEYWORD_ONLY
 
 
-def _parameter(declared: Option, *, required: bool) -> inspect.Parameter:
-    given, default = declared.kind.given, declared.shown
+def _value(picked: Pick, given: Mapping[str, Any]) -> object:
+    if picked.as_given:
+        # A switch that is off was not given.
+        return {name: given[name] for name in picked.names if given[name] not in (None, False)}
+    return build(picked.cls, given)
+
+
+def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.Parameter:
+    given, default = declared.kind.given, None if as_given else declared.shown
     if declared.flags:
         info = typer.Option(
             *declared.flags,

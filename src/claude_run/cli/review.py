@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import termios
-import tty
 from typing import TYPE_CHECKING
 
 from claude_run.cli.output import print_error, print_json, print_line
+from claude_run.cli.terminal import ask_key
 from claude_run.errors import InputError
 from claude_run.report.text.console import colour_wanted
 from claude_run.report.text.diff import print_reply_diff
@@ -29,6 +28,7 @@ _HELP = "a accept, r reject, s skip, o show both whole, q quit"
 def review(path: Path | None, options: ReviewOptions, world: World) -> int:
     """Walk the changes, or only list them. Returns 0 when none is left, 1 otherwise."""
     found = baselines.review(path, world)
+    print_error(f"run {found.result.folder.path}")
     for stale in found.stale:
         print_error(f"stale: {stale}: in the baseline, but not in this run; accept a whole run to drop it")
     if options.pending or options.json:
@@ -51,7 +51,7 @@ def _walk(found: Review, world: World) -> int:
             print_error(f"turn {turn}")
             print_reply_diff(before, after, stream=sys.stderr, colour=colour)
         # What becomes of it.
-        while (key := _key(_HELP)) not in "arsq":
+        while (key := ask_key(_HELP)) not in "arsq":
             if key == "o":
                 _show_whole(change)
         if key == "q":
@@ -63,18 +63,6 @@ def _walk(found: Review, world: World) -> int:
         left -= key in "ar"
     print_error(f"{count(left, 'change')} left open" if left else "nothing is left open")
     return int(left > 0)
-
-
-def _key(prompt: str) -> str:
-    """Ask for one key press, and forget those before it; Ctrl-C and Ctrl-D quit."""
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        tty.setcbreak(descriptor)
-        print_error(prompt)
-        return os.read(descriptor, 1).decode("ascii", "replace").lower().replace("\x04", "q") or "q"
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def _show_whole(change: Change) -> None:

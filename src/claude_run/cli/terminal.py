@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import termios
+import tty
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from claude_run.cli.output import print_error
 from claude_run.report.run.progress import LineProgress, LiveProgress
 from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text.console import colour_wanted
@@ -60,6 +63,18 @@ class Terminal:
     @property
     def _colour(self) -> bool:
         return colour_wanted(self.color, os.environ, isatty=sys.stderr.isatty())
+
+
+def ask_key(prompt: str) -> str:
+    """Ask for one key press, and forget those before it; Ctrl-C and Ctrl-D quit."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        print_error(prompt)
+        return os.read(descriptor, 1).decode("ascii", "replace").lower().replace("\x04", "q") or "q"
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 class _Silent:

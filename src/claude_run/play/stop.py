@@ -95,7 +95,7 @@ class FailureBreaker:
             return None
         reason = (
             f"{count} requests to {model} in a row were given up, the last one with: {failure.message};"
-            " go on with --retry-errors once the API answers again"
+            " go on with `claude-run resume --retry-errors` once the API answers again"
         )
         return Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S)
 
@@ -107,7 +107,9 @@ def hopeless(failure: Failure, *, wait_s: float | None, now: str) -> Halt:
     """
     reason = failure.message
     if wait_s is not None:
-        reason += f"; the API asks to wait {wait_s:.0f} s, longer than this run may: go on with --resume"
+        reason += (
+            f"; the API asks to wait {wait_s:.0f} s, longer than this run may: go on with `claude-run resume`"
+        )
         reason += f", not before {_later(now, wait_s)}"
     return Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S)
 

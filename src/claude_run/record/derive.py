@@ -111,7 +111,7 @@ def _journal_problems(folder: RunFolder) -> Iterator[str]:
     if torn:
         yield (
             f"journal.jsonl ends in a torn line of {torn} bytes, whose request may be sent again:"
-            f" `claude-run --resume {folder.path}` sets it aside and goes on"
+            f" `claude-run resume {folder.path}` sets it aside and goes on"
         )
     for expected, line in enumerate(read_lines(folder.journal)):
         if line.value.get("seq") != expected:
@@ -125,7 +125,7 @@ def _journal_problems(folder: RunFolder) -> Iterator[str]:
 def _history_problems(folder: RunFolder) -> Iterator[str]:
     history = read_history(folder.journal)
     if history.ending is CUT_OFF:
-        yield f"the run was cut off before its end: `claude-run --resume {folder.path}` goes on with it"
+        yield f"the run was cut off before its end: `claude-run resume {folder.path}` goes on with it"
     for attempt in history.uncertain():
         cost = attempt.worst_cost_usd
         worst = "an unknown price" if cost is None else f"{cost:.6f} USD"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
+import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +23,10 @@ if TYPE_CHECKING:
     from claude_run.record.disk import Disk
     from claude_run.scenario.model import Json
 
-OUTPUTS = Path("outputs")
 LATEST = "latest"
+IGNORE = "*\n!.gitignore\n"
+"""The content of `outputs/.gitignore`: runs stay out of git."""
+
 _MAX_SLUG = 60
 
 
@@ -45,45 +51,65 @@ class RunFolder:
         return self.path / "transcripts.jsonl"
 
     @classmethod
-    def create(
+    def create(  # noqa: PLR0913 - keywords, but for the run
         cls,
         run: Run,
         *,
         out: Path | None,
         stamp: str,
+        latest: bool = True,
         disk: Disk | None = None,
         redactor: Redactor | None = None,
     ) -> RunFolder:
         """Make a new run folder and write `run.json`, which proves before any request that it can be written.
 
-        `out` names the folder itself; without it the folder is `outputs/<stamp>-<name>` and `outputs/latest`
-        points to it. Raises InputError when `out` already holds a run, StorageError when it cannot be made.
+        `out` names the folder itself, new or empty; without it the folder is `outputs/<stamp>-<name>`.
+        `outputs/latest` points to it, unless `latest` is off. Raises InputError when `out` holds anything,
+        StorageError when it cannot be made.
         """
-        path = out if out is not None else OUTPUTS / f"{stamp}-{slug(run.name)}"
-        # The folder: a fresh one, or the one that was asked for, unless it already holds a run.
+        path = out if out is not None else outputs() / f"{stamp}-{slug(run.name)}"
+        # The folder: a fresh one, or the one that was asked for, unless it holds anything.
         try:
             folder = cls(path, disk=disk, redactor=redactor)
             if out is None:
+                make_outputs(folder.disk)
                 folder.path = _make_fresh(folder.disk, path)
             elif folder.journal.exists() or folder.run_json.exists():
                 if folder.journal.exists():
                     refuse_if_held(folder.journal, folder.disk)
                 raise InputError(
-                    f"{path} already holds a run: pass --resume {path}, or another folder with -o"
+                    f"{path} already holds a run: go on with `claude-run resume {path}`,"
+                    " or name another folder with -o"
                 )
-            elif not path.is_dir():
+            elif path.is_dir():
+                # What a run that was killed here before it began has left is nobody's.
+                others = (each.name for each in path.iterdir() if not each.name.startswith(".run.json."))
+                if (other := next(others, None)) is not None:
+                    raise InputError(
+                        f"{path} is not empty, it holds {other}: name a new folder with -o, so that a run"
+                        " never mixes with other files"
+                    )
+            else:
                 folder.disk.make_folder(path)
         except OSError as error:
             raise StorageError(f"{path} cannot be created: {error.strerror or error}; pass -o DIR") from error
         # What was planned, and only then the link: `latest` never points to a folder that cannot be opened.
         folder.write_json("run.json", run.to_json())
-        if out is None:
+        if latest and out is not None:
+            with suppress(
+                OSError
+            ):  # where there can be no such folder, there is no older run to be taken for this
+                make_outputs(folder.disk)
+        if latest and outputs().is_dir():
             _point_latest(folder.disk, folder.path)
         return folder
 
     @classmethod
     def open(cls, path: Path, *, disk: Disk | None = None, redactor: Redactor | None = None) -> RunFolder:
         """Open the folder of an earlier run; InputError when there is none."""
+        if path.is_symlink():
+            # `outputs/latest` is a moving name: whoever reads a message wants to know which run it was.
+            path = Path(os.path.normpath(path.parent / path.readlink()))
         folder = cls(path, disk=disk, redactor=redactor)
         if not folder.run_json.is_file():
             hint = "no run was made yet" if path.name == LATEST else "name a folder that claude-run wrote"
@@ -113,9 +139,42 @@ class RunFolder:
         return Journal(self.journal, disk=self.disk, redactor=self.redactor)
 
 
+def outputs() -> Path:
+    """Return the folder of runs, seen from here: beside the project file, or the scenarios that `init` made.
+
+    The nearest such place upwards counts, within the repository; without one, runs land here.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if _is_project(folder):
+            return Path(os.path.relpath(folder / "outputs"))
+        if (folder / ".git").exists():
+            break
+    return Path("outputs")
+
+
+def make_outputs(disk: Disk) -> None:
+    """Make the folder of runs where it is missing, with a `.gitignore` of its own."""
+    folder = outputs()
+    if not folder.exists():
+        with suppress(FileExistsError):  # another run has just made it
+            disk.make_folder(folder)
+            replace_file(disk, folder / ".gitignore", [IGNORE.encode()])
+
+
 def latest() -> Path:
-    """Return the path that points to the newest run."""
-    return OUTPUTS / LATEST
+    """Return the path that points to the newest run, wherever that lies."""
+    return outputs() / LATEST
+
+
+def _is_project(folder: Path) -> bool:
+    if (folder / "claude-run.toml").is_file() or (folder / "scenarios" / "claude-run.schema.json").is_file():
+        return True
+    try:
+        with (folder / "pyproject.toml").open("rb") as file:
+            return "claude-run" in tomllib.load(file).get("tool", {})
+    except (OSError, ValueError):
+        return False
 
 
 def slug(text: str) -> str:
@@ -138,12 +197,12 @@ def _make_fresh(disk: Disk, path: Path) -> Path:
 
 
 def _point_latest(disk: Disk, path: Path) -> None:
-    """Let `latest` point to the folder, replacing the old link at once."""
-    aside = path.with_name(f".latest-{path.name}")
+    """Let `outputs/latest` point to the folder, replacing the old link at once."""
+    link = latest()
+    aside = link.with_name(f".latest-{secrets.token_hex(4)}")
     try:
-        disk.link(path.name, aside)
-        disk.replace(aside, path.with_name(LATEST))
+        disk.link(os.path.relpath(path, link.parent), aside)
+        disk.replace(aside, link)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        link = path.with_name(LATEST)
         raise StorageError(f"{link} cannot be replaced: {error.strerror or error}; remove it") from error

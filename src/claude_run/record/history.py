@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.events import Attempted
 
-CUT_OFF = Ending(stop=ExitCode.NOT_MEASURED, reason="the run was cut off before its end; go on with --resume")
+CUT_OFF = Ending(
+    stop=ExitCode.NOT_MEASURED, reason="the run was cut off before its end; go on with `claude-run resume`"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

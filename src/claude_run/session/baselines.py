@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
 from claude_run.record.baseline import Baseline, baseline_path, read_baseline, write_baseline
 from claude_run.session.compare import arm_of_played
@@ -66,8 +67,16 @@ class Review:
     stale: tuple[str, ...]
 
 
-def accept(path: Path | None, world: World) -> Iterator[str]:
-    """Write the baseline of every scenario of a run beside it, and yield what was done, a line each.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptable:
+    """A run that may become the baseline, and the names of its conversations that failed."""
+
+    result: RunResult
+    failed: tuple[str, ...]
+
+
+def acceptable(path: Path | None, world: World) -> Acceptable:
+    """Read a run that is to be accepted.
 
     InputError where `CI` is set, and where a conversation could not be measured.
     """
@@ -80,8 +89,15 @@ def accept(path: Path | None, world: World) -> Iterator[str]:
         missing = count(lost, "conversation")
         raise InputError(
             f"{folder.path} is not a baseline: {missing} could not be measured;"
-            " go on with --resume --retry-errors first"
+            " `claude-run resume --retry-errors` tries again"
         )
+    failed = (record.planned.id for record in played.records if record.outcome is Outcome.FAILED)
+    return Acceptable(result=result, failed=tuple(failed))
+
+
+def accept(found: Acceptable, world: World) -> Iterator[str]:
+    """Write the baseline of every scenario of a run beside it, and yield what was done, a line each."""
+    folder, played = found.result.folder, found.result.played
     options = folder.read_run().options
     is_selection = any(options.get(name) for name in ("expression", "shard", "last_failed"))
     for file, rows in _by_file(arm_of_played(played, name="").samples).items():

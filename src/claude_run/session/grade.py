@@ -18,7 +18,7 @@ from claude_run.conversation.results import Outcome
 from claude_run.conversation.script import Conversation
 from claude_run.errors import InputError
 from claude_run.plan.matrix import Plan
-from claude_run.record.folder import OUTPUTS
+from claude_run.record.folder import outputs
 from claude_run.record.recording import Recording
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
 from claude_run.scenario.model import Expectation, Graders, Position, Text, UserTurn
@@ -112,9 +112,9 @@ async def grade(
         recording=None if path is None else Recording.open(path),
         begin=[event for events in spoken.values() for event in events],
     )
-    # Named here, so that `outputs/latest` still points to the last run of scenarios.
-    out = request.out or OUTPUTS / f"{stamp()}-judge-eval-{secrets.token_hex(2)}"
-    result = await play_new(inputs, observer, world, name="judge-eval", out=out)
+    # `outputs/latest` still points to the last run of scenarios.
+    out = request.out or outputs() / f"{stamp()}-judge-eval-{secrets.token_hex(2)}"
+    result = await play_new(inputs, observer, world, name="judge-eval", out=out, latest=False)
 
     outcomes = {record.planned.id: record.outcome for record in result.played.records}
     graded = [

@@ -51,7 +51,7 @@ class Option:
     shown: Any = None
     least: int | None = None
     most: int | None = None
-    saved: bool = False
+    saved: bool = True
     shapes: bool = False
 
     @property
@@ -74,7 +74,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
     shown: Any = None,  # noqa: ANN401 - as the command line shows it
     least: int | None = None,
     most: int | None = None,
-    saved: bool = False,
+    saved: bool = True,
     shapes: bool = False,
 ) -> Any:  # noqa: ANN401 - a dataclass field stands for its value
     """Declare a field as an option; without flags it is the positional argument."""
@@ -132,35 +132,25 @@ def saved_options(value: object) -> JsonObject:
     return result
 
 
-def restored(value: T, saved: Mapping[str, Any]) -> T:
-    """Return an instance with the saved options as they were, but for those given anew that may change.
+def restored(cls: type[T], saved: Mapping[str, Any], given: Mapping[str, Any]) -> T:
+    """Make an instance of the options as they were saved, but for those that the user gives anew, by name.
 
-    KeyError or TypeError where `saved` does not hold what was saved.
+    KeyError or TypeError where `saved` lacks an option that shapes the run. One that does not, and that the
+    version which began the run did not save, has its default.
     """
-    changes: dict[str, Any] = {}
-    for each in fields(value):  # type: ignore[arg-type] # same
-        found = getattr(value, each.name)
+    values: dict[str, Any] = {}
+    for each in fields(cls):  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
         if _KEY not in each.metadata:
-            if _nested(each) is not None:
-                changes[each.name] = restored(found, saved[each.name])
+            if (nested := _nested(each)) is not None:
+                values[each.name] = restored(nested, saved[each.name], given)
             continue
-        declared: Option = each.metadata[_KEY]
-        if declared.saved and (declared.shapes or found == each.default):
+        declared: Option = replace(each.metadata[_KEY], name=each.name)
+        if given.get(each.name) is not None:
+            values[each.name] = declared.read(given[each.name])
+        elif declared.saved and (declared.shapes or each.name in saved):
             kept = saved[each.name]
-            changes[each.name] = None if kept is None else declared.kind.from_json(kept)
-    return replace(value, **changes)  # type: ignore[type-var] # same
-
-
-def shaping_flags(value: object) -> list[str]:
-    """Return the flags that were given and decide what a run is, as the user writes them."""
-    given: list[str] = []
-    for each in fields(value):  # type: ignore[arg-type] # same
-        found = getattr(value, each.name)
-        if _KEY not in each.metadata:
-            given += shaping_flags(found) if _nested(each) is not None else []
-        elif each.metadata[_KEY].shapes and found != each.default:
-            given.append(each.metadata[_KEY].flag)
-    return given
+            values[each.name] = None if kept is None else declared.kind.from_json(kept)
+    return cls(**values)
 
 
 def _nested(each: Any) -> type | None:  # noqa: ANN401 - a dataclass field

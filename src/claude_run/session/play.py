@@ -102,8 +102,14 @@ class RunIO:
     world: World
 
 
-async def play_new(
-    inputs: RunInputs, observer: RunObserver, world: World, *, name: str, out: Path | None
+async def play_new(  # noqa: PLR0913 - three of them say where the run lands
+    inputs: RunInputs,
+    observer: RunObserver,
+    world: World,
+    *,
+    name: str,
+    out: Path | None,
+    latest: bool = True,
 ) -> RunResult:
     """Make a run folder, connect, and play."""
     prepared = inputs.prepared
@@ -119,9 +125,11 @@ async def play_new(
             pass_rates=prepared.plan.pass_rates,
             prices=price_table(),
             simulated=prepared.request.simulate,
-            conversations=tuple(each.identity for each in _looks(prepared)[0]),
+            conversations=tuple(each.identity for each in looks_of(prepared)[0]),
         )
-        folder = RunFolder.create(run, out=out, stamp=stamp(), disk=world.disk, redactor=world.redactor)
+        folder = RunFolder.create(
+            run, out=out, stamp=stamp(), latest=latest, disk=world.disk, redactor=world.redactor
+        )
         journal = stack.enter_context(closing(folder.open_journal()))
         for event in inputs.begin:
             journal.append(event)
@@ -151,7 +159,7 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     played = read_played(io.folder)
     if prepared.baseline is None or halt is not None:
         return RunResult(folder=io.folder, played=played)
-    gate, looks = prepared.request.gate, len(_looks(prepared))
+    gate, looks = prepared.request.gate, len(looks_of(prepared))
     comparison = gate_run(played, prepared.baseline, gate, looks=looks)
     code = exit_code_of(comparison, gate)
     verdict = verdict_of(comparison, gate, prepared.plan.pass_rates)
@@ -177,7 +185,7 @@ async def _play_looks(inputs: RunInputs, io: RunIO) -> Halt | None:
     timer = asyncio.create_task(_stop_in_time(stop, clock, request))
     try:
         with graceful(stop, grace_s=request.grace_s, notify=io.observer.notify):
-            for number, look in enumerate(_looks(prepared)):
+            for number, look in enumerate(looks_of(prepared)):
                 needed = look if number == 0 else _needed(prepared, look, io.folder)
                 _plan_further(io.folder, needed, prepared.plan.pass_rates)
                 todo = [conversation for conversation in needed if conversation.id not in inputs.done]
@@ -240,7 +248,7 @@ async def _stop_in_time(stop: StopSignal, clock: Clock, request: RunRequest) -> 
         stop.request(Halt(code=ExitCode.CAPPED, reason=reason, grace_s=request.grace_s))
 
 
-def _looks(prepared: Prepared) -> Sequence[Sequence[Conversation]]:
+def looks_of(prepared: Prepared) -> Sequence[Sequence[Conversation]]:
     """Return the conversations by the look that plays them; one look where `--until-sure` is not given."""
     conversations = prepared.plan.conversations
     if not prepared.request.until_sure:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError
-from claude_run.record.folder import latest
 from claude_run.scenario.model import EMPTY
 from claude_run.session.options import (
     ASSIGNMENTS,
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 BESIDE = Path("beside-the-scenarios")
 """What `--baseline` without a path stands for."""
 
-LATEST = latest()
-"""What `--resume` without a run stands for."""
-
 WHAT, HOW, RECORDED, GATE, LIMITS = "What", "How", "Recorded", "Gate", "Limits"
 """The panels of the help; output options have one of their own."""
 
@@ -49,7 +45,6 @@ class GateRequest:
         kind=FRACTION,
         shown=0.05,
         panel=GATE,
-        saved=True,
         shapes=True,
         help="How often a false alarm of a regression is accepted.",
     )
@@ -58,7 +53,6 @@ class GateRequest:
         kind=FRACTION,
         shown=0.1,
         panel=GATE,
-        saved=True,
         shapes=True,
         help="Drop of the pass rate that `unchanged` must exclude.",
     )
@@ -67,7 +61,6 @@ class GateRequest:
         kind=FRACTION,
         shown=0.0,
         panel=GATE,
-        saved=True,
         shapes=True,
         help="Least drop of the pass rate that is called a regression.",
     )
@@ -76,7 +69,6 @@ class GateRequest:
         kind=choice("fail", "warn"),
         shown="warn",
         panel=GATE,
-        saved=True,
         shapes=True,
         help="fail or warn, where nobody can tell.",
     )
@@ -99,7 +91,12 @@ class RunRequest:
     """
 
     paths: tuple[str, ...] = option(
-        kind=TEXTS, metavar="PATH...", default=(), shapes=True, help="Scenario files, folders or globs."
+        kind=TEXTS,
+        metavar="PATH...",
+        default=(),
+        saved=False,
+        shapes=True,
+        help="Scenario files, folders or globs.",
     )
     models: tuple[str, ...] = option(
         "-m",
@@ -107,7 +104,6 @@ class RunRequest:
         kind=TEXTS,
         default=(),
         panel=WHAT,
-        saved=True,
         shapes=True,
         help="Model to play, instead of the scenario's; repeatable; name=ID labels it.",
     )
@@ -117,7 +113,6 @@ class RunRequest:
         kind=NUMBER,
         least=1,
         panel=WHAT,
-        saved=True,
         shapes=True,
         help="Play each conversation so many times.",
     )
@@ -126,7 +121,6 @@ class RunRequest:
         kind=TEXT,
         metavar="EXPR",
         panel=WHAT,
-        saved=True,
         shapes=True,
         help="Only conversations whose id, tags or model match: 'refund and not sofa'.",
     )
@@ -135,7 +129,6 @@ class RunRequest:
         kind=TEXTS,
         default=(),
         panel=WHAT,
-        saved=True,
         shapes=True,
         help="Only scenarios with this tag; repeatable.",
     )
@@ -145,7 +138,6 @@ class RunRequest:
         default=EMPTY,
         metavar="NAME=VALUE",
         panel=WHAT,
-        saved=True,
         shapes=True,
         help="Set a variable; repeatable.",
     )
@@ -154,7 +146,6 @@ class RunRequest:
         kind=TEXT,
         metavar="I/N",
         panel=WHAT,
-        saved=True,
         shapes=True,
         help="Only the I-th of N equal parts.",
     )
@@ -164,7 +155,7 @@ class RunRequest:
         kind=SWITCH,
         default=False,
         panel=WHAT,
-        saved=True,
+        shapes=True,
         help="Only what did not pass in the latest run.",
     )
     file_root: str | None = option(
@@ -172,7 +163,6 @@ class RunRequest:
         kind=TEXT,
         metavar="DIR",
         panel=WHAT,
-        saved=True,
         shapes=True,
         help="Files named in scenarios may lie anywhere in this folder.",
     )
@@ -191,7 +181,6 @@ class RunRequest:
         kind=SWITCH,
         default=False,
         panel=HOW,
-        saved=True,
         shapes=True,
         help="Let a local simulator answer; nothing leaves this machine.",
     )
@@ -200,7 +189,6 @@ class RunRequest:
         kind=TEXT,
         metavar="SCRIPT",
         panel=HOW,
-        saved=True,
         shapes=True,
         help="What the simulator gets wrong: '429@3 529:10% cut@5 latency=50ms..200ms'.",
     )
@@ -217,7 +205,6 @@ class RunRequest:
         kind=PATH,
         metavar="PATH",
         panel=RECORDED,
-        saved=True,
         shapes=True,
         help="Answer from a recorded run only; send nothing.",
     )
@@ -226,7 +213,6 @@ class RunRequest:
         kind=PATH,
         metavar="PATH",
         panel=RECORDED,
-        saved=True,
         shapes=True,
         help="Take recorded replies, and send the rest.",
     )
@@ -235,7 +221,6 @@ class RunRequest:
         kind=PATH,
         metavar="[PATH]",
         panel=GATE,
-        saved=True,
         shapes=True,
         help="Gate against the accepted baseline, or another run.",
     )
@@ -244,7 +229,6 @@ class RunRequest:
         kind=SWITCH,
         default=False,
         panel=GATE,
-        saved=True,
         shapes=True,
         help="Add repeats until the verdict is sure, at most four times.",
     )
@@ -254,7 +238,6 @@ class RunRequest:
         kind=TEXTS,
         default=(),
         panel=HOW,
-        saved=True,
         shapes=True,
         help="Model that judges, instead of the scenario's; repeatable.",
     )
@@ -264,7 +247,6 @@ class RunRequest:
         default=(),
         metavar="FILE",
         panel=HOW,
-        saved=True,
         shapes=True,
         help="Python file with checks of your own; repeatable.",
     )
@@ -273,7 +255,6 @@ class RunRequest:
         kind=MONEY,
         metavar="USD",
         panel=LIMITS,
-        saved=True,
         help="Send nothing that could cost more in all.",
     )
     max_time_s: float | None = option(
@@ -307,8 +288,9 @@ class RunRequest:
         kind=PATH,
         metavar="DIR",
         panel="Output",
+        saved=False,
         shapes=True,
-        help="The run folder itself, without a run yet.",
+        help="The run folder itself, new or empty.",
     )
 
     @property
@@ -319,48 +301,30 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeRequest:
-    """How a run is gone on with: which one, and what besides the unsent turns is played."""
+    """What is played besides the unsent turns when a run is gone on with."""
 
-    resume: Path | None = option(
-        "--resume",
-        kind=PATH,
-        metavar="[RUN]",
-        panel=RECORDED,
-        help="Go on with a run where it stopped; the latest one.",
-    )
-    resume_changed: bool = option(
-        "--resume-changed",
+    changed: bool = option(
+        "--changed",
         kind=SWITCH,
         default=False,
-        panel=RECORDED,
-        help="Go on though scenarios changed: play those anew.",
+        help="Go on though scenarios are new, changed or gone: play them as they are now.",
     )
     retry_errors: bool = option(
         "--retry-errors",
         kind=SWITCH,
         default=False,
-        panel=RECORDED,
-        help="Go on with a run and try again what could not be measured.",
+        help="Try again what could not be measured.",
     )
 
-    @property
-    def wanted(self) -> bool:
-        """Whether an earlier run is continued rather than a new one begun."""
-        return self.resume is not None or self.resume_changed or self.retry_errors
 
-
-def check_combination(request: RunRequest, going_on: ResumeRequest) -> None:
+def check_combination(request: RunRequest) -> None:
     """Raise InputError for options that contradict each other, or say too little."""
-    if not request.paths and not going_on.wanted:
+    if not request.paths:
         raise InputError("no PATH: name a scenario file or a folder of them, such as scenarios/")
     if request.out is not None and str(request.out) in {"", "."}:
         raise InputError("-o names no folder: is the variable in your command empty? write -o outputs/my-run")
-    if request.faults is not None and not request.simulate and not going_on.wanted:
+    if request.faults is not None and not request.simulate:
         raise InputError("--faults is for the simulator: add --simulate")
     if request.replay is not None and (request.reuse is not None or request.simulate):
         other = "--simulate" if request.simulate else "--reuse"
         raise InputError(f"--replay sends nothing, so {other} cannot go with it: leave one of them out")
-    if request.last_failed and going_on.wanted:
-        raise InputError(
-            "--last-failed begins a new run and --resume goes on with one: leave one of them out"
-        )

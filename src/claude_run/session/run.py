@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.checks.judge_check import judges_of
@@ -15,23 +16,24 @@ from claude_run.record.folder import RunFolder, latest
 from claude_run.record.history import read_history
 from claude_run.record.recording import Recording
 from claude_run.scenario.template import Renderer
-from claude_run.session.options import restored, shaping_flags
-from claude_run.session.play import RunInputs, RunIO, RunResult, play_new, play_run
+from claude_run.session.options import restored
+from claude_run.session.play import RunInputs, RunIO, RunResult, looks_of, play_new, play_run
 from claude_run.session.prepare import load_scenarios, make_plan, plan_loaded
+from claude_run.session.request import RunRequest
 from claude_run.session.world import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from claude_run.conversation.script import Conversation
     from claude_run.plan.estimate import Estimate
-    from claude_run.plan.matrix import Plan
     from claude_run.record.history import History
     from claude_run.record.run import Run
-    from claude_run.scenario.model import Json, Scenario
+    from claude_run.scenario.model import Json
     from claude_run.session.play import RunObserver
     from claude_run.session.prepare import Prepared
-    from claude_run.session.request import ResumeRequest, RunRequest
+    from claude_run.session.request import ResumeRequest
     from claude_run.session.world import World
 
 
@@ -66,63 +68,114 @@ def dry_run(prepared: Prepared) -> DryRun:
 
 
 async def resume(
-    going_on: ResumeRequest, request: RunRequest, observer: RunObserver, world: World
+    path: Path | None,
+    going_on: ResumeRequest,
+    given: Mapping[str, Any],
+    *,
+    observer: RunObserver,
+    world: World,
 ) -> RunResult:
     """Go on with every conversation of a run at its next unsent turn, paying for nothing twice.
 
-    What shapes a run comes from where it was saved, whatever `request` says.
+    Without a path it is the latest run. Its options are those that it was started with, but for those `given`
+    anew by name.
     """
-    folder = RunFolder.open(going_on.resume or latest(), disk=world.disk, redactor=world.redactor)
-    ignored = shaping_flags(request)
-    if ignored:
-        observer.notify(
-            f"warning: {', '.join(ignored)}: ignored, a resumed run keeps what it was started with"
-        )
+    folder = RunFolder.open(path or latest(), disk=world.disk, redactor=world.redactor)
     with closing(folder.open_journal()) as journal:
+        observer.warn(f"going on with {folder.path}")
         saved = folder.read_run()
-        prepared = _prepare_again(request, going_on, folder, saved, warn=observer.warn)
+        prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn)
         async with AsyncExitStack() as stack:
             messages = await connect(prepared.request, prepared.plan.conversations, stack)
-            changed = _changed(prepared.scenarios, saved)
-            if changed:
-                journal.append_run("changed", superseded=_superseded(prepared.plan, changed))
+            if drift:
+                stale = drift.changed | drift.gone
+                superseded: list[Json] = [each.id for each in saved.conversations if each.path in stale]
+                journal.append_run("changed", superseded=superseded)
                 await journal.synced()
-                # Only now: whoever is killed before is asked for --resume-changed again.
-                files, rates = {**saved.files, **prepared.plan.files}, prepared.plan.pass_rates
-                folder.write_json("run.json", replace(saved, files=files, pass_rates=rates).to_json())
+                # Only now: whoever is killed before is asked for --changed again.
+                folder.write_json("run.json", _as_it_is_now(saved, prepared, drift).to_json())
             history = read_history(folder.journal)
             inputs = _left_to_play(prepared, history, retry_errors=going_on.retry_errors)
             io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
             return await play_run(inputs, io)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """The paths of scenarios that are not as they were when the run was started."""
+
+    changed: frozenset[str]
+    new: frozenset[str]
+    gone: frozenset[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.new or self.gone)
+
+    def __str__(self) -> str:
+        named = (("changed", self.changed), ("new", self.new), ("gone", self.gone))
+        return "; ".join(f"{what}: {', '.join(sorted(paths))}" for what, paths in named if paths)
+
+
 def _prepare_again(
-    request: RunRequest,
-    going_on: ResumeRequest,
     folder: RunFolder,
     saved: Run,
+    going_on: ResumeRequest,
+    given: Mapping[str, Any],
     *,
     warn: Callable[[str], None],
-) -> Prepared:
-    """Prepare what the run was started with; InputError where its scenarios changed and nobody said so."""
+) -> tuple[Prepared, Drift]:
+    """Prepare what the run was started with; InputError where its scenarios drifted and nobody said so."""
     try:
-        request = replace(restored(request, saved.options), paths=saved.paths, last_failed=False)
+        request = restored(RunRequest, saved.options, given)
     except (KeyError, TypeError) as error:
         raise StorageError(f"{folder.run_json}: the saved options are incomplete ({error})") from error
+    was_selection = request.last_failed
+    # A file that the command named and that is gone is told below, with all that has changed besides.
+    there = tuple(path for path in saved.paths if path not in saved.files or Path(path).exists())
+    if not there:
+        raise InputError(f"all scenarios of {folder.path} are gone: put them back, or start a new run")
+    request = replace(request, paths=there, last_failed=False)
     loaded = load_scenarios(request)
     for warning in loaded.warnings:
         warn(warning)
-    changed = _changed(loaded.scenarios, saved)
-    if changed and not going_on.resume_changed:
-        raise InputError(
-            f"{', '.join(sorted(changed))}: changed since the run was started; put the old text back, start a"
-            " new run with --reuse, or pass --resume-changed to play what changed anew in this one"
-        )
     prepared = plan_loaded(request, loaded)
+
+    # What was planned, against what the same command would plan now.
+    now = prepared.plan.files
+    drift = Drift(
+        changed=frozenset(path for path, digest in now.items() if saved.files.get(path, digest) != digest),
+        # A run of what failed last left scenarios out: what it did not play is no news.
+        new=frozenset() if was_selection else frozenset(now) - frozenset(saved.files),
+        gone=frozenset(saved.files) - frozenset(now),
+    )
+    if drift and not going_on.changed:
+        raise InputError(
+            f"the scenarios are not what they were when the run was started ({drift}): put the old ones back,"
+            f" start a new run with --reuse {folder.path}, or pass --changed to play them as they are now"
+        )
     if request.until_sure:
-        return prepared  # a later look may still add to what was planned
-    ids = frozenset(item.id for item in saved.conversations)
-    return replace(prepared, plan=make_plan(request, prepared.scenarios, ids=ids))
+        return prepared, drift  # a later look may still add to what was planned
+    planned = frozenset(
+        item.id for item in saved.conversations if item.path not in drift.changed | drift.gone
+    )
+    anew = drift.changed | drift.new
+    ids = planned | {each.id for each in prepared.plan.conversations if each.identity.path in anew}
+    return replace(prepared, plan=make_plan(request, prepared.scenarios, ids=ids)), drift
+
+
+def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift) -> Run:
+    """Return the run with the plan of its scenarios as they are now."""
+    stale = drift.changed | drift.gone
+    known = {item.id for item in saved.conversations if item.path not in stale}
+    # Looks that may come later are not planned yet.
+    first = {each.id for each in looks_of(prepared)[0]}
+    conversations = (each.identity for each in prepared.plan.conversations if each.id in known | first)
+    return replace(
+        saved,
+        files=prepared.plan.files,
+        pass_rates=prepared.plan.pass_rates,
+        conversations=tuple(conversations),
+    )
 
 
 def _left_to_play(prepared: Prepared, history: History, *, retry_errors: bool) -> RunInputs:
@@ -146,17 +199,3 @@ def _has_ended(history: History, conversation: Conversation, *, retry_errors: bo
     if log is None or log.ended is None:
         return False
     return not (retry_errors and log.ended.outcome is Outcome.ERRORED)
-
-
-def _changed(scenarios: Sequence[Scenario], saved: Run) -> frozenset[str]:
-    """Return the paths of the run's scenarios that are not what they were."""
-    return frozenset(
-        scenario.path
-        for scenario in scenarios
-        if saved.files.get(scenario.path, scenario.sha256) != scenario.sha256
-    )
-
-
-def _superseded(plan: Plan, changed: frozenset[str]) -> list[Json]:
-    """Return the conversations whose events count no longer, but as a recording."""
-    return [each.id for each in plan.conversations if each.identity.path in changed]

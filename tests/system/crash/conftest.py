@@ -29,5 +29,6 @@ def workspace(fork_server: ForkServer, served_api: LedgerApi, tmp_path: Path) ->
     served_api.reset()
     workspace = CrashWorkspace(folder=tmp_path, fork_server=fork_server, api=served_api)
     workspace.write()
+    (tmp_path / "outputs").mkdir()  # there already, so that the writes of a run are those of its own folder
     yield workspace
     workspace.assert_no_secret()

@@ -25,8 +25,9 @@ def test_a_changed_scenario_is_refused(workspace: CrashWorkspace) -> None:
     refused = workspace.resume()
     assert refused.code == 2
     assert refused.stderr == (
-        "error: talk.yaml: changed since the run was started; put the old text back, start a new run with"
-        " --reuse, or pass --resume-changed to play what changed anew in this one\n"
+        "going on with run\n"
+        "error: the scenarios are not what they were when the run was started (changed: talk.yaml): put the"
+        " old ones back, start a new run with --reuse run, or pass --changed to play them as they are now\n"
     )
     assert len(workspace.api.ledger) == sent
     workspace.write()
@@ -39,10 +40,10 @@ def test_a_changed_list_of_cases_is_refused_by_the_name_of_its_file(workspace: C
     workspace.write(TALK.replace("  - {id: eve, vars: {who: Eve}}\n", ""))
     refused = workspace.resume()
     assert refused.code == 2
-    assert "talk.yaml: changed since the run was started" in refused.stderr
-    anew = workspace.resume("--resume-changed")
-    assert anew.code == 2
-    assert "'talk/eve/claude-haiku-5-5'" in anew.stderr
+    assert "(changed: talk.yaml)" in refused.stderr
+    assert workspace.resume("--changed").code == 0
+    assert [row["case"] for row in workspace.transcripts()] == ["ada", "bob"]
+    assert "differs" not in workspace.run("verify", "run").stdout
 
 
 def test_only_what_changed_is_played_anew(workspace: CrashWorkspace) -> None:
@@ -51,7 +52,7 @@ def test_only_what_changed_is_played_anew(workspace: CrashWorkspace) -> None:
     assert workspace.play("other.yaml").code == 0
     assert len(workspace.api.ledger) == 18
     workspace.write(FAREWELL)
-    assert workspace.resume("--resume-changed").code == 0
+    assert workspace.resume("--changed").code == 0
     assert [body["messages"][-1]["content"] for body in workspace.api.ledger[18:]] == [
         f"Farewell from {who}." for who in ("Ada", "Bob", "Eve")
     ]
@@ -64,14 +65,49 @@ def test_only_what_changed_is_played_anew(workspace: CrashWorkspace) -> None:
     assert len(workspace.api.ledger) == 21
 
 
+def test_a_new_scenario_is_named_and_played_with_changed(workspace: CrashWorkspace) -> None:
+    """What the same command would play now is never left out in silence."""
+    folder = workspace.folder / "suite"
+    folder.mkdir()
+    workspace.scenario.rename(folder / "talk.yaml")
+    assert workspace.run("suite", "-o", "run", crash_at=20).code == KILLED
+    (folder / "other.yaml").write_text(OTHER, encoding="utf-8")
+    refused = workspace.resume()
+    assert refused.code == 2
+    assert "(new: suite/other.yaml)" in refused.stderr
+    assert workspace.resume("--changed").code == 0
+    assert {row["scenario"] for row in workspace.transcripts()} == {"talk", "other"}
+    assert "differs" not in workspace.run("verify", "run").stdout
+    assert workspace.resume().code == 0
+
+
+@pytest.mark.parametrize("named", ["suite", "suite/other.yaml suite/talk.yaml"])
+def test_a_scenario_that_is_gone_is_named_and_left_out_with_changed(
+    workspace: CrashWorkspace, named: str
+) -> None:
+    """Its conversations are no longer part of the run; what they cost stays spent."""
+    folder = workspace.folder / "suite"
+    folder.mkdir()
+    workspace.scenario.rename(folder / "talk.yaml")
+    (folder / "other.yaml").write_text(OTHER, encoding="utf-8")
+    assert workspace.run(*named.split(), "-o", "run", crash_at=20).code == KILLED
+    (folder / "other.yaml").unlink()
+    refused = workspace.resume()
+    assert refused.code == 2
+    assert "(gone: suite/other.yaml)" in refused.stderr
+    assert workspace.resume("--changed").code == 0
+    assert {row["scenario"] for row in workspace.transcripts()} == {"talk"}
+    assert "differs" not in workspace.run("verify", "run").stdout
+
+
 def test_changed_expectations_give_a_new_verdict_and_send_nothing(workspace: CrashWorkspace) -> None:
     """The replies are there; only what is asked of them is another thing."""
     assert workspace.play().code == 0
     workspace.write(TALK.replace("contains: number", "contains: zebra"))
-    assert workspace.resume("--resume-changed").code == 1
+    assert workspace.resume("--changed").code == 1
     assert [row["outcome"] for row in workspace.transcripts()] == ["failed"] * 3
     workspace.write(TALK.replace("contains: number", "contains: zebra") + "pass_rate: 0.0\n")
-    assert workspace.resume("--resume-changed").code == 0
+    assert workspace.resume("--changed").code == 0
     assert len(workspace.api.ledger) == 9
 
 
@@ -82,11 +118,11 @@ def test_killed_while_the_change_is_taken_over(workspace: CrashWorkspace, at: in
     assert workspace.play(crash_at=at).code in {KILLED, 0}
     before = RunState.of(workspace)
     workspace.write(FAREWELL)
-    assert workspace.resume("--resume-changed", crash_at=number).code == KILLED
+    assert workspace.resume("--changed", crash_at=number).code == KILLED
     ended = workspace.resume()
     if ended.code == 2:
-        assert "talk.yaml: changed" in ended.stderr
-        ended = workspace.resume("--resume-changed")
+        assert "(changed: talk.yaml)" in ended.stderr
+        ended = workspace.resume("--changed")
     assert ended.code == 0
     assert [row["turns"][2]["content"] for row in workspace.transcripts()] == [
         f"Farewell from {who}." for who in ("Ada", "Bob", "Eve")

@@ -81,10 +81,10 @@ def test_a_disk_that_fails_while_three_conversations_talk(workspace: CrashWorksp
 
 
 def _is_run(workspace: CrashWorkspace) -> bool:
-    return workspace.next_arguments()[0] == "--resume"
+    return workspace.next_arguments()[0] == "resume"
 
 
 def _explains(stderr: str, code: int, *, short: bool) -> bool:
     *_, last = stderr.splitlines()
-    reason = "make room and go on with --resume" if short else os.strerror(code)
+    reason = "make room and go on with `claude-run resume`" if short else os.strerror(code)
     return last.startswith("error: ") and reason in last

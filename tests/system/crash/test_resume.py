@@ -27,14 +27,14 @@ def test_without_a_folder_the_latest_run_goes_on(workspace: CrashWorkspace) -> N
     latest = (workspace.folder / "outputs" / "latest").resolve()
     assert first != latest
     before = (first / "journal.jsonl").read_bytes()
-    assert workspace.run("--resume", "-q").code == 0
+    assert workspace.run("resume", "-q").code == 0
     assert json.loads((latest / "summary.json").read_bytes())["totals"]["replies"] == 9
     assert (first / "journal.jsonl").read_bytes() == before
 
 
 def test_no_run_yet_is_said(workspace: CrashWorkspace) -> None:
     """There is nothing to go on with, so nothing is sent."""
-    ended = workspace.run("--resume")
+    ended = workspace.run("resume")
     assert (ended.code, ended.stderr) == (2, "error: outputs/latest holds no run: no run was made yet\n")
 
 
@@ -48,16 +48,12 @@ def test_a_done_run_sends_nothing_and_keeps_its_exit_code(workspace: CrashWorksp
 
 
 def test_the_plan_and_its_options_come_from_the_run(workspace: CrashWorkspace) -> None:
-    """What shaped the run is restored; flags that would change it are named and ignored."""
+    """What shaped the run is restored."""
     assert (
         workspace.play("-k", "ada or bob", "-n", "2", "--set", "who=Ada of Bob", crash_at=20).code == KILLED
     )
     death = RunState.of(workspace)
-    ended = workspace.run("other.yaml", "--resume", "run", "-n", "5", "-k", "eve", "--set", "who=Eve")
-    assert ended.code == 0
-    assert ended.stderr.splitlines()[0] == (
-        "warning: PATH, -n, -k, --set: ignored, a resumed run keeps what it was started with"
-    )
+    assert workspace.resume().code == 0
     assert len({json.dumps(body) for body in workspace.api.ledger}) == 3, (
         "four conversations with the same words"
     )
@@ -129,11 +125,45 @@ def test_a_resume_refused_for_want_of_a_key_changes_nothing(workspace: CrashWork
     assert_promises_kept(workspace, [death])
 
 
-@pytest.mark.parametrize("flag", ["--dry-run", "--list"])
-def test_a_look_ahead_never_sends(workspace: CrashWorkspace, flag: str) -> None:
-    """Whoever only wants to look must not pay because the run is an old one."""
+@pytest.mark.parametrize("flag", ["--dry-run", "--list", "-n", "-k", "--set", "--simulate", "-o"])
+def test_what_shapes_a_run_is_no_option_of_resume(workspace: CrashWorkspace, flag: str) -> None:
+    """Whoever only wants to look, or wants another run, never goes on with this one."""
     assert workspace.play(crash_at=20).code == KILLED
     sent = len(workspace.api.ledger)
     refused = workspace.resume(flag)
     assert (refused.code, len(workspace.api.ledger)) == (2, sent)
-    assert "--resume sends: leave one out" in refused.stderr
+    assert f"No such option: {flag}" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("talk.yaml", "--retry-errors"),
+        ("talk.yaml", "--resume"),
+        ("--retry-errors", "run"),
+        ("--resume", "run"),
+    ],
+)
+def test_only_resume_goes_on_with_a_run(workspace: CrashWorkspace, arguments: tuple[str, ...]) -> None:
+    """No flag of `run` makes it judge another run than the one that is named; the way is told."""
+    assert workspace.run("talk.yaml").code == 0
+    sent = len(workspace.api.ledger)
+    refused = workspace.run(*arguments)
+    assert (refused.code, len(workspace.api.ledger)) == (2, sent)
+    assert "did you mean `claude-run resume`?" in refused.stderr
+
+
+def test_the_other_options_hold_too_and_may_be_given_anew(workspace: CrashWorkspace) -> None:
+    """A cap of the first process holds in the second, until it is lifted by name."""
+    assert workspace.play("--max-requests", "2").code == 4
+    assert workspace.resume().code == 4
+    assert "stopped by --max-requests 2" in workspace.resume().stderr
+    assert workspace.resume("--max-requests", "100").code == 0
+
+
+def test_the_run_that_is_taken_is_named(workspace: CrashWorkspace) -> None:
+    """`outputs/latest` is a moving name: the folder itself is said, by every command that takes it."""
+    assert workspace.run("talk.yaml", "-o", "mine").code == 0
+    for command in ("resume", "report", "verify", "accept", "review"):
+        said = workspace.run(command, *(["--pending"] if command == "review" else [])).stderr
+        assert "mine" in said.splitlines()[0], command

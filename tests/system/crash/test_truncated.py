@@ -91,9 +91,9 @@ def test_commands_on_a_cut_run(workspace: CrashWorkspace, whole: bytes) -> None:
         verified, reported = workspace.run("verify", "run"), workspace.run("report", "run")
         assert (verified.code, reported.code) == (3, 3)
         assert (
-            "the run was cut off before its end: `claude-run --resume run` goes on with it" in verified.stdout
+            "the run was cut off before its end: `claude-run resume run` goes on with it" in verified.stdout
         )
-        assert "go on with --resume" in reported.stderr
+        assert "go on with `claude-run resume`" in reported.stderr
         assert workspace.journal.read_bytes() == whole[:size]
 
 

@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from tests.system.crash.workspace import CrashWorkspace
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--resume", "run"), ("talk.yaml", "-o", "run")], ids=["resume", "new"]
-)
+@pytest.mark.parametrize("arguments", [("resume", "run"), ("talk.yaml", "-o", "run")], ids=["resume", "new"])
 def test_a_second_run_names_the_first(workspace: CrashWorkspace, arguments: tuple[str, ...]) -> None:
     """It exits with 2, says which process is in the way, sends nothing, and does the first no harm."""
     workspace.api.hold = True
@@ -35,6 +33,8 @@ def test_a_run_that_is_over_is_in_nobodys_way(workspace: CrashWorkspace) -> None
     assert workspace.play().code == 0
     second = workspace.play()
     assert second.code == 2
-    assert second.stderr == "error: run already holds a run: pass --resume run, or another folder with -o\n"
+    assert second.stderr == (
+        "error: run already holds a run: go on with `claude-run resume run`, or name another folder with -o\n"
+    )
     assert workspace.resume().code == 0
     assert len(workspace.api.ledger) == 9

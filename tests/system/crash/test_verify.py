@@ -38,7 +38,7 @@ def test_a_whole_run(played: CrashWorkspace) -> None:
 def test_a_run_that_was_resumed_after_a_clean_stop(workspace: CrashWorkspace) -> None:
     """Where no attempt was under way nothing is uncertain, and the run is whole."""
     assert workspace.play("--max-requests", "3", "-j", "1").code == 4
-    assert workspace.resume().code == 0
+    assert workspace.resume("--max-requests", "100").code == 0
     assert workspace.run("verify", "run").code == 0
 
 
@@ -47,7 +47,7 @@ def test_a_damaged_line_in_the_middle(played: CrashWorkspace) -> None:
     lines = played.journal.read_bytes().splitlines(keepends=True)
     lines[9] = lines[9].replace(b"talk/", b"tulk/")
     played.journal.write_bytes(b"".join(lines))
-    for command in (("verify", "run"), ("report", "run"), ("--resume", "run"), ("verify", "run")):
+    for command in (("verify", "run"), ("report", "run"), ("resume", "run"), ("verify", "run")):
         ended = played.run(*command)
         assert (ended.code, ended.stdout) == (3, "")
         assert ended.stderr == (
@@ -100,9 +100,9 @@ def test_a_torn_tail_and_an_open_end(played: CrashWorkspace) -> None:
     assert _found(played)[:2] == [
         (
             f"journal.jsonl ends in a torn line of {torn} bytes, whose request may be sent again:"
-            " `claude-run --resume run` sets it aside and goes on"
+            " `claude-run resume run` sets it aside and goes on"
         ),
-        "the run was cut off before its end: `claude-run --resume run` goes on with it",
+        "the run was cut off before its end: `claude-run resume run` goes on with it",
     ]
     assert played.journal.read_bytes() == whole[:-20], "a look changes nothing"
     assert played.resume().code == 0
@@ -127,7 +127,7 @@ def test_uncertain_attempts_of_a_superseded_conversation(workspace: CrashWorkspa
     """Playing a changed scenario anew does not hide what the old one may have cost."""
     assert workspace.play("-j", "1", crash_at=8).code == KILLED
     workspace.write(workspace.scenario.read_text(encoding="utf-8").replace("Goodbye", "Farewell"))
-    assert workspace.resume("--resume-changed").code == 0
+    assert workspace.resume("--changed").code == 0
     (found,) = _found(workspace)
     assert "attempt 1 at turn 1" in found
 

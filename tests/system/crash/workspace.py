@@ -81,12 +81,12 @@ class CrashWorkspace:
 
     def resume(self, *arguments: str | Path, **conditions: Any) -> CommandResult:
         """Go on with the run folder."""
-        return self.run("--resume", "run", *arguments, **conditions)
+        return self.run("resume", "run", *arguments, **conditions)
 
     def next_arguments(self) -> tuple[str, ...]:
         """Return what a user would call after a crash: a resume, or the run itself where there was none."""
         if (self.run_folder / "run.json").exists():
-            return ("--resume", "run")
+            return ("resume", "run")
         return ("talk.yaml", "-o", "run")
 
     def go_on(self, *arguments: str, **conditions: Any) -> CommandResult:

@@ -39,9 +39,9 @@ def test_a_capped_run_stays_below_its_cap_and_goes_on_with_a_higher_one(workspac
         first = sum(api.requests.values())
         assert 0 < first < 24
         assert Decimal("0.0007") < billed(workspace, api) <= Decimal("0.0009")
-        assert workspace.run("--resume", "out", "-q", url=api.url, speed=50).code == 4
+        assert workspace.run("resume", "out", "-q", url=api.url, speed=50).code == 4
         assert billed(workspace, api) <= Decimal("0.0009")
-        result = workspace.run("--resume", "out", "-q", "--max-cost", "0.01", url=api.url, speed=50)
+        result = workspace.run("resume", "out", "-q", "--max-cost", "0.01", url=api.url, speed=50)
         assert result.code == 0, result.stderr
         assert api.requests == workspace.attempts() == {(case, turn): 1 for case in CASES for turn in (1, 2)}
         assert workspace.summary()["totals"]["cost_usd"] == float(billed(workspace, api))

@@ -95,7 +95,9 @@ def test_a_long_wait_that_is_asked_for_stops_the_run_and_is_named(workspace: Wor
         assert workspace.attempts() == api.requests
         assert sum(api.requests.values()) <= START
     assert result.code == 3
-    wait = "the API asks to wait 3600 s, longer than this run may: go on with --resume, not before 2"
+    wait = (
+        "the API asks to wait 3600 s, longer than this run may: go on with `claude-run resume`, not before 2"
+    )
     assert wait in result.stderr
     assert {transcript["outcome"] for transcript in workspace.transcripts().values()} == {"skipped"}
 
@@ -113,7 +115,7 @@ def test_an_api_that_is_down_is_not_asked_for_ever(workspace: Workspace) -> None
         assert workspace.attempts() == api.requests
         assert sum(api.requests.values()) < 200
         down = False
-        assert workspace.run("--resume", "out", "--retry-errors", "-q", url=api.url, speed=500).code == 0
+        assert workspace.run("resume", "out", "--retry-errors", "-q", url=api.url, speed=500).code == 0
         assert workspace.attempts() == api.requests
     assert {transcript["outcome"] for transcript in workspace.transcripts().values()} == {"passed"}
 

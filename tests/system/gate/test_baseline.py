@@ -248,3 +248,16 @@ def test_the_summary_on_stdout_tells_of_the_gate(workspace: GateWorkspace) -> No
     done = workspace.play("second", "--baseline", "--json")
     gate = json.loads(done.stdout)["gate"]
     assert (gate["verdict"], gate["code"]) == ("regressed", 1)
+
+
+def test_failures_are_accepted_only_by_who_says_so(workspace: GateWorkspace) -> None:
+    """Where nobody can be asked they are named, and nothing is written."""
+    workspace.write(cases=2, expect="contains: zebra")
+    assert workspace.play("failing").code == 1
+    refused = workspace.run("accept", "failing")
+    assert refused.code == 2
+    assert "2 conversations failed: refund/case-01/claude-haiku-5-5, refund/case-02" in refused.stderr
+    assert "pass --with-failures" in refused.stderr
+    assert not workspace.baseline.exists()
+    assert workspace.run("accept", "failing", "--with-failures").code == 0
+    assert workspace.baseline.exists()

@@ -173,7 +173,7 @@ def test_what_could_not_be_measured_is_not_offered(workspace: GateWorkspace) -> 
     workspace.api.reply = lambda body, nth: None if "case-02" in said(body) else obeys(body, nth)
     assert workspace.play("second").code == 3
     done = workspace.run_offline("review", "second", "--pending")
-    assert (done.code, done.stdout, done.stderr) == (0, "", "")
+    assert (done.code, done.stdout, done.stderr) == (0, "", "run second\n")
 
 
 def test_review_needs_a_terminal_and_no_ci(changed: GateWorkspace) -> None:

@@ -76,7 +76,7 @@ def test_a_run_that_was_cut_off_goes_on_as_it_would_have(workspace: GateWorkspac
     workspace.api.reply = mixed
     workspace.write(cases=["bad", "good", "flaky"], more="pass_rate: 0.65")
     assert workspace.play("run", *SURE, "-j", "1", "--max-requests", str(requests)).code == 4
-    assert workspace.run("--resume", "run").code == 1
+    assert workspace.run("resume", "run", "--max-requests", "1000").code == 1
     assert played(workspace, "run") == asked(workspace) == {"bad": 5, "good": 15, "flaky": 5 * LOOKS}
 
 

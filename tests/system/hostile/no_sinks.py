@@ -92,4 +92,6 @@ NO_SINKS: dict[str, str] = {
         "cli.output", ("redacted_streams",), "passes on what `print_error`, `print_line` and reports write"
     ),
     **_each("cli.terminal", ("Terminal",), "hands over to the sinks of report"),
+    **_each("cli.terminal", ("ask_key",), "prints by `print_error`"),
+    **_each("record.folder", ("outputs", "make_outputs"), "paths of ours"),
 }

@@ -74,7 +74,7 @@ def said(capsys: pytest.CaptureFixture[str], arguments: Iterable[str]) -> tuple[
         ["a.yaml", "--list", "--{}"],
         ["a.yaml", "--simulate", "--faults", "{}"],
         ["a.yaml", "--replay", "{}"],
-        ["a.yaml", "--resume", "{}"],
+        ["resume", "{}"],
     ],
     ids=lambda arguments: " ".join(arguments).replace("{}", "X"),
 )

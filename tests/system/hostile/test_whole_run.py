@@ -109,7 +109,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         env = {"ANTHROPIC_BASE_URL": server.base_url, "ANTHROPIC_API_KEY": "sk-ant-canary-hostile"}
         ended = claude_run(FOLDER, "-vv", "--json", cwd=cwd, env=env)
     assert (cwd / "outputs").is_dir(), ended.stderr
-    (made,) = [path for path in (cwd / "outputs").iterdir() if not path.is_symlink()]
+    (made,) = [path for path in (cwd / "outputs").iterdir() if path.is_dir() and not path.is_symlink()]
     return Run(ended=ended, folder=made)
 
 

@@ -51,7 +51,7 @@ def test_a_signal_before_the_first_reply(workspace: Workspace, number: signal.Si
         assert summary["totals"]["uncertain_cost_usd"] > 0
         hung = set(api.requests)
         silent = False
-        assert workspace.run("--resume", "out", url=api.url).code == 0
+        assert workspace.run("resume", "out", url=api.url).code == 0
         again = {key for key, count in api.requests.items() if count > 1}
         assert again == hung
         assert workspace.attempts() == api.requests
@@ -83,7 +83,7 @@ def test_a_signal_in_mid_run(workspace: Workspace, number: signal.Signals, code:
         assert len(workspace.events("reply")) == len(replied)
         assert ("slow", 2) not in before
         first = False
-        assert workspace.run("--resume", "out", url=api.url).code == 0
+        assert workspace.run("resume", "out", url=api.url).code == 0
         expected = {(case, turn): 1 for case in cases for turn in (1, 2)} | {("waiting", 1): 2}
         assert api.requests == workspace.attempts() == expected
     slow = workspace.transcripts()["slow"]["turns"]

@@ -39,7 +39,7 @@ def test_a_hopeless_failure_says_when_to_come_back() -> None:
     near = hopeless(DOWN, wait_s=3600.0, now=EPOCH)
     assert near.reason == (
         "529 from the test; the API asks to wait 3600 s, longer than this run may:"
-        " go on with --resume, not before 2026-11-23 13:00:00 UTC"
+        " go on with `claude-run resume`, not before 2026-11-23 13:00:00 UTC"
     )
     assert "2027" in hopeless(DOWN, wait_s=1e300, now=EPOCH).reason
 

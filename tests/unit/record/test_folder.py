@@ -43,7 +43,9 @@ def test_a_run_gets_a_folder_of_its_own_and_latest_points_to_it() -> None:
     ]
     assert latest() == Path("outputs/latest")
     assert latest().readlink() == Path(f"{STAMP}-greet-2")
+    assert Path("outputs/.gitignore").read_text() == "*\n!.gitignore\n"
     assert sorted(entry.name for entry in Path("outputs").iterdir()) == [
+        ".gitignore",
         f"{STAMP}-gr-e-co",
         f"{STAMP}-greet",
         f"{STAMP}-greet-2",
@@ -52,12 +54,51 @@ def test_a_run_gets_a_folder_of_its_own_and_latest_points_to_it() -> None:
 
 
 def test_the_folder_that_the_user_names_is_used_itself() -> None:
-    """An empty folder may already be there, and `latest` is left alone."""
+    """An empty folder may already be there, and `latest` leads to it as to any other."""
     Path("mine").mkdir()
     for out in (Path("mine"), Path("new/deep/run")):
         folder = _create(out)
         assert (folder.path, folder.read_run()) == (out, run())
-    assert not Path("outputs").exists()
+        assert latest().resolve() == out.resolve()
+        assert RunFolder.open(latest()).path == out
+    assert [entry.name for entry in Path("outputs").iterdir()] != []
+
+
+def test_a_folder_that_holds_anything_is_refused() -> None:
+    """A run never mixes with other files; what a killed start left behind is nobody's."""
+    Path("mine").mkdir()
+    Path("mine/.run.json.0a1b2c3d").touch()
+    _create(Path("mine"))
+    Path("other").mkdir()
+    Path("other/notes.txt").touch()
+    with pytest.raises(
+        InputError, match=r"^other is not empty, it holds notes\.txt: name a new folder with -o"
+    ):
+        _create(Path("other"))
+    assert latest().resolve() == Path("mine").resolve()
+
+
+@pytest.mark.parametrize("marker", ["claude-run.toml", "pyproject.toml", "scenarios/claude-run.schema.json"])
+def test_runs_land_beside_the_project(marker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a folder of the project too; but a repository of its own is not its parent's project."""
+    path = Path("project") / marker
+    (Path("project/scenarios/deep")).mkdir(parents=True)
+    path.write_text("[tool.claude-run]\n" if marker == "pyproject.toml" else "", encoding="utf-8")
+    root = Path.cwd()
+    monkeypatch.chdir("project/scenarios/deep")
+    assert _create().path == Path(f"../../outputs/{STAMP}-greet")
+    assert RunFolder.open(latest()).read_run() == run()
+    (root / "project/scenarios/deep/.git").mkdir()
+    assert _create().path == Path(f"outputs/{STAMP}-greet")
+
+
+def test_a_project_of_something_else_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pyproject.toml that does not name us, or that cannot be read, is passed by."""
+    Path("project/inner").mkdir(parents=True)
+    Path("project/pyproject.toml").write_text("[tool.other]\n", encoding="utf-8")
+    monkeypatch.chdir("project/inner")
+    Path("pyproject.toml").write_text("not toml", encoding="utf-8")
+    assert _create().path == Path(f"outputs/{STAMP}-greet")
 
 
 def test_everything_is_for_its_owner_alone_whatever_the_umask() -> None:
@@ -85,7 +126,9 @@ def test_a_folder_that_holds_a_run_is_refused(name: str) -> None:
     """Nothing in it changes, and the message says how to go on with it."""
     Path("mine").mkdir()
     Path("mine", name).write_text("precious", encoding="utf-8")
-    with pytest.raises(InputError, match=r"^mine already holds a run: pass --resume mine, or another folder"):
+    with pytest.raises(
+        InputError, match=r"^mine already holds a run: go on with `claude-run resume mine`, or name"
+    ):
         _create(Path("mine"))
     assert [entry.read_text(encoding="utf-8") for entry in Path("mine").iterdir()] == ["precious"]
 
@@ -129,7 +172,9 @@ def test_a_disk_that_fails_at_any_operation_is_found_and_leaves_the_old_link(cod
         names = {
             entry.name for path in (Path("outputs"), Path(f"outputs/{number}-greet")) for entry in _in(path)
         }
-        assert not [name for name in names if name.startswith(".")], clean.operations[number - 1]
+        assert not [name for name in names - {".gitignore"} if name.startswith(".")], clean.operations[
+            number - 1
+        ]
 
 
 def _in(path: Path) -> list[Path]:

@@ -28,7 +28,6 @@ from claude_run.session.options import (
     options_of,
     restored,
     saved_options,
-    shaping_flags,
 )
 from claude_run.session.request import GateRequest, RunRequest
 
@@ -52,8 +51,10 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("shard", None),
     ("last_failed", False),
     ("file_root", None),
+    ("concurrency", 20),
     ("simulate", False),
     ("faults", None),
+    ("attempt_s", 600.0),
     ("replay", None),
     ("reuse", None),
     ("baseline", None),
@@ -62,41 +63,12 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("judge_models", []),
     ("own_checks", []),
     ("max_cost", None),
+    ("max_time_s", None),
+    ("max_requests", None),
+    ("fail_fast", False),
+    ("max_failures", None),
+    ("grace_s", 10.0),
 ]
-
-# Each option as a user may give it, and the name by which a resumed run ignores it; None where it does not.
-GIVEN: dict[str, tuple[Any, str | None]] = {
-    "paths": (["a.yaml"], "PATH"),
-    "models": (["claude-opus-5-5"], "-m"),
-    "repeat": (2, "-n"),
-    "expression": ("refund and not sofa", "-k"),
-    "tags": (["smoke"], "--tag"),
-    "overrides": (["company=Acme"], "--set"),
-    "shard": ("1/2", "--shard"),
-    "last_failed": (True, None),
-    "file_root": ("..", "--file-root"),
-    "concurrency": (5, None),
-    "simulate": (True, "--simulate"),
-    "faults": ("429@3", "--faults"),
-    "attempt_s": ("30s", None),
-    "replay": ("outputs/a", "--replay"),
-    "reuse": ("outputs/a", "--reuse"),
-    "baseline": ("outputs/a", "--baseline"),
-    "until_sure": (True, "--until-sure"),
-    "alpha": (0.01, "--alpha"),
-    "margin": (0.2, "--margin"),
-    "min_drop": (0.1, "--min-drop"),
-    "on_inconclusive": ("fail", "--on-inconclusive"),
-    "judge_models": (["claude-opus-5-5"], "--judge-model"),
-    "own_checks": (["checks.py"], "--checks"),
-    "max_cost": ("2.50", None),
-    "max_time_s": ("10m", None),
-    "max_requests": (9, None),
-    "fail_fast": (True, None),
-    "max_failures": (3, None),
-    "grace_s": ("1s", None),
-    "out": ("outputs/b", "-o"),
-}
 
 # Values that each kind of option takes from the command line.
 _TEXTS = st.text(max_size=5)
@@ -150,44 +122,35 @@ def test_the_names_in_run_json_and_their_order() -> None:
 def test_what_is_saved_comes_back(asked: Mapping[str, Any]) -> None:
     """Whatever was given: through JSON and back it is the same, and what is not saved is as by default."""
     request = build(RunRequest, asked)
-    again = restored(RunRequest(), as_saved(request))
+    again = restored(RunRequest, as_saved(request), {})
     for name, declared in OPTIONS.items():
         expected = request if declared.saved else RunRequest()
         assert value_of(again, name) == value_of(expected, name), name
 
 
 @given(ANYTHING, ANYTHING)
-def test_a_resumed_run_keeps_what_shapes_it(first: Mapping[str, Any], later: Mapping[str, Any]) -> None:
-    """What shapes a run is as it was started; the rest may be given anew, and holds again where it is not."""
-    started, asked, default = build(RunRequest, first), build(RunRequest, later), RunRequest()
-    again = restored(asked, as_saved(started))
+def test_a_resumed_run_keeps_its_options_but_for_those_given_anew(
+    first: Mapping[str, Any], later: Mapping[str, Any]
+) -> None:
+    """What is given by name wins, a value equal to the default too; all the rest is as it was started."""
+    started, asked = build(RunRequest, first), build(RunRequest, later)
+    again = restored(RunRequest, as_saved(started), later)
     for name, declared in OPTIONS.items():
-        anew = value_of(asked, name) != value_of(default, name)
-        kept = declared.saved and (declared.shapes or not anew)
-        assert value_of(again, name) == value_of(started if kept else asked, name), name
+        expected = asked if name in later else started if declared.saved else RunRequest()
+        assert value_of(again, name) == value_of(expected, name), name
+
+
+def test_an_option_of_a_later_version_has_its_default() -> None:
+    """A run that an earlier version began did not save it; only what shapes a run must be there."""
+    saved = {name: value for name, value in as_saved(RunRequest()).items() if name != "concurrency"}
+    assert restored(RunRequest, saved, {}).concurrency == RunRequest().concurrency
 
 
 @pytest.mark.parametrize("saved", [{}, {**dict(SAVED_DEFAULTS), "gate": None}], ids=["empty", "no gate"])
 def test_options_that_were_not_saved_are_not_made_up(saved: dict[str, Any]) -> None:
     """A `run.json` without them is damaged, and whoever reads it is told."""
     with pytest.raises((KeyError, TypeError)):
-        restored(RunRequest(), saved)
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_what_shapes_a_run_is_named_when_given(name: str) -> None:
-    """An option that cannot change is named as a user types it, and alone; one that can is not."""
-    value, flag = GIVEN[name]
-    request = build(RunRequest, {name: value})
-    assert value_of(request, name) != value_of(RunRequest(), name)
-    assert shaping_flags(request) == ([] if flag is None else [flag])
-
-
-def test_all_that_shapes_a_run_is_named_in_order() -> None:
-    """Nothing is named where nothing was given, and everything where everything was, as declared."""
-    assert shaping_flags(RunRequest()) == []
-    everything = build(RunRequest, {name: value for name, (value, _) in GIVEN.items()})
-    assert shaping_flags(everything) == [flag for _, flag in GIVEN.values() if flag is not None]
+        restored(RunRequest, saved, {})
 
 
 @pytest.mark.parametrize(
