@@ -64,7 +64,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradedTranscript:
-    """What is graded: the messages so far, the reply last, and an accepted reply to hold it against."""
+    """What is graded: the messages so far, the reply last, and an accepted reply to compare it with."""
 
     messages: Sequence[Json]
     reply: str

@@ -73,6 +73,11 @@ class Identity:
         return _joined(self.scenario, self.case, self.variant)
 
     @property
+    def title(self) -> str:
+        """The name as lists of test results show it: `scenario/case/variant [model] #repeat`."""
+        return f"{self.question_name} [{self.model_label}]{'' if self.repeat is None else f' #{self.repeat}'}"
+
+    @property
     def key_parts(self) -> Sequence[Json]:
         """What makes a request this conversation's own; a single play is repeat 1 of any number."""
         return (self.scenario, self.case, self.variant, self.model_label, self.repeat or 1)

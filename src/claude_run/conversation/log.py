@@ -161,7 +161,7 @@ class AttemptLedger:
             self.add(event)
 
     def add(self, event: Event) -> None:
-        """Take the next event in; those that are no attempt and no end of one change nothing."""
+        """Take the next event in; others than attempts and their ends change nothing."""
         match event:
             case Attempted():
                 # A conversation that is played anew may number its attempts anew: the old ones stay open.

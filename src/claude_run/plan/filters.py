@@ -74,7 +74,7 @@ def take_shard(items: Sequence[T], shard: Shard) -> Sequence[T]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Token:
+class _Word:
     """A word, a mark or the end, which is an empty text that is not quoted; `column` counts from 0."""
 
     text: str
@@ -142,7 +142,7 @@ class _Parser:
         word = opening.text.casefold()
         return lambda names: any(word in name.casefold() for name in names)
 
-    def _peek(self) -> _Token:
+    def _peek(self) -> _Word:
         return self._tokens[self._next]
 
     def _accept(self, word: str) -> bool:
@@ -151,8 +151,8 @@ class _Parser:
         self._next += 1
         return True
 
-    def _split(self) -> list[_Token]:
-        tokens: list[_Token] = []
+    def _split(self) -> list[_Word]:
+        tokens: list[_Word] = []
         end = len(self._source.rstrip())
         place = 0
         while place < end:
@@ -163,9 +163,9 @@ class _Parser:
             kind = str(match.lastgroup)
             text = match[kind]
             quoted = kind in {"double", "single"}
-            tokens.append(_Token(text=text, column=match.start(kind) - quoted, quoted=quoted))
+            tokens.append(_Word(text=text, column=match.start(kind) - quoted, quoted=quoted))
             place = match.end()
-        return [*tokens, _Token(text="", column=end, quoted=False)]
+        return [*tokens, _Word(text="", column=end, quoted=False)]
 
     def _fail(self, message: str, column: int) -> NoReturn:
         caret = " " * width(visible(self._source[:column])) + "^"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.model import Expectation, Json
 
 NO_JUDGE = "no judge is named: write `judge: {model: ...}` in the scenario, or pass --judge-model"
-NO_BASELINE = "there is no accepted reply to hold it against: `claude-run accept` writes a baseline"
+NO_BASELINE = "there is no accepted reply to compare it with: `claude-run accept` writes a baseline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

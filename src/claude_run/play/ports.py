@@ -90,7 +90,7 @@ class Recorder(Protocol):
         """Return when all that was appended is safe from a loss of power."""
 
 
-class Recording(Protocol):
+class RecordedReplies(Protocol):
     """Replies of an earlier run."""
 
     def find(self, key: str) -> Exchange | None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
         Prices,
         Progress,
         Received,
+        RecordedReplies,
         Recorder,
-        Recording,
     )
     from claude_run.play.stop import StopSignal
 
@@ -83,7 +83,7 @@ class Sender:
     """
 
     messages: Messages | None
-    recording: Recording | None
+    recording: RecordedReplies | None
     prices: Prices
     budget: Budget
     pacing: Pacing

@@ -304,7 +304,7 @@ def _row_problems(row: Row, seen: dict[str, Position]) -> Iterator[Diagnostic]:
     for variable, value in row.vars.items():
         if not is_own(variable) and _holds_no_text(value):
             message = f"the value of `{variable}` holds NUL or half of a surrogate pair"
-            yield row.source.problem(row.position, message, hint="remove the character: it is no text")
+            yield row.source.problem(row.position, message, hint="remove the character: it is not text")
 
 
 def _holds_no_text(value: Json) -> bool:

@@ -108,7 +108,7 @@ def document_block(data: bytes, name: str) -> JsonObject:
         message = f"{name} is neither a PDF nor a UTF-8 text"
         raise FileProblemError(message, "use a PDF or a text file") from error
     if "\0" in text or not text.strip():
-        raise FileProblemError(f"{name} is empty or no text", "use a PDF or a text file")
+        raise FileProblemError(f"{name} is empty or not text", "use a PDF or a text file")
     return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}
 
 

@@ -48,7 +48,7 @@ class Change:
         return _score(self.after)
 
     def texts(self) -> Iterator[tuple[int, str, str]]:
-        """Yield turn, accepted reply and new reply of the turns that differ."""
+        """Yield number (of the replies, from 1), accepted reply and new reply where they differ."""
         old, new = typical(self.before, passed=True), typical(self.after, passed=True)
         before, after = old.replies if old else (), new.replies if new else ()
         for index in range(max(len(before), len(after))):

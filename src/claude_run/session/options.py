@@ -135,19 +135,19 @@ def saved_options(value: object) -> JsonObject:
 def restored(cls: type[T], saved: Mapping[str, Any], given: Mapping[str, Any]) -> T:
     """Make an instance of the options as they were saved, but for those that the user gives anew, by name.
 
-    KeyError or TypeError where `saved` lacks an option that shapes the run. One that does not, and that the
-    version which began the run did not save, has its default.
+    An option that is not there has its default: an earlier version, which did not know it, began the run.
+    TypeError where what was saved cannot be read.
     """
     values: dict[str, Any] = {}
     for each in fields(cls):  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
         if _KEY not in each.metadata:
             if (nested := _nested(each)) is not None:
-                values[each.name] = restored(nested, saved[each.name], given)
+                values[each.name] = restored(nested, saved.get(each.name, {}), given)
             continue
         declared: Option = replace(each.metadata[_KEY], name=each.name)
         if given.get(each.name) is not None:
             values[each.name] = declared.read(given[each.name])
-        elif declared.saved and (declared.shapes or each.name in saved):
+        elif declared.saved and each.name in saved:
             kept = saved[each.name]
             values[each.name] = None if kept is None else declared.kind.from_json(kept)
     return cls(**values)
@@ -216,6 +216,8 @@ SWITCH = Kind(given=bool)
 COUNT = Kind(given=int)
 NUMBER = Kind(given=int)
 FRACTION = Kind(given=float)
-MONEY = Kind(given=str, read=_read_money, to_json=str, from_json=lambda text: _read_money("max_cost", text))
+MONEY = Kind(
+    given=str, read=_read_money, to_json=str, from_json=lambda text: _read_money("the saved amount", text)
+)
 DURATION = Kind(given=str, read=_read_duration)
 ASSIGNMENTS = Kind(given=list[str], read=_read_assignments, to_json=dict)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.events import Event
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
-    from claude_run.play.ports import Clock, Messages, Progress, Recording
+    from claude_run.play.ports import Clock, Messages, Progress, RecordedReplies
     from claude_run.record.journal import Journal
     from claude_run.record.summary import CaseRate
     from claude_run.session.prepare import Prepared
@@ -73,7 +73,7 @@ class RunInputs:
     prepared: Prepared
     earlier: Mapping[str, ConversationLog] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
-    recording: Recording | None = None
+    recording: RecordedReplies | None = None
     spent_usd: Decimal = Decimal(0)
     begin: Sequence[Event] = ()
 

@@ -127,8 +127,8 @@ def _prepare_again(
     """Prepare what the run was started with; InputError where its scenarios drifted and nobody said so."""
     try:
         request = restored(RunRequest, saved.options, given)
-    except (KeyError, TypeError) as error:
-        raise StorageError(f"{folder.run_json}: the saved options are incomplete ({error})") from error
+    except (AttributeError, TypeError) as error:
+        raise StorageError(f"{folder.run_json}: the saved options cannot be read ({error})") from error
     was_selection = request.last_failed
     # A file that the command named and that is gone is told below, with all that has changed besides.
     there = tuple(path for path in saved.paths if path not in saved.files or Path(path).exists())

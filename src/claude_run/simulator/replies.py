@@ -111,7 +111,7 @@ def placeholder(body: JsonObject) -> Scripted:
 def compose(body: JsonObject, scripted: Scripted) -> Composed:
     """Fit a scripted reply to the request: cut at a stop sequence, then at `max_tokens`.
 
-    A block that is no text and does not fit is left out, as are all after it.
+    A block that is not text and does not fit is left out, as are all after it.
     """
     written = [block for block in blocks_of(scripted.content) if block.get("text") != ""]
     blocks, sequence = _stop_at(written, cast("Sequence[str]", body.get("stop_sequences") or ()))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
-    from claude_run.play.ports import Recording
+    from claude_run.play.ports import RecordedReplies
     from claude_run.play.stop import Halt
     from claude_run.scenario.model import JsonObject
 
@@ -196,7 +196,7 @@ class FakedRun:
     """A run whose API, journal, prices and clock are faked; `play` plays it."""
 
     messages: FakeMessages | None = field(default_factory=FakeMessages)
-    recording: Recording | None = None
+    recording: RecordedReplies | None = None
     prices: FlatPrices = field(default_factory=FlatPrices)
     concurrency: int = 20
     max_requests: int | None = None

@@ -129,7 +129,7 @@ def test_a_document_may_be_a_pdf_or_a_text() -> None:
         "media_type": "text/plain",
         "data": "é",
     }
-    with pytest.raises(FileProblemError, match="empty or no text"):
+    with pytest.raises(FileProblemError, match="empty or not text"):
         document_block(b"a\0b", "a")
 
 

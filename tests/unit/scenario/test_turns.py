@@ -105,7 +105,7 @@ turns:
         ("{image: a.pdf}", "1:25 a.pdf is not an image that the API takes"),
         ("{document: a.png}", "1:28 a.png is an image, not a document"),
         ("{document: bytes.bin}", "1:28 bytes.bin is neither a PDF nor a UTF-8 text"),
-        ("{document: empty.txt}", "1:28 empty.txt is empty or no text"),
+        ("{document: empty.txt}", "1:28 empty.txt is empty or not text"),
         ("{document: note.txt, title: 5}", "1:45 `title` must be a string, not a number"),
     ],
 )

@@ -82,13 +82,11 @@ class _Writer:
         planned, transcript = record.planned, record.transcript
 
         # The name tells conversations apart; two names may be the same once they are made safe.
-        repeat = "" if planned.repeat is None else f" #{planned.repeat}"
-        name = f"{planned.question_name} [{planned.model_label}]{repeat}"
         classname = xml_text(re.sub(r"\.ya?ml$", "", planned.path))
-        unique, number = xml_text(name), 1
+        unique, number = xml_text(planned.title), 1
         while (classname, unique) in self._names:
             number += 1
-            unique = f"{xml_text(name)} ({number})"
+            unique = f"{xml_text(planned.title)} ({number})"
         self._names.add((classname, unique))
 
         # A click in CI leads to the expectation that decided, or to the first one; to the file without any.
