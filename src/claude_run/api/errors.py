@@ -62,15 +62,30 @@ def from_transport_error(error: BaseException, redact: Redact = str) -> Failure:
     return Failure(kind="connection", message=f"{what}: {excerpt(detail, redact)}", paid=paid)
 
 
-def from_error_event(error: Mapping[str, object], request_id: str | None, *, redact: Redact = str) -> Failure:
-    """Return the failure that an `error` event in a stream reports: its status was 200, its type decides."""
-    kind, message = str(error.get("type")), str(error.get("message"))
-    details = error.get("details")
-    code = details.get("error_code") if isinstance(details, Mapping) else None
+def is_error(body: Mapping[str, object]) -> bool:
+    """Return whether a body, or an event of a stream, is an error: the API's own, or that of a gateway."""
+    return body.get("type") == "error" or ("type" not in body and bool(body.get("error")))
+
+
+def from_error_body(
+    body: Mapping[str, object], request_id: str | None, *, where: str, redact: Redact = str
+) -> Failure:
+    """Return the failure that an error under the status 200 reports: whole, or as an event of a stream.
+
+    Its type decides what becomes of it, where it is an error of the API. What a gateway means by its own is
+    not known, so that it counts as a reply that may be better next time.
+    """
+    error = body.get("error")
+    said: Mapping[object, object] = error if isinstance(error, Mapping) else {"message": error}
+    kind, message, details = said.get("type"), said.get("message"), said.get("details")
+    code = details.get("error_code") if isinstance(details, Mapping) else said.get("code")
+    # The words in the order in which the API's own statuses say them; where there are none, all that came.
+    name = " ".join(str(word) for word in (kind, code if isinstance(code, str | int) else None) if word)
+    words = str(message) if message else str(error)
     return Failure(
-        kind="status",
-        message=f"{kind} in mid-stream: {excerpt(message, redact)}",
-        type=kind,
+        kind="status" if body.get("type") == "error" else "invalid_reply",
+        message=f"{excerpt(name, redact) or 'an error'} {where}: {excerpt(words, redact)}",
+        type=kind if isinstance(kind, str) else None,
         code=code if isinstance(code, str) else None,
         request_id=request_id,
     )

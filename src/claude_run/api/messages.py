@@ -10,9 +10,10 @@ from claude_run.api.client import secrets_of
 from claude_run.api.errors import (
     TRANSPORT_ERRORS,
     excerpt,
-    from_error_event,
+    from_error_body,
     from_status_error,
     from_transport_error,
+    is_error,
 )
 from claude_run.api.stream import Accumulator, events, parse_json
 from claude_run.conversation.exchange import Failure, InvalidReplyError, Reply
@@ -33,6 +34,10 @@ STREAM_ABOVE = 16_000
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a reply, after decompression, beyond which it is refused."""
+
+_STREAM, _JSON = "text/event-stream", "application/json"
+_SAY_NOTHING = ("", "application/octet-stream", "text/plain")
+"""Content types of servers that do not know what they send."""
 
 _HEADERS = {
     "user_profile_id": "anthropic-user-profile-id",
@@ -95,15 +100,18 @@ async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: R
 
 
 async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Mapping[str, Any]:
-    # What a proxy answers in the API's place may have the status 200 too: its content type tells.
-    wanted = "text/event-stream" if streamed else "application/json"
+    # What a proxy answers in the API's place may have the status 200 too: its content type tells. A gateway
+    # may also answer whole where a stream was asked for, or stream unasked: what it says it sends is read.
+    wanted = _STREAM if streamed else _JSON
     found = response.headers.get("content-type", "")
-    if not found.startswith(wanted):
+    kind = found.partition(";")[0].strip().lower()
+    kind = wanted if kind in _SAY_NOTHING else _JSON if kind.endswith(("/json", "+json")) else kind
+    if kind not in {_STREAM, _JSON}:
         problem = f"status {response.status_code} with content type {found!r}, not {wanted}"
         async for chunk in _capped(response):
             raise InvalidReplyError(f"{problem}: {excerpt(chunk, redact)}")
         raise InvalidReplyError(problem)
-    if streamed:
+    if kind == _STREAM:
         return await _read_stream(response, redact)
 
     data = b"".join([chunk async for chunk in _capped(response)])
@@ -112,17 +120,18 @@ async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact:
     except InvalidReplyError as error:
         raise InvalidReplyError(f"{error}: {excerpt(data, redact)}") from error
     if not isinstance(body, dict):
-        raise InvalidReplyError("the body is not a JSON object")
+        raise InvalidReplyError(f"the body is not a JSON object: {excerpt(data, redact)}")
+    if is_error(body):
+        request_id = response.headers.get("request-id")
+        raise RequestFailedError(from_error_body(body, request_id, where="under status 200", redact=redact))
     return body
 
 
 async def _read_stream(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
     message, request_id = Accumulator(), response.headers.get("request-id")
     async for event in events(_capped(response)):
-        if event.get("type") == "error":
-            error = event.get("error")
-            said = error if isinstance(error, dict) else {}
-            raise RequestFailedError(from_error_event(said, request_id, redact=redact))
+        if is_error(event):
+            raise RequestFailedError(from_error_body(event, request_id, where="in mid-stream", redact=redact))
         message.add(event)
         if message.done and message.message is not None:
             return message.message
