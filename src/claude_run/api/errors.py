@@ -12,6 +12,7 @@ import aiohttp
 import anthropic
 import httpx2
 
+from claude_run.api.environment import BASE_URL
 from claude_run.conversation.exchange import Failure
 
 if TYPE_CHECKING:
@@ -48,17 +49,26 @@ def from_status_error(error: anthropic.APIStatusError, redact: Redact = str) -> 
     )
 
 
-def from_transport_error(error: BaseException, redact: Redact = str) -> Failure:
-    """Return the failure of a connection that could not be made, was cut, or fell silent."""
+def from_transport_error(error: BaseException, redact: Redact = str, *, route: str = "") -> Failure:
+    """Return the failure of a connection that could not be made, was cut, or fell silent.
+
+    `route` is the address that the request should have gone to, with the variables that say so.
+    """
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
+    # The transport refuses a header before it opens a connection, and so it would that of every request.
+    if type(causes[-1]) is ValueError:
+        message = f"no request can be sent: {excerpt(str(causes[-1]), redact)}; look at the credentials"
+        return Failure(kind="credentials", message=message, may_retry=False, paid="no")
     refused = any(isinstance(cause, aiohttp.ClientConnectorError | httpx2.ConnectTimeout) for cause in causes)
     paid: Literal["no", "maybe"] = "no" if refused else "maybe"
     if any(isinstance(cause, httpx2.TimeoutException | anthropic.APITimeoutError) for cause in causes):
         return Failure(kind="timeout", message="the API fell silent", paid=paid)
     detail = next((str(cause) for cause in reversed(causes) if str(cause)), type(error).__name__)
-    what = "the API cannot be reached" if refused else "the connection was cut"
+    what = f"the API cannot be reached{' at ' if route else ''}{route}"
+    if not refused:
+        what = f"the connection{' to ' if route else ''}{route} was cut"
     return Failure(kind="connection", message=f"{what}: {excerpt(detail, redact)}", paid=paid)
 
 
@@ -120,4 +130,11 @@ def _status_message(error: anthropic.APIStatusError, redact: Redact) -> str:
     if error.response.has_redirect_location:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
     kind = error.response.headers.get("content-type", "no content type")
-    return f"{error.status_code} with {kind}: {excerpt(str(error.body or ''), redact)}"
+    message = f"{error.status_code} with {kind}: {excerpt(str(error.body or ''), redact)}"
+    if error.status_code != httpx2.codes.NOT_FOUND:
+        return message
+    # Nobody serves the Messages API there: what every request would be told.
+    url = error.request.url.copy_with(query=None, username=None, password=None)
+    message += f"; this is no answer of the API, the request went to {redact(str(url))}"
+    doubled = "/v1/v1/" in url.path
+    return f"{message}: set {BASE_URL} without /v1" if doubled else f"{message}: look at {BASE_URL}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 
 from claude_run.api.client import secrets_of
+from claude_run.api.environment import route
 from claude_run.api.errors import (
     TRANSPORT_ERRORS,
     excerpt,
@@ -54,12 +55,18 @@ class AnthropicMessages:
     def __init__(self, client: anthropic.AsyncAnthropic) -> None:
         self._client = client
         self._redact = Redactor(secrets_of(client)).text
+        self._route = route(str(client.base_url))
 
     async def send(self, request: Request) -> Received:
         """Send the request once, its body as it is; RequestFailedError unless a whole message comes back."""
         # The SDK looks into what it takes by name: all that it does not insist on is extra body, as it is.
         body = {key: value for key, value in request.body.items() if key not in {"model", "max_tokens"}}
         headers = {header: str(body.pop(name)) for name, header in _HEADERS.items() if name in body}
+        for value in headers.values():
+            if not (value.isascii() and value.isprintable()):
+                message = f"{value!r} cannot be sent: the API takes it as a header, which is plain ASCII"
+                failure = Failure(kind="invalid_reply", message=message, may_retry=False, paid="no")
+                raise RequestFailedError(failure)
         streamed = request.max_tokens > STREAM_ABOVE
         try:
             async with self._client.messages.with_streaming_response.create(
@@ -74,7 +81,8 @@ class AnthropicMessages:
         except anthropic.APIStatusError as error:
             raise RequestFailedError(from_status_error(error, self._redact)) from error
         except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
-            raise RequestFailedError(from_transport_error(error, self._redact)) from error
+            failure = from_transport_error(error, self._redact, route=self._route)
+            raise RequestFailedError(failure) from error
         except UnicodeEncodeError as error:
             message = f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
             failure = Failure(kind="invalid_reply", message=message, may_retry=False, paid="no")

@@ -306,7 +306,10 @@ def test_a_refused_connection_is_unpaid(client: ScriptedClient, monkeypatch: pyt
             send(BODY)
     failure = caught.value.failure
     assert (failure.kind, failure.paid) == ("connection", "no")
-    assert failure.message.startswith("the API cannot be reached: ")
+    port = taken.getsockname()[1] if taken.fileno() >= 0 else ""
+    where = f"the API cannot be reached at http://127.0.0.1:{port}"
+    assert failure.message.startswith(where)
+    assert "(ANTHROPIC_BASE_URL): " in failure.message
 
 
 @pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"])
