@@ -4,6 +4,7 @@
     ├── InputError           a scenario, case file or option is wrong: nothing was sent (exit 2)
     ├── MeasureError         something could not be measured: API, network, disk (exit 3)
     │   ├── CredentialsError no way to authenticate was found
+    │   ├── SetupError       the environment names no way to the API that can be used
     │   └── StorageError     the run folder cannot be written or read
     └── SelectionError       the options select nothing (exit 5)
 
@@ -68,6 +69,10 @@ class MeasureError(ClaudeRunError):
 
 class CredentialsError(MeasureError):
     """No API credentials were found, or they were refused."""
+
+
+class SetupError(MeasureError):
+    """An address, a proxy or a certificate file of the environment cannot be used."""
 
 
 class StorageError(MeasureError):

@@ -88,8 +88,8 @@ CHECK = fields("""
 """)
 
 USAGE = fields("""
-    input_tokens; integer; What lies behind the last cache breakpoint only.
-    output_tokens; integer; All that was billed as output, thinking included.
+    input_tokens; integer or null; What lies behind the last cache breakpoint only. See below for null.
+    output_tokens; integer or null; All that was billed as output, thinking included. See below for null.
     cache_creation_input_tokens; integer or null; Written to the prompt cache.
     cache_read_input_tokens; integer or null; Read from the prompt cache.
     cache_creation; object; What was written: `ephemeral_5m_input_tokens`, `ephemeral_1h_input_tokens`.

@@ -38,7 +38,8 @@ has a line too, with null for what is not known.
 
 _USAGE = """\
 The API's names, nested as the API nests them. The whole prompt is `input_tokens` and both cache counts
-together.
+together. A reply that does not say what it used, or says it in a way that cannot be right, is kept all the
+same: then its tokens are null, its cost is null, and so is every sum that it belongs to.
 """
 
 _EVENTS = """\

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import anthropic
 import httpx2
 
-from claude_run.errors import CredentialsError, InputError
+from claude_run.api.environment import address_problem, check_environment
+from claude_run.errors import CredentialsError, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +23,6 @@ _NO_CREDENTIALS = (
     "no API credentials were found: set ANTHROPIC_API_KEY (or log in with a profile of the SDK);"
     " --simulate needs none"
 )
-_LOOK = "look at ANTHROPIC_BASE_URL and at the proxy variables"
 MAX_ERROR_BODY = 32 * 1024
 """Bytes of an error's body, before decompression, that are read: the SDK would take it all into memory."""
 
@@ -36,8 +36,8 @@ async def open_client(
     """Yield a client for the API, or for the simulator at `simulator_url`.
 
     Credentials and base URL are the SDK's own business: environment, profile, login. CredentialsError, before
-    anything is sent, when it finds none; InputError when what it finds cannot be used. A client for the
-    simulator reads nothing of that and uses no proxy.
+    anything is sent, when it finds none or one that cannot be sent; SetupError when the address, the proxy or
+    the certificates cannot be used. A client for the simulator reads nothing of that and uses no proxy.
     """
     # Below warnings the SDK's loggers print prompts, and ANTHROPIC_LOG may ask them to. Its deprecation
     # warnings are silenced because `claude-run check` reports them at the scenario's line.
@@ -45,6 +45,8 @@ async def open_client(
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=DeprecationWarning, message="The model .* is deprecated")
 
+    if simulator_url is None:
+        check_environment()
     client = _build(attempt_s, simulator_url)
     try:
         # A key or token, a profile of the SDK, or a gateway's header: each is enough.
@@ -101,8 +103,10 @@ def _build(attempt_s: float, simulator_url: str | None) -> anthropic.AsyncAnthro
         )
     except anthropic.AnthropicError as error:
         raise CredentialsError(f"the API credentials cannot be used: {error}") from error
-    except (ValueError, httpx2.InvalidURL) as error:
-        raise InputError(f"the environment names no address to send to: {error}; {_LOOK}") from error
-    if client.base_url.scheme not in {"http", "https"} or not client.base_url.host:
-        raise InputError(f"{str(client.base_url)!r} is not an http or https address; {_LOOK}")
+    except (ValueError, OSError, httpx2.InvalidURL) as error:
+        # What `check_environment` knows of has been named; an address may stand in a profile of the SDK too.
+        message = "the address, the proxies or the certificates of the environment cannot be used"
+        raise SetupError(f"{message} ({type(error).__name__})") from error
+    if problem := address_problem(str(client.base_url)):
+        raise SetupError(f"the base URL of the API {problem}")
     return client

@@ -12,6 +12,7 @@ import aiohttp
 import anthropic
 import httpx2
 
+from claude_run.api.environment import BASE_URL
 from claude_run.conversation.exchange import Failure
 
 if TYPE_CHECKING:
@@ -48,29 +49,53 @@ def from_status_error(error: anthropic.APIStatusError, redact: Redact = str) -> 
     )
 
 
-def from_transport_error(error: BaseException, redact: Redact = str) -> Failure:
-    """Return the failure of a connection that could not be made, was cut, or fell silent."""
+def from_transport_error(error: BaseException, redact: Redact = str, *, route: str = "") -> Failure:
+    """Return the failure of a connection that could not be made, was cut, or fell silent.
+
+    `route` is the address that the request should have gone to, with the variables that say so.
+    """
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
+    # The transport refuses a header before it opens a connection, and so it would that of every request.
+    if type(causes[-1]) is ValueError:
+        message = f"no request can be sent: {excerpt(str(causes[-1]), redact)}; look at the credentials"
+        return Failure(kind="credentials", message=message, may_retry=False, paid="no")
     refused = any(isinstance(cause, aiohttp.ClientConnectorError | httpx2.ConnectTimeout) for cause in causes)
     paid: Literal["no", "maybe"] = "no" if refused else "maybe"
     if any(isinstance(cause, httpx2.TimeoutException | anthropic.APITimeoutError) for cause in causes):
         return Failure(kind="timeout", message="the API fell silent", paid=paid)
     detail = next((str(cause) for cause in reversed(causes) if str(cause)), type(error).__name__)
-    what = "the API cannot be reached" if refused else "the connection was cut"
+    what = f"the API cannot be reached{' at ' if route else ''}{route}"
+    if not refused:
+        what = f"the connection{' to ' if route else ''}{route} was cut"
     return Failure(kind="connection", message=f"{what}: {excerpt(detail, redact)}", paid=paid)
 
 
-def from_error_event(error: Mapping[str, object], request_id: str | None, *, redact: Redact = str) -> Failure:
-    """Return the failure that an `error` event in a stream reports: its status was 200, its type decides."""
-    kind, message = str(error.get("type")), str(error.get("message"))
-    details = error.get("details")
-    code = details.get("error_code") if isinstance(details, Mapping) else None
+def is_error(body: Mapping[str, object]) -> bool:
+    """Return whether a body, or an event of a stream, is an error: the API's own, or that of a gateway."""
+    return body.get("type") == "error" or ("type" not in body and bool(body.get("error")))
+
+
+def from_error_body(
+    body: Mapping[str, object], request_id: str | None, *, where: str, redact: Redact = str
+) -> Failure:
+    """Return the failure that an error under the status 200 reports: whole, or as an event of a stream.
+
+    Its type decides what becomes of it, where it is an error of the API. What a gateway means by its own is
+    not known, so that it counts as a reply that may be better next time.
+    """
+    error = body.get("error")
+    said: Mapping[object, object] = error if isinstance(error, Mapping) else {"message": error}
+    kind, message, details = said.get("type"), said.get("message"), said.get("details")
+    code = details.get("error_code") if isinstance(details, Mapping) else said.get("code")
+    # The words in the order in which the API's own statuses say them; where there are none, all that came.
+    name = " ".join(str(word) for word in (kind, code if isinstance(code, str | int) else None) if word)
+    words = str(message) if message else str(error)
     return Failure(
-        kind="status",
-        message=f"{kind} in mid-stream: {excerpt(message, redact)}",
-        type=kind,
+        kind="status" if body.get("type") == "error" else "invalid_reply",
+        message=f"{excerpt(name, redact) or 'an error'} {where}: {excerpt(words, redact)}",
+        type=kind if isinstance(kind, str) else None,
         code=code if isinstance(code, str) else None,
         request_id=request_id,
     )
@@ -105,4 +130,11 @@ def _status_message(error: anthropic.APIStatusError, redact: Redact) -> str:
     if error.response.has_redirect_location:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
     kind = error.response.headers.get("content-type", "no content type")
-    return f"{error.status_code} with {kind}: {excerpt(str(error.body or ''), redact)}"
+    message = f"{error.status_code} with {kind}: {excerpt(str(error.body or ''), redact)}"
+    if error.status_code != httpx2.codes.NOT_FOUND:
+        return message
+    # Nobody serves the Messages API there: what every request would be told.
+    url = error.request.url.copy_with(query=None, username=None, password=None)
+    message += f"; this is no answer of the API, the request went to {redact(str(url))}"
+    doubled = "/v1/v1/" in url.path
+    return f"{message}: set {BASE_URL} without /v1" if doubled else f"{message}: look at {BASE_URL}"

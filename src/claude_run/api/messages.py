@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 
 from claude_run.api.client import secrets_of
+from claude_run.api.environment import route
 from claude_run.api.errors import (
     TRANSPORT_ERRORS,
     excerpt,
-    from_error_event,
+    from_error_body,
     from_status_error,
     from_transport_error,
+    is_error,
 )
 from claude_run.api.stream import Accumulator, events, parse_json
 from claude_run.conversation.exchange import Failure, InvalidReplyError, Reply
@@ -34,6 +36,10 @@ STREAM_ABOVE = 16_000
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a reply, after decompression, beyond which it is refused."""
 
+_STREAM, _JSON = "text/event-stream", "application/json"
+_SAY_NOTHING = ("", "application/octet-stream", "text/plain")
+"""Content types of servers that do not know what they send."""
+
 _HEADERS = {
     "user_profile_id": "anthropic-user-profile-id",
     "workspace_id": "anthropic-workspace-id",
@@ -49,12 +55,18 @@ class AnthropicMessages:
     def __init__(self, client: anthropic.AsyncAnthropic) -> None:
         self._client = client
         self._redact = Redactor(secrets_of(client)).text
+        self._route = route(str(client.base_url))
 
     async def send(self, request: Request) -> Received:
         """Send the request once, its body as it is; RequestFailedError unless a whole message comes back."""
         # The SDK looks into what it takes by name: all that it does not insist on is extra body, as it is.
         body = {key: value for key, value in request.body.items() if key not in {"model", "max_tokens"}}
         headers = {header: str(body.pop(name)) for name, header in _HEADERS.items() if name in body}
+        for value in headers.values():
+            if not (value.isascii() and value.isprintable()):
+                message = f"{value!r} cannot be sent: the API takes it as a header, which is plain ASCII"
+                failure = Failure(kind="invalid_reply", message=message, may_retry=False, paid="no")
+                raise RequestFailedError(failure)
         streamed = request.max_tokens > STREAM_ABOVE
         try:
             async with self._client.messages.with_streaming_response.create(
@@ -69,7 +81,8 @@ class AnthropicMessages:
         except anthropic.APIStatusError as error:
             raise RequestFailedError(from_status_error(error, self._redact)) from error
         except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
-            raise RequestFailedError(from_transport_error(error, self._redact)) from error
+            failure = from_transport_error(error, self._redact, route=self._route)
+            raise RequestFailedError(failure) from error
         except UnicodeEncodeError as error:
             message = f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
             failure = Failure(kind="invalid_reply", message=message, may_retry=False, paid="no")
@@ -95,15 +108,18 @@ async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: R
 
 
 async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Mapping[str, Any]:
-    # What a proxy answers in the API's place may have the status 200 too: its content type tells.
-    wanted = "text/event-stream" if streamed else "application/json"
+    # What a proxy answers in the API's place may have the status 200 too: its content type tells. A gateway
+    # may also answer whole where a stream was asked for, or stream unasked: what it says it sends is read.
+    wanted = _STREAM if streamed else _JSON
     found = response.headers.get("content-type", "")
-    if not found.startswith(wanted):
+    kind = found.partition(";")[0].strip().lower()
+    kind = wanted if kind in _SAY_NOTHING else _JSON if kind.endswith(("/json", "+json")) else kind
+    if kind not in {_STREAM, _JSON}:
         problem = f"status {response.status_code} with content type {found!r}, not {wanted}"
         async for chunk in _capped(response):
             raise InvalidReplyError(f"{problem}: {excerpt(chunk, redact)}")
         raise InvalidReplyError(problem)
-    if streamed:
+    if kind == _STREAM:
         return await _read_stream(response, redact)
 
     data = b"".join([chunk async for chunk in _capped(response)])
@@ -112,17 +128,18 @@ async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact:
     except InvalidReplyError as error:
         raise InvalidReplyError(f"{error}: {excerpt(data, redact)}") from error
     if not isinstance(body, dict):
-        raise InvalidReplyError("the body is not a JSON object")
+        raise InvalidReplyError(f"the body is not a JSON object: {excerpt(data, redact)}")
+    if is_error(body):
+        request_id = response.headers.get("request-id")
+        raise RequestFailedError(from_error_body(body, request_id, where="under status 200", redact=redact))
     return body
 
 
 async def _read_stream(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
     message, request_id = Accumulator(), response.headers.get("request-id")
     async for event in events(_capped(response)):
-        if event.get("type") == "error":
-            error = event.get("error")
-            said = error if isinstance(error, dict) else {}
-            raise RequestFailedError(from_error_event(said, request_id, redact=redact))
+        if is_error(event):
+            raise RequestFailedError(from_error_body(event, request_id, where="in mid-stream", redact=redact))
         message.add(event)
         if message.done and message.message is not None:
             return message.message

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Count:
-    """A limit on what is counted in whole numbers; `floor` tells a lower limit from an upper one."""
+    """A limit on what is counted in whole numbers; `floor` tells a lower limit from an upper one.
+
+    `measure` returns None where the number is unknown.
+    """
 
     name: str
     unit: str
-    measure: Callable[[Subject], int]
+    measure: Callable[[Subject], int | None]
     description: str
     example: int
     least: int
@@ -56,6 +59,9 @@ def _count_problems(count: _Count, value: Json) -> Sequence[Problem]:
 def _evaluate_count(count: _Count, value: Json, subject: Subject) -> Finding:
     limit = int(value) if is_number(value) else 0
     found = count.measure(subject)
+    if found is None:
+        message = f"the number of {count.unit}s of {subject.name} is unknown: the API did not say it"
+        return errored(message, expected=limit)
     holds = found >= limit if count.floor else found <= limit
     sides = "at least" if count.floor else "at most"
     if holds:
@@ -96,8 +102,10 @@ def _cost_problems(value: Json) -> Sequence[Problem]:
 
 def _evaluate_cost(value: Json, subject: Subject) -> Finding:
     if subject.cost_usd is None:
-        message = "the cost is unknown, because there is no known price for the model"
-        return errored(message, expected=value)
+        why = "there is no known price for the model"
+        if not subject.usage.known:
+            why = "the API did not say how many tokens were used"
+        return errored(f"the cost is unknown, because {why}", expected=value)
     limit, found = Decimal(str(value)), float(subject.cost_usd)
     if subject.cost_usd <= limit:
         message = f"{subject.name} cost ${subject.cost_usd:f}, which is at most ${limit:f}"
@@ -144,7 +152,8 @@ _COUNTS = (
         name="max_output_tokens",
         unit="output token",
         measure=lambda subject: subject.usage.output_tokens,
-        description="The API counted at most so many `output_tokens`, thinking included.",
+        description="The API counted at most so many `output_tokens`, thinking included. "
+        "Where it did not say how many, the check is errored.",
         example=500,
         least=1,
     ),
@@ -169,7 +178,7 @@ CHECKS = (
             "type": "number",
             "minimum": 0,
             "description": "The reply, or the whole conversation, cost at most so many US dollars. "
-            "Where the model has no known price, the check is errored.",
+            "Where the model has no known price, or the reply no count of its tokens, the check is errored.",
         },
         example=0.01,
         problems=_cost_problems,

@@ -48,6 +48,40 @@ class InvalidReplyError(ValueError):
     """The body is not a whole message."""
 
 
+UNREAD_DELTAS = "unread_deltas"
+"""The field of a message that holds the deltas of its stream that could not be put into their blocks."""
+
+# The blocks that replies have in API version 2026-10-21 and in its betas.
+_KINDS = frozenset(
+    {
+        "text",
+        "thinking",
+        "redacted_thinking",
+        "tool_use",
+        "server_tool_use",
+        "web_search_tool_result",
+        "web_fetch_tool_result",
+        "code_execution_tool_result",
+        "bash_code_execution_tool_result",
+        "text_editor_code_execution_tool_result",
+        "tool_search_tool_result",
+        "container_upload",
+        "mcp_tool_use",
+        "mcp_tool_result",
+        "compaction",
+    }
+)
+
+_TEXT, _OBJECT = (str, "a string"), (Mapping, "an object")
+_FIELDS: Mapping[str, Mapping[str, tuple[type, str]]] = {
+    "text": {"text": _TEXT},
+    "thinking": {"thinking": _TEXT, "signature": _TEXT},
+    "redacted_thinking": {"data": _TEXT},
+    "tool_use": {"id": _TEXT, "name": _TEXT, "input": _OBJECT},
+}
+"""The fields of blocks that we or the API will read again, with the type and its noun."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The raw JSON message of the API, kept verbatim, and the parts of it that decide what comes next."""
@@ -59,22 +93,25 @@ class Reply:
     def from_body(cls, body: object) -> Reply:
         """Accept a whole message only.
 
-        It needs typed content blocks, a stop reason and usage; anything less raises InvalidReplyError that
-        names the missing part. Unknown block types and stop reasons are data, and pass.
+        It needs typed content blocks and a stop reason; anything less raises InvalidReplyError that names
+        the missing part, or the one of another type than the API gives it. Unknown block types, fields and
+        stop reasons are data, and pass; so does a reply without usable usage, which is paid for.
         """
         if not isinstance(body, Mapping) or body.get("type") != "message" or body.get("role") != "assistant":
             raise InvalidReplyError("the body is not an assistant message")
         content = body.get("content")
         if not isinstance(content, Sequence) or isinstance(content, str) or not all(map(_is_block, content)):
             raise InvalidReplyError("content is not a list of typed blocks")
+        for number, block in enumerate(content):
+            for name, (kind, noun) in _FIELDS.get(block["type"], {}).items():
+                if block.get(name) is not None and not isinstance(block[name], kind):
+                    raise InvalidReplyError(f"content[{number}].{name} is not {noun}: {block[name]!r:.40}")
         for name in ("id", "model", "stop_reason"):
-            if not isinstance(body.get(name), str):
+            if body.get(name) is None:
                 raise InvalidReplyError(f"{name} is missing")
-        try:
-            usage = Usage.from_api(body.get("usage"))
-        except ValueError as error:
-            raise InvalidReplyError(str(error)) from error
-        return cls(body=body, usage=usage)
+            if not isinstance(body[name], str):
+                raise InvalidReplyError(f"{name} is not a string: {body[name]!r:.40}")
+        return cls(body=body, usage=Usage.from_api(body.get("usage")))
 
     @property
     def id(self) -> str:
@@ -96,6 +133,24 @@ class Reply:
     def text(self) -> str:
         """The text blocks joined as they stand; thinking, tools and unknown blocks are left out."""
         return "".join(str(block.get("text") or "") for block in self.content if block["type"] == "text")
+
+    @property
+    def unknown_kinds(self) -> Sequence[str]:
+        """The types of its blocks that we do not know, for whoever wants to be told."""
+        return [kind for block in self.content if (kind := str(block["type"])) not in _KINDS]
+
+    @property
+    def unread_deltas(self) -> Sequence[str]:
+        """The types of what its stream said of a block in a way that we do not know."""
+        unread = self.body.get(UNREAD_DELTAS)
+        deltas = unread if isinstance(unread, Sequence) and not isinstance(unread, str) else ()
+        return [str(delta.get("type")) for delta in deltas if isinstance(delta, Mapping)]
+
+    @property
+    def sendable(self) -> Sequence[JsonObject]:
+        """The blocks as they are sent back: all but those of blank text, which the API refuses to take."""
+        kept = [block for block in self.content if block["type"] != "text" or not is_blank(block)]
+        return self.content if len(kept) == len(self.content) else kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +197,11 @@ class Failure:
     retry_after_s: float | None = None
     may_retry: bool = True
     paid: Literal["no", "maybe"] = "maybe"
+
+
+def is_blank(block: JsonObject) -> bool:
+    """Return whether a text block says nothing but white space."""
+    return not str(block.get("text") or "").strip()
 
 
 def _is_block(block: object) -> bool:

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 class Sample:
     """One repeat of one case, variant and model.
 
-    `passed` is None where it could not be measured. `cost_usd` is in US dollars and None where the model has
-    no known price, `latency_s` in seconds over all replies. `replies` are the texts of the generated turns,
-    `failures` what the failed checks said.
+    `passed` is None where it could not be measured. `cost_usd` is in US dollars, `latency_s` in seconds over
+    all replies. Cost and tokens are None where they are unknown. `replies` are the texts of the generated
+    turns, `failures` what the failed checks said.
     """
 
     identity: Identity
     passed: bool | None
     cost_usd: Decimal | None
     latency_s: float | None
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     output_chars: int
     replies: tuple[str, ...]
     failures: tuple[str, ...] = ()

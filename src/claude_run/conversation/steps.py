@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from claude_run.conversation.exchange import Request, SentMessage
+from claude_run.conversation.exchange import Request, SentMessage, is_blank
 from claude_run.conversation.script import generated_turns
 from claude_run.scenario.model import AssistantTurn, Text, TextBlock, UserTurn
 
@@ -65,8 +65,8 @@ Step: TypeAlias = Send | Finish
 def next_step(conversation: Conversation, exchanges: Sequence[Exchange], renderer: TextRenderer) -> Step:
     """Decide the next step from the script and the exchanges so far, and from nothing else.
 
-    Replies enter the history exactly as they were received; only empty ones are left out, because the API
-    refuses an empty assistant message.
+    Replies enter the history exactly as they were received; only blank text is left out, and a reply of
+    nothing else: the API gives both and refuses to take them back.
     """
     if not exchanges:
         return _send_turn(conversation, exchanges, renderer=renderer, saved={})
@@ -121,7 +121,7 @@ def _send_turn(
 
 def _resume_turn(conversation: Conversation, exchanges: Sequence[Exchange], renderer: TextRenderer) -> Step:
     turn = exchanges[-1].turn
-    if not _has_content(exchanges[-1].reply):
+    if not exchanges[-1].reply.sendable:
         # The same request would go out again, under the same key, for ever.
         return Finish(
             stop=Stop(kind=StopKind.PAUSED, turn=turn, message="the reply paused without any content")
@@ -192,13 +192,9 @@ def _history(exchanges: Iterable[Exchange]) -> list[Json]:
     messages: list[Json] = []
     for exchange in exchanges:
         messages.extend(map(_message, exchange.sent))
-        if _has_content(exchange.reply):
-            messages.append({"role": "assistant", "content": exchange.reply.content})
+        if content := exchange.reply.sendable:
+            messages.append({"role": "assistant", "content": content})
     return messages
-
-
-def _has_content(reply: Reply) -> bool:
-    return any(block["type"] != "text" or block.get("text") for block in reply.content)
 
 
 def _message(sent: SentMessage) -> Json:
@@ -233,15 +229,14 @@ def system_blocks(conversation: Conversation, renderer: TextRenderer) -> list[Js
     """Return the system prompt as it is sent: text blocks, the last one a cache breakpoint.
 
     There is none with `cache: off`, nor where the scenario sets breakpoints itself: the API takes four.
-    Blocks that render to nothing are left out, because the API refuses them.
+    Blocks that render to nothing but white space are left out, because the API refuses them.
     """
     if conversation.system is None:
         return []
     system = conversation.system
     parts = (TextBlock(text=system),) if isinstance(system, Text) else system
-    blocks = [
-        block for part in parts if (block := _block(part, renderer, {})) != {"type": "text", "text": ""}
-    ]
+    rendered = [_block(part, renderer, {}) for part in parts]
+    blocks = [block for block in rendered if block["type"] != "text" or not is_blank(block)]
     if blocks and _caches(conversation):
         blocks[-1] = {**blocks[-1], "cache_control": _cache_control(conversation)}
     return [*blocks]

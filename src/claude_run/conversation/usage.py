@@ -19,10 +19,12 @@ class Usage:
     """The `usage` of a reply, or a sum of several; None where the API said nothing.
 
     `input_tokens` counts only what lies after the last cache breakpoint: the whole prompt is `input_total`.
+    It and `output_tokens` stand in every reply of the API: None means that they are unknown, which makes
+    every sum with them unknown.
     """
 
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     ephemeral_5m_input_tokens: int | None = None
@@ -33,24 +35,42 @@ class Usage:
 
     @classmethod
     def from_api(cls, usage: object) -> Usage:
-        """Read the API's `usage` object; ValueError where a count is missing or is not a whole number."""
-        if not isinstance(usage, Mapping):
-            raise ValueError("usage is missing")  # noqa: TRY004 - one error type for every bad reply
+        """Read the `usage` of a reply, whatever it holds: a reply that was paid for is kept all the same.
+
+        What is missing is None. One count that is no number of tokens makes all of them unknown, because
+        nobody can say what else is wrong.
+        """
+        try:
+            return cls._from_counts(usage if isinstance(usage, Mapping) else {})
+        except ValueError:
+            return UNKNOWN
+
+    @classmethod
+    def _from_counts(cls, usage: Mapping[str, object]) -> Usage:
+        written, details = _part(usage, "cache_creation"), _part(usage, "output_tokens_details")
+        server_tools = _part(usage, "server_tool_use")
         return cls(
-            input_tokens=_required(usage, "input_tokens"),
-            output_tokens=_required(usage, "output_tokens"),
-            cache_creation_input_tokens=_optional(usage, "cache_creation_input_tokens"),
-            cache_read_input_tokens=_optional(usage, "cache_read_input_tokens"),
-            ephemeral_5m_input_tokens=_optional(_part(usage, "cache_creation"), "ephemeral_5m_input_tokens"),
-            ephemeral_1h_input_tokens=_optional(_part(usage, "cache_creation"), "ephemeral_1h_input_tokens"),
-            thinking_tokens=_optional(_part(usage, "output_tokens_details"), "thinking_tokens"),
-            web_search_requests=_optional(_part(usage, "server_tool_use"), "web_search_requests"),
-            web_fetch_requests=_optional(_part(usage, "server_tool_use"), "web_fetch_requests"),
+            input_tokens=_count(usage, "input_tokens"),
+            output_tokens=_count(usage, "output_tokens"),
+            cache_creation_input_tokens=_count(usage, "cache_creation_input_tokens"),
+            cache_read_input_tokens=_count(usage, "cache_read_input_tokens"),
+            ephemeral_5m_input_tokens=_count(written, "ephemeral_5m_input_tokens"),
+            ephemeral_1h_input_tokens=_count(written, "ephemeral_1h_input_tokens"),
+            thinking_tokens=_count(details, "thinking_tokens"),
+            web_search_requests=_count(server_tools, "web_search_requests"),
+            web_fetch_requests=_count(server_tools, "web_fetch_requests"),
         )
 
     @property
-    def input_total(self) -> int:
-        """Every token of the prompt: fresh, written to the cache, and read from it."""
+    def known(self) -> bool:
+        """Whether it says what was read and written, so that it can be priced."""
+        return self.input_tokens is not None and self.output_tokens is not None
+
+    @property
+    def input_total(self) -> int | None:
+        """Every token of the prompt: fresh, written to the cache, and read from it; None where unknown."""
+        if self.input_tokens is None:
+            return None
         return (
             self.input_tokens + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
         )
@@ -74,18 +94,28 @@ class Usage:
         }
 
 
+UNKNOWN = Usage(input_tokens=None, output_tokens=None)
+"""The usage of a reply that says nothing usable of it."""
+
 _COUNTS = tuple(field.name for field in fields(Usage))
+_EVERYWHERE = ("input_tokens", "output_tokens")
 
 
 def total(usages: Iterable[Usage]) -> Usage:
-    """Sum usages, count by count; what none of them says stays None, and the sum of none is zero."""
+    """Sum usages, count by count; what none of them says stays None, and the sum of none is zero.
+
+    The sum of input or output tokens is None as soon as one of them is unknown: it would be too low.
+    """
     sums: dict[str, int] = {}
+    unknown: dict[str, None] = {}
     for usage in usages:
         for name in _COUNTS:
             count = getattr(usage, name)
             if count is not None:
                 sums[name] = sums.get(name, 0) + count
-    return Usage(**sums)
+            elif name in _EVERYWHERE:
+                unknown[name] = None
+    return Usage(**{**sums, **unknown})
 
 
 def _part(usage: Mapping[str, object], name: str) -> Mapping[str, object]:
@@ -93,14 +123,7 @@ def _part(usage: Mapping[str, object], name: str) -> Mapping[str, object]:
     return part if isinstance(part, Mapping) else {}
 
 
-def _required(usage: Mapping[str, object], name: str) -> int:
-    count = _optional(usage, name)
-    if count is None:
-        raise ValueError(f"usage.{name} is missing")
-    return count
-
-
-def _optional(usage: Mapping[str, object], name: str) -> int | None:
+def _count(usage: Mapping[str, object], name: str) -> int | None:
     count = usage.get(name)
     if count is None:
         return None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.steps import MAX_ROUNDS, Send, next_step
 from claude_run.conversation.transcript import total_cost
-from claude_run.conversation.usage import Usage
+from claude_run.conversation.usage import UNKNOWN, Usage
 from claude_run.plan.model_rules import rules_for
 from claude_run.plan.prices import CacheTtl, Limits, worst_case
 
@@ -143,11 +143,12 @@ def grown_prompt_tokens(send: Send, exchanges: Sequence[Exchange]) -> int:
     """Bound the prompt of a conversation's next request by what the API counted for the one before.
 
     It holds that prompt and its reply, whose tokens are known, and what is new: tighter than the bytes of the
-    history, and also right for thinking, whose text the history does not show.
+    history, and also right for thinking, whose text the history does not show. Where the API did not say
+    what it counted, the bytes have to do.
     """
-    if not exchanges:
+    usage = exchanges[-1].reply.usage if exchanges else UNKNOWN
+    if usage.input_total is None or usage.output_tokens is None:
         return prompt_tokens(send.request)
-    usage = exchanges[-1].reply.usage
     new = _content_tokens(
         [{"role": each.role, "content": each.content} for each in send.sent], send.request.model
     )

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from claude_run.conversation.usage import Usage
 from claude_run.plan.model_rules import rules_for
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def cost(body: JsonObject, *, model: str | None = None) -> Decimal | None:
     """
     usage, answered = body.get("usage"), body.get("model")
     if not isinstance(usage, Mapping) or not isinstance(answered, str):
+        return None
+    # A part of the counts gives a part of the price, which would pass for all of it.
+    if not Usage.from_api(usage).known:
         return None
     # What the price depends on beside the model. The priority tier is paid by contract.
     if usage.get("service_tier") == "priority":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from claude_run.checks.judge_question import Grades
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Stop
-    from claude_run.conversation.transcript import Transcript, TurnRecord
+    from claude_run.conversation.transcript import Transcript
     from claude_run.scenario.model import Expectation, Turn
 
     Evaluate: TypeAlias = Callable[[Expectation, Subject], CheckResult]
@@ -73,7 +73,7 @@ def evaluate_expectations(
         outcome=outcome_of(results, error),
         error=error,
         error_turn=error_turn,
-        warnings=tuple(_warnings(conversation, transcript.turns)),
+        warnings=tuple(_warnings(conversation, transcript)),
     )
 
 
@@ -126,11 +126,21 @@ def _error(conversation: Conversation, transcript: Transcript, end: End) -> tupl
     return stop.turn, stop.message + (", so the turns after it were not sent" if unsent else "")
 
 
-def _warnings(conversation: Conversation, turns: Iterable[TurnRecord]) -> Iterable[str]:
-    for record in turns:
+def _warnings(conversation: Conversation, transcript: Transcript) -> Iterator[str]:
+    for record in transcript.turns:
         if record.reply is not None and record.reply.stop_reason == "max_tokens":
             limit = conversation.params.get("max_tokens")
             yield f"turn {record.number}: the reply was cut off at max_tokens ({limit})"
+        replies = [exchange.reply for exchange in record.exchanges]
+        if not all(reply.usage.known for reply in replies):
+            yield f"turn {record.number}: the reply does not say how many tokens it used: its cost is unknown"
+        # What a newer API adds is kept and sent back, and somebody should know of it.
+        for kind in dict.fromkeys(kind for reply in replies for kind in reply.unknown_kinds):
+            yield f"turn {record.number}: the reply holds a block of the unknown type {kind!r:.80}"
+        for kind in dict.fromkeys(kind for reply in replies for kind in reply.unread_deltas):
+            yield f"turn {record.number}: the stream changes a block in the unknown way {kind!r:.80}"
+    if not all(exchange.reply.usage.known for exchange in transcript.judge_exchanges):
+        yield "a judge's answer does not say how many tokens it used: its cost is unknown"
 
 
 def _explains_the_end(expectations: Iterable[Expectation]) -> bool:

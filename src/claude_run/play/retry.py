@@ -18,7 +18,8 @@ _FATAL_CODES = frozenset(
     {"enforced_spend_limit_reached", "contract_spend_limit_reached", "organization_on_hold"}
 )
 _FATAL_TYPES = frozenset({"authentication_error", "billing_error", "permission_error"})
-_SPEND_LIMIT_TEXT = "you have reached your specified api usage limits"
+_SPENT_TEXTS = ("you have reached your specified api usage limits", "your credit balance is too low")
+_NOT_FOUND = 404
 _RETRIED_TYPES = frozenset({"overloaded_error", "rate_limit_error", "api_error", "timeout_error"})
 _SERVER_ERROR = 500
 
@@ -38,7 +39,7 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRun:
-    """No request of this run can be answered: wrong key, unknown model, spent limit.
+    """No request of this run can be answered: wrong key or address, unknown model, spent limit.
 
     `wait_s` is set where the API would answer again after so many seconds, but the run may not wait so long.
     """
@@ -85,8 +86,10 @@ def is_fatal(failure: Failure) -> bool:
         return failure.kind == "credentials"
     if failure.status in _FATAL_STATUSES or failure.type in _FATAL_TYPES or failure.code in _FATAL_CODES:
         return True
-    unknown_model = failure.status == 404 and failure.type == "not_found_error"  # noqa: PLR2004 - HTTP status
-    return unknown_model or _SPEND_LIMIT_TEXT in failure.message.lower()
+    # Either the model is unknown to the API, or the address is not that of the API.
+    if failure.status == _NOT_FOUND or failure.type == "not_found_error":
+        return True
+    return any(text in failure.message.lower() for text in _SPENT_TEXTS)
 
 
 def is_transient(failure: Failure) -> bool:

@@ -267,6 +267,12 @@ class Sender:
                 self.stop.request(hopeless(failure, wait_s=seconds, now=self.clock.now()))
                 raise HaltedError(failure.message) from error
             case GiveUp():
-                if is_transient(failure) and (halt := self.breaker.gave_up(model, failure)):
+                # One more that might have been answered, or one more that the API refused for good.
+                halt = None
+                if is_transient(failure):
+                    halt = self.breaker.gave_up(model, failure)
+                elif failure.kind == "status":
+                    halt = self.breaker.refused(model, failure)
+                if halt is not None:
                     self.stop.request(halt)
                 raise error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 FATAL_GRACE_S = 1.0
 """How long replies under way may take once it is known that no other will come."""
 
+_NUMBER = re.compile(r"[0-9]+")
 _YEAR_S = 365 * 86_400.0
 
 
@@ -78,15 +80,37 @@ class StopSignal:
 
 
 class FailureBreaker:
-    """Counts the requests to each model that were given up in a row, though each might have succeeded."""
+    """Counts the requests to each model that brought no reply, as long as none does.
 
-    def __init__(self, limit: int = 10) -> None:
+    `limit` of them may be given up in a row though each might have succeeded; `refusals` may be refused in
+    the same words.
+    """
+
+    def __init__(self, limit: int = 10, *, refusals: int = 5) -> None:
         self._limit = limit
+        self._refusals = refusals
         self._in_a_row: dict[str, int] = {}
+        self._refused: dict[str, tuple[str, int]] = {}
 
     def replied(self, model: str) -> None:
         """Note that the model still answers."""
         self._in_a_row[model] = 0
+        self._refused.pop(model, None)
+
+    def refused(self, model: str, failure: Failure) -> Halt | None:
+        """Note a request that the API refused for good; return a Halt once it refuses all in the same words.
+
+        What is under way may finish however long it takes, because it may be the request that is not refused.
+        """
+        words = _NUMBER.sub("#", failure.message)
+        before, count = self._refused.get(model, (words, 0))
+        self._refused[model] = words, count + 1 if words == before else 1
+        if self._refused[model][1] < self._refusals:
+            return None
+        reason = (
+            f"the first {self._refusals} requests to {model} were refused in the same way: {failure.message}"
+        )
+        return Halt(code=ExitCode.NOT_MEASURED, reason=reason)
 
     def gave_up(self, model: str, failure: Failure) -> Halt | None:
         """Note a request that all its attempts could not get answered; return a Halt once it is enough."""

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +18,8 @@ _SHORTEST = 8
 _LONG = 20
 _CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_WEBHOOK_SIGNING_KEY")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_ADDRESSES = ("ANTHROPIC_BASE_URL", *_PROXIES, *map(str.upper, _PROXIES))
 _URL_SAFE = str.maketrans("+/", "-_")
 _KEY_LIKE = r"sk-ant-[A-Za-z0-9_-]{4,}"
 
@@ -38,7 +40,9 @@ class Redactor:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Redactor:
         """Return a redactor for the credentials that the SDK reads, custom headers among them."""
-        secrets = [environment.get(name, "") for name in _VARIABLES]
+        # Without the white space around them, which is taken away before they are used.
+        secrets = [environment.get(name, "").strip() for name in _VARIABLES]
+        secrets += [password for name in _ADDRESSES for password in _passwords(environment.get(name, ""))]
         headers = environment.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
         pairs = (line.partition(":") for line in headers)
         secrets += [value.strip() for name, _, value in pairs if _CREDENTIAL_HEADER.search(name)]
@@ -62,6 +66,14 @@ class Redactor:
 
     def data(self, data: bytes) -> bytes:
         return self._data.sub(REDACTED.encode(), data)
+
+
+def _passwords(url: str) -> Iterable[str]:
+    """Yield the password of an address as it stands there and as it is meant, valid or not."""
+    user_info, at, _ = url.rpartition("@")
+    password = user_info.rpartition("//")[2].partition(":")[2]
+    if at and password:
+        yield from {password, unquote(password)}
 
 
 def _forms(secret: str) -> Iterable[str]:

@@ -31,8 +31,9 @@ SCHEMA_VERSION = 1
 class Totals:
     """Conversations by outcome, and what their replies used and cost.
 
-    `cost_usd` is None where a reply has no known price; `uncertain_usd` is the worst case of attempts that
-    may have been billed without bringing a reply. What judges used and cost stands apart.
+    `cost_usd` is None where a reply has no known price, and tokens are where one does not say them;
+    `uncertain_usd` is the worst case of attempts that may have been billed without bringing a reply. What
+    judges used and cost stands apart.
     """
 
     outcomes: Mapping[Outcome, int]
@@ -220,7 +221,7 @@ def _unpriced(transcripts: Iterable[Transcript]) -> tuple[str, ...]:
         exchange.reply.model
         for transcript in transcripts
         for exchange in (*transcript.exchanges, *transcript.judge_exchanges)
-        if exchange.cost_usd is None
+        if exchange.cost_usd is None and exchange.reply.usage.known
     }
     return tuple(sorted(models))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.sample import Sample
+from claude_run.conversation.usage import Usage
 from claude_run.record.codec import check_to_json, money
 from claude_run.scenario.model import turn_number
 from claude_run.text.strict_json import plain_json
@@ -58,10 +59,9 @@ def to_json(record: Record) -> JsonObject:
 
 def sample_from_json(line: Mapping[str, Any]) -> Sample:
     """Return the sample of a played conversation, as `Sample.of` takes it from its transcript."""
-    # What was said and used; the counts of cached tokens may be null.
+    # What was said and used; the counts of cached tokens may be null, and any other that is unknown.
     answered = [turn for turn in line["turns"] if turn["reply"] is not None]
-    usage, outcome = line["usage"], line["outcome"]
-    prompt = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    usage, outcome = Usage.from_api(line["usage"]), line["outcome"]
     # What the failed checks said, those on turns with the number of the turn.
     checks = [(f"turn {turn['index']}: ", check) for turn in line["turns"] for check in turn["checks"]]
     checks += [("", check) for check in line["checks"]]
@@ -70,8 +70,8 @@ def sample_from_json(line: Mapping[str, Any]) -> Sample:
         passed={Outcome.PASSED: True, Outcome.FAILED: False}.get(outcome),
         cost_usd=None if line["cost_usd"] is None else Decimal(str(line["cost_usd"])),
         latency_s=sum(turn["latency_s"] for turn in answered) if answered else None,
-        input_tokens=sum(usage[name] or 0 for name in prompt),
-        output_tokens=usage["output_tokens"],
+        input_tokens=usage.input_total,
+        output_tokens=usage.output_tokens,
         output_chars=sum(len(turn["reply"]["text"]) for turn in answered),
         replies=tuple(turn["reply"]["text"] for turn in answered),
         failures=tuple(

@@ -14,13 +14,14 @@ from anthropic._data import DEPRECATED_MODELS
 from claude_run.api.client import open_client, secrets_of
 from claude_run.api.messages import AnthropicMessages
 from claude_run.conversation.exchange import Request
-from claude_run.errors import CredentialsError, InputError
+from claude_run.errors import CredentialsError, SetupError
 from claude_run.plan.model_rules import retirement
 from tests.support.scripted_server import RawServer, in_turn, json_answer, message
 from tests.unit.api.scripted_client import BODY, KEY, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.unit.api.scripted_client import ScriptedClient
 
@@ -56,21 +57,139 @@ def test_a_profile_that_is_not_there(clean_environment: pytest.MonkeyPatch) -> N
         send(BODY)
 
 
-@pytest.mark.parametrize("url", ["", "api.example", "ftp://api.example", "http://[::1", "http://"])
-def test_an_address_that_is_none(clean_environment: pytest.MonkeyPatch, url: str) -> None:
-    """An address that cannot be sent to is found at once, not retried."""
+def test_white_space_around_a_key_is_not_meant(
+    clean_environment: pytest.MonkeyPatch, server: RawServer
+) -> None:
+    """A line break at the end of a secret, and an address set to nothing, change nothing."""
+    clean_environment.setenv("ANTHROPIC_BASE_URL", f" {server.base_url}\n")
+    clean_environment.setenv("ANTHROPIC_API_KEY", f"  {KEY}\r\n")
+    clean_environment.setenv("ANTHROPIC_AUTH_TOKEN", " \n")
+    send(BODY)
+    assert server.ledger[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_an_empty_address_is_none(clean_environment: pytest.MonkeyPatch) -> None:
+    """It counts as unset, so that requests go to the API."""
+    clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
+    clean_environment.setenv("ANTHROPIC_BASE_URL", "")
+
+    async def ask() -> str:
+        async with open_client(attempt_s=5) as client:
+            return str(client.base_url)
+
+    assert asyncio.run(ask()) == "https://api.anthropic.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ANTHROPIC_API_KEY", "sk-ant\n-secret", "ANTHROPIC_API_KEY holds a line break"),
+        ("ANTHROPIC_API_KEY", "sk-ant -secret", "ANTHROPIC_API_KEY holds white space"),
+        ("ANTHROPIC_AUTH_TOKEN", "sk-ant\u2011secret", r"ANTHROPIC_AUTH_TOKEN holds the character U\+2011"),
+        ("ANTHROPIC_AUTH_TOKEN", "sk-ant\x7fsecret", r"ANTHROPIC_AUTH_TOKEN holds the character U\+007F"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "x-team: secr\u00e9t", "'x-team' of ANTHROPIC_CUSTOM_HEADERS holds"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "a: b\nx-team: se\rcret", "ANTHROPIC_CUSTOM_HEADERS holds a line break"),
+    ],
+)
+def test_a_credential_that_no_header_can_carry(
+    clean_environment: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    """It is named before anything is sent, and not shown."""
+    clean_environment.setenv(name, value)
+    with pytest.raises(CredentialsError, match=words) as caught:
+        send(BODY)
+    assert "cret" not in str(caught.value)
+    assert "crét" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("api.example", "has no scheme"),
+        ("localhost:8080", "has no scheme"),
+        ("ftp://api.example", "is not an http or https address: 'ftp://api.example'"),
+        ("http://[::1", "is not a valid address"),
+        ("http://", "names no host"),
+        ("http://api.example:99999", "is not a valid address .*0-65535"),
+        ("http://api.example:0", "port 0"),
+        ("http://api.example:port", "is not a valid address"),
+        ("http://api.example/a b", "holds white space"),
+        ("http://api.example/?team=a", "more than an address and a path"),
+        ("https://me:pass-word@api.example", "holds a user name or a password"),
+        ("me:pass-word@api.example", "holds a user name or a password"),
+        ("https://me:pass-word/@[api.example", "is not a valid address: 'https://"),
+        ("ftp://me:pass/word@api.example", "http or https address: 'ftp://api.example'"),
+    ],
+)
+def test_an_address_that_is_none(clean_environment: pytest.MonkeyPatch, url: str, words: str) -> None:
+    """An address that cannot be sent to is found at once, not retried; a password in it is not shown."""
     clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
     clean_environment.setenv("ANTHROPIC_BASE_URL", url)
-    with pytest.raises(InputError, match="ANTHROPIC_BASE_URL"):
+    with pytest.raises(SetupError, match=f"^ANTHROPIC_BASE_URL .*{words}") as caught:
         send(BODY)
+    assert "word@" not in str(caught.value)
+    assert "pass-word" not in str(caught.value)
+    assert caught.value.exit_code == 3
 
 
-def test_a_proxy_that_is_none(clean_environment: pytest.MonkeyPatch) -> None:
-    """A proxy of an unknown kind is named, and no bug."""
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (
+            "HTTPS_PROXY",
+            "nonsense://me:pass-word@proxy",
+            "HTTPS_PROXY is 'nonsense://proxy', which is no",
+        ),
+        ("all_proxy", "socks5://me:pass-word@proxy:1080", "all_proxy is 'socks5://proxy:1080', but socks5"),
+        ("HTTPS_PROXY", "socks5h://proxy:1080", "socks5h proxies are not supported: set HTTPS_PROXY"),
+        (
+            "HTTPS_PROXY",
+            "http://proxy:99999",
+            "HTTPS_PROXY is 'http://proxy:99999', which is not",
+        ),
+        ("https_proxy", "http://", "https_proxy is 'http://', which is not the address"),
+    ],
+)
+def test_a_proxy_that_is_none(
+    clean_environment: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    """A proxy that cannot be used is named before anything is sent, and no bug."""
     clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
-    clean_environment.setenv("HTTPS_PROXY", "nonsense://proxy")
-    with pytest.raises(InputError, match="nonsense"):
+    clean_environment.setenv(name, value)
+    with pytest.raises(SetupError, match=words) as caught:
         send(BODY)
+    assert "pass-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("HTTPS_PROXY", "socks5://p:1"), ("NO_PROXY", "127.0.0.1")])
+def test_a_proxy_that_is_not_used_is_in_nobodys_way(
+    clean_environment: pytest.MonkeyPatch, server: RawServer, name: str, value: str
+) -> None:
+    """The proxy of another scheme, or of other hosts, changes nothing."""
+    clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
+    clean_environment.setenv("ANTHROPIC_BASE_URL", server.base_url)
+    if name == "NO_PROXY":
+        clean_environment.setenv("ALL_PROXY", "socks5://proxy:1")
+    clean_environment.setenv(name, value)
+    send(BODY)
+    assert len(server.ledger) == 1
+
+
+def test_certificates_that_are_none(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file or folder that is missing, or holds none, is named with its variable."""
+    clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
+    empty = tmp_path / "empty.pem"
+    empty.write_text("no certificate\n")
+    for name, path, words in (
+        ("SSL_CERT_FILE", tmp_path / "absent.pem", "No such file or directory"),
+        ("SSL_CERT_FILE", empty, "holds no certificate that can be read"),
+        ("SSL_CERT_DIR", tmp_path / "absent", "no certificate is found"),
+        ("SSL_CERT_DIR", tmp_path, "no certificate is found"),
+    ):
+        with clean_environment.context() as environment:
+            environment.setenv(name, str(path))
+            with pytest.raises(SetupError, match=f"{name} names '{path}'.*{words}"):
+                send(BODY)
 
 
 @pytest.mark.parametrize(

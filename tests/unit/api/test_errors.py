@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.api.errors import from_error_event, from_status_error, from_transport_error, retry_after
+from claude_run.api.errors import (
+    from_error_body,
+    from_status_error,
+    from_transport_error,
+    is_error,
+    retry_after,
+)
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/messages")
 
@@ -194,9 +200,10 @@ def test_broken_connections(error: BaseException, kind: str, paid: str, words: s
 
 def test_an_error_event() -> None:
     """An error in mid-stream has no status of its own: its type decides."""
-    event = {"type": "overloaded_error", "message": "Overloaded", "details": {"error_code": "busy"}}
-    failure = from_error_event(event, "req_9")
-    assert failure.message == "overloaded_error in mid-stream: Overloaded"
+    error = {"type": "overloaded_error", "message": "Overloaded", "details": {"error_code": "busy"}}
+    failure = from_error_body({"type": "error", "error": error}, "req_9", where="in mid-stream")
+    assert failure.message == "overloaded_error busy in mid-stream: Overloaded"
+    assert failure.kind == "status"
     assert (failure.type, failure.code, failure.request_id) == ("overloaded_error", "busy", "req_9")
     assert (failure.status, failure.paid) == (None, "maybe")
 
@@ -204,4 +211,30 @@ def test_an_error_event() -> None:
 @pytest.mark.parametrize("details", [None, [], {"error_code": 3}, "odd"])
 def test_an_error_event_without_a_code(details: Any) -> None:
     """A code that is no text is not a code."""
-    assert from_error_event({"type": "x", "message": "y", "details": details}, None).code is None
+    error = {"type": "x", "message": "y", "details": details}
+    assert from_error_body({"error": error}, None, where="there").code is None
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"error": {"message": "quota exceeded", "code": "insufficient_quota"}},
+            "insufficient_quota there: quota exceeded",
+        ),
+        ({"error": {"message": "bad gateway", "code": 502, "type": None}}, "502 there: bad gateway"),
+        ({"error": "upstream connect error"}, "an error there: upstream connect error"),
+        ({"error": {"odd": 1}}, "an error there: {'odd': 1}"),
+    ],
+)
+def test_an_error_of_a_gateway(body: Any, message: str) -> None:
+    """Its own words are shown; nobody knows what they mean, so the request may be tried again."""
+    assert is_error(body)
+    failure = from_error_body(body, None, where="there")
+    assert (failure.message, failure.kind, failure.may_retry) == (message, "invalid_reply", True)
+
+
+@pytest.mark.parametrize("body", [{}, {"type": "message", "error": None}, {"error": None}, {"type": "ping"}])
+def test_what_is_no_error(body: Any) -> None:
+    """A message is none, whatever a newer API puts beside its parts."""
+    assert not is_error(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import socket
@@ -123,20 +124,19 @@ def test_an_error_event_without_an_error(client: ScriptedClient) -> None:
     assert failure.kind == "status"
 
 
-@pytest.mark.parametrize("missing", ["id", "model", "role", "type", "content", "stop_reason", "usage"])
+@pytest.mark.parametrize("missing", ["id", "model", "role", "type", "content", "stop_reason"])
 def test_a_message_with_a_part_missing(client: ScriptedClient, missing: str) -> None:
     """A message without one of its parts is no reply."""
     failure = client.fail(json_answer({name: value for name, value in message().items() if name != missing}))
     assert failure.kind == "invalid_reply"
 
 
-@pytest.mark.parametrize("missing", ["id", "model", "role", "type", "stop_reason", "usage"])
+@pytest.mark.parametrize("missing", ["id", "model", "role", "type", "stop_reason"])
 def test_a_stream_with_a_part_missing(client: ScriptedClient, missing: str) -> None:
     """A stream that is whole, but whose message lacks a part, is no reply either."""
     events = events_of(message())
-    for part in (events[0]["message"], events[-2]["delta"], events[-2]):
-        if part is not events[-2] or missing == "usage":
-            part.pop(missing, None)
+    for part in (events[0]["message"], events[-2]["delta"]):
+        part.pop(missing, None)
     assert client.fail(stream_answer(sse(events)), **LONG).kind == "invalid_reply"
 
 
@@ -144,7 +144,9 @@ def test_a_stream_with_a_part_missing(client: ScriptedClient, missing: str) -> N
     ("answer", "words"),
     [
         (http(b"<html>Sign in</html>", kind="text/html"), "content type 'text/html', not application/json"),
-        (http(b"{}", kind="text/plain"), "content type 'text/plain'"),
+        (http(b"<html>", kind="text/plain"), "not valid JSON"),
+        (http(b"{}", kind="image/png"), "content type 'image/png'"),
+        (http(b'{"type": "message", "type": "message"}'), "the body holds a duplicate key `type`"),
         (json_answer({}), "not an assistant message"),
         (json_answer([]), "not a JSON object"),
         (json_answer(None), "not a JSON object"),
@@ -157,12 +159,7 @@ def test_a_stream_with_a_part_missing(client: ScriptedClient, missing: str) -> N
         (http(json.dumps(message(odd=7)).replace("7", "1e999").encode()), "1e999 is not a JSON number"),
         (json_answer(message(content=[{"text": "no type"}])), "content is not a list of typed blocks"),
         (json_answer(message(content="text")), "content is not a list of typed blocks"),
-        (json_answer(message(usage={"input_tokens": 1})), "usage.output_tokens is missing"),
-        (
-            json_answer(message(usage={"input_tokens": 1, "output_tokens": -1})),
-            "usage.output_tokens is not a token count",
-        ),
-        (http(STREAM, kind="text/event-stream"), "content type 'text/event-stream'"),
+        (json_answer(message(content=[{"type": "text", "text": 7}])), "content[0].text is not a string: 7"),
     ],
 )
 def test_a_200_that_is_no_message(client: ScriptedClient, answer: Answer, words: str) -> None:
@@ -173,11 +170,58 @@ def test_a_200_that_is_no_message(client: ScriptedClient, answer: Answer, words:
     assert words in failure.message
 
 
-def test_a_stream_that_is_none(client: ScriptedClient) -> None:
-    """A plain message is not an answer to a request for a stream."""
-    failure = client.fail(json_answer(message()), **LONG)
-    assert failure.kind == "invalid_reply"
-    assert "not text/event-stream" in failure.message
+@pytest.mark.parametrize("changes", [{}, LONG])
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON ; charset=utf-8", "text/json"])
+def test_a_whole_message_is_read_whatever_was_asked_for(
+    client: ScriptedClient, kind: str, changes: dict[str, Any]
+) -> None:
+    """What the server says it sends is read as such: a gateway need not stream, and it was paid."""
+    answer = http(codecs.BOM_UTF8 + json.dumps(ODD).encode(), kind=kind)
+    assert client.ask(answer, **changes).reply.body == ODD
+
+
+@pytest.mark.parametrize("changes", [{}, LONG])
+@pytest.mark.parametrize("kind", ["text/event-stream", "TEXT/Event-Stream;charset=UTF-8"])
+def test_a_stream_is_read_whatever_was_asked_for(
+    client: ScriptedClient, kind: str, changes: dict[str, Any]
+) -> None:
+    """Nor need a gateway that streams be asked to."""
+    assert client.ask(http(STREAM, kind=kind), **changes).reply.body == ODD
+
+
+@pytest.mark.parametrize(("data", "changes"), [(json.dumps(ODD).encode(), {}), (STREAM, LONG)])
+@pytest.mark.parametrize("kind", ["application/octet-stream", "text/plain; charset=utf-8"])
+def test_a_server_that_does_not_know_what_it_sends(
+    client: ScriptedClient, kind: str, data: bytes, changes: dict[str, Any]
+) -> None:
+    """It has sent what was asked for, until that turns out otherwise."""
+    assert client.ask(http(data, kind=kind), **changes).reply.body == ODD
+
+
+@pytest.mark.parametrize("changes", [{}, LONG])
+def test_an_error_under_the_status_of_a_success(client: ScriptedClient, changes: dict[str, Any]) -> None:
+    """The type of the API's own errors decides, and the words are those of whoever answered."""
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    failure = client.fail(json_answer(error, headers=["request-id: req_7"]), **changes)
+    assert failure.message == "overloaded_error under status 200: Overloaded"
+    assert (failure.kind, failure.type, failure.request_id) == ("status", "overloaded_error", "req_7")
+    failure = client.fail(json_answer({"error": {"message": "quota exceeded for key"}}), **changes)
+    assert failure.message == "an error under status 200: quota exceeded for key"
+
+
+@pytest.mark.parametrize(
+    "usage", [{"output_tokens": None}, {"input_tokens": None, "output_tokens": None}, {"output_tokens": 7}]
+)
+@pytest.mark.parametrize("changes", [{}, LONG])
+def test_a_reply_without_usable_usage_is_a_reply(
+    client: ScriptedClient, usage: Any, changes: dict[str, Any]
+) -> None:
+    """It was paid for, and asking again would bring no better one."""
+    whole = {**message(), "usage": usage}
+    answer = stream_answer(sse(events_of(whole))) if changes else json_answer(whole)
+    reply = client.ask(answer, **changes).reply
+    assert (reply.text, reply.usage.known) == ("Hello there.", False)
+    assert len(client.requests) == 1
 
 
 def test_a_huge_body_is_refused(client: ScriptedClient) -> None:
@@ -262,7 +306,10 @@ def test_a_refused_connection_is_unpaid(client: ScriptedClient, monkeypatch: pyt
             send(BODY)
     failure = caught.value.failure
     assert (failure.kind, failure.paid) == ("connection", "no")
-    assert failure.message.startswith("the API cannot be reached: ")
+    port = taken.getsockname()[1] if taken.fileno() >= 0 else ""
+    where = f"the API cannot be reached at http://127.0.0.1:{port}"
+    assert failure.message.startswith(where)
+    assert "(ANTHROPIC_BASE_URL): " in failure.message
 
 
 @pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.api.stream import Accumulator, events
-from claude_run.conversation.exchange import InvalidReplyError
+from claude_run.conversation.exchange import InvalidReplyError, Reply
 from tests.support import scripted_server
 from tests.unit.conversation.strategies import OBJECTS
 
@@ -40,7 +41,7 @@ def read(*chunks: bytes) -> list[Any]:
     return asyncio.run(collect())
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @settings(max_examples=50, deadline=None)
 @given(cuts=st.lists(st.integers(0, 400), max_size=12))
 def test_events_do_not_depend_on_how_the_bytes_arrive(end: str, cuts: list[int]) -> None:
@@ -51,8 +52,10 @@ def test_events_do_not_depend_on_how_the_bytes_arrive(end: str, cuts: list[int])
 
 
 def test_one_byte_at_a_time() -> None:
-    """The smallest chunks there are give the same events."""
-    assert read(*(bytes([byte]) for byte in scripted_server.sse(EVENTS, end="\r\n"))) == EVENTS
+    """The smallest chunks there are give the same events, with any line ends and a byte order mark."""
+    for end in ("\n", "\r\n", "\r"):
+        data = codecs.BOM_UTF8 + scripted_server.sse(EVENTS, end=end)
+        assert read(*(bytes([byte]) for byte in data)) == EVENTS
 
 
 def test_data_over_several_lines_is_one_event() -> None:
@@ -65,6 +68,59 @@ def test_everything_but_data_is_ignored() -> None:
     assert read(b': comment\n\nevent: x\n\nid: 3\nretry: 5\nevent: y\ndata: {"a": 1}\nother\n\n\n\n') == [
         {"a": 1}
     ]
+    assert read(b'data\n\ndata:\n\ndata: \n\ndata:{"a": 1}\n\ndatabase: 3\n\n') == [{"a": 1}]
+
+
+def test_a_long_line_is_read_once() -> None:
+    """Its pieces are joined when it ends, however many there are."""
+    text = "x" * 2_000_000
+    data = scripted_server.sse([{"type": "text", "text": text}])
+    assert read(*(data[at : at + 64] for at in range(0, len(data), 64))) == [{"type": "text", "text": text}]
+
+
+def test_null_never_erases_what_was_known() -> None:
+    """Neither a count, at any depth, nor a stop reason; a null that is all there is stays."""
+    message = Accumulator()
+    usage = {"input_tokens": 100, "output_tokens": 1, "cache_creation": {"ephemeral_5m_input_tokens": 4}}
+    *before, _, stop = scripted_server.events_of(scripted_server.message(usage=usage))
+    nulls = {"input_tokens": None, "cache_read_input_tokens": None}
+    nested = {"output_tokens": None, "cache_creation": {"ephemeral_5m_input_tokens": None}}
+    for event in (
+        *before,
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn"},
+            "usage": {**nulls, "output_tokens": 12},
+        },
+        {"type": "message_delta", "delta": {"stop_reason": None, "container": None}, "usage": nested},
+        stop,
+    ):
+        message.add(event)
+    assert message.message is not None
+    assert message.message["usage"] == {**usage, "output_tokens": 12, "cache_read_input_tokens": None}
+    assert (message.message["stop_reason"], message.message["container"]) == ("end_turn", None)
+
+
+def test_a_stream_that_never_says_what_was_written() -> None:
+    """The count at its begin is a placeholder, which would make every reply look cheap."""
+    *before, end, stop = scripted_server.events_of(scripted_server.message())
+    for usage in ({}, None, {"output_tokens": None}, {"input_tokens": 9}):
+        message = Accumulator()
+        for event in (*before, {**end, "usage": usage}, stop):
+            message.add(event)
+        assert message.message is not None
+        assert message.message["usage"]["output_tokens"] is None
+
+
+def test_a_delta_of_an_unknown_kind_is_data() -> None:
+    """What a newer API says of a block is kept beside the content, which nobody could change by it."""
+    message = Accumulator()
+    for event in (START, BLOCK_START, _delta(type="text_delta", text="Hi"), _delta(type="aurora", x=1)):
+        message.add(event)
+    assert message.message is not None
+    assert message.message["content"] == [{"type": "text", "text": "Hi"}]
+    assert message.message["unread_deltas"] == [{"index": 0, "type": "aurora", "x": 1}]
+    assert Reply.from_body(dict(message.message)).unread_deltas == ["aurora"]
 
 
 @pytest.mark.parametrize("data", [b'data: {"a": 1}', b'data: {"a": 1}\n', b'data: {"a": 1}\r\n'])
@@ -77,7 +133,8 @@ def test_an_event_without_its_empty_line_is_no_event(data: bytes) -> None:
     ("data", "reason"),
     [
         (b"data: <html>\n\n", "not valid JSON:"),
-        (b"data: \n\n", "not valid JSON:"),
+        (b"data:  \n\n", "not valid JSON:"),
+        (b'data: {"a": 1, "a": 2}\n\n', "an event of the stream holds a duplicate key `a`"),
         (b"data: \xff\xfe\xfd\n\n", "not valid JSON:"),
         (b"data: " + b"[" * 100_000 + b"\n\n", "not valid JSON:"),
         (b'data: {"a": NaN}\n\n', "not valid JSON:"),
@@ -250,7 +307,7 @@ def _delta(**delta: object) -> dict[str, Any]:
         [START, {**BLOCK_START, "index": "0"}],
         [START, {**BLOCK_START, "content_block": 3}],
         [START, {"type": "content_block_stop"}],
-        [START, BLOCK_START, _delta(type="from_the_future", x=1)],
+        [START, {**BLOCK_START, "content_block": "text"}],
         [START, BLOCK_START, _delta(text="no type")],
         [START, BLOCK_START, _delta(type="text_delta")],
         [START, BLOCK_START, _delta(type="text_delta", text=3)],
@@ -279,7 +336,7 @@ def _delta(**delta: object) -> dict[str, Any]:
     ],
 )
 def test_events_that_do_not_fit_are_an_invalid_reply(events: list[dict[str, Any]]) -> None:
-    """Events out of order, of unknown deltas or with missing parts are refused, never guessed at."""
+    """Events out of order, of another shape or with missing parts are refused, never guessed at."""
     *before, last = events
     message = Accumulator()
     for event in before:

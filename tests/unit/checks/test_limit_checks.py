@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.checks.arguments import parse_duration
-from claude_run.conversation.usage import Usage
+from claude_run.conversation.usage import UNKNOWN, Usage
 from tests.unit.checks.builders import found, problems, spelt, status, subject
 
 if TYPE_CHECKING:
@@ -60,6 +60,18 @@ def test_an_unknown_cost_is_errored() -> None:
     result = found("max_cost_usd", 5, subject(cost_usd=None))
     assert result.status == "errored"
     assert "no known price" in result.message
+
+
+def test_unknown_tokens_are_errored() -> None:
+    """A reply that does not say what it used keeps no limit on it, and breaks none."""
+    silent = subject(cost_usd=None, usage=UNKNOWN)
+    for kind, value in (("max_output_tokens", 5), ("max_cost_usd", 5)):
+        result = found(kind, value, silent)
+        assert result.status == "errored"
+        assert "the API did not say" in result.message
+    assert (
+        found("max_output_tokens", 7, subject(usage=Usage.from_api({"output_tokens": 7}))).status == "passed"
+    )
 
 
 @pytest.mark.parametrize(

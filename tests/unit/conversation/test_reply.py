@@ -60,26 +60,64 @@ def test_an_empty_reply_is_a_whole_message() -> None:
         ({"content": [{"text": "no type"}]}, "content is not a list of typed blocks"),
         ({"content": [{"type": 5}]}, "content is not a list of typed blocks"),
         ({"id": None}, "id is missing"),
-        ({"model": 5}, "model is missing"),
+        ({"model": 5}, "model is not a string: 5"),
         ({"stop_reason": None}, "stop_reason is missing"),
-        ({"usage": None}, "usage is missing"),
-        ({"usage": {"input_tokens": 1}}, r"usage\.output_tokens is missing"),
-        ({"usage": {"input_tokens": -1, "output_tokens": 1}}, r"usage\.input_tokens is not a token count"),
+        ({"stop_reason": ["end_turn"]}, r"stop_reason is not a string: \['end_turn'\]"),
+        ({"content": [{"type": "text", "text": 5}]}, r"content\[0\]\.text is not a string: 5"),
+        ({"content": [{"type": "thinking", "thinking": {}}]}, r"content\[0\]\.thinking is not a string: {}"),
+        (
+            {"content": [{"type": "new", "text": 5}, {"type": "tool_use", "input": "{}"}]},
+            r"content\[1\]\.input is not an object: '{}'",
+        ),
     ],
 )
 def test_the_missing_part_is_named(change: dict[str, Any], message: str) -> None:
-    """A 200 that is not a whole message is an error, and says why."""
+    """A 200 that is not a whole message is an error, and says why; so is a part of another type."""
     with pytest.raises(InvalidReplyError, match=f"^{message}$"):
         Reply.from_body({**body(), **change})
 
 
-@pytest.mark.parametrize("name", ["type", "role", "content", "id", "model", "stop_reason", "usage"])
+@pytest.mark.parametrize("name", ["type", "role", "content", "id", "model", "stop_reason"])
 def test_every_part_is_needed(name: str) -> None:
     """Absent is as bad as null."""
     raw = body()
     del raw[name]
     with pytest.raises(InvalidReplyError):
         Reply.from_body(raw)
+
+
+@pytest.mark.parametrize(
+    "usage", [None, "odd", {"output_tokens": 7}, {"input_tokens": -1, "output_tokens": 1}]
+)
+def test_a_reply_without_usable_usage_is_kept(usage: Any) -> None:
+    """It is whole and may have been paid for; only its price is unknown."""
+    reply = Reply.from_body({**body("Hi"), "usage": usage})
+    assert (reply.text, reply.usage.known) == ("Hi", False)
+
+
+@pytest.mark.parametrize(
+    ("content", "sent"),
+    [
+        ([], []),
+        ([{"type": "text", "text": "\n\n"}], []),
+        ([{"type": "text", "text": ""}, {"type": "text", "text": "ok"}], [{"type": "text", "text": "ok"}]),
+        ([{"type": "text"}, {"type": "text", "text": None}], []),
+        (
+            [{"type": "thinking", "thinking": "", "signature": "c"}, {"type": "text", "text": " \t"}],
+            [{"type": "thinking", "thinking": "", "signature": "c"}],
+        ),
+        (
+            [{"type": "text", "text": "\n"}, {"type": "tool_use", "id": "t", "name": "n", "input": {}}],
+            [{"type": "tool_use", "id": "t", "name": "n", "input": {}}],
+        ),
+        ([{"type": "new", "text": ""}], [{"type": "new", "text": ""}]),
+    ],
+)
+def test_blank_text_is_kept_and_never_sent_back(content: Any, sent: Any) -> None:
+    """The API gives blank text and refuses to take it: the reply stays as it came, what is sent does not."""
+    reply = Reply.from_body(body(content))
+    assert reply.content == content
+    assert reply.sendable == sent
 
 
 @settings(deadline=None, max_examples=100)

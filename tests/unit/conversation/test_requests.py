@@ -90,8 +90,11 @@ def test_breakpoints_of_the_user_in_the_system_prompt_stay_where_they_are() -> N
 
 
 def test_a_system_prompt_that_renders_to_nothing_is_left_out() -> None:
-    """The API refuses empty text blocks."""
+    """The API refuses empty text blocks, and those of white space, which a condition in a template leaves."""
     assert "system" not in _body(script(user(), system=text("")))
+    assert "system" not in _body(script(user(), system=text("\n  \n")))
+    blocks = (TextBlock(text=text("one")), TextBlock(text=text("\n")))
+    assert _body(script(user(), system=blocks, cache="off"))["system"] == [{"type": "text", "text": "one"}]
 
 
 def test_a_cache_control_parameter_of_the_user_replaces_ours() -> None:

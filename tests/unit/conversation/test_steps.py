@@ -61,11 +61,11 @@ def test_user_turns_are_sent_one_by_one_and_alternate_with_replies() -> None:
 
 
 def test_replies_go_back_as_the_very_blocks_that_came() -> None:
-    """Thinking, redacted, unknown and empty text blocks stay, in order, with every field."""
+    """Thinking, redacted and unknown blocks and text stay, in order, with every field."""
     blocks = [
         {"type": "thinking", "thinking": "", "signature": "c2ln"},
         {"type": "redacted_thinking", "data": "eA=="},
-        {"type": "text", "text": "", "citations": None},
+        {"type": "text", "text": " a ", "citations": None},
         {"type": "future_block", "nested": {"a": [1, None]}},
         {"type": "text", "text": "Hi"},
     ]

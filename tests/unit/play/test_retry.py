@@ -39,6 +39,7 @@ def decide(
     return RetryPolicy().decide(failure, attempt=attempt, chance=chance, patience_s=patience_s)
 
 
+BROKE = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
 SPENT = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
 
 
@@ -68,7 +69,7 @@ def test_what_passes_is_tried_again(failure: Failure) -> None:
 @pytest.mark.parametrize(
     "failure",
     [
-        *(status(number) for number in (301, 307, 400, 404, 413, 422)),
+        *(status(number) for number in (301, 307, 400, 413, 422)),
         status(400, "invalid_request_error"),
         status(413, "request_too_large"),
         Failure(kind="status", type="invalid_request_error", message="in mid-stream"),
@@ -89,6 +90,8 @@ def test_what_stays_ends_its_request_alone(failure: Failure) -> None:
         status(402, "billing_error"),
         status(403, "permission_error"),
         status(404, "not_found_error"),
+        status(404),
+        Failure(kind="status", status=400, type="invalid_request_error", message=BROKE),
         status(429, "rate_limit_error", code="enforced_spend_limit_reached"),
         status(429, "rate_limit_error", code="contract_spend_limit_reached"),
         status(403, "permission_error", code="organization_on_hold"),
@@ -100,7 +103,7 @@ def test_what_stays_ends_its_request_alone(failure: Failure) -> None:
     ids=lambda failure: f"{failure.kind}-{failure.status}-{failure.type}-{failure.code}",
 )
 def test_what_is_hopeless_ends_the_run(failure: Failure) -> None:
-    """Keys, money and unknown models: every other request would fail in the same way."""
+    """Keys, money, addresses and unknown models: every other request would fail in the same way."""
     assert decide(failure) == StopRun()
 
 

@@ -195,6 +195,20 @@ def test_a_cut_off_reply_is_a_warning() -> None:
     assert transcript.warnings[0] == "turn 1: the reply was cut off at max_tokens (100)"
 
 
+def test_what_is_odd_about_a_reply_is_a_warning() -> None:
+    """Unknown usage and unknown blocks stop nothing, and are said once for each turn and kind."""
+    odd = {**message(), "usage": None, "content": [{"type": "new"}, {"type": "new"}, {"type": "newer"}]}
+    run = FakedRun(messages=FakeMessages(answer=lambda _r, _n: odd))
+    run.play([conversation()])
+    (transcript,) = run.progress.transcripts
+    assert transcript.outcome is Outcome.PASSED
+    assert transcript.warnings[:3] == (
+        "turn 1: the reply does not say how many tokens it used: its cost is unknown",
+        "turn 1: the reply holds a block of the unknown type 'new'",
+        "turn 1: the reply holds a block of the unknown type 'newer'",
+    )
+
+
 def test_an_interrupt_lets_what_is_under_way_finish_and_sends_nothing_new() -> None:
     """Within the grace period replies are still kept; no request leaves after the signal."""
     messages = FakeMessages(latency_s=1.0)

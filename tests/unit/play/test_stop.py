@@ -54,11 +54,40 @@ def test_a_run_against_an_api_that_is_down_ends() -> None:
     assert len(messages.requests) < 300
 
 
-def test_bad_requests_are_no_sign_that_the_api_is_down() -> None:
-    """A scenario that the API refuses is refused as often as it is played."""
-    run = FakedRun(messages=FakeMessages(answer=lambda _r, _n: failure(400)))
+def test_what_refuses_the_first_few_requests_refuses_all() -> None:
+    """The same words to each, apart from numbers, and no reply between: the others need not ask."""
+
+    def answer(_request: Request, number: int) -> Any:
+        return Failure(kind="status", status=400, message=f"400 in request {number}", paid="no")
+
+    messages = FakeMessages(answer=answer)
+    run = FakedRun(messages=messages, concurrency=2)
+    halt = run.play([conversation(f"c{n}", user("x")) for n in range(100)])
+    assert halt is not None
+    assert halt.code is ExitCode.NOT_MEASURED
+    assert halt.reason == (
+        "the first 5 requests to claude-haiku-5-5 were refused in the same way: 400 in request 5"
+    )
+    assert halt.grace_s is None
+    assert 5 <= len(messages.requests) <= 7
+
+
+def test_bad_requests_are_no_sign_that_all_are_bad() -> None:
+    """A scenario that the API refuses is refused as often as it is played, where others are answered."""
+
+    def refused(request: Request, _number: int) -> Any:
+        good = "good" in str(request.body["messages"])
+        return message() if good else failure(400)
+
+    def differently(_request: Request, number: int) -> Any:
+        return Failure(kind="status", status=400, message=f"400 because of {'x' * number}", paid="no")
+
+    mixed = [conversation(f"c{n}", user("good" if n % 5 == 4 else "bad")) for n in range(30)]
+    run = FakedRun(messages=FakeMessages(answer=refused), concurrency=1)
+    assert run.play(mixed) is None
+    assert sum(each.outcome is Outcome.ERRORED for each in run.progress.transcripts) == 24
+    run = FakedRun(messages=FakeMessages(answer=differently))
     assert run.play([conversation(f"c{n}", user("x")) for n in range(30)]) is None
-    assert {transcript.outcome for transcript in run.progress.transcripts} == {Outcome.ERRORED}
     assert len(run.progress.transcripts) == 30
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.report.text.numbers import tokens, usd
+from claude_run.report.text.numbers import tokens, usd, used
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ class RunFacts:
     """A run in facts and in the sentences that its reports share.
 
     `conversations` are those of the plan, and `with_simulated` and `with_replayed` how many of them hold such
-    replies. `known_usd` is what the replies with a price cost. `tolerance` tells why the failure of a
-    conversation, by its id, does not fail the run; its words may hold names, which are untrusted.
+    replies. `known_usd` is what the replies with a price cost, `uncounted` how many came without a usable
+    count of their tokens. `tolerance` tells why the failure of a conversation, by its id, does not fail the
+    run; its words may hold names, which are untrusted.
     `comparison` is the comparison with the baseline as Markdown, None where there is no baseline.
     """
 
@@ -49,6 +50,7 @@ class RunFacts:
     with_simulated: int
     with_replayed: int
     known_usd: Decimal
+    uncounted: int
     warned: int
     tolerance: Mapping[str, str]
     comparison: str | None = None
@@ -83,6 +85,11 @@ class RunFacts:
             with_simulated=sum(transcript.simulated for transcript in transcripts),
             with_replayed=sum(transcript.replayed for transcript in transcripts),
             known_usd=sum((one.cost_usd or Decimal(0) for one in exchanges), Decimal(0)),
+            uncounted=sum(
+                not one.reply.usage.known
+                for transcript in transcripts
+                for one in (*transcript.exchanges, *transcript.judge_exchanges)
+            ),
             warned=sum(len(transcript.warnings) for transcript in transcripts),
             tolerance=tolerance,
             comparison=comparison,
@@ -138,10 +145,14 @@ class RunFacts:
 
     @property
     def unpriced(self) -> str | None:
-        """The models whose cost is unknown; the names are untrusted. None where all have prices."""
-        if not self.summary.unpriced:
-            return None
-        return f"no known price, so not in any cost: {', '.join(self.summary.unpriced)}"
+        """What has no known cost: models, by their untrusted names, and replies. None where all is known."""
+        parts = []
+        if self.summary.unpriced:
+            parts.append(f"no known price, so not in any cost: {', '.join(self.summary.unpriced)}")
+        if self.uncounted:
+            replies = count(self.uncounted, "reply", plural="replies")
+            parts.append(f"not in any cost: {replies} whose tokens the API did not count")
+        return "; ".join(parts) or None
 
     @property
     def warnings(self) -> str | None:
@@ -208,11 +219,11 @@ class RunFacts:
                 yield title, text
 
 
-def usage_sentence(used: Usage) -> str:
+def usage_sentence(usage: Usage) -> str:
     """Return the whole prompt, what of it the cache served and took, and the output, in tokens."""
-    cached = f"{tokens(used.cache_read_input_tokens or 0)} read from the cache"
-    written = f"{tokens(used.cache_creation_input_tokens or 0)} written to it"
-    return f"{tokens(used.input_total)} tokens in ({cached}, {written}), {tokens(used.output_tokens)} out"
+    cached = f"{tokens(usage.cache_read_input_tokens or 0)} read from the cache"
+    written = f"{tokens(usage.cache_creation_input_tokens or 0)} written to it"
+    return f"{used(usage.input_total)} tokens in ({cached}, {written}), {used(usage.output_tokens)} out"
 
 
 def rate_sentence(case: CaseRate) -> str:

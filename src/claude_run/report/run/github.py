@@ -9,7 +9,7 @@ from claude_run.conversation.results import Outcome, Status
 from claude_run.report.run.markdown import MARKS
 from claude_run.report.run.reasons import expected_and_actual, reasons, turns_that_went_wrong
 from claude_run.report.text.blocks import truncate
-from claude_run.report.text.numbers import seconds, tokens, usd
+from claude_run.report.text.numbers import seconds, usd, used
 from claude_run.report.text.safe import fence, md_cell, md_code, md_code_cell, md_inline, safe_line
 from claude_run.text.visible import count
 
@@ -175,8 +175,8 @@ def _row(record: Record, tolerated: str | None = None) -> str:
         numbers, why = [""] * 4, "never started"
     else:
         numbers = [
-            tokens(transcript.usage.input_total),
-            tokens(transcript.usage.output_tokens),
+            used(transcript.usage.input_total),
+            used(transcript.usage.output_tokens),
             md_cell(usd(transcript.cost_usd)),
             seconds(transcript.duration_s),
         ]

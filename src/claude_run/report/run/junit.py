@@ -16,6 +16,7 @@ from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import Usage, total
 from claude_run.report.run.reasons import check_rows, expected_and_actual, reasons, turns_that_went_wrong
 from claude_run.report.text.blocks import MAX_EXCERPT, truncate
+from claude_run.report.text.numbers import UNKNOWN
 from claude_run.report.text.safe import xml_text
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ class _Writer:
             tokens = getattr(usage, field.name)
             if tokens is not None:
                 yield field.name, str(tokens)
+            elif field.name in {"input_tokens", "output_tokens"}:
+                yield field.name, UNKNOWN
 
         # What judges cost is not part of the cost of the replies.
         costs = {"cost_usd": total_cost(transcript.cost_usd for transcript in transcripts)}

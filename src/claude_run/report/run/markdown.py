@@ -72,6 +72,7 @@ def _environment() -> Environment:
         "json_fence": lambda value: safe.fence(value, "json"),
         "usd": numbers.usd,
         "tokens": numbers.tokens,
+        "used": numbers.used,
         "seconds": numbers.seconds,
         "count": count,
         "indent": lambda depth: "  " * depth,

@@ -15,7 +15,7 @@ from claude_run.conversation.results import Outcome
 from claude_run.report.run.reasons import reasons
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import open_console, print_escaped
-from claude_run.report.text.numbers import seconds, tokens, usd
+from claude_run.report.text.numbers import seconds, tokens, usd, used
 from claude_run.report.text.safe import safe_line
 from claude_run.text.visible import count
 
@@ -52,6 +52,7 @@ class Tally:
         self.tokens_out = 0
         self.cost = Decimal(0)
         self.unpriced = False
+        self.uncounted = False
         self._began = clock()
 
     def begin(self, total: int) -> None:
@@ -60,8 +61,9 @@ class Tally:
 
     def add(self, transcript: Transcript) -> None:
         self.outcomes[transcript.outcome] += 1
-        self.tokens_in += transcript.usage.input_total
-        self.tokens_out += transcript.usage.output_tokens
+        self.tokens_in += transcript.usage.input_total or 0
+        self.tokens_out += transcript.usage.output_tokens or 0
+        self.uncounted = self.uncounted or not transcript.usage.known
         self.cost += transcript.cost_usd or 0
         self.unpriced = self.unpriced or transcript.cost_usd is None
 
@@ -77,8 +79,9 @@ class Tally:
     def spent(self) -> str:
         """Return `3 in flight  12,345 in / 3,456 out  $0.0123  2 min 5 s`."""
         cost = usd(self.cost) + (" + unpriced" if self.unpriced else "")
-        used = f"{tokens(self.tokens_in)} in / {tokens(self.tokens_out)} out"
-        return "  ".join([f"{self.flying:,} in flight", used, cost, seconds(self.clock() - self._began)])
+        counts = f"{tokens(self.tokens_in)} in / {tokens(self.tokens_out)} out"
+        counts += " + unknown" if self.uncounted else ""
+        return "  ".join([f"{self.flying:,} in flight", counts, cost, seconds(self.clock() - self._began)])
 
 
 class LineProgress:
@@ -227,7 +230,7 @@ def outcome_line(transcript: Transcript) -> str:
         safe_line(transcript.started.conversation_id),
         count(sum(bool(turn.exchanges) for turn in transcript.turns), "turn"),
         seconds(transcript.duration_s),
-        f"{tokens(usage.input_total)} in / {tokens(usage.output_tokens)} out",
+        f"{used(usage.input_total)} in / {used(usage.output_tokens)} out",
         usd(transcript.cost_usd),
         *notes,
     ]

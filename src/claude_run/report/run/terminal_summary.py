@@ -10,7 +10,7 @@ from claude_run.report.run.progress import INDENT, outcome_word
 from claude_run.report.run.reasons import check_rows, expected_and_actual, reasons
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import aligned, open_console, print_escaped
-from claude_run.report.text.numbers import tokens, usd
+from claude_run.report.text.numbers import tokens, usd, used
 from claude_run.report.text.safe import safe_block, safe_line
 from claude_run.text.visible import count
 
@@ -110,9 +110,9 @@ def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
         (
             safe_line(label),
             *(tokens(number) for number in (totals.conversations, *totals.outcomes.values())),
-            tokens(totals.usage.input_total),
+            used(totals.usage.input_total),
             tokens(totals.usage.cache_read_input_tokens or 0),
-            tokens(totals.usage.output_tokens),
+            used(totals.usage.output_tokens),
             usd(totals.cost_usd),
         )
         for label, totals in played.summary.by_model.items()

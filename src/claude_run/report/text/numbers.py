@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 ABSENT = "-"
+UNKNOWN = "unknown"
 
 _SMALLEST = Decimal("0.0001")
 _MINUTE = 60
@@ -25,6 +26,11 @@ def usd(amount: Decimal | None) -> str:
 def tokens(number: int | None) -> str:
     """Return a token count, `12,345`; None, where the API said nothing, is a dash."""
     return ABSENT if number is None else f"{number:,}"
+
+
+def used(number: int | None) -> str:
+    """Return the tokens that were read or written; None, where a reply did not say, is `unknown`."""
+    return UNKNOWN if number is None else tokens(number)
 
 
 def seconds(duration: float | None) -> str:
