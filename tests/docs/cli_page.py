@@ -34,13 +34,15 @@ _ENVIRONMENT = """\
 | variable | does |
 | --- | --- |
 | `ANTHROPIC_API_KEY` | the key; the SDK's other ways to log in work too |
-| `ANTHROPIC_BASE_URL` | another server that speaks the Messages API |
+| `ANTHROPIC_BASE_URL` | another server that speaks the Messages API; set to nothing it counts as unset |
+| `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | an http proxy (no SOCKS), and hosts that need none |
+| `SSL_CERT_FILE`, `SSL_CERT_DIR` | the certificates to trust in place of the system's |
 | `CI` | where it is set, baselines are read and never written |
 | `GITHUB_STEP_SUMMARY` | the file that the summary of a run is appended to |
 | `GITHUB_ACTIONS` | where it is `true`, annotations for the lines of scenarios go to stdout |
 | `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE` | colours of the terminal; `--color` wins over them |
 
-With `--simulate` none of the first two is read.
+With `--simulate` none of the first four is read.
 """
 
 

@@ -17,7 +17,6 @@ _HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 _DEFAULT = "https://api.anthropic.com"
 
 _WHITE = re.compile(r"\s")
-_NOT_VISIBLE = re.compile(r"[^\x21-\x7e]")
 _NOT_IN_HEADER = re.compile(r"[^\t\x20-\x7e]")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+", re.IGNORECASE)
 
@@ -35,10 +34,12 @@ def check_environment() -> None:
             if not environment[name]:
                 del environment[name]
 
-    # Credentials become headers, and a header is one line of visible characters.
+    # Credentials become headers, and a header is one line of ASCII.
     for name in _CREDENTIALS:
-        if found := _NOT_VISIBLE.search(environment.get(name, "")):
-            raise CredentialsError(f"{name} holds {_named(found.group())}, which no key has: set it anew")
+        if found := _NOT_IN_HEADER.search(environment.get(name, "")):
+            raise CredentialsError(
+                f"{name} holds {_named(found.group())}, which no header can carry: set it anew"
+            )
     for line in environment.get(_HEADERS, "").split("\n"):
         if found := _NOT_IN_HEADER.search(line.strip()):
             header = line.partition(":")[0].strip()
@@ -162,6 +163,4 @@ def _without_user(url: str) -> str:
 def _named(character: str) -> str:
     if character in "\r\n":
         return "a line break"
-    if character.isspace():
-        return "white space"
     return f"the character U+{ord(character):04X}"

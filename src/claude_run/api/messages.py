@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -57,16 +58,28 @@ class AnthropicMessages:
         self._redact = Redactor(secrets_of(client)).text
         self._route = route(str(client.base_url))
 
+    def check(self, request: Request) -> None:
+        """Raise RequestFailedError for a body that is no UTF-8, and for what no header can carry."""
+        message = None
+        for name in _HEADERS:
+            value = str(request.body.get(name, ""))
+            if not (value.isascii() and value.isprintable()):
+                message = (
+                    f"{name} {value!r} cannot be sent: the API takes it as a header, which is plain ASCII"
+                )
+        try:
+            json.dumps(request.body, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            message = f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
+        if message is not None:
+            failure = Failure(kind="invalid_reply", message=message, may_retry=False, paid="no")
+            raise RequestFailedError(failure)
+
     async def send(self, request: Request) -> Received:
         """Send the request once, its body as it is; RequestFailedError unless a whole message comes back."""
         # The SDK looks into what it takes by name: all that it does not insist on is extra body, as it is.
         body = {key: value for key, value in request.body.items() if key not in {"model", "max_tokens"}}
         headers = {header: str(body.pop(name)) for name, header in _HEADERS.items() if name in body}
-        for value in headers.values():
-            if not (value.isascii() and value.isprintable()):
-                message = f"{value!r} cannot be sent: the API takes it as a header, which is plain ASCII"
-                failure = Failure(kind="invalid_reply", message=message, may_retry=False, paid="no")
-                raise RequestFailedError(failure)
         streamed = request.max_tokens > STREAM_ABOVE
         try:
             async with self._client.messages.with_streaming_response.create(
@@ -82,10 +95,6 @@ class AnthropicMessages:
             raise RequestFailedError(from_status_error(error, self._redact)) from error
         except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
             failure = from_transport_error(error, self._redact, route=self._route)
-            raise RequestFailedError(failure) from error
-        except UnicodeEncodeError as error:
-            message = f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
-            failure = Failure(kind="invalid_reply", message=message, may_retry=False, paid="no")
             raise RequestFailedError(failure) from error
         except anthropic.AnthropicError as error:
             failure = Failure(kind="credentials", message=str(error), may_retry=False, paid="no")

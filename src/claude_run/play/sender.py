@@ -128,6 +128,10 @@ class Sender:
         if (recorded := self._recorded(pending)) is not None:
             return log.answer(recorded)
 
+        # Possible at all: what can never leave is no attempt.
+        if self.messages is not None:
+            self.messages.check(step.request)
+
         # Priced: what the API counted of a conversation bounds its next request, but no question to a judge.
         worst_usd = self.prices.worst(step, log.known.exchanges if judge is None else ())
 

@@ -30,7 +30,9 @@ def send(body: dict[str, Any], *, attempt_s: float = 10.0) -> Received:
 
     async def talk() -> Received:
         async with open_client(attempt_s=attempt_s) as client:
-            return await AnthropicMessages(client).send(Request(body=body))
+            messages, request = AnthropicMessages(client), Request(body=body)
+            messages.check(request)
+            return await messages.send(request)
 
     return asyncio.run(talk())
 

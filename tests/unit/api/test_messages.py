@@ -293,6 +293,8 @@ def test_a_text_that_cannot_be_sent(client: ScriptedClient) -> None:
     failure = client.fail(json_answer(message()), messages=[{"role": "user", "content": "x\ud800"}])
     assert (failure.kind, failure.paid, failure.may_retry) == ("invalid_reply", "no", False)
     assert "what UTF-8 cannot carry" in failure.message
+    failure = client.fail(json_answer(message()), user_profile_id="Jos\u00e9")
+    assert "user_profile_id 'Jos\u00e9' cannot be sent" in failure.message
     assert client.requests == []
 
 

@@ -373,3 +373,5 @@ def test_a_grown_prompt_is_the_counted_one_its_reply_and_what_is_new() -> None:
     assert grown_prompt_tokens(send, []) == prompt_tokens(send.request) > 15_000
     counted = exchange(first, input_tokens=700, cache_read_input_tokens=300, output_tokens=50)
     assert 1150 < grown_prompt_tokens(send, [counted]) < 1350
+    silent = exchange(first, input_tokens=None, output_tokens=50)
+    assert grown_prompt_tokens(send, [silent]) == prompt_tokens(send.request)

@@ -89,6 +89,15 @@ def test_what_has_no_price_is_unpriced(name: str, usage: dict[str, str]) -> None
     assert _cost(name, input_tokens=10, **usage) is None
 
 
+def test_a_part_of_the_counts_has_no_price() -> None:
+    """What is there would be priced, and pass for the whole."""
+    whole: dict[str, Any] = {"input_tokens": 7, "output_tokens": 7}
+    assert cost({"model": "claude-haiku-5-5", "usage": whole}) is not None
+    for name in whole:
+        for odd in (None, "7", -7):
+            assert cost({"model": "claude-haiku-5-5", "usage": {**whole, name: odd}}) is None
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"model": "claude-haiku-5-5"}, {"usage": {"input_tokens": 1, "output_tokens": 1}}]
 )

@@ -72,6 +72,14 @@ def test_what_refuses_the_first_few_requests_refuses_all() -> None:
     assert 5 <= len(messages.requests) <= 7
 
 
+def test_what_can_never_leave_is_no_attempt() -> None:
+    """It ends its conversation alone, is written down as no attempt, and costs nothing."""
+    run = FakedRun(messages=FakeMessages(impossible=True))
+    assert run.play([conversation(f"c{n}", user("x")) for n in range(10)]) is None
+    assert {transcript.error for transcript in run.progress.transcripts} == {"impossible"}
+    assert not any(isinstance(event, Attempted) for event in run.recorder.events)
+
+
 def test_bad_requests_are_no_sign_that_all_are_bad() -> None:
     """A scenario that the API refuses is refused as often as it is played, where others are answered."""
 

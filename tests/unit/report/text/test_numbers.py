@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from claude_run.report.text.numbers import seconds, tokens, usd
+from claude_run.conversation.usage import Usage
+from claude_run.report.run.facts import usage_sentence
+from claude_run.report.text.numbers import seconds, tokens, usd, used
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,12 @@ def test_counts() -> None:
     """Thousands of tokens are grouped, and what the API did not say is a dash."""
     assert tokens(12345) == "12,345"
     assert tokens(None) == "-"
+
+
+def test_what_was_used() -> None:
+    """Tokens that every reply has are a number or unknown, never a dash."""
+    assert used(12345) == "12,345"
+    assert used(None) == "unknown"
+    assert usage_sentence(Usage.from_api({"output_tokens": 7})) == (
+        "unknown tokens in (0 read from the cache, 0 written to it), 7 out"
+    )
