@@ -105,7 +105,7 @@ def _check_proxies(url: str) -> None:
                 raise SetupError(f"{message}: set HTTPS_PROXY to an http proxy, or NO_PROXY for this address")
             continue
         if scheme not in {"http", "https"}:
-            raise SetupError(f"{name} is {shown}, which is no http proxy")
+            raise SetupError(f"{name} is {shown}, which is not an http proxy")
         try:
             parts = urlsplit(value if "://" in value else f"http://{value}")
             sound = bool(parts.hostname) and parts.port != 0
