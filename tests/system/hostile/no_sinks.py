@@ -27,7 +27,7 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each("report.run.reasons", ("turns_that_went_wrong", "expected_and_actual"), _VALUE),
     **_each("report.run.reasons", ("turn_state",), "one of four words of ours"),
-    **_each("report.text.numbers", ("usd", "tokens", "seconds"), _NUMBER),
+    **_each("report.text.numbers", ("usd", "tokens", "seconds", "used"), _NUMBER),
     **_each("report.run.facts", ("RunFacts",), _NAMES),
     **_each("report.run.facts", ("usage_sentence", "rate_sentence"), _NUMBER),
     **_each("report.run.progress", ("outcome_word",), "one of four words of ours"),
