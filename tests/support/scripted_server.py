@@ -6,15 +6,14 @@ import asyncio
 import json
 import socket
 import struct
-import threading
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.support.threaded import ThreadedServer
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -51,7 +50,7 @@ class Answer:
 
 
 @dataclass(kw_only=True, eq=False)
-class RawServer:
+class RawServer(ThreadedServer):
     """A context manager that serves on a loopback port in a thread of its own while it is entered.
 
     `respond` decides on the answer to each request; `ledger` holds the requests in order of arrival.
@@ -59,38 +58,11 @@ class RawServer:
 
     respond: Callable[[ReceivedRequest], Answer]
     ledger: list[ReceivedRequest] = field(default_factory=list)
-    port: int = 0
-    _loop: asyncio.AbstractEventLoop | None = None
-    _stop: asyncio.Event | None = None
-    _ready: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._thread.start()
-        assert self._ready.wait(10), "the server of the tests did not start"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._loop is not None
-        assert self._stop is not None
-        assert self._thread is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    @property
-    def base_url(self) -> str:
-        """Where it listens, for `ANTHROPIC_BASE_URL`."""
-        return f"http://127.0.0.1:{self.port}"
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[int]:
         server = await asyncio.start_server(self._handle, "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stop.wait()
+        yield server.sockets[0].getsockname()[1]
         server.close()
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

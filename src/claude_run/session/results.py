@@ -44,4 +44,5 @@ def verify_run(
     """Compare a run folder with its own journal; `derived` makes the content of the files of reports."""
     folder = RunFolder.open(path or latest())
     found = tuple(problems(folder, derived))
-    return Verified(problems=found, result=read_run(path, world))
+    # By its own path: another run may have become the latest one since.
+    return Verified(problems=found, result=read_run(folder.path, world))

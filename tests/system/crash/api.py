@@ -6,21 +6,23 @@ import asyncio
 import hashlib
 import json
 import threading
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tests.support.threaded import ThreadedServer
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from types import TracebackType
-    from typing import Self
 
 LATENCY_S = 0.004
 
 
 @dataclass(kw_only=True, eq=False)
-class LedgerApi:
+class LedgerApi(ThreadedServer):
     """A context manager that serves from a thread of its own while it is entered.
 
     `ledger` holds the body of every request in the order of arrival. `refuse` may return an error status
@@ -32,32 +34,12 @@ class LedgerApi:
     ledger: list[dict[str, Any]] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
     hold: bool = False
-    port: int = 0
-    _loop: asyncio.AbstractEventLoop | None = None
-    _stop: asyncio.Event | None = None
-    _ready: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._thread.start()
-        assert self._ready.wait(10), "the API of the tests did not start"
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._loop is not None
-        assert self._stop is not None
-        assert self._thread is not None
         self.hold = False
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    @property
-    def base_url(self) -> str:
-        """Where it listens, for `ANTHROPIC_BASE_URL`."""
-        return f"http://127.0.0.1:{self.port}"
+        super().__exit__(kind, error, trace)
 
     def reset(self) -> None:
         """Forget what came, and behave well again."""
@@ -65,16 +47,14 @@ class LedgerApi:
         self.arrived.clear()
         self.latency_s, self.refuse, self.hold = LATENCY_S, lambda _: None, False
 
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[int]:
         runner = web.ServerRunner(
             web.Server(self._handle, handler_cancellation=True, access_log=None), shutdown_timeout=0.1
         )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.port = runner.addresses[0][1]
-        self._ready.set()
-        await self._stop.wait()
+        yield runner.addresses[0][1]
         await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
