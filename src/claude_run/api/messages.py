@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -18,14 +18,21 @@ from claude_run.api.errors import (
     is_error,
 )
 from claude_run.api.stream import Accumulator, events, parse_json
-from claude_run.conversation.exchange import Failure, InvalidReplyError, Reply
+from claude_run.conversation.exchange import (
+    CREDENTIAL_REPLACED,
+    HEADER_PARAMS,
+    Failure,
+    InvalidReplyError,
+    Reply,
+)
 from claude_run.plan.model_rules import extra_headers
 from claude_run.play.ports import Received, RequestFailedError
-from claude_run.record.redact import Redactor
+from claude_run.record.redact import Redactor, bare_credential
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    import httpx2
     from anthropic import AsyncAPIResponse
 
     from claude_run.api.errors import Redact
@@ -41,45 +48,36 @@ _STREAM, _JSON = "text/event-stream", "application/json"
 _SAY_NOTHING = ("", "application/octet-stream", "text/plain")
 """Content types of servers that do not know what they send."""
 
-_HEADERS = {
-    "user_profile_id": "anthropic-user-profile-id",
-    "workspace_id": "anthropic-workspace-id",
-}
-"""Parameters of `messages.create` that the API takes as headers."""
-
 SIMULATOR_HEADER = "claude-run-simulator"
 
 
 class AnthropicMessages:
     """The Messages API behind the port `play.ports.Messages`."""
 
-    def __init__(self, client: anthropic.AsyncAnthropic) -> None:
+    def __init__(self, client: anthropic.AsyncAnthropic, redactor: Redactor | None = None) -> None:
         self._client = client
-        self._redact = Redactor(secrets_of(client)).text
+        self._redactor = (redactor or Redactor()).knowing(secrets_of(client))
         self._route = route(str(client.base_url))
 
-    def check(self, request: Request) -> None:
-        """Raise RequestFailedError for a body that is no UTF-8, and for what no header can carry."""
-        message = None
-        for name in _HEADERS:
-            value = str(request.body.get(name, ""))
-            if not (value.isascii() and value.isprintable()):
-                message = (
-                    f"{name} {value!r} cannot be sent: the API takes it as a header, which is plain ASCII"
-                )
-        try:
-            json.dumps(request.body, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            message = f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
-        if message is not None:
-            failure = Failure(kind="invalid_reply", message=message, may_retry=False, paid="no")
-            raise RequestFailedError(failure)
-
     async def send(self, request: Request) -> Received:
-        """Send the request once, its body as it is; RequestFailedError unless a whole message comes back."""
+        """Send the request once, its body as it is; RequestFailedError unless a whole message comes back.
+
+        This is where replies enter the program: the credential in use leaves them here, and nowhere else.
+        """
+        try:
+            received = await self._exchange(request)
+        except RequestFailedError as error:
+            failure = error.failure
+            kind, code, request_id = map(self._clean, (failure.type, failure.code, failure.request_id))
+            cleaned = replace(failure, type=kind, code=code, request_id=request_id)
+            raise RequestFailedError(cleaned) from error
+        reply = _without_credential(received.reply, self._redactor)
+        return replace(received, reply=reply, request_id=self._clean(received.request_id))
+
+    async def _exchange(self, request: Request) -> Received:
         # The SDK looks into what it takes by name: all that it does not insist on is extra body, as it is.
         body = {key: value for key, value in request.body.items() if key not in {"model", "max_tokens"}}
-        headers = {header: str(body.pop(name)) for name, header in _HEADERS.items() if name in body}
+        headers = {header: str(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body}
         streamed = request.max_tokens > STREAM_ABOVE
         try:
             async with self._client.messages.with_streaming_response.create(
@@ -90,8 +88,10 @@ class AnthropicMessages:
                 extra_body=body,
                 extra_headers={**headers, **extra_headers(request.model, request.body)},
             ) as response:
+                self._learn_credential(response.http_request)
                 return await _receive(response, streamed=streamed, redact=self._redact)
         except anthropic.APIStatusError as error:
+            self._learn_credential(error.request)
             raise RequestFailedError(from_status_error(error, self._redact)) from error
         except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
             failure = from_transport_error(error, self._redact, route=self._route)
@@ -99,6 +99,29 @@ class AnthropicMessages:
         except anthropic.AnthropicError as error:
             failure = Failure(kind="credentials", message=str(error), may_retry=False, paid="no")
             raise RequestFailedError(failure) from error
+
+    def _redact(self, text: str) -> str:
+        return self._redactor.text(text)
+
+    def _clean(self, text: str | None) -> str | None:
+        return None if text is None else self._redact(text)
+
+    def _learn_credential(self, sent: httpx2.Request) -> None:
+        """Know what the request went out with: a profile of the SDK gets a new token whenever it likes."""
+        values = (sent.headers.get(name, "") for name in ("x-api-key", "authorization"))
+        unknown = [value for value in values if value and not self._redactor.finds(value)]
+        if unknown:
+            self._redactor = self._redactor.knowing(map(bare_credential, unknown))
+
+
+def _without_credential(reply: Reply, redactor: Redactor) -> Reply:
+    """Return a reply in which no secret stands; one that held none is the same, one that did says so."""
+    body: Any = redactor.json(reply.body)
+    # Text is read as one, whatever blocks it comes in.
+    blocks = [block for block in body["content"] if block["type"] == "text" and block.get("text")]
+    for block, text in zip(blocks, redactor.texts([block["text"] for block in blocks]), strict=True):
+        block["text"] = text
+    return reply if body == reply.body else Reply.from_body({**body, CREDENTIAL_REPLACED: True})
 
 
 async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Received:

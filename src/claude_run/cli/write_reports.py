@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def finish(result: RunResult, output: OutputOptions) -> int:
     """Write every derived file anew from the journal, say how the run ended, and return its exit code."""
-    played, comparison, redact = result.played, result.comparison, result.folder.redactor.data
+    played, comparison = result.played, result.comparison
     terminal = Terminal.of(output)
 
     # The files of the run folder, the comparison with the baseline among them.
@@ -37,12 +37,12 @@ def finish(result: RunResult, output: OutputOptions) -> int:
     if comparison is not None and (not output.quiet or result.gate_code is not ExitCode.PASSED):
         terminal.print_comparison(result)
 
-    # Files that somebody else names, which the folder's redactor has not seen.
+    # Files that somebody else names.
     if output.junit is not None:
-        _write(output.junit, redact(b"".join(render("junit", played, facts=facts))))
+        _write(output.junit, b"".join(render("junit", played, facts=facts)))
     step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if step_summary:
-        _write(Path(step_summary), redact(b"".join(render("github", played, facts=facts))), append=True)
+        _write(Path(step_summary), b"".join(render("github", played, facts=facts)), append=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from claude_run.report.run.github import error_annotations  # noqa: PLC0415 - only GitHub needs it
 

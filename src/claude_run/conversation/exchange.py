@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from claude_run.scenario.model import Json, JsonObject
 
 FailureKind = Literal[
-    "status", "connection", "timeout", "invalid_reply", "truncated", "credentials", "deadline", "not_recorded"
+    "status",
+    "connection",
+    "timeout",
+    "invalid_request",
+    "invalid_reply",
+    "truncated",
+    "credentials",
+    "deadline",
+    "not_recorded",
 ]
 
 
@@ -43,6 +51,19 @@ class Request:
         whose = json.dumps(identity, separators=(",", ":")).encode()
         return hashlib.sha256(whose + b"\n" + self.canonical()).hexdigest()
 
+    @property
+    def problem(self) -> str | None:
+        """Why it can never leave: a body that is no UTF-8, or what no header can carry; None for nothing."""
+        for name in HEADER_PARAMS:
+            value = str(self.body.get(name, ""))
+            if not (value.isascii() and value.isprintable()):
+                return f"{name} {value!r} cannot be sent: the API takes it as a header, which is plain ASCII"
+        try:
+            json.dumps(self.body, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            return f"the request holds what UTF-8 cannot carry, probably from an earlier reply: {error}"
+        return None
+
 
 class InvalidReplyError(ValueError):
     """The body is not a whole message."""
@@ -50,6 +71,15 @@ class InvalidReplyError(ValueError):
 
 UNREAD_DELTAS = "unread_deltas"
 """The field of a message that holds the deltas of its stream that could not be put into their blocks."""
+
+CREDENTIAL_REPLACED = "credential_replaced"
+"""The field of a message, true, that says that the credential in use stood in it and was taken out."""
+
+HEADER_PARAMS: Mapping[str, str] = {
+    "user_profile_id": "anthropic-user-profile-id",
+    "workspace_id": "anthropic-workspace-id",
+}
+"""Parameters of `messages.create` that the API takes as headers."""
 
 # The blocks that replies have in API version 2026-10-21 and in its betas.
 _KINDS = frozenset(
@@ -145,6 +175,11 @@ class Reply:
         unread = self.body.get(UNREAD_DELTAS)
         deltas = unread if isinstance(unread, Sequence) and not isinstance(unread, str) else ()
         return [str(delta.get("type")) for delta in deltas if isinstance(delta, Mapping)]
+
+    @property
+    def had_credential(self) -> bool:
+        """Whether the credential in use stood in it, and was replaced where the reply came in."""
+        return self.body.get(CREDENTIAL_REPLACED) is True
 
     @property
     def sendable(self) -> Sequence[JsonObject]:

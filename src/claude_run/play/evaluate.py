@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Evaluate: TypeAlias = Callable[[Expectation, Subject], CheckResult]
 
 _EXPLAIN_THE_END = {"refusal", "stop_reason"}
+_CREDENTIAL = "the credential in use stood in the reply and was replaced as it came in, by [redacted]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +135,8 @@ def _warnings(conversation: Conversation, transcript: Transcript) -> Iterator[st
         replies = [exchange.reply for exchange in record.exchanges]
         if not all(reply.usage.known for reply in replies):
             yield f"turn {record.number}: the reply does not say how many tokens it used: its cost is unknown"
+        if any(reply.had_credential for reply in replies):
+            yield f"turn {record.number}: {_CREDENTIAL}"
         # What a newer API adds is kept and sent back, and somebody should know of it.
         for kind in dict.fromkeys(kind for reply in replies for kind in reply.unknown_kinds):
             yield f"turn {record.number}: the reply holds a block of the unknown type {kind!r:.80}"
@@ -141,6 +144,8 @@ def _warnings(conversation: Conversation, transcript: Transcript) -> Iterator[st
             yield f"turn {record.number}: the stream changes a block in the unknown way {kind!r:.80}"
     if not all(exchange.reply.usage.known for exchange in transcript.judge_exchanges):
         yield "a judge's answer does not say how many tokens it used: its cost is unknown"
+    if any(exchange.reply.had_credential for exchange in transcript.judge_exchanges):
+        yield f"a judge's answer: {_CREDENTIAL}"
 
 
 def _explains_the_end(expectations: Iterable[Expectation]) -> bool:

@@ -53,9 +53,6 @@ class Deadlines:
 class Messages(Protocol):
     """The Messages API."""
 
-    def check(self, request: Request) -> None:
-        """Raise RequestFailedError for a request that can never leave; it is no attempt then."""
-
     async def send(self, request: Request) -> Received:
         """Send once, without retries; RequestFailedError when no whole message comes back."""
 

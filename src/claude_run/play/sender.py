@@ -124,13 +124,14 @@ class Sender:
                 Asked(conversation_id=conversation.id, turn=step.turn, key=key, sent=step.sent, judge=judge)
             )
 
+        # Possible at all: what can never leave is no attempt, live and in a replay alike.
+        if (problem := step.request.problem) is not None:
+            failure = Failure(kind="invalid_request", message=problem, may_retry=False, paid="no")
+            raise RequestFailedError(failure)
+
         # Recorded: taken for nothing; where nothing may be sent, nobody else can answer.
         if (recorded := self._recorded(pending)) is not None:
             return log.answer(recorded)
-
-        # Possible at all: what can never leave is no attempt.
-        if self.messages is not None:
-            self.messages.check(step.request)
 
         # Priced: what the API counted of a conversation bounds its next request, but no question to a judge.
         worst_usd = self.prices.worst(step, log.known.exchanges if judge is None else ())

@@ -142,5 +142,5 @@ def _file_problems(folder: RunFolder, name: str, parts: Iterable[bytes]) -> Iter
     except OSError:
         yield f"{name} is missing: `claude-run report {folder.path}` makes it"
         return
-    if found != b"".join(map(folder.redactor.data, parts)):
+    if found != b"".join(parts):
         yield f"{name} differs from the journal: `claude-run report {folder.path}` makes it anew"

@@ -31,7 +31,7 @@ _MAX_SLUG = 60
 
 
 class RunFolder:
-    """The files of one run; what `redactor` knows as secret enters none of them."""
+    """The files of one run; what `redactor` knows as secret does not enter its journal."""
 
     def __init__(self, path: Path, *, disk: Disk | None = None, redactor: Redactor | None = None) -> None:
         self.path = path
@@ -64,10 +64,15 @@ class RunFolder:
         """Make a new run folder and write `run.json`, which proves before any request that it can be written.
 
         `out` names the folder itself, new or empty; without it the folder is `outputs/<stamp>-<name>`.
-        `outputs/latest` points to it, unless `latest` is off. Raises InputError when `out` holds anything,
-        StorageError when it cannot be made.
+        `outputs/latest` points to it, unless `latest` is off. Raises InputError when `out` holds anything or
+        a secret stands in the run's names, StorageError when it cannot be made.
         """
         path = out if out is not None else outputs() / f"{stamp}-{slug(run.name)}"
+        if (redactor or Redactor()).finds(plain_json(run.to_json())):
+            raise InputError(
+                "the credential in use stands in the options or the names of this run, and is written"
+                " nowhere: take it out of the command, of --set, and of names and paths"
+            )
         # The folder: a fresh one, or the one that was asked for, unless it holds anything.
         try:
             folder = cls(path, disk=disk, redactor=redactor)
@@ -128,11 +133,11 @@ class RunFolder:
 
     def write_json(self, name: str, value: Json) -> None:
         """Write a JSON file for people and programs, atomically."""
-        self.write(name, [plain_json(self.redactor.json(value), indent=2).encode() + b"\n"])
+        self.write(name, [plain_json(value, indent=2).encode() + b"\n"])
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """Write a derived file, atomically; `parts` may be produced one by one."""
-        replace_file(self.disk, self.path / name, map(self.redactor.data, parts))
+        replace_file(self.disk, self.path / name, parts)
 
     def open_journal(self) -> Journal:
         """Open the journal for appending; InputError while another process has it open."""

@@ -17,6 +17,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from claude_run.conversation.events import Asked, Replied, Started
 from claude_run.errors import InputError, StorageError
 from claude_run.record.codec import encode
 from claude_run.record.disk import LocalDisk, sync_folder, write_whole
@@ -93,8 +94,13 @@ class Journal:
             raise
 
     def append(self, event: Event) -> None:
-        """Write one event in one piece. After a StorageError the journal takes no further event."""
-        self._append(encode(event))
+        """Write one event in one piece. After a StorageError the journal takes no further event.
+
+        What was said is never rewritten: StorageError where the credential in use stands in it. What is said
+        about it, such as an error, is written without the credential.
+        """
+        said = isinstance(event, Started | Asked | Replied)
+        self._append(encode(event), said_in=event.conversation_id if said else None)
 
     def append_run(self, what: str, **fields: Json) -> None:
         """Write a line on the run itself: that it was started, resumed, or ended and why."""
@@ -132,9 +138,18 @@ class Journal:
         finally:
             self._sync = None
 
-    def _append(self, value: Mapping[str, Json]) -> None:
+    def _append(self, value: Mapping[str, Json], *, said_in: str | None = None) -> None:
         self._refuse_if_broken()
-        line = _framed(self._redactor.json({"seq": self._seq, **value}))
+        value = {"seq": self._seq, **value}
+        text = plain_json(value)
+        if self._redactor.finds(text):
+            if said_in is not None:
+                raise StorageError(
+                    f"the credential in use stands in what {said_in} says, and is written nowhere: take it"
+                    " out of the texts and variables of the scenario"
+                )
+            text = plain_json(self._redactor.json(value))
+        line = _framed(text)
         try:
             taken = self._disk.write(self._descriptor, line)
         except OSError as error:
@@ -195,8 +210,8 @@ class Journal:
         self._disk.truncate(self._descriptor, size)
 
 
-def _framed(value: Json) -> bytes:
-    rest = plain_json(value).encode()[1:] + b"\n"
+def _framed(text: str) -> bytes:
+    rest = text.encode()[1:] + b"\n"
     return b'%s%08x",%s' % (_PREFIX, zlib.crc32(rest), rest)
 
 

@@ -1,74 +1,113 @@
-"""Keeping secrets out of everything that is written: one redactor in front of every sink."""
+"""Keeping the credentials in use out of everything that is written and shown, and nothing else.
+
+A reply is a part of the conversation: it is changed once, where it enters the program, so that player,
+journal, transcript and replay hold the same. What only looks like a key is ordinary text.
+"""
 
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote, quote_plus, unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from claude_run.scenario.model import Json
 
 REDACTED = "[redacted]"
-_SHORTEST = 8
-_LONG = 20
+SHORTEST = 16
+"""Characters from which on a credential is searched for: shorter ones are placeholders, or ordinary words."""
+
 _CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
-_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_WEBHOOK_SIGNING_KEY")
+_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _ADDRESSES = ("ANTHROPIC_BASE_URL", *_PROXIES, *map(str.upper, _PROXIES))
 _URL_SAFE = str.maketrans("+/", "-_")
-_KEY_LIKE = r"sk-ant-[A-Za-z0-9_-]{4,}"
+_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 
 
 class Redactor:
-    """Replaces secrets, their base64 and URL forms, and whatever looks like an Anthropic key."""
+    """Finds and replaces secrets, as they are and in their base64, URL, JSON and HTML forms.
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
-        longest_first = sorted(forms, key=len, reverse=True)
-        pattern = "|".join([*map(re.escape, longest_first), _KEY_LIKE])
-        self._text = re.compile(pattern)
-        # A key of JSON is changed only for what can be no field name: what is long, or looks like a secret.
-        long = [form for form in longest_first if len(form) >= _LONG]
-        self._names = re.compile("|".join([*map(re.escape, long), _KEY_LIKE]))
-        self._data = re.compile(pattern.encode("utf-8", "surrogateescape"))
+    `secrets` of fewer than `SHORTEST` characters are left out; `passwords` of addresses count at any length,
+    but only where they stand as in an address.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), *, passwords: Iterable[str] = ()) -> None:
+        self._secrets = frozenset(secret for secret in secrets if len(secret) >= SHORTEST)
+        self._passwords = frozenset(passwords)
+        forms = {form for secret in self._secrets for form in _forms(secret)}
+        forms |= {f":{password}@" for password in self._passwords}
+        # The longest first, so that a secret within a secret leaves no rest.
+        self._needles = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, self._needles)))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Redactor:
         """Return a redactor for the credentials that the SDK reads, custom headers among them."""
         # Without the white space around them, which is taken away before they are used.
         secrets = [environment.get(name, "").strip() for name in _VARIABLES]
-        secrets += [password for name in _ADDRESSES for password in _passwords(environment.get(name, ""))]
         headers = environment.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
         pairs = (line.partition(":") for line in headers)
-        secrets += [value.strip() for name, _, value in pairs if _CREDENTIAL_HEADER.search(name)]
-        return cls(secrets)
+        for name, _, value in pairs:
+            if _CREDENTIAL_HEADER.search(name):
+                secrets += [value.strip(), bare_credential(value)]
+        passwords = {pw for name in _ADDRESSES for pw in _passwords(environment.get(name, ""))}
+        return cls([*secrets, *passwords], passwords=passwords)
+
+    def knowing(self, secrets: Iterable[str]) -> Redactor:
+        """Return a redactor that knows of these secrets too."""
+        return Redactor([*self._secrets, *secrets], passwords=self._passwords)
+
+    def finds(self, text: str) -> bool:
+        """Return whether a secret stands in the text."""
+        # Nearly every text is free of them, and plain searches are much faster than the pattern.
+        return any(needle in text for needle in self._needles)
+
+    def text(self, text: str) -> str:
+        """Return the text with its secrets replaced."""
+        return self._pattern.sub(REDACTED, text) if self.finds(text) else text
+
+    def texts(self, parts: Sequence[str]) -> Sequence[str]:
+        """Return parts that are read as one text, without the secrets in them and across their borders."""
+        whole = "".join(parts)
+        if not self.finds(whole):
+            return parts
+        result, begin, position = [], 0, 0
+        for part in parts:
+            kept, end = [], begin + len(part)
+            # A secret is replaced in the part that it begins in, and only cut out of those that follow.
+            for found in self._pattern.finditer(whole):
+                if found.end() > begin and found.start() < end:
+                    kept.append(whole[position : max(position, found.start())])
+                    kept.append(REDACTED if found.start() >= begin else "")
+                    position = min(found.end(), end)
+            result.append("".join([*kept, whole[position:end]]))
+            begin = position = end
+        return result
 
     def json(self, value: Json) -> Json:
-        """Return the value with the secrets gone from its strings; numbers stay, and keys unless long."""
+        """Return the value with the secrets replaced in its strings and keys; numbers stay."""
         if isinstance(value, str):
             return self.text(value)
-        # The concrete types come first: every value of every journal line passes here, and ABCs are slow.
-        if value is None or isinstance(value, int | float):
-            return value
-        if isinstance(value, (dict, Mapping)):
-            return {self._names.sub(REDACTED, key): self.json(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple, Sequence)):
+        if isinstance(value, Mapping):
+            return {self.text(key): self.json(item) for key, item in value.items()}
+        if isinstance(value, Sequence):
             return [self.json(item) for item in value]
         return value
 
-    def text(self, text: str) -> str:
-        return self._text.sub(REDACTED, text)
 
-    def data(self, data: bytes) -> bytes:
-        return self._data.sub(REDACTED.encode(), data)
+def bare_credential(value: str) -> str:
+    """Return the credential of a header's value, without a scheme such as `Bearer` before it."""
+    return value.strip().rpartition(" ")[2]
 
 
-def _passwords(url: str) -> Iterable[str]:
+def _passwords(url: str) -> Iterator[str]:
     """Yield the password of an address as it stands there and as it is meant, valid or not."""
     user_info, at, _ = url.rpartition("@")
     password = user_info.rpartition("//")[2].partition(":")[2]
@@ -76,10 +115,18 @@ def _passwords(url: str) -> Iterable[str]:
         yield from {password, unquote(password)}
 
 
-def _forms(secret: str) -> Iterable[str]:
+def _forms(secret: str) -> Iterator[str]:
     data = secret.encode("utf-8", "surrogateescape")
+    # As it stands, in an address by any of the rules for that, in JSON, and in HTML.
     yield secret
-    yield quote(data, safe="")
+    in_addresses = (quote(data, safe=safe) for safe in ("", "/", "!*'()"))
+    for escaped in (*in_addresses, quote_plus(data), quote_plus(data, safe="/")):
+        yield escaped
+        yield _ESCAPE.sub(lambda found: found.group().lower(), escaped)
+    for inside in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield inside
+        yield inside.replace("/", r"\/")
+    yield html.escape(secret)
     # Inside a longer text the base64 of the secret depends on where it begins; these characters never change.
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")

@@ -114,7 +114,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
     """Make a run folder, connect, and play."""
     prepared = inputs.prepared
     async with AsyncExitStack() as stack:
-        messages = await connect(prepared.request, prepared.plan.conversations, stack)
+        messages = await connect(prepared.request, prepared.plan.conversations, stack, world.redactor)
         run = Run(
             name=name,
             claude_run=__version__,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,16 +21,17 @@ from claude_run.plan.model_checks import problems
 from claude_run.plan.prices import price_table
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder, latest
-from claude_run.scenario.diagnostics import render
+from claude_run.record.redact import Redactor
+from claude_run.scenario.diagnostics import Diagnostic, render
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import Graders
 from claude_run.session.compare import arm_of_accepted, arm_of_baseline, scenarios_of
+from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from claude_run.scenario.diagnostics import Diagnostic
-    from claude_run.scenario.model import Scenario
+    from claude_run.scenario.model import Position, Scenario
     from claude_run.session.request import RunRequest
     from claude_run.verdict.comparison import Arm
 
@@ -73,13 +76,14 @@ def load_scenarios(request: RunRequest) -> Loaded:
     """
     own = (check for path in request.own_checks for check in load_file(path))
     registry = default_registry([*installed(), *own])
+    redactor = Redactor.from_environment(os.environ)
     today = datetime.now(UTC).date()
     warnings: list[Diagnostic] = []
 
     def inspect(scenario: Scenario) -> Iterable[Diagnostic]:
         found = problems(scenario, choices(scenario, request.models), today=today)
         warnings.extend(found.warnings)
-        return found.errors
+        return [*found.errors, *_credential_problems(scenario, redactor)]
 
     scenarios = load(
         request.paths,
@@ -140,6 +144,30 @@ def make_plan(
         conversations = (replace(conversation, judge=judges) for conversation in plan.conversations)
         plan = replace(plan, conversations=tuple(conversations))
     return _last_failed(plan) if request.last_failed else plan
+
+
+def _credential_problems(scenario: Scenario, redactor: Redactor) -> Iterator[Diagnostic]:
+    """Yield the places where the credential in use stands: it would be sent as text, and written down."""
+    places = {position for text, position in _texts(scenario, scenario.position) if redactor.finds(text)}
+    for position in places:
+        message = "the credential in use stands here: it would be sent to the model, and be written down"
+        yield Diagnostic(position=position, message=message, hint="take it out of the scenario")
+
+
+def _texts(value: object, position: Position) -> Iterator[tuple[str, Position]]:
+    """Yield every text of a scenario, or JSON with several, and the nearest place that is known of it."""
+    if isinstance(value, str):
+        yield value, position
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _texts(part, position)
+    elif is_dataclass(value):
+        position = getattr(value, "position", None) or position
+        for each in fields(value):
+            if each.name not in {"position", "param_positions"}:
+                yield from _texts(getattr(value, each.name), position)
+    elif isinstance(value, Mapping | Sequence):
+        yield plain_json(value if isinstance(value, dict | list) else dict(value)), position
 
 
 def refuse_unpriced(request: RunRequest, plan: Plan) -> None:

@@ -27,7 +27,7 @@ class Verified:
 
 def read_run(path: Path | None, world: World) -> RunResult:
     """Read a run, the latest one without a path; InputError where there is none."""
-    folder = RunFolder.open(path or latest(), redactor=world.redactor)
+    folder = RunFolder.open(path or latest(), disk=world.disk)
     return RunResult(folder=folder, played=read_played(folder))
 
 

@@ -86,7 +86,7 @@ async def resume(
         saved = folder.read_run()
         prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn)
         async with AsyncExitStack() as stack:
-            messages = await connect(prepared.request, prepared.plan.conversations, stack)
+            messages = await connect(prepared.request, prepared.plan.conversations, stack, world.redactor)
             if drift:
                 stale = drift.changed | drift.gone
                 superseded: list[Json] = [each.id for each in saved.conversations if each.path in stale]

@@ -105,11 +105,12 @@ async def simulate(paths: Sequence[str], *, port: int, faults: str, ready: Calla
 
 
 async def connect(
-    request: RunRequest, conversations: Sequence[Conversation], stack: AsyncExitStack
+    request: RunRequest, conversations: Sequence[Conversation], stack: AsyncExitStack, redactor: Redactor
 ) -> Messages | None:
     """Open the client, to the simulator where that is wanted; None where nothing may be sent.
 
-    What is opened is closed with `stack`. CredentialsError when there is no key.
+    What is opened is closed with `stack`; `redactor` keeps credentials out of replies. CredentialsError when
+    there is no key.
     """
     if request.replay is not None:
         return None
@@ -127,7 +128,7 @@ async def connect(
         simulator = Simulator(replies=replies, faults=faults, ledger_limit=0)
         url = (await stack.enter_async_context(simulator)).base_url
     client = await stack.enter_async_context(open_client(attempt_s=request.attempt_s, simulator_url=url))
-    return AnthropicMessages(client)
+    return AnthropicMessages(client, redactor)
 
 
 @contextmanager

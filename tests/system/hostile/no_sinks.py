@@ -66,6 +66,7 @@ NO_SINKS: dict[str, str] = {
     **_each(
         "record.recording", ("Recording",), "its words are an error, which `print_error` and reports show"
     ),
+    **_each("record.redact", ("bare_credential",), "a part of a header, which is searched for"),
     **_each("record.redact", ("Redactor",), "takes secrets out and puts a word of ours in"),
     **_each("record.run", ("Run",), _VALUE),
     **_each("record.summary", ("Totals", "CaseRate", "RunSummary", "Ending", "summarize", "worst"), _VALUE),

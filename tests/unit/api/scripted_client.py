@@ -30,9 +30,7 @@ def send(body: dict[str, Any], *, attempt_s: float = 10.0) -> Received:
 
     async def talk() -> Received:
         async with open_client(attempt_s=attempt_s) as client:
-            messages, request = AnthropicMessages(client), Request(body=body)
-            messages.check(request)
-            return await messages.send(request)
+            return await AnthropicMessages(client).send(Request(body=body))
 
     return asyncio.run(talk())
 

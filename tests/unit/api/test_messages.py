@@ -288,16 +288,6 @@ def test_statuses(client: ScriptedClient, kind: str, status: int, changes: dict[
     assert (failure.request_id, failure.retry_after_s) == ("req_7", 2.0)
 
 
-def test_a_text_that_cannot_be_sent(client: ScriptedClient) -> None:
-    """A lone surrogate, which JSON may carry and UTF-8 may not, fails before anything is sent."""
-    failure = client.fail(json_answer(message()), messages=[{"role": "user", "content": "x\ud800"}])
-    assert (failure.kind, failure.paid, failure.may_retry) == ("invalid_reply", "no", False)
-    assert "what UTF-8 cannot carry" in failure.message
-    failure = client.fail(json_answer(message()), user_profile_id="Jos\u00e9")
-    assert "user_profile_id 'Jos\u00e9' cannot be sent" in failure.message
-    assert client.requests == []
-
-
 def test_a_refused_connection_is_unpaid(client: ScriptedClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody listens nothing was sent."""
     assert client.requests == []

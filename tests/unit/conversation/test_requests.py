@@ -44,6 +44,18 @@ def test_a_request_knows_its_model_and_limit() -> None:
     assert (request.model, request.max_tokens) == (MODEL, 7)
 
 
+def test_what_can_never_leave_says_why() -> None:
+    """A lone surrogate, which JSON may carry and UTF-8 may not, and a header that is not plain ASCII."""
+    sendable = Request(body={"messages": [{"role": "user", "content": "a\0b \U0001f600"}]})
+    assert sendable.problem is None
+    surrogate = Request(body={"messages": [{"role": "user", "content": "x\ud800"}]}).problem
+    assert surrogate is not None
+    assert "what UTF-8 cannot carry" in surrogate
+    header = Request(body={"user_profile_id": "Jos\u00e9"}).problem
+    assert header is not None
+    assert header.startswith("user_profile_id 'Jos\u00e9' cannot be sent")
+
+
 def test_without_a_system_prompt_there_is_no_system_field() -> None:
     """Absent is absent, not null."""
     assert "system" not in _body(script(user()))

@@ -112,18 +112,11 @@ class FakeMessages:
 
     answer: Answer = lambda _request, _n: message()
     latency_s: float = 0.1
-    impossible: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     active: int = 0
     peak: int = 0
-
-    def check(self, request: Request) -> None:  # noqa: ARG002 - the signature is the Protocol's
-        """Refuse everything where all is impossible."""
-        if self.impossible:
-            failure = Failure(kind="invalid_reply", message="impossible", may_retry=False, paid="no")
-            raise RequestFailedError(failure)
 
     async def send(self, request: Request) -> Received:
         self.requests.append(request)

@@ -10,6 +10,7 @@ from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.play.stop import FailureBreaker, Halt, StopSignal, hopeless
+from claude_run.record.recording import Recording
 from tests.unit.play.fakes import EPOCH, FakedRun, FakeMessages, conversation, failure, message, user
 
 if TYPE_CHECKING:
@@ -73,11 +74,14 @@ def test_what_refuses_the_first_few_requests_refuses_all() -> None:
 
 
 def test_what_can_never_leave_is_no_attempt() -> None:
-    """It ends its conversation alone, is written down as no attempt, and costs nothing."""
-    run = FakedRun(messages=FakeMessages(impossible=True))
-    assert run.play([conversation(f"c{n}", user("x")) for n in range(10)]) is None
-    assert {transcript.error for transcript in run.progress.transcripts} == {"impossible"}
-    assert not any(isinstance(event, Attempted) for event in run.recorder.events)
+    """It ends its conversation alone, costs nothing, and a replay is told the same as a live run."""
+    for messages in (FakeMessages(), None):
+        run = FakedRun(messages=messages, recording=Recording([]))
+        assert run.play([conversation(f"c{n}", user("x\ud800")) for n in range(10)]) is None
+        (error,) = {transcript.error for transcript in run.progress.transcripts}
+        assert error is not None
+        assert "what UTF-8 cannot carry" in error
+        assert not any(isinstance(event, Attempted) for event in run.recorder.events)
 
 
 def test_bad_requests_are_no_sign_that_all_are_bad() -> None:

@@ -153,16 +153,24 @@ def test_a_missing_journal_is_an_error_of_storage(tmp_path: Path) -> None:
         read_played(_folder(tmp_path))
 
 
-def test_a_secret_enters_no_file(tmp_path: Path) -> None:
-    """Neither a known secret nor what looks like a key is written, and the journal stays whole."""
-    known, guessed = "canary-0123456789", "sk-ant-api03-AbCd_efgh"
+def test_what_was_said_is_never_rewritten_and_never_holds_the_credential(tmp_path: Path) -> None:
+    """Replies come in without it; a text that holds it all the same is refused, the journal stays whole."""
+    known, other = "canary-0123456789", "sk-ant-api03-AbCd_efgh"
     folder = _folder(tmp_path, Redactor([known, "short"]))
-    _append(folder, events_of(PHONE, [body(f"It is {known}, or {guessed}, in short.")]), **END)
+    journal = folder.open_journal()
+    for event in events_of(PHONE, [body(f"Not {other}, in short.")]):
+        journal.append(event)
+    *before, reply, _ = events_of(SOFA, [body(f"It is {known}.")])
+    for event in before:
+        journal.append(event)
+    with pytest.raises(StorageError, match=rf"stands in what {SOFA.id} says"):
+        journal.append(reply)
+    journal.append(ended(SOFA.id, error=f"the server says {known}"))
+    journal.close()
     write_derived(folder, read_played(folder))
-    for path in folder.path.iterdir():
-        data = path.read_bytes()
-        assert known.encode() not in data
-        assert guessed.encode() not in data
-    transcript = read_played(folder).records[0].transcript
-    assert transcript is not None
-    assert transcript.turns[0].text == f"It is {REDACTED}, or {REDACTED}, in short."
+    assert not any(known.encode() in path.read_bytes() for path in folder.path.iterdir())
+    phone, sofa = (record.transcript for record in read_played(folder).records)
+    assert phone is not None
+    assert sofa is not None
+    assert phone.turns[0].text == f"Not {other}, in short."
+    assert sofa.error == f"the server says {REDACTED}"

@@ -1,10 +1,13 @@
-"""Secrets are kept out of what is written, in every form they may take."""
+"""The credentials in use are kept out of what is written, in every form they may take; nothing else is."""
 
 from __future__ import annotations
 
 import base64
+import html
+import json
+import re
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -13,66 +16,121 @@ from hypothesis import strategies as st
 from claude_run.record.redact import REDACTED, Redactor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from claude_run.scenario.model import JsonObject
 
-SECRET = "canary/0123+456 789"  # noqa: S105 - a canary, not a secret
+SECRET = 'canary/0123+456 "789"&<!\\~'  # noqa: S105 - a canary, not a secret
 KEY = "sk-ant-api03-AbCd_efgh"
+EMPTY = Redactor()
 
 
 def test_the_environment_names_the_secrets() -> None:
-    """Keys, tokens and custom headers whose name speaks of them; other headers are no secret."""
+    """Keys, tokens and custom headers whose name speaks of them; other headers and variables are none."""
     redactor = Redactor.from_environment(
         {
-            "ANTHROPIC_API_KEY": "first-secret",
-            "ANTHROPIC_AUTH_TOKEN": "second-secret",
-            "ANTHROPIC_CUSTOM_HEADERS": "x-gateway-token: third-secret\nx-tenant: acme-corporation",
-            "HOME": "/home/somebody",
+            "ANTHROPIC_API_KEY": "first-secret-0123456789",
+            "ANTHROPIC_AUTH_TOKEN": "second-secret-0123456789",
+            "ANTHROPIC_CUSTOM_HEADERS": (
+                "x-gateway-token: Bearer third-secret-0123456789\nx-tenant: acme-corporation"
+            ),
+            "ANTHROPIC_WEBHOOK_SIGNING_KEY": "no-credential-of-requests",
+            "HOME": "/home/somebody/somewhere",
         }
     )
-    text = "first-secret second-secret x-gateway-token third-secret acme-corporation /home/somebody"
-    assert (
-        redactor.text(text)
-        == f"{REDACTED} {REDACTED} x-gateway-token {REDACTED} acme-corporation /home/somebody"
-    )
+    assert redactor.text("first-secret-0123456789 second-secret-0123456789") == f"{REDACTED} {REDACTED}"
+    assert redactor.text("it was third-secret-0123456789") == f"it was {REDACTED}"
+    plain = "x-gateway-token acme-corporation no-credential-of-requests /home/somebody/somewhere"
+    assert redactor.text(plain) == plain
 
 
-def test_keys_and_numbers_of_json_are_never_changed() -> None:
-    """A secret that is also a number or a key must not break the line that it stands in."""
-    redactor = Redactor(["12345678", "request_id"])
-    value: JsonObject = {"request_id": "12345678", "n": 12345678, "deep": [{"text": "a 12345678 b"}]}
-    assert redactor.json(value) == {
-        "request_id": REDACTED,
-        "n": 12345678,
-        "deep": [{"text": f"a {REDACTED} b"}],
-    }
+def test_what_only_looks_like_a_key_is_ordinary_text() -> None:
+    """A reply may explain how a key is set."""
+    text = f"export ANTHROPIC_API_KEY={KEY}"
+    assert EMPTY.text(text) == text
+    assert Redactor(["another-key-0123456789"]).json([text]) == [text]
 
 
-def test_what_looks_like_a_key_is_redacted_without_being_known() -> None:
-    """In text and in bytes; the prefix alone is not a key."""
-    assert Redactor().text(f"key={KEY}.") == f"key={REDACTED}."
-    assert Redactor().data(f'"{KEY}"'.encode()) == f'"{REDACTED}"'.encode()
-    assert Redactor().text("sk-ant- is the prefix") == "sk-ant- is the prefix"
+def test_a_short_key_is_a_placeholder_and_not_searched_for() -> None:
+    """From sixteen characters on it is searched for; shorter ones may be words of every reply."""
+    assert Redactor(["", "a", "placeholder", "x" * 15]).text(f"a placeholder {'x' * 15}").endswith("x")
+    assert Redactor(["x" * 16]).text(f"a {'x' * 16}") == f"a {REDACTED}"
 
 
-def test_a_secret_that_is_too_short_would_redact_everything() -> None:
-    """Words of fewer than eight characters are left alone, and so is all text without a secret."""
-    assert Redactor(["", "a", "1234567"]).text("a 1234567") == "a 1234567"
+@pytest.mark.parametrize("password", ["pw", "a-long-password-0123456789"])
+def test_the_password_of_an_address_counts_where_it_stands_as_in_one(password: str) -> None:
+    """However short it is, and whether the address is valid or not; the word alone is no secret."""
+    redactor = Redactor.from_environment({"ANTHROPIC_BASE_URL": f"https://me:{password}@[::1:99999/x"})
+    shown = redactor.text(f"cannot reach https://me:{password}@[::1:99999/x")
+    assert password not in shown
+    assert EMPTY.text("the pw") == redactor.text("the pw")
+
+
+def test_numbers_of_json_are_never_changed() -> None:
+    """A secret that is also a number must not break the line that it stands in."""
+    redactor = Redactor(["1234567890123456"])
+    value: JsonObject = {"n": 1234567890123456, "1234567890123456": [{"text": "a 1234567890123456 b"}]}
+    assert redactor.json(value) == {"n": 1234567890123456, REDACTED: [{"text": f"a {REDACTED} b"}]}
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: quote(text, safe=""),
+        quote,
+        quote_plus,
+        lambda text: re.sub("%[0-9A-F]{2}", lambda found: found.group().lower(), quote(text, safe="")),
+        lambda text: quote(text, safe="!*'()~"),
+        json.dumps,
+        lambda text: json.dumps(text).replace("/", "\\/"),
+        html.escape,
+    ],
+    ids=[
+        "url",
+        "url with /",
+        "form",
+        "url in lower case",
+        "url of a browser",
+        "json",
+        "json with \\/",
+        "html",
+    ],
+)
+def test_an_encoded_secret_is_found(encode: Callable[[str], str]) -> None:
+    """In every spelling that programs give it in addresses, in JSON and in pages."""
+    redactor = Redactor([SECRET])
+    encoded = encode(f"<a {SECRET} b>")
+    assert redactor.finds(encoded)
+    assert "0123" not in redactor.text(encoded).replace(REDACTED, "")
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.text("ab", max_size=4), st.text("ab", max_size=4))
-def test_base64_and_url_forms_are_found_wherever_the_secret_stands(before: str, after: str) -> None:
+def test_base64_is_found_wherever_the_secret_stands(before: str, after: str) -> None:
     """An authorization header encodes the secret at any offset."""
     redactor = Redactor([SECRET])
-    encoded = base64.b64encode(f"{before}{SECRET}{after}".encode()).decode()
-    assert REDACTED in redactor.text(encoded)
-    assert REDACTED in redactor.text(quote(f"{before}{SECRET}{after}", safe=""))
+    data = f"{before}{SECRET}{after}".encode()
+    assert REDACTED in redactor.text(base64.b64encode(data).decode())
+    assert REDACTED in redactor.text(base64.urlsafe_b64encode(data).decode())
     assert redactor.text(f"{before}{SECRET}{after}") == f"{before}{REDACTED}{after}"
 
 
 @pytest.mark.parametrize("longer_first", [True, False])
 def test_a_secret_within_a_secret_leaves_no_rest(*, longer_first: bool) -> None:
     """The longer one is looked for first, in whichever order they are given."""
-    secrets = ["secret-of-all", "secret-of-all-and-more"]
+    secrets = ["the-secret-of-all-0", "the-secret-of-all-0-and-more"]
     redactor = Redactor(secrets[::-1] if longer_first else secrets)
-    assert redactor.text("secret-of-all-and-more") == REDACTED
+    assert redactor.text("the-secret-of-all-0-and-more") == REDACTED
+
+
+@given(st.lists(st.text("k-", max_size=5), max_size=6), st.data())
+def test_a_secret_across_the_parts_of_a_text_is_found(parts: list[str], data: st.DataObject) -> None:
+    """What the parts join to holds no secret, and is what the whole would have become."""
+    secret = "0123456789abcdef"  # noqa: S105 - a canary
+    whole = "".join(parts) + secret + "".join(parts[::-1]) + secret
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    redactor = Redactor([secret])
+    cleaned = redactor.texts(pieces)
+    assert len(cleaned) == len(pieces)
+    assert "".join(cleaned) == redactor.text(whole)
