@@ -20,7 +20,10 @@ FRAME = fields("""
 EVENTS: Mapping[str, tuple[str, Fields]] = {
     "journal": (
         "The first line of the file.",
-        fields("version; integer; 1. A journal of another version is refused."),
+        fields("""
+            version; integer; 1. A journal of another version is refused.
+            run_id; string; The run's id, as in `run.json`: the journal of another run is refused.
+        """),
     ),
     "start": (
         "A conversation begins.",
@@ -130,12 +133,6 @@ RUN_LINES: Mapping[str, tuple[str, Fields]] = {
             verdict; string; `improved`, `unchanged`, `regressed` or `inconclusive`.
             reason; string; The same in words.
         """),
-    ),
-    "changed": (
-        "`--changed` found other scenarios than the run was started with.",
-        fields(
-            "superseded; list of strings; The conversations that are played anew. Their cost still counts."
-        ),
     ),
 }
 

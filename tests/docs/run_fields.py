@@ -114,6 +114,7 @@ SUMMARY = fields("""
     cases; list of cases; How the repeats of each case, variant and model did.
     unpriced_models; list of strings; Models that answered and have no known price.
     prices; string; The price table and its version.
+    made_of; made_of; What this file and the transcripts were made of.
 """)
 
 TOTALS = fields("""
@@ -144,8 +145,16 @@ CASE = fields("""
     met; boolean; Whether it did.
 """)
 
+MADE_OF = fields("""
+    run_id; string; The run, as in `run.json`.
+    journal_lines; integer; So many lines of the journal.
+    journal_sha256; string; The SHA-256 of those lines, in hex. They are refused where they are others now.
+    transcripts_sha256; string; The SHA-256 of `transcripts.jsonl`.
+""")
+
 RUN = fields("""
     schema_version; integer; As in the transcripts.
+    run_id; string; Names this run; the journal begins with it.
     name; string; The scenario's name, or how many there are.
     claude_run; string; The version that played the run.
     created_at; string; ISO 8601, UTC.
@@ -157,4 +166,5 @@ RUN = fields("""
     simulated; boolean; Whether it was played against the simulator.
     models; list of strings; The models that were asked for.
     conversations; list of objects; The plan: the identity of each conversation, fields as in the transcripts.
+    changes; list of objects; By `--changed`: of `superseded` the first `journal_lines` do not count.
 """)

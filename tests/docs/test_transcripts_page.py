@@ -112,6 +112,7 @@ def test_each_key_of_the_summary_is_documented(played: Path) -> None:
 
     assert list(summary) == names(run_fields.SUMMARY)
     assert list(summary["gate"]) == names(run_fields.GATE)
+    assert list(summary["made_of"]) == names(run_fields.MADE_OF)
     for totals in (summary["totals"], *summary["models"].values()):
         assert list(totals) == names(run_fields.TOTALS)
         assert all(f"`{inner}`" in judge for inner in totals["judge"])

@@ -85,6 +85,8 @@ def _summary() -> list[str]:
         field_table(run.TOTALS),
         "\n### Case\n",
         field_table(run.CASE),
+        "\n### Made of\n",
+        field_table(run.MADE_OF),
         "",
     ]
 

@@ -34,7 +34,7 @@ def write_run(path: Path, *, cases: int, repeats: int, chance: float, seed: int)
     source = random.Random(seed)  # noqa: S311 - made-up runs, not secrets
     planned = [_planned(case, repeat) for case in range(cases) for repeat in range(1, repeats + 1)]
     folder = RunFolder.create(_run(planned), out=path, stamp="")
-    with closing(folder.open_journal()) as journal:
+    with closing(folder.open_journal()[0]) as journal:
         journal.append_run("started", at=AT)
         for each in planned:
             for event in _events(each, passed=source.random() < chance, source=source):

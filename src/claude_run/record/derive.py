@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,8 +11,9 @@ from claude_run.conversation.results import Outcome
 from claude_run.conversation.sample import Sample
 from claude_run.conversation.usage import total
 from claude_run.record import transcripts
-from claude_run.record.history import CUT_OFF, read_history
-from claude_run.record.journal import read_lines, torn_bytes
+from claude_run.record.folder import MadeOf
+from claude_run.record.history import CUT_OFF
+from claude_run.record.journal import Extent, torn_bytes
 from claude_run.record.summary import Ending, Gate, RunSummary, summarize
 from claude_run.record.transcripts import Record
 from claude_run.scenario.model import turn_number
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from claude_run.record.folder import RunFolder
+    from claude_run.scenario.model import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,49 +33,63 @@ class Played:
     summary: RunSummary
     records: tuple[Record, ...]
     ending: Ending
+    journal: Extent
 
-    def gated(self, gate: Gate) -> Played:
-        """Return the run as it stands once a gate has decided it."""
+    def gated(self, gate: Gate, journal: Extent) -> Played:
+        """Return the run as it stands once a gate has decided it, and the journal has taken that down."""
         ending = replace(self.ending, gate=gate)
         summary = summarize(self.summary.run, self.records, ending)
-        return Played(summary=summary, records=self.records, ending=ending)
+        return Played(summary=summary, records=self.records, ending=ending, journal=journal)
 
 
 def read_played(folder: RunFolder) -> Played:
     """Read a run folder; StorageError when its journal or `run.json` is missing or damaged."""
     run = folder.read_run()
-    history = read_history(folder.journal)
+    history = folder.read_history()
     records = tuple(
         Record(
             planned=planned, transcript=log.transcript() if (log := history.logs.get(planned.id)) else None
         )
         for planned in run.conversations
     )
-    return Played(summary=summarize(run, records, history.ending), records=records, ending=history.ending)
+    return Played(
+        summary=summarize(run, records, history.ending),
+        records=records,
+        ending=history.ending,
+        journal=Extent.of(folder.journal, history.lines),
+    )
 
 
 def write_derived(folder: RunFolder, played: Played) -> None:
-    """Write `transcripts.jsonl` and `summary.json` anew, each at once."""
-    folder.write("transcripts.jsonl", transcripts.lines(played.records))
-    folder.write_json("summary.json", played.summary.to_json())
+    """Write `transcripts.jsonl` and `summary.json` anew; the latter says what both are made of."""
+    digest = hashlib.sha256()
+
+    def counted() -> Iterator[bytes]:
+        for line in transcripts.lines(played.records):
+            digest.update(line)
+            yield line
+
+    folder.write(folder.transcripts.name, counted())
+    made_of = _made_of(played, digest)
+    folder.write_json(folder.summary.name, _summary(played, made_of))
 
 
 def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
     """Return the samples of a run in the order of its plan; conversations never started are left out.
 
     `transcripts.jsonl` says the same as the journal and is read several times as fast. It is trusted only
-    where it was written after the journal's last line and has a line for each planned conversation.
+    where both are, byte for byte, those that `summary.json` was made with, and of the run that was planned.
     """
-    planned = len(folder.read_run().conversations)
-    # The short way; a file that was changed by hand into something else does not count.
-    try:
-        if folder.transcripts.stat().st_mtime_ns >= folder.journal.stat().st_mtime_ns:
-            lines = [read_json(line) for line in folder.transcripts.read_bytes().split(b"\n") if line]
-            if len(lines) == planned:
-                started = (line for line in lines if line["outcome"] != Outcome.SKIPPED)
-                return tuple(map(transcripts.sample_from_json, started))
-    except (OSError, KeyError, TypeError, ValueError, ArithmeticError):
-        pass
+    run, made = folder.read_run(), folder.made_of()
+    # The short way; a file of another version, or changed by hand, does not count.
+    with suppress(OSError, KeyError, TypeError, ValueError, ArithmeticError):
+        if made is not None and made.run_id == run.run_id and made.journal == Extent.of(folder.journal):
+            data = folder.transcripts.read_bytes()
+            if hashlib.sha256(data).hexdigest() == made.transcripts_sha256:
+                lines = [read_json(line) for line in data.split(b"\n") if line]
+                if [line["conversation_id"] for line in lines] == [each.id for each in run.conversations]:
+                    started = (line for line in lines if line["outcome"] != Outcome.SKIPPED)
+                    return tuple(map(transcripts.sample_from_json, started))
     # The long way, for the journal is the truth.
     found = (record.transcript for record in read_played(folder).records)
     played = (each for each in found if each is not None and each.outcome is not Outcome.SKIPPED)
@@ -85,12 +103,13 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
     """
     # The journal itself, and what it tells of money that may have been spent for nothing.
     yield from _journal_problems(folder)
-    yield from _history_problems(folder)
     # Each derived file against what the journal says now.
     played = read_played(folder)
+    data = b"".join(transcripts.lines(played.records))
+    made_of = _made_of(played, hashlib.sha256(data))
     everything: dict[str, Iterable[bytes]] = {
-        "transcripts.jsonl": transcripts.lines(played.records),
-        "summary.json": [plain_json(played.summary.to_json(), indent=2).encode() + b"\n"],
+        folder.transcripts.name: [data],
+        folder.summary.name: [plain_json(_summary(played, made_of), indent=2).encode() + b"\n"],
         **{name: make(played) for name, make in derived.items()},
     }
     for name, parts in everything.items():
@@ -106,24 +125,25 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
         yield "the usage totals are not the sum of the replies' usage: a bug of claude-run, please report it"
 
 
+def _made_of(played: Played, transcripts_digest: hashlib._Hash) -> MadeOf:
+    return MadeOf(
+        run_id=played.summary.run.run_id,
+        journal=played.journal,
+        transcripts_sha256=transcripts_digest.hexdigest(),
+    )
+
+
+def _summary(played: Played, made_of: MadeOf) -> JsonObject:
+    return {**played.summary.to_json(), "made_of": made_of.to_json()}
+
+
 def _journal_problems(folder: RunFolder) -> Iterator[str]:
-    torn = torn_bytes(folder.journal)
-    if torn:
+    history = folder.read_history()
+    if torn := torn_bytes(folder.journal):
         yield (
             f"journal.jsonl ends in a torn line of {torn} bytes, whose request may be sent again:"
             f" `claude-run resume {folder.path}` sets it aside and goes on"
         )
-    for expected, line in enumerate(read_lines(folder.journal)):
-        if line.value.get("seq") != expected:
-            yield (
-                f"journal.jsonl:{line.number}: here belongs seq {expected}, not {line.value.get('seq')}:"
-                " lines were removed, added or moved, so replies may be lost; restore the file from a backup"
-            )
-            return
-
-
-def _history_problems(folder: RunFolder) -> Iterator[str]:
-    history = read_history(folder.journal)
     if history.ending is CUT_OFF:
         yield f"the run was cut off before its end: `claude-run resume {folder.path}` goes on with it"
     for attempt in history.uncertain():

@@ -7,12 +7,15 @@ import re
 import secrets
 import tomllib
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError, StorageError
+from claude_run.record.codec import checked_types
 from claude_run.record.disk import LocalDisk, replace_file
-from claude_run.record.journal import Journal, refuse_if_held
+from claude_run.record.history import History, read_history
+from claude_run.record.journal import Extent, Journal, Seal, refuse_if_held
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
 from claude_run.text.strict_json import plain_json, read_json
@@ -21,13 +24,42 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from claude_run.record.disk import Disk
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.model import Json, JsonObject
 
 LATEST = "latest"
 IGNORE = "*\n!.gitignore\n"
 """The content of `outputs/.gitignore`: runs stay out of git."""
 
 _MAX_SLUG = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeOf:
+    """What `summary.json` was made with: so much of a run's journal, and transcripts (SHA-256, in hex)."""
+
+    run_id: str | None
+    journal: Extent
+    transcripts_sha256: str
+
+    def to_json(self) -> JsonObject:
+        return {
+            "run_id": self.run_id,
+            "journal_lines": self.journal.lines,
+            "journal_sha256": self.journal.sha256,
+            "transcripts_sha256": self.transcripts_sha256,
+        }
+
+    @classmethod
+    def from_json(cls, summary: Any) -> MadeOf:  # noqa: ANN401 - whatever the file holds
+        """Read it out of a summary; KeyError or TypeError where it does not stand there."""
+        made = summary["made_of"]
+        journal = Extent(lines=made["journal_lines"], sha256=made["journal_sha256"])
+        found = cls(
+            run_id=made["run_id"],
+            journal=checked_types(journal),
+            transcripts_sha256=made["transcripts_sha256"],
+        )
+        return checked_types(found)
 
 
 class RunFolder:
@@ -49,6 +81,10 @@ class RunFolder:
     @property
     def transcripts(self) -> Path:
         return self.path / "transcripts.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
 
     @classmethod
     def create(  # noqa: PLR0913 - keywords, but for the run
@@ -139,9 +175,45 @@ class RunFolder:
         """Write a derived file, atomically; `parts` may be produced one by one."""
         replace_file(self.disk, self.path / name, parts)
 
-    def open_journal(self) -> Journal:
-        """Open the journal for appending; InputError while another process has it open."""
-        return Journal(self.journal, disk=self.disk, redactor=self.redactor)
+    def open_journal(self) -> tuple[Journal, History]:
+        """Open the journal for appending, and return what it tells so far.
+
+        InputError while another process has it open; StorageError, before anything is changed, where it is
+        not what the other files say.
+        """
+        history = History(logs={})
+
+        seal = self._seal(self.read_run())
+
+        def inspect() -> None:
+            nonlocal history
+            history = self.read_history()
+            if seal.made_of is not None and history.lines < seal.made_of.lines:
+                # Its last line is torn, and will not be there again: what was made of it is made anew.
+                self.summary.unlink(missing_ok=True)
+
+        journal = Journal(self.journal, seal=seal, inspect=inspect, disk=self.disk, redactor=self.redactor)
+        return journal, history
+
+    def read_history(self) -> History:
+        """Read the journal; StorageError where it is damaged, or not what the other files say."""
+        run = self.read_run()
+        return read_history(self.journal, run, seal=self._seal(run))
+
+    def _seal(self, run: Run) -> Seal:
+        """Return what the files beside the journal say of it."""
+        if (made := self.made_of()) is not None:
+            return Seal(run_id=run.run_id, made_of=made.journal)
+        # A file that says nothing of how it was made was made of something all the same.
+        derived = any(path.exists() for path in (self.transcripts, self.summary))
+        return Seal(run_id=run.run_id, made_of=Extent(lines=1, sha256=None) if derived else None)
+
+    def made_of(self) -> MadeOf | None:
+        """Return what the derived files were made of, as `summary.json` says it; None where it does not."""
+        try:
+            return MadeOf.from_json(read_json(self.summary.read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # derived files can be made anew, whatever has become of them
 
 
 def outputs() -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.events import Started
+from claude_run.conversation.events import Asked, Ended, Started
 from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import checked_types, decode
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from claude_run.conversation.events import Attempted
+    from claude_run.record.journal import Line, Seal
+    from claude_run.record.run import Run
 
 CUT_OFF = Ending(
     stop=ExitCode.NOT_MEASURED, reason="the run was cut off before its end; go on with `claude-run resume`"
@@ -27,15 +29,17 @@ CUT_OFF = Ending(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """`logs` by conversation id, from its last start on; `superseded` are those that no longer count.
+    """What the `lines` of a journal tell.
 
-    Another start followed them, or a line that calls the conversation superseded because its scenario
-    changed. `ending` is `CUT_OFF` where the last process that played the run did not live to write its end.
+    `logs` are by conversation id; `superseded` are those that no longer count, because a scenario was changed
+    and planned anew. `ending` is `CUT_OFF` where the last process that played the run did not live to write
+    its end.
     """
 
     logs: Mapping[str, ConversationLog]
     superseded: Sequence[ConversationLog] = ()
     ending: Ending = CUT_OFF
+    lines: int = 0
 
     @property
     def all_logs(self) -> Sequence[ConversationLog]:
@@ -51,38 +55,99 @@ class History:
         return [attempt for log in self.all_logs for attempt in log.attempts.uncertain]
 
 
-def read_history(path: Path) -> History:
-    """Read a journal; StorageError where it is missing, damaged, or of another version."""
-    logs: dict[str, ConversationLog] = {}
-    superseded: list[ConversationLog] = []
-    ending, played_s = CUT_OFF, 0.0
-    for line in read_lines(path):
-        if line.value["event"] == "journal":
-            continue
-        # A line on the run itself: a process began or ended, or a gate decided.
-        if line.value["event"] == "run":
-            try:
-                superseded += [logs.pop(name) for name in line.value.get("superseded", ()) if name in logs]
-                ending = _ending(line.value, ending, played_s=played_s)
-            except (KeyError, TypeError, ValueError) as error:
-                raise StorageError(
-                    f"{path}:{line.number}: a line on the run does not fit: {error}"
-                ) from error
-            played_s = ending.duration_s or played_s
-            continue
-        # Every other line is an event of a conversation; another start begins its log anew.
+def read_history(path: Path, run: Run | None = None, *, seal: Seal | None = None) -> History:
+    """Read a journal; StorageError where it is missing, damaged, of another version, or of another run.
+
+    `run` and `seal` say what belongs into it; without them it is a journal whose run nobody knows.
+    """
+    reader, number = _Reader(run), 0
+    for line in read_lines(path, seal):
+        number = line.number
         try:
-            event = decode(line.value)
-        except ValueError as error:
-            raise StorageError(f"{path}:{line.number}: {error}") from error
-        if isinstance(event, Started) and event.conversation_id in logs:
-            superseded.append(logs.pop(event.conversation_id))
-        if event.conversation_id not in logs:
-            logs[event.conversation_id] = ConversationLog()
-        logs[event.conversation_id].append(event)
-    # Without a start there is nothing that a transcript could be made of.
-    kept = {name: log for name, log in logs.items() if log.started is not None}
-    return History(logs=kept, superseded=tuple(superseded), ending=ending)
+            reader.take(line)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"{path}:{number}: {error}") from error
+    reader.supersede()
+    if (stranger := reader.stranger) is not None:
+        name, begun = stranger
+        raise StorageError(
+            f"{path}:{begun}: {name} is not a conversation of this run as run.json plans it: put the files of"
+            " one run together again, from a backup"
+        )
+    return History(logs=reader.logs, superseded=tuple(reader.superseded), ending=reader.ending, lines=number)
+
+
+_RUN_LINES = frozenset({"started", "ended", "gated"})
+
+
+class _Reader:
+    """Takes the lines of a journal in order, and refuses each that cannot stand where it does."""
+
+    def __init__(self, run: Run | None) -> None:
+        self.logs: dict[str, ConversationLog] = {}
+        self.superseded: list[ConversationLog] = []
+        self.ending = CUT_OFF
+        self._run = run
+        self._changes = list(run.changes) if run else []
+        self._begun: dict[str, int] = {}
+        self._played_s = 0.0
+
+    def take(self, line: Line) -> None:
+        """Take the next line in; ValueError, KeyError or TypeError for what does not fit."""
+        self.supersede(before=line.number)
+        match line.value["event"]:
+            case "journal":
+                if line.number > 1:
+                    raise ValueError("a journal begins in the middle of this one")
+            case "run":
+                self._take_run(line.value)
+            case _:
+                self._take_event(line)
+
+    @property
+    def stranger(self) -> tuple[str, int] | None:
+        """A conversation that the run did not plan, and the line that it begins at; None for none.
+
+        What a changed scenario has left behind was planned once, and counts no longer.
+        """
+        planned = {each.id: each for each in self._run.conversations} if self._run else {}
+        for name, log in self.logs.items() if self._run else ():
+            if log.started is None or planned.get(name) != log.started.identity:
+                return name, self._begun[name]
+        return None
+
+    def supersede(self, *, before: int | None = None) -> None:
+        """Let what a changed scenario left behind before this line, or at all, count no longer."""
+        while self._changes and (before is None or self._changes[0].lines < before):
+            names = self._changes.pop(0).superseded
+            self.superseded += [self.logs.pop(name) for name in names if name in self.logs]
+
+    def _take_run(self, value: Mapping[str, Any]) -> None:
+        """Take in that a process began or ended, or that a gate decided."""
+        if value["what"] not in _RUN_LINES:
+            raise ValueError(f"a run does not write down that it was {value['what']!r}")
+        self.ending = _ending(value, self.ending, played_s=self._played_s)
+        self._played_s = self.ending.duration_s or self._played_s
+
+    def _take_event(self, line: Line) -> None:
+        event = decode(line.value)
+        name = event.conversation_id
+        log = self.logs.get(name)
+        if isinstance(event, Started):
+            if log is not None and self._run is not None:
+                raise ValueError(f"{name} begins a second time")
+            if log is not None:
+                self.superseded.append(log)  # of a changed scenario, which only the rest of the run tells
+            log = self.logs[name] = ConversationLog()
+            self._begun[name] = line.number
+        elif log is None or log.started is None:
+            raise ValueError(f"{name} goes on here, and never began")
+        elif not isinstance(event, Ended):
+            if not 0 <= event.turn < len(log.started.roles):
+                raise ValueError(f"{name} has no turn of index {event.turn}")
+            if not isinstance(event, Asked) and not log.was_asked(event.key):
+                raise ValueError(f"{name}: the request of this {line.value['event']} was never made")
+        log.append(event)
 
 
 def _ending(value: Mapping[str, Any], before: Ending, *, played_s: float) -> Ending:

@@ -4,17 +4,21 @@ Each line begins with the CRC-32 of the rest of it, so that a torn or changed li
 
     {"crc":"1c291ca3","seq":7,"event":"reply",...}
 
-The first line is `{"event":"journal","version":1}`. What `append` has returned survives the death of the
-process; what `synced` has returned for survives the loss of power. A last line that is torn is cut off and
-kept aside in `journal.torn`; a bad line with good ones after it is damage, and raises StorageError.
+The first line is `{"event":"journal","version":1,"run_id":...}`. What `append` has returned survives the
+death of the process; what `synced` has returned for survives the loss of power. A last line without its end
+is torn: it is cut off and kept aside in `journal.torn`. Nothing else is believed: a line that is bad,
+missing, doubled or moved, the journal of another run, and fewer or other lines than a file was made of raise
+StorageError.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.events import Asked, Replied, Started
@@ -23,9 +27,10 @@ from claude_run.record.codec import encode
 from claude_run.record.disk import LocalDisk, sync_folder, write_whole
 from claude_run.record.redact import Redactor
 from claude_run.text.strict_json import plain_json, read_json
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from claude_run.conversation.events import Event
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
 VERSION = 1
 _PREFIX = b'{"crc":"'
 _REST = len(_PREFIX) + 10  # eight hexadecimal digits, a quote and a comma
+_RESTORE = "restore the file from a backup, or --reuse a copy of it that ends before the line"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +51,53 @@ class Line:
     value: Mapping[str, Any]
 
 
-def read_lines(path: Path) -> Iterator[Line]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How far a journal goes: its whole lines, and the SHA-256 of their bytes in hex; None where unknown."""
+
+    lines: int
+    sha256: str | None
+
+    @classmethod
+    def of(cls, path: Path, lines: int | None = None) -> Extent:
+        """Return the extent of the first `lines` lines of a journal, or of all that are there."""
+        digest, found = hashlib.sha256(), 0
+        with path.open("rb") as file:
+            for raw in islice(file, lines):
+                digest.update(raw)
+                found += 1
+        return cls(lines=found, sha256=digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """What the files beside a journal say of it: whose it is, and how far it went when they were made of it.
+
+    `made_of` is None where nothing was made of it yet.
+    """
+
+    run_id: str | None
+    made_of: Extent | None = None
+
+
+def read_lines(path: Path, seal: Seal | None = None) -> Iterator[Line]:
     """Yield the whole lines of a journal in order, without changing the file.
 
-    A torn last line is left out. Raises StorageError for a missing file, for damage in the middle and for
-    a journal of another version.
+    A torn last line is left out. Without a `seal` nothing is known of the run that it belongs to. Raises
+    StorageError for a missing file, for anything that is not as it was written, and for another version.
     """
+    _refuse_missing(path, seal)
     try:
         with path.open("rb") as file:
-            yield from _checked(path, file)
+            for number, raw in _whole_lines(path, file, seal):
+                yield Line(number=number, value=_parsed(path, number, raw))
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def torn_bytes(path: Path) -> int:
     """Return how many bytes at the end of a journal belong to no whole line."""
-    size, _ = _whole_size(path)
+    size, _ = _whole_size(path, None)
     return path.stat().st_size - size
 
 
@@ -76,22 +113,43 @@ def refuse_if_held(path: Path, disk: Disk) -> None:
 
 
 class Journal:
-    """The journal of a run, opened for appending by this process alone."""
+    """The journal of a run, opened for appending by this process alone.
 
-    def __init__(self, path: Path, *, disk: Disk | None = None, redactor: Redactor | None = None) -> None:
+    What is there already is looked at before anything is changed: here as `read_lines` does it, and by
+    `inspect`, which is called once the lock is held and may raise.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        seal: Seal | None = None,
+        inspect: Callable[[], object] = lambda: None,
+        disk: Disk | None = None,
+        redactor: Redactor | None = None,
+    ) -> None:
+        _refuse_missing(path, seal)
         self.path = path
+        self._seal = seal
         self._disk: Disk = disk or LocalDisk()
         self._redactor = redactor or Redactor()
+        self.torn = 0
+        """How many bytes of a torn last line were cut off when it was opened."""
         self._broken: str | None = None
         self._written = 0
         self._durable = 0
         self._sync: asyncio.Task[None] | None = None
         self._descriptor = self._open()
         try:
-            self._seq = self._repair()
+            self._seq = self._repair(inspect)
         except BaseException:
             self._disk.close(self._descriptor)
             raise
+
+    @property
+    def lines(self) -> int:
+        """How many lines it has."""
+        return self._seq
 
     def append(self, event: Event) -> None:
         """Write one event in one piece. After a StorageError the journal takes no further event.
@@ -183,10 +241,12 @@ class Journal:
             raise StorageError(f"{self.path} cannot be locked: {error.strerror or error}") from error
         return descriptor
 
-    def _repair(self) -> int:
+    def _repair(self, inspect: Callable[[], object]) -> int:
         """Cut off a torn last line, note who holds the lock, and return the next sequence number."""
         try:
-            size, lines = _whole_size(self.path)
+            size, lines = _whole_size(self.path, self._seal)
+            if lines:
+                inspect()
             if size < self.path.stat().st_size:
                 self._set_aside(size)
             _note_holder(self._disk, self.path)
@@ -195,13 +255,15 @@ class Journal:
             raise StorageError(f"{self.path} cannot be repaired: {error.strerror or error}") from error
         self._seq = lines
         if lines == 0:
-            self._append({"event": "journal", "version": VERSION})
+            whose = {} if self._seal is None else {"run_id": self._seal.run_id}
+            self._append({"event": "journal", "version": VERSION, **whose})
         return max(lines, 1)
 
     def _set_aside(self, size: int) -> None:
         with self.path.open("rb") as file:
             file.seek(size)
             torn = file.read()
+        self.torn = len(torn)
         aside = self._disk.open(self.path.with_suffix(".torn"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             write_whole(self._disk, aside, torn + b"\n")
@@ -215,44 +277,79 @@ def _framed(text: str) -> bytes:
     return b'%s%08x",%s' % (_PREFIX, zlib.crc32(rest), rest)
 
 
-def _parsed(line: bytes) -> Mapping[str, Any] | None:
-    """Return the object of a framed line, or None where the frame or the CRC does not hold."""
-    rest = line[_REST:]
-    if not line.endswith(b"\n") or line[:_REST] != b'%s%08x",' % (_PREFIX, zlib.crc32(rest)):
-        return None
-    try:
-        value = read_json(b"{" + rest)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and isinstance(value.get("event"), str) else None
+def _refuse_missing(path: Path, seal: Seal | None) -> None:
+    if seal is not None and seal.made_of is not None and not path.exists():
+        raise StorageError(
+            f"{path} is missing, though files beside it were made of it, so replies may be lost: restore"
+            " it from a backup"
+        )
 
 
-def _checked(path: Path, lines: Iterator[bytes] | Any) -> Iterator[Line]:  # noqa: ANN401 - any binary file
-    bad: int | None = None
-    for number, raw in enumerate(lines, start=1):
-        if bad is not None:
+def _whole_lines(path: Path, file: Iterable[bytes], seal: Seal | None) -> Iterator[tuple[int, bytes]]:
+    """Yield number and bytes of the whole lines; StorageError for what is not as it was written."""
+    made_of = seal.made_of if seal is not None else None
+    digest, whole, torn = hashlib.sha256(), 0, 0
+    for number, raw in enumerate(file, start=1):
+        if not raw.endswith(b"\n"):
+            torn = 1
+            break
+        # The frame: a checksum over the rest, which begins with the place of the line.
+        rest, seq = raw[_REST:], b'"seq":%d,' % (number - 1)
+        if raw[:_REST] != b'%s%08x",' % (_PREFIX, zlib.crc32(rest)):
+            raise StorageError(f"{path}:{number}: this line is damaged, so replies may be lost; {_RESTORE}")
+        if not rest.startswith(seq):
+            found = _parsed(path, number, raw).get("seq")
             raise StorageError(
-                f"{path}:{bad}: this line is damaged and whole lines follow it, so replies may be lost;"
-                " restore the file from a backup, or --reuse a copy of it that ends before the line"
+                f"{path}:{number}: here belongs seq {number - 1}, not {found}: lines were removed, added or"
+                f" moved, so replies may be lost; {_RESTORE}"
             )
-        value = _parsed(raw)
-        if value is None:
-            bad = number
-            continue
-        if number == 1 and value.get("version") != VERSION:
-            raise StorageError(f"{path} is not a journal of version {VERSION}, the one this version reads")
-        yield Line(number=number, value=value)
+        if number == 1:
+            _check_header(path, _parsed(path, number, raw), seal)
+        # What other files were made of must still be there, and the same.
+        whole = number
+        if made_of is not None and made_of.sha256 is not None and number <= made_of.lines:
+            digest.update(raw)
+            if number == made_of.lines and digest.hexdigest() != made_of.sha256:
+                raise StorageError(
+                    f"{path}: its first {number} lines are not those that the files beside it were made of;"
+                    " restore it from a backup"
+                )
+        yield number, raw
+    if made_of is not None and whole + torn < made_of.lines:
+        raise StorageError(
+            f"{path} ends after {count(whole, 'whole line')}, though files beside it were made of at least"
+            f" {made_of.lines}, so replies may be lost: restore it from a backup, or remove summary.json and"
+            " transcripts.jsonl to go on with what is left"
+        )
 
 
-def _whole_size(path: Path) -> tuple[int, int]:
+def _check_header(path: Path, value: Mapping[str, Any], seal: Seal | None) -> None:
+    if value.get("event") != "journal" or value.get("version") != VERSION:
+        raise StorageError(f"{path} is not a journal of version {VERSION}, the one this version reads")
+    if seal is not None and value.get("run_id") != seal.run_id:
+        raise StorageError(
+            f"{path} is the journal of another run than run.json beside it: put the files of one run together"
+            " again, from a backup"
+        )
+
+
+def _parsed(path: Path, number: int, raw: bytes) -> Mapping[str, Any]:
+    try:
+        value = read_json(b"{" + raw[_REST:])
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not isinstance(value.get("event"), str):
+        raise StorageError(f"{path}:{number}: this line is no event that a journal has; {_RESTORE}")
+    return value
+
+
+def _whole_size(path: Path, seal: Seal | None) -> tuple[int, int]:
     """Return how many bytes and lines of the file are whole."""
     size = lines = 0
     with path.open("rb") as file:
-        for _ in _checked(path, file):
-            lines += 1
-    with path.open("rb") as file:
-        for _, raw in zip(range(lines), file, strict=False):
+        for _, raw in _whole_lines(path, file, seal):
             size += len(raw)
+            lines += 1
     return size, lines
 
 

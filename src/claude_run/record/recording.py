@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError
+from claude_run.record.folder import RunFolder
 from claude_run.record.history import read_history
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ class Recording:
     @staticmethod
     def history_of(path: Path) -> History:
         """Return what the journal of a run folder, or a journal file, tells."""
-        journal = path / "journal.jsonl" if path.is_dir() else path
+        folder = RunFolder(path if path.is_dir() else path.parent)
+        journal = folder.journal if path.is_dir() else path
+        # With the rest of its run beside it, it must be what that says; alone it can only be whole.
+        if folder.run_json.is_file() and path in {folder.path, folder.journal}:
+            return folder.read_history()
         if not journal.is_file():
             raise InputError(f"{path} holds no recording: name a run folder, or its journal.jsonl")
         return read_history(journal)

@@ -17,13 +17,24 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Scenarios were changed: of these conversations the first `lines` of the journal count no longer."""
+
+    lines: int
+    superseded: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run as it was asked for.
 
+    `run_id` stands in the header of its journal too; None in runs of versions that had none.
     `options` are the command-line options that shape it, `files` maps each scenario's path to the SHA-256
-    of all that it reads, `pass_rates` each scenario to the share of repeats that must pass.
+    of all that it reads, `pass_rates` each scenario to the share of repeats that must pass. `changes` are in
+    the order in which they were made.
     """
 
+    run_id: str | None = None
     name: str
     claude_run: str
     created_at: str
@@ -34,6 +45,7 @@ class Run:
     prices: str
     simulated: bool
     conversations: tuple[Identity, ...]
+    changes: tuple[Change, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -42,6 +54,7 @@ class Run:
     def to_json(self) -> JsonObject:
         return {
             "schema_version": SCHEMA_VERSION,
+            "run_id": self.run_id,
             "name": self.name,
             "claude_run": self.claude_run,
             "created_at": self.created_at,
@@ -53,6 +66,10 @@ class Run:
             "simulated": self.simulated,
             "models": list(self.models),
             "conversations": [{"id": planned.id, **planned.parts()} for planned in self.conversations],
+            "changes": [
+                {"journal_lines": change.lines, "superseded": list(change.superseded)}
+                for change in self.changes
+            ],
         }
 
     @classmethod
@@ -69,6 +86,7 @@ class Run:
         data = cast("Mapping[str, Any]", value)
         try:
             run = cls(
+                run_id=data.get("run_id"),
                 name=data["name"],
                 claude_run=data["claude_run"],
                 created_at=data["created_at"],
@@ -78,6 +96,10 @@ class Run:
                 pass_rates=data["pass_rates"],
                 prices=data["prices"],
                 simulated=data["simulated"],
+                changes=tuple(
+                    checked_types(Change(lines=item["journal_lines"], superseded=tuple(item["superseded"])))
+                    for item in data.get("changes", ())
+                ),
                 conversations=tuple(
                     checked_types(Identity.from_parts(item, name=item["id"]))
                     for item in data["conversations"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from claude_run.play.sender import Sender
 from claude_run.play.stop import Halt, StopSignal
 from claude_run.record.derive import Played, read_played
 from claude_run.record.folder import RunFolder
+from claude_run.record.journal import Extent
 from claude_run.record.run import Run
 from claude_run.session.compare import accepted_replies, exit_code_of, gate_run, verdict_of
 from claude_run.session.options import saved_options
@@ -116,6 +118,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
     async with AsyncExitStack() as stack:
         messages = await connect(prepared.request, prepared.plan.conversations, stack, world.redactor)
         run = Run(
+            run_id=secrets.token_hex(8),
             name=name,
             claude_run=__version__,
             created_at=world.clock.now(),
@@ -130,7 +133,8 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
         folder = RunFolder.create(
             run, out=out, stamp=stamp(), latest=latest, disk=world.disk, redactor=world.redactor
         )
-        journal = stack.enter_context(closing(folder.open_journal()))
+        journal, _ = folder.open_journal()
+        stack.enter_context(closing(journal))
         for event in inputs.begin:
             journal.append(event)
         io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
@@ -170,7 +174,12 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
         return RunResult(folder=io.folder, played=played, comparison=comparison, gate_code=code)
     journal.append_run("gated", code=int(verdict.code), verdict=verdict.verdict, reason=verdict.reason)
     await journal.synced()
-    return RunResult(folder=io.folder, played=played.gated(verdict), comparison=comparison, gate_code=code)
+    return RunResult(
+        folder=io.folder,
+        played=played.gated(verdict, Extent.of(journal.path)),
+        comparison=comparison,
+        gate_code=code,
+    )
 
 
 def stamp() -> str:

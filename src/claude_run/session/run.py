@@ -13,8 +13,8 @@ from claude_run.errors import InputError, StorageError
 from claude_run.plan.estimate import estimate
 from claude_run.plan.prices import price_table
 from claude_run.record.folder import RunFolder, latest
-from claude_run.record.history import read_history
 from claude_run.record.recording import Recording
+from claude_run.record.run import Change
 from claude_run.scenario.template import Renderer
 from claude_run.session.options import restored
 from claude_run.session.play import RunInputs, RunIO, RunResult, looks_of, play_new, play_run
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from claude_run.plan.estimate import Estimate
     from claude_run.record.history import History
     from claude_run.record.run import Run
-    from claude_run.scenario.model import Json
     from claude_run.session.play import RunObserver
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import ResumeRequest
@@ -81,20 +80,23 @@ async def resume(
     anew by name.
     """
     folder = RunFolder.open(path or latest(), disk=world.disk, redactor=world.redactor)
-    with closing(folder.open_journal()) as journal:
+    journal, history = folder.open_journal()
+    with closing(journal):
         observer.warn(f"going on with {folder.path}")
+        if journal.torn:
+            observer.warn(
+                f"warning: {folder.journal} ended in a torn line of {journal.torn} bytes, which is kept aside"
+                " in journal.torn; the request that it told of may be sent again"
+            )
         saved = folder.read_run()
         prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn)
         async with AsyncExitStack() as stack:
             messages = await connect(prepared.request, prepared.plan.conversations, stack, world.redactor)
             if drift:
-                stale = drift.changed | drift.gone
-                superseded: list[Json] = [each.id for each in saved.conversations if each.path in stale]
-                journal.append_run("changed", superseded=superseded)
-                await journal.synced()
-                # Only now: whoever is killed before is asked for --changed again.
-                folder.write_json("run.json", _as_it_is_now(saved, prepared, drift).to_json())
-            history = read_history(folder.journal)
+                folder.write_json(
+                    "run.json", _as_it_is_now(saved, prepared, drift, lines=journal.lines).to_json()
+                )
+                history = folder.read_history()
             inputs = _left_to_play(prepared, history, retry_errors=going_on.retry_errors)
             io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
             return await play_run(inputs, io)
@@ -163,10 +165,14 @@ def _prepare_again(
     return replace(prepared, plan=make_plan(request, prepared.scenarios, ids=ids)), drift
 
 
-def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift) -> Run:
-    """Return the run with the plan of its scenarios as they are now."""
+def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift, *, lines: int) -> Run:
+    """Return the run with the plan of its scenarios as they are now.
+
+    Of what was changed or is gone the first `lines` of the journal count no longer.
+    """
     stale = drift.changed | drift.gone
     known = {item.id for item in saved.conversations if item.path not in stale}
+    superseded = tuple(item.id for item in saved.conversations if item.path in stale)
     # Looks that may come later are not planned yet.
     first = {each.id for each in looks_of(prepared)[0]}
     conversations = (each.identity for each in prepared.plan.conversations if each.id in known | first)
@@ -175,6 +181,7 @@ def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift) -> Run:
         files=prepared.plan.files,
         pass_rates=prepared.plan.pass_rates,
         conversations=tuple(conversations),
+        changes=(*saved.changes, Change(lines=lines, superseded=superseded)),
     )
 
 

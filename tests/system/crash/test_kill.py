@@ -80,6 +80,8 @@ def test_the_checker_sees_a_turn_that_is_sent_again(workspace: CrashWorkspace) -
     assert workspace.play().code == 0
     death = RunState.of(workspace)
     workspace.journal.write_bytes(b"")
+    for name in ("summary.json", "transcripts.jsonl"):
+        (workspace.run_folder / name).unlink()
     assert workspace.resume().code == 0
     with pytest.raises(AssertionError, match="9 finished turns were sent again"):
         assert_promises_kept(workspace, [death])

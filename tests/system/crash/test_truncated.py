@@ -9,7 +9,6 @@ import pytest
 
 from claude_run.record.derive import problems, read_played, write_derived
 from claude_run.record.folder import RunFolder
-from claude_run.record.journal import Journal
 from claude_run.report.run.formats import FILES, render
 from tests.system.crash.promises import RunState, key_of
 from tests.system.harness.forking_process import QuickDisk
@@ -28,21 +27,23 @@ STEP = 11
 
 @pytest.fixture
 def whole(workspace: CrashWorkspace) -> bytes:
-    """Give the journal of a run that nothing happened to."""
+    """Give the journal of a run that nothing happened to; nothing was made of it yet, as where it is cut."""
     assert workspace.play("-k", "ada").code == 0
+    _forget_derived(workspace)
     return workspace.journal.read_bytes()
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_cut_at_every_byte(workspace: CrashWorkspace, whole: bytes, part: int) -> None:
     """Opening leaves exactly the whole lines, keeps the rest aside, and does so only once."""
+    folder = RunFolder.open(workspace.run_folder, disk=QuickDisk(0, tear=False))
     torn = workspace.journal.with_suffix(".torn")
     for size in range(part, len(whole), PARTS):
         kept = whole[: whole.rfind(b"\n", 0, size) + 1]
         workspace.journal.write_bytes(whole[:size])
         torn.unlink(missing_ok=True)
         for _ in range(2 if size % AGAIN == 0 else 1):
-            Journal(workspace.journal, disk=QuickDisk(0, tear=False)).close()
+            folder.open_journal()[0].close()
         if kept:
             assert workspace.journal.read_bytes() == kept
         else:
@@ -72,8 +73,10 @@ def test_reported_at_every_place_of_a_line(workspace: CrashWorkspace, whole: byt
 
 def test_a_resume_needs_only_what_was_cut(workspace: CrashWorkspace, whole: bytes) -> None:
     """After each line, and in the middle of each: a turn whose reply is whole is not sent again."""
+    assert workspace.run("report", "run").code == 0
     undisturbed = workspace.transcripts()
     for size in _cuts(whole):
+        _forget_derived(workspace)
         workspace.journal.write_bytes(whole[:size])
         workspace.api.ledger.clear()
         replies = RunState.of(workspace).replies
@@ -87,6 +90,7 @@ def test_a_resume_needs_only_what_was_cut(workspace: CrashWorkspace, whole: byte
 def test_commands_on_a_cut_run(workspace: CrashWorkspace, whole: bytes) -> None:
     """They say that it was cut off and how to go on, change no byte of the journal, and exit with 3."""
     for size in (0, 1, len(whole) // 2, len(whole) - 1):
+        _forget_derived(workspace)
         workspace.journal.write_bytes(whole[:size])
         verified, reported = workspace.run("verify", "run"), workspace.run("report", "run")
         assert (verified.code, reported.code) == (3, 3)
@@ -95,6 +99,11 @@ def test_commands_on_a_cut_run(workspace: CrashWorkspace, whole: bytes) -> None:
         )
         assert "go on with `claude-run resume`" in reported.stderr
         assert workspace.journal.read_bytes() == whole[:size]
+
+
+def _forget_derived(workspace: CrashWorkspace) -> None:
+    for name in ("transcripts.jsonl", "summary.json"):
+        (workspace.run_folder / name).unlink(missing_ok=True)
 
 
 def _cuts(whole: bytes) -> Iterator[int]:

@@ -38,7 +38,8 @@ MADE = {
         "ExitCode | None",
         "Gate | None",
     ),
-    *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]", "tuple[Identity, ...]"),
+    *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]"),
+    *("tuple[Identity, ...]", "tuple[Change, ...]"),
     "tuple[Sample, ...]",
 }
 

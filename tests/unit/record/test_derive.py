@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claude_run.conversation.events import Asked, Attempted, Replied, Started
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.derive import read_played, write_derived
 from claude_run.record.folder import RunFolder
 from claude_run.record.history import CUT_OFF, read_history
 from claude_run.record.redact import REDACTED, Redactor
+from claude_run.record.run import Change
 from tests.unit.conversation.builders import AT, COST, WORST, body, ended, events_of
 from tests.unit.record.fakes import FaultDisk, conversation, run
 
@@ -35,7 +38,7 @@ def _folder(tmp_path: Path, redactor: Redactor | None = None) -> RunFolder:
 
 def _append(folder: RunFolder, events: Iterable[Event], **end: Any) -> None:
     """Add what one process journals; without `end` it dies before it can write one."""
-    journal = folder.open_journal()
+    journal, _ = folder.open_journal()
     journal.append_run("started", at=AT)
     for event in events:
         journal.append(event)
@@ -48,11 +51,10 @@ END: dict[str, Any] = {"at": AT, "duration_s": 2.5, "stop": None, "reason": None
 
 
 def test_records_come_in_the_order_of_the_plan(tmp_path: Path) -> None:
-    """However the conversations were interleaved in the journal; what was not planned is left out."""
+    """However the conversations were interleaved in the journal."""
     folder = _folder(tmp_path)
-    other = events_of(conversation(case="stranger"), [body()])
     both = [event for pair in zip(events_of(SOFA, [body()]), PLAYED, strict=True) for event in pair]
-    _append(folder, [*other, *both], **END)
+    _append(folder, both, **END)
     played = read_played(folder)
     assert [record.planned.id for record in played.records] == [PHONE.id, SOFA.id]
     assert [record.outcome for record in played.records] == [Outcome.PASSED] * 2
@@ -105,14 +107,19 @@ def test_a_resumed_run_ends_as_its_last_process_did(tmp_path: Path) -> None:
     assert summary.totals.replies == 2
 
 
-def test_a_conversation_that_was_started_anew_is_told_by_its_last_start(tmp_path: Path) -> None:
-    """What the earlier start cost is still counted as spent."""
+def test_a_changed_conversation_counts_anew(tmp_path: Path) -> None:
+    """From the line on that the new plan names; what it cost before is still counted as spent."""
     folder = _folder(tmp_path)
-    _append(folder, [*PLAYED[:3], *events_of(PHONE, [body("Better.")])], **END)
-    record = read_played(folder).records[0]
+    _append(folder, PLAYED[:3])
+    journal, _ = folder.open_journal()
+    change = Change(lines=journal.lines, superseded=(PHONE.id, SOFA.id))
+    journal.close()
+    folder.write_json("run.json", replace(folder.read_run(), changes=(change,)).to_json())
+    assert folder.read_history().logs == {}
+    _append(folder, events_of(PHONE, [body("Better.")]), **END)
+    record, history = read_played(folder).records[0], folder.read_history()
     assert record.transcript is not None
     assert record.transcript.turns[0].text == "Better."
-    history = read_history(folder.journal)
     (superseded,) = history.superseded
     assert list(superseded.attempts.uncertain) == [PLAYED[2]]
     assert history.logs[PHONE.id].ended == ended(PHONE.id)
@@ -130,17 +137,44 @@ def test_what_was_spent_counts_every_attempt_and_no_replay(tmp_path: Path) -> No
     assert read_history(empty.journal).spent_usd() == Decimal(0)
 
 
-def test_events_before_a_start_are_left_out(tmp_path: Path) -> None:
-    """A conversation that never began has no transcript."""
+STARTED, REQUEST, ATTEMPT, REPLY = PLAYED[:4]
+assert isinstance(STARTED, Started)
+assert isinstance(REQUEST, Asked)
+assert isinstance(ATTEMPT, Attempted)
+assert isinstance(REPLY, Replied)
+
+
+@pytest.mark.parametrize(
+    ("events", "line", "message"),
+    [
+        (PLAYED[1:], 3, "goes on here, and never began"),
+        ([PLAYED[0], *PLAYED], 4, "begins a second time"),
+        ([PLAYED[0], replace(REQUEST, turn=1)], 4, "has no turn of index 1"),
+        ([PLAYED[0], REQUEST, replace(ATTEMPT, turn=-1)], 5, "has no turn of index -1"),
+        ([PLAYED[0], ATTEMPT], 4, "the request of this attempt was never made"),
+        ([PLAYED[0], REQUEST, replace(REPLY, key="0" * 64)], 5, "the request of this reply was never made"),
+        (
+            [*PLAYED, *events_of(conversation(case="stranger"), [body()])],
+            8,
+            "is not a conversation of this run",
+        ),
+        ([replace(STARTED, identity=replace(PHONE.identity, model="m-2")), *PLAYED[1:]], 3, "not a conv"),
+    ],
+)
+def test_an_event_that_cannot_stand_where_it_does_is_refused(
+    tmp_path: Path, events: list[Event], line: int, message: str
+) -> None:
+    """Whoever wrote it, and though each line is whole: nothing is guessed."""
     folder = _folder(tmp_path)
-    _append(folder, PLAYED[1:2], **END)
-    assert read_played(folder).records[0].transcript is None
+    _append(folder, events, **END)
+    with pytest.raises(StorageError, match=rf"journal\.jsonl:{line}: .*{message}"):
+        read_played(folder)
 
 
 def test_an_event_that_is_not_understood_names_its_line(tmp_path: Path) -> None:
     """A journal of a later version is not half-read."""
     folder = _folder(tmp_path)
-    journal = folder.open_journal()
+    journal, _ = folder.open_journal()
     journal.append_run("started", event="from_the_future")
     journal.close()
     with pytest.raises(StorageError, match=r"journal\.jsonl:2: unknown event 'from_the_future'"):
@@ -157,7 +191,7 @@ def test_what_was_said_is_never_rewritten_and_never_holds_the_credential(tmp_pat
     """Replies come in without it; a text that holds it all the same is refused, the journal stays whole."""
     known, other = "canary-0123456789", "sk-ant-api03-AbCd_efgh"
     folder = _folder(tmp_path, Redactor([known, "short"]))
-    journal = folder.open_journal()
+    journal, _ = folder.open_journal()
     for event in events_of(PHONE, [body(f"Not {other}, in short.")]):
         journal.append(event)
     *before, reply, _ = events_of(SOFA, [body(f"It is {known}.")])

@@ -106,7 +106,7 @@ def test_everything_is_for_its_owner_alone_whatever_the_umask() -> None:
     before = os.umask(0)
     try:
         folder = _create()
-        folder.open_journal().close()
+        folder.open_journal()[0].close()
         folder.write("transcripts.jsonl", [b"{}\n"])
     finally:
         os.umask(before)
@@ -186,8 +186,8 @@ def test_a_run_is_opened_through_the_link_and_everything_can_be_written_there() 
     _create()
     folder = RunFolder.open(latest())
     assert folder.read_run() == run()
+    folder.open_journal()[0].close()
     folder.write_json("summary.json", {"a": 1})
-    folder.open_journal().close()
     assert Path(f"outputs/{STAMP}-greet/journal.jsonl").exists()
     Path("real").mkdir()
     Path("link").symlink_to("real")

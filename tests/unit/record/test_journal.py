@@ -102,15 +102,16 @@ def test_torn_tails_of_several_deaths_are_all_kept(tmp_path: Path) -> None:
     assert path.with_suffix(".torn").read_bytes() == b"one\ntwo\n"
 
 
-def test_a_changed_last_line_is_torn_too(tmp_path: Path) -> None:
-    """A last line whose checksum does not hold is not trusted, even with its end in place."""
+def test_a_changed_last_line_is_damage(tmp_path: Path) -> None:
+    """Only a line without its end is torn: one that was whole once may be a reply that was paid for."""
     path = tmp_path / "journal.jsonl"
     good = _written(path, events(2))
     path.write_bytes(good[:-9] + b"X" + good[-8:])
-    assert len(_values(path)) == 2
-    Journal(path, disk=FaultDisk()).close()
-    assert len(_values(path)) == 2
-    assert path.with_suffix(".torn").exists()
+    with pytest.raises(StorageError, match=r"journal\.jsonl:3: this line is damaged"):
+        _values(path)
+    with pytest.raises(StorageError, match=r"journal\.jsonl:3: this line is damaged"):
+        Journal(path, disk=FaultDisk())
+    assert not path.with_suffix(".torn").exists()
 
 
 def test_a_change_of_any_byte_in_the_middle_is_damage(tmp_path: Path) -> None:

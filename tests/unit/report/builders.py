@@ -12,6 +12,7 @@ from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
 from claude_run.conversation.transcript import Transcript, TurnRecord
 from claude_run.record.derive import Played
+from claude_run.record.journal import Extent
 from claude_run.record.run import Run
 from claude_run.record.summary import Ending, summarize
 from claude_run.record.transcripts import Record
@@ -130,7 +131,12 @@ def play(
         **{**defaults, **fields},
     )
     ending = ending or Ending(at=AT, duration_s=65.2)
-    return Played(summary=summarize(run, records, ending), records=tuple(records), ending=ending)
+    return Played(
+        summary=summarize(run, records, ending),
+        records=tuple(records),
+        ending=ending,
+        journal=Extent(lines=0, sha256=None),
+    )
 
 
 def as_text(make: Callable[..., Iterable[bytes]], played: Played, **facts: Any) -> str:

@@ -1,0 +1,252 @@
+"""The journal believes nothing: whatever was done to it, every command names it and changes no file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.crash.workspace import CrashWorkspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tests.system.crash.api import LedgerApi
+    from tests.system.harness.fork_server import ForkServer
+
+Lines = list[bytes]
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "verify": ("verify", "run"),
+    "report": ("report", "run"),
+    "resume": ("resume", "run"),
+    "retry": ("resume", "run", "--retry-errors"),
+    "compare": ("compare", "run", "other"),
+    "accept": ("accept", "run"),
+    "review": ("review", "run", "--pending"),
+    "replay": ("talk.yaml", "--replay", "run", "-o", "new"),
+    "reuse": ("talk.yaml", "--reuse", "run", "-o", "new"),
+    "baseline": ("talk.yaml", "--baseline", "run", "-o", "new"),
+    "last failed": ("talk.yaml", "--lf", "-o", "new"),
+}
+
+
+def _value(line: bytes) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(line)
+    return value
+
+
+def _framed(value: Mapping[str, Any], seq: int) -> bytes:
+    """Frame an event as a journal does, with nothing of the product's."""
+    event = {name: part for name, part in value.items() if name not in {"crc", "seq"}}
+    rest = json.dumps({"seq": seq, **event}, separators=(",", ":")).encode()[1:] + b"\n"
+    return b'{"crc":"%08x",%s' % (zlib.crc32(rest), rest)
+
+
+def _renumbered(lines: Lines) -> Lines:
+    """Return the lines with new numbers, each with a true checksum."""
+    return [_framed(_value(line), seq) for seq, line in enumerate(lines)]
+
+
+def _at(lines: Lines, event: str, number: int = 0) -> int:
+    """Return the index of an event of a kind."""
+    return [index for index, line in enumerate(lines) if _value(line)["event"] == event][number]
+
+
+def _without(lines: Lines, *indices: int) -> Lines:
+    left_out = {index % len(lines) for index in indices}
+    return [line for index, line in enumerate(lines) if index not in left_out]
+
+
+def _doubled(lines: Lines, index: int) -> Lines:
+    return [*lines[: index + 1], *lines[index:]]
+
+
+def _moved(lines: Lines, source: int, target: int) -> Lines:
+    rest = [*lines[:source], *lines[source + 1 :]]
+    return [*rest[:target], lines[source], *rest[target:]]
+
+
+def _swapped(lines: Lines, one: int, other: int) -> Lines:
+    result = list(lines)
+    result[one], result[other] = lines[other], lines[one]
+    return result
+
+
+def _flipped(lines: Lines, index: int, place: int, bit: int = 0) -> Lines:
+    result = list(lines)
+    line = bytearray(lines[index])
+    line[place] ^= 1 << bit
+    result[index] = bytes(line)
+    return result
+
+
+def _edited(lines: Lines, index: int, **fields: Any) -> Lines:
+    """Change fields of one event, with a true checksum."""
+    result = list(lines)
+    result[index] = _framed({**_value(lines[index]), **fields}, index)
+    return result
+
+
+def _appended(lines: Lines, *values: Mapping[str, Any]) -> Lines:
+    return [*lines, *(_framed(value, len(lines) + index) for index, value in enumerate(values))]
+
+
+def _of(lines: Lines, case: str) -> list[int]:
+    """Return the indices of all lines of a conversation."""
+    return [index for index, line in enumerate(lines) if f'"talk/{case}/'.encode() in line]
+
+
+Mutation = tuple[str, "Callable[[Lines, Lines], Lines | None]"]
+MUTATIONS: list[Mutation] = [
+    # A whole line cut out.
+    ("cut the header", lambda own, _: own[1:]),
+    ("cut the line of the begin", lambda own, _: _without(own, 1)),
+    *(
+        (f"cut the {event}", lambda own, _, event=event: _without(own, _at(own, event, 1)))
+        for event in ("start", "request", "attempt", "reply", "end")
+    ),
+    ("cut the last line", lambda own, _: own[:-1]),
+    ("cut the last but one", lambda own, _: _without(own, -2)),
+    ("cut all replies", lambda own, _: [line for line in own if _value(line)["event"] != "reply"]),
+    ("cut the second half", lambda own, _: own[: len(own) // 2]),
+    ("cut all but the header", lambda own, _: own[:1]),
+    # A line doubled.
+    *(
+        (f"double the {event}", lambda own, _, event=event: _doubled(own, _at(own, event)))
+        for event in ("journal", "start", "attempt", "reply", "end")
+    ),
+    ("double the last line", lambda own, _: _doubled(own, len(own) - 1)),
+    ("double the file", lambda own, _: own + own),
+    # Lines moved and swapped.
+    ("move a reply to the end", lambda own, _: _moved(own, _at(own, "reply"), len(own) - 1)),
+    ("move the end to the begin", lambda own, _: _moved(own, _at(own, "end"), 1)),
+    ("swap attempt and reply", lambda own, _: _swapped(own, _at(own, "attempt"), _at(own, "reply"))),
+    ("swap two replies", lambda own, _: _swapped(own, _at(own, "reply"), _at(own, "reply", 4))),
+    ("swap the first two", lambda own, _: _swapped(own, 0, 1)),
+    ("turn it round", lambda own, _: own[::-1]),
+    # The same with new numbers and true checksums.
+    ("renumber without a reply", lambda own, _: _renumbered(_without(own, _at(own, "reply")))),
+    (
+        "renumber without an exchange",
+        lambda own, _: _renumbered(_without(own, _at(own, "attempt", 2), _at(own, "reply", 2))),
+    ),
+    ("renumber without a conversation", lambda own, _: _renumbered(_without(own, *_of(own, "bob")))),
+    ("renumber with a doubled reply", lambda own, _: _renumbered(_doubled(own, _at(own, "reply")))),
+    (
+        "renumber with swapped replies",
+        lambda own, _: _renumbered(_swapped(own, _at(own, "reply"), _at(own, "reply", 4))),
+    ),
+    ("renumber with a doubled start", lambda own, _: _renumbered(_doubled(own, _at(own, "start")))),
+    # Nothing left of it.
+    ("empty it", lambda _own, _: []),
+    ("delete it", lambda _own, _: None),
+    ("a line break", lambda _own, _: [b"\n"]),
+    ("zeros", lambda own, _: [b"\0" * sum(map(len, own))]),
+    # Another run's.
+    ("another run's journal", lambda _own, other: other),
+    ("another run's header", lambda own, other: [other[0], *own[1:]]),
+    ("another run's lines under its header", lambda own, other: [own[0], *other[1:]]),
+    (
+        "another run's reply",
+        lambda own, other: [*own[:5], other[5], *own[6:]],
+    ),
+    ("no run id", lambda own, _: [_framed({"event": "journal", "version": 1}, 0), *own[1:]]),
+    ("another version", lambda own, _: _edited(own, 0, version=2)),
+    # Events that no process of this run wrote, with true checksums.
+    ("a turn that is not there", lambda own, _: _edited(own, _at(own, "reply"), turn=7)),
+    (
+        "a stranger's conversation",
+        lambda own, _: _appended(
+            own, {**_value(own[_at(own, "start")]), "conversation_id": "talk/zoe/m", "case": "zoe"}
+        ),
+    ),
+    ("another text in a reply", lambda own, _: _edited(own, _at(own, "reply"), cost_usd=0.0)),
+    (
+        "a second start",
+        lambda own, _: _appended(own, _value(own[_at(own, "start")])),
+    ),
+    (
+        "what has ended is superseded",
+        lambda own, _: _appended(
+            own, {"event": "run", "what": "changed", "superseded": ["talk/ada/claude-haiku-5-5"]}
+        ),
+    ),
+    # Bits.
+    ("a bit of the first line", lambda own, _: _flipped(own, 0, 30)),
+    ("a bit of a checksum", lambda own, _: _flipped(own, _at(own, "reply"), 10)),
+    ("a bit of a body", lambda own, _: _flipped(own, _at(own, "reply"), -40)),
+    ("a bit of the last line", lambda own, _: _flipped(own, -1, -9)),
+    ("the bit of a line break", lambda own, _: _flipped(own, _at(own, "reply"), -1)),
+    # Tails.
+    ("a whole line of something else", lambda own, _: [*own, b"something else\n"]),
+    ("a whole line that follows another", lambda own, _: [*own, own[-1]]),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def played(fork_server: ForkServer, served_api: LedgerApi, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with two whole runs of one scenario."""
+    served_api.reset()
+    workspace = CrashWorkspace(
+        folder=tmp_path_factory.mktemp("whole"), fork_server=fork_server, api=served_api
+    )
+    workspace.write()
+    (workspace.folder / "outputs").mkdir()
+    for name in ("other", "run"):
+        assert workspace.run("talk.yaml", "-o", name, "-j", "1").code == 0
+    return workspace.folder
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files if "stream" not in path.name}
+
+
+@pytest.fixture
+def copied(played: Path, fork_server: ForkServer, served_api: LedgerApi, tmp_path: Path) -> CrashWorkspace:
+    """Give a copy of that folder."""
+    served_api.reset()
+    folder = tmp_path / "work"
+    shutil.copytree(played, folder, symlinks=True)
+    return CrashWorkspace(folder=folder, fork_server=fork_server, api=served_api)
+
+
+@pytest.mark.parametrize(("name", "mutate"), MUTATIONS, ids=[name for name, _ in MUTATIONS])
+def test_every_command_names_it_and_changes_nothing(
+    copied: CrashWorkspace, name: str, mutate: Callable[[Lines, Lines], Lines | None]
+) -> None:
+    """Exit code 3, a message that names the journal, no request, and every file as it was."""
+    workspace, folder = copied, copied.folder
+    other = (folder / "other" / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    mutated = mutate(workspace.journal.read_bytes().splitlines(keepends=True), other)
+    workspace.journal.unlink()
+    if mutated is not None:
+        workspace.journal.write_bytes(b"".join(mutated))
+    before = _files(folder)
+    for command, arguments in COMMANDS.items():
+        result = workspace.run(*arguments)
+        said = f"{name}, {command}: {result.code}\n{result.stdout}{result.stderr}"
+        assert result.code == 3, said
+        assert "run/journal.jsonl" in result.stderr + result.stdout, said
+        assert _files(folder) == before, said
+    assert workspace.api.ledger == []
+
+
+@pytest.mark.parametrize("cut", [1, 20])
+def test_a_torn_tail_of_a_whole_run_is_named_and_set_aside(copied: CrashWorkspace, cut: int) -> None:
+    """Only the line without its end is lost, and the way on is said; nothing is sent again."""
+    copied.journal.write_bytes(copied.journal.read_bytes()[:-cut])
+    before = _files(copied.folder)
+    verified = copied.run("verify", "run")
+    assert verified.code == 3
+    assert "journal.jsonl ends in a torn line" in verified.stdout
+    assert _files(copied.folder) == before
+    resumed = copied.resume()
+    assert resumed.code == 0
+    assert "ended in a torn line" in resumed.stderr
+    assert copied.journal.with_suffix(".torn").exists()
+    assert copied.api.ledger == []
