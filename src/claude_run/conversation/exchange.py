@@ -25,6 +25,7 @@ FailureKind = Literal[
     "credentials",
     "deadline",
     "not_recorded",
+    "other_model",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from claude_run.conversation.served import BY_NAME, ServedNames
 from claude_run.scenario.model import EMPTY, AssistantTurn, UserTurn
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 class Conversation:
     """scenario x case x variant x model x repeat, with everything that it needs to be played.
 
-    `params` are all request parameters but `model`, `system` and `messages`.
+    `params` are all request parameters but `model`, `system` and `messages`; `served` says under which names
+    its models may answer.
     """
 
     identity: Identity
@@ -41,6 +43,7 @@ class Conversation:
     turns: tuple[Turn, ...]
     expect: tuple[Expectation, ...] = ()
     judge: Graders | None = None
+    served: ServedNames = BY_NAME
 
     @property
     def id(self) -> str:

@@ -31,6 +31,7 @@ class StopKind(StrEnum):
     TOOL_USE = "tool_use"
     PAUSED = "paused"
     UNKNOWN = "unknown"
+    OTHER_MODEL = "other_model"
     NOT_SAVED = "not_saved"
 
 
@@ -71,6 +72,8 @@ def next_step(conversation: Conversation, exchanges: Sequence[Exchange], rendere
     if not exchanges:
         return _send_turn(conversation, exchanges, renderer=renderer, saved={})
     last = exchanges[-1]
+    if other := conversation.served.problem(conversation.model, last.reply.model):
+        return Finish(stop=Stop(kind=StopKind.OTHER_MODEL, turn=last.turn, message=other))
     if last.reply.stop_reason == "pause_turn":
         return _resume_turn(conversation, exchanges, renderer)
     if stop := _stop_after(conversation, last):

@@ -195,7 +195,11 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> tuple[int, Deci
         rounds = 1 + MAX_ROUNDS if has_server_tools(step.request) else 1
         costs += [worst_case(_limits(step.request, prompt))] * rounds
         # The reply that is paid for: as long as it may be, whatever it says.
-        body: JsonObject = {"content": [{"type": "text", "text": "..."}], "stop_reason": "end_turn"}
+        body: JsonObject = {
+            "model": step.request.model,
+            "content": [{"type": "text", "text": "..."}],
+            "stop_reason": "end_turn",
+        }
         reply = Reply(body=body, usage=Usage(input_tokens=prompt, output_tokens=longest))
         exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
     return len(exchanges), total_cost(costs)

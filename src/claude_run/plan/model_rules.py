@@ -59,6 +59,11 @@ def rules_for(model: str) -> ModelRules | None:
     return known.get(model) or known.get(_DATE.sub("", model))
 
 
+def known_names() -> Mapping[str, str]:
+    """Return the ids of the known models by each of their names."""
+    return {name: row.id for name, row in _table().models.items()}
+
+
 def retirement(model: str) -> date | None:
     """Return the day on which the API stops or stopped answering for this model, where one is announced."""
     rules = rules_for(model)

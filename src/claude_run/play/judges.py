@@ -16,7 +16,7 @@ from claude_run.checks.judge_question import (
     grade_requests,
     tally_votes,
 )
-from claude_run.conversation.exchange import SentMessage
+from claude_run.conversation.exchange import Failure, SentMessage
 from claude_run.conversation.steps import Send
 from claude_run.errors import ClaudeRunError
 from claude_run.play.ports import RequestFailedError
@@ -122,6 +122,8 @@ class JudgeClient:
         exchange = await self.sender.ask(
             self.conversation, step, log=self.log, deadline=self.deadline, judge=label
         )
+        if other := self.conversation.served.problem(grading.request.model, exchange.reply.model):
+            raise RequestFailedError(Failure(kind="other_model", message=other, may_retry=False))
         return exchange.reply
 
 

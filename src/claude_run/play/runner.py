@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.events import Ended, Started
 from claude_run.conversation.results import Outcome
-from claude_run.conversation.steps import Finish, next_step, role_of, saved_values, system_blocks
+from claude_run.conversation.steps import Finish, StopKind, next_step, role_of, saved_values, system_blocks
 from claude_run.errors import ExitCode
 from claude_run.play.evaluate import End, evaluate_expectations
 from claude_run.play.judges import JudgeClient
@@ -203,6 +203,9 @@ class ConversationRunner:
                     log.append(self._started(system=None))
                 return End(problem=str(error))
             if isinstance(step, Finish):
+                # What another model said is no measurement, and nothing that a judge should be paid for.
+                if step.stop is not None and step.stop.kind is StopKind.OTHER_MODEL:
+                    return End(problem=step.stop.message, problem_turn=step.stop.turn)
                 return End(stop=step.stop)
             if log.known.started is None:
                 log.append(self._started(system_blocks(conversation, self._renderer) or None))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.sample import Sample
+from claude_run.conversation.served import ServedNames
 from claude_run.conversation.usage import total
+from claude_run.plan.model_rules import known_names
 from claude_run.record import transcripts
 from claude_run.record.folder import MadeOf
 from claude_run.record.history import CUT_OFF
@@ -22,6 +24,7 @@ from claude_run.text.strict_json import plain_json, read_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from claude_run.conversation.transcript import Transcript
     from claude_run.record.folder import RunFolder
     from claude_run.scenario.model import JsonObject
 
@@ -46,9 +49,14 @@ def read_played(folder: RunFolder) -> Played:
     """Read a run folder; StorageError when its journal or `run.json` is missing or damaged."""
     run = folder.read_run()
     history = folder.read_history()
+    allowed: Any = run.options.get("allowed_models") or {}
+    served = ServedNames(
+        ids=known_names(), allowed={asked: frozenset(names) for asked, names in allowed.items()}
+    )
     records = tuple(
         Record(
-            planned=planned, transcript=log.transcript() if (log := history.logs.get(planned.id)) else None
+            planned=planned,
+            transcript=_measured(log.transcript(), served) if (log := history.logs.get(planned.id)) else None,
         )
         for planned in run.conversations
     )
@@ -58,6 +66,16 @@ def read_played(folder: RunFolder) -> Played:
         ending=history.ending,
         journal=Extent.of(folder.journal, history.lines),
     )
+
+
+def _measured(transcript: Transcript, served: ServedNames) -> Transcript:
+    """Return the transcript, errored where another model answered: an earlier version did not look."""
+    model = transcript.started.identity.model
+    for turn in transcript.turns if transcript.outcome in {Outcome.PASSED, Outcome.FAILED} else ():
+        for exchange in turn.exchanges:
+            if (other := served.problem(model, exchange.reply.model)) is not None:
+                return replace(transcript, outcome=Outcome.ERRORED, error=other, error_turn=turn.index)
+    return transcript
 
 
 def write_derived(folder: RunFolder, played: Played) -> None:

@@ -138,7 +138,7 @@ def _spoken(label: Labelled, now: str) -> tuple[Event, ...]:
             "id": "labelled",
             "type": "message",
             "role": "assistant",
-            "model": "labelled",
+            "model": conversation.model,
             "content": [{"type": "text", "text": label.reply}],
             "stop_reason": "end_turn",
             "usage": {"input_tokens": 0, "output_tokens": 0},

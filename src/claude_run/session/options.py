@@ -171,6 +171,16 @@ def _read_assignments(flag: str, values: list[str]) -> Mapping[str, str]:
     return assignments
 
 
+def _read_names(flag: str, values: list[str]) -> Mapping[str, frozenset[str]]:
+    names: dict[str, frozenset[str]] = {}
+    for value in values:
+        asked, _, served = map(str.strip, value.partition("="))
+        if not asked or not served:
+            raise InputError(f"{flag} {value}: write {flag} ASKED=SERVED, the model that is asked for first")
+        names[asked] = names.get(asked, frozenset()) | {served}
+    return names
+
+
 def _read_money(flag: str, text: str) -> Decimal:
     try:
         amount = Decimal(text.removeprefix("$"))
@@ -220,4 +230,10 @@ MONEY = Kind(
     given=str, read=_read_money, to_json=str, from_json=lambda text: _read_money("the saved amount", text)
 )
 DURATION = Kind(given=str, read=_read_duration)
+NAMES = Kind(
+    given=list[str],
+    read=_read_names,
+    to_json=lambda names: {asked: sorted(served) for asked, served in names.items()},
+    from_json=lambda names: {asked: frozenset(served) for asked, served in names.items()},
+)
 ASSIGNMENTS = Kind(given=list[str], read=_read_assignments, to_json=dict)

@@ -13,11 +13,13 @@ from claude_run.checks.judge_check import asks_for_accepted, judges_of
 from claude_run.checks.registry import Registry, default_registry
 from claude_run.conversation.exchange import Request
 from claude_run.conversation.results import Outcome
+from claude_run.conversation.served import ServedNames
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.estimate import worst_cost
 from claude_run.plan.filters import parse_shard
 from claude_run.plan.matrix import Plan, Selection, choices, expand
 from claude_run.plan.model_checks import problems
+from claude_run.plan.model_rules import known_names
 from claude_run.plan.prices import price_table
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder, latest
@@ -143,6 +145,8 @@ def make_plan(
         judges = Graders(models=request.judge_models)
         conversations = (replace(conversation, judge=judges) for conversation in plan.conversations)
         plan = replace(plan, conversations=tuple(conversations))
+    served = ServedNames(ids=known_names(), allowed=request.allowed_models)
+    plan = replace(plan, conversations=tuple(replace(each, served=served) for each in plan.conversations))
     return _last_failed(plan) if request.last_failed else plan
 
 

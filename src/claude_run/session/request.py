@@ -13,6 +13,7 @@ from claude_run.session.options import (
     DURATION,
     FRACTION,
     MONEY,
+    NAMES,
     NUMBER,
     PATH,
     PATHS,
@@ -199,6 +200,14 @@ class RunRequest:
         metavar="TIME",
         panel=HOW,
         help="How long one attempt at a reply may take.",
+    )
+    allowed_models: Mapping[str, frozenset[str]] = option(
+        "--allow-model",
+        kind=NAMES,
+        metavar="ASKED=SERVED",
+        default=EMPTY,
+        panel=HOW,
+        help="Another name under which a model may answer, as a gateway has it; repeatable.",
     )
     replay: Path | None = option(
         "--replay",

@@ -16,7 +16,7 @@ from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.scenario.template import Renderer
-from claude_run.session.options import restored
+from claude_run.session.options import restored, saved_options
 from claude_run.session.play import RunInputs, RunIO, RunResult, looks_of, play_new, play_run
 from claude_run.session.prepare import load_scenarios, make_plan, plan_loaded
 from claude_run.session.request import RunRequest
@@ -92,10 +92,13 @@ async def resume(
         prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn)
         async with AsyncExitStack() as stack:
             messages = await connect(prepared.request, prepared.plan.conversations, stack, world.redactor)
+            now = _as_it_is_now(saved, prepared, drift, lines=journal.lines) if drift else saved
+            # Whoever reads the run later must allow what was allowed here.
+            allowed = saved_options(prepared.request)["allowed_models"]
+            now = replace(now, options={**now.options, "allowed_models": allowed})
+            if now != saved:
+                folder.write_json("run.json", now.to_json())
             if drift:
-                folder.write_json(
-                    "run.json", _as_it_is_now(saved, prepared, drift, lines=journal.lines).to_json()
-                )
                 history = folder.read_history()
             inputs = _left_to_play(prepared, history, retry_errors=going_on.retry_errors)
             io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import pytest
 from claude_run.conversation.events import Asked, Attempted, Ended, Event, Replied
 from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.results import Outcome
+from claude_run.conversation.served import ServedNames
 from claude_run.errors import ExitCode
 from claude_run.play.judges import NO_BASELINE, NO_JUDGE
 from claude_run.record.history import History
@@ -46,7 +47,7 @@ POLITE = ("judge", "It is polite.")
 
 def verdict(word: str = "pass", reason: str = "because", **fields: Any) -> dict[str, Any]:
     """Return a judge's answer as it was asked for."""
-    return message(json.dumps({"reason": reason, "verdict": word}), model=JUDGE, **fields)
+    return message(json.dumps({"reason": reason, "verdict": word}), **fields)
 
 
 def judged_by(answer: Callable[[Request, int], Any] = lambda _request, _n: verdict()) -> FakeMessages:
@@ -57,7 +58,8 @@ def judged_by(answer: Callable[[Request, int], Any] = lambda _request, _n: verdi
         if request.model == PLAYED:
             return message()
         asked.append(request)
-        return answer(request, len(asked))
+        answered = answer(request, len(asked))
+        return {**answered, "model": request.model} if isinstance(answered, dict) else answered
 
     return FakeMessages(answer=reply)
 
@@ -181,12 +183,24 @@ def test_a_judge_that_cannot_be_asked_leaves_an_error() -> None:
     assert transcript.turns[0].text == "ok"
 
 
+def test_another_judge_than_the_one_asked_for_is_no_verdict() -> None:
+    """Its answer is paid for and kept, and both names are said; a name that is allowed is the same judge."""
+    messages = FakeMessages(answer=lambda r, _n: message() if r.model == PLAYED else verdict())
+    run = FakedRun(messages=messages)
+    (check,) = play(run, talk()).turns[0].checks
+    assert check.status == "errored"
+    assert f"{JUDGE} was asked for, and '{PLAYED}' answered" in check.message
+    allowed = ServedNames(allowed={JUDGE: frozenset({PLAYED})})
+    (check,) = play(FakedRun(messages=messages), replace(talk(), served=allowed)).turns[0].checks
+    assert check.status == "passed"
+
+
 def test_the_others_decide_where_one_judge_of_three_cannot_be_asked() -> None:
     """Two of three who say the same are most of those asked."""
     messages = judged_by(lambda request, _n: failure(400) if request.model == "b" else verdict("fail"))
     transcript = play(FakedRun(messages=messages), talk(judge=("a", "b", "c")))
     assert transcript.outcome is Outcome.FAILED
-    assert [exchange.reply.model for exchange in transcript.judge_exchanges] == [JUDGE, JUDGE]
+    assert [exchange.reply.model for exchange in transcript.judge_exchanges] == ["a", "c"]
 
 
 @pytest.mark.parametrize(
