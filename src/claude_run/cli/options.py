@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +25,7 @@ from claude_run.session.options import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from claude_run.session.options import Option
     from claude_run.session.world import World
@@ -152,7 +152,7 @@ class SimulateOptions:
     port: int = option(
         "--port",
         kind=NUMBER,
-        shown=8080,
+        shown="8080",
         least=0,
         most=65535,
         help="Port on 127.0.0.1; 0 for any free one.",
@@ -163,14 +163,15 @@ class SimulateOptions:
 class FolderArgument:
     """Where a project is started."""
 
-    folder: Path = option(kind=PATH, metavar="[DIR]", shown=Path(), help="The project's folder.")
+    folder: Path = option(kind=PATH, metavar="[DIR]", shown=".", help="The project's folder.")
 
 
 @dataclass(frozen=True, slots=True)
 class Pick:
     """The options of a dataclass that a command takes; all of them where none is named.
 
-    With `as_given` the command gets what the user gave, by name, in place of an instance with defaults.
+    With `as_given` the command gets the values that the user gave, by name, in place of an instance with
+    defaults.
     """
 
     cls: type
@@ -211,8 +212,9 @@ def takes(*picks: Pick) -> Callable[[Body], Body]:
     """Give a command these options: its body is called with the world and an instance for each pick."""
 
     def decorate(body: Body) -> Body:
-        def command(context: typer.Context, **given: Any) -> int:  # noqa: ANN401 - whatever Typer read
+        def command(context: typer.Context, **read: Any) -> int:  # noqa: ANN401 - whatever Typer read
             world: World = context.obj
+            given = {name: value for name, value in read.items() if value not in _NOT_GIVEN}
             return body(world, *(_value(each, given) for each in picks))
 
         # Typer reads the parameters of a command from its signature.
@@ -233,35 +235,45 @@ def takes(*picks: Pick) -> Callable[[Body], Body]:
 
 
 _BY_NAME = inspect.Parameter.KEYWORD_ONLY
+_NOT_GIVEN: tuple[object, ...] = (None, False, [], ())
 
 
 def _value(picked: Pick, given: Mapping[str, Any]) -> object:
     if picked.as_given:
-        # A switch that is off was not given.
-        return {name: given[name] for name in picked.names if given[name] not in (None, False)}
+        declared = {each.name: each for each in options_of(picked.cls)}
+        return {name: declared[name].read(given[name]) for name in picked.names if name in given}
     return build(picked.cls, given)
 
 
 def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.Parameter:
-    given, default = declared.kind.given, None if as_given else declared.shown
+    """Return the parameter that makes Typer collect what was given; what it means, the option itself reads.
+
+    Typer would keep the last of two values without a word, and take for a number whatever Python does.
+    """
+    kind = declared.kind
+    given: Any = kind.given
+    default: Any = None if as_given else declared.shown
     if declared.flags:
         info = typer.Option(
             *declared.flags,
             help=declared.help,
-            metavar=declared.metavar,
+            metavar=declared.metavar or kind.metavar,
             min=declared.least,
             max=declared.most,
-            count=declared.kind is COUNT,
+            count=kind is COUNT,
             rich_help_panel=declared.panel or None,
         )
+        default = default and [default]
     else:
         info = typer.Argument(metavar=declared.metavar, help=declared.help)
-    if given is bool:
+    if kind is SWITCH:
         default = False
-    elif declared.kind is COUNT:
+    elif kind is COUNT:
         default = 0
-    elif required:
-        default = inspect.Parameter.empty
-    elif default is None:
-        given = given | None
+    else:
+        given = list[given] if declared.flags or kind.several else given
+        if required:
+            default = inspect.Parameter.empty
+        elif default is None:
+            given = given | None
     return inspect.Parameter(declared.name, _BY_NAME, default=default, annotation=Annotated[given, info])

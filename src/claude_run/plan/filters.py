@@ -53,7 +53,7 @@ def has_tag(tags: Iterable[str], wanted: Sequence[str]) -> bool:
 
 def parse_shard(text: str) -> Shard:
     """Read `i/n`, the i-th of n shards counted from 1; InputError for anything else."""
-    match = _SHARD.fullmatch(text.strip())
+    match = _SHARD.fullmatch(text)
     if match is None:
         raise InputError(f"--shard {text!r}: write it as i/n, for example 1/4 for the first of four")
     return check_shard((int(match[1]), int(match[2])))

@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 def compare_runs(paths: Sequence[Path], request: GateRequest) -> Comparison:
     """Compare the first run with the others, or the models or variants of a single one with each other."""
+    rules = request.rules()
     arms = [arm_of_run(path) for path in paths]
     if len(arms) > 1:
-        return compare(arms[0], arms[1:], request.rules())
+        return compare(arms[0], arms[1:], rules)
     inside = arms_within(arms[0].samples)
     if len(inside) == 1:
         raise InputError(
             f"{paths[0]} was played on one model and one variant: name a second run to compare it with"
         )
-    return compare(inside[0], inside[1:], request.rules())
+    return compare(inside[0], inside[1:], rules)
 
 
 def gate_run(played: Played, baseline: Arm, request: GateRequest, *, looks: int = 1) -> Comparison:

@@ -10,27 +10,40 @@ import re
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from claude_run.checks.arguments import parse_duration
+from claude_run.checks.excerpt import cut
 from claude_run.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from claude_run.scenario.model import Json, JsonObject
 
 T = TypeVar("T")
 _SET = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _KEY = "option"
+_SHOWN = 60  # characters of a value that a message repeats
+
+# Numbers are finite and plain: no sign, no exponent, no `_`, no digits of other scripts, no name of infinity.
+_WHOLE = re.compile(r"[0-9]{1,15}")
+_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """How a value is given on the command line, as `given`, and how a file keeps it."""
+    """How the value of an option is read from what the user wrote, and how a file keeps it.
 
-    given: Any
-    read: Callable[[str, Any], Any] = lambda _flag, value: value
+    `given` is what the command line hands over of each value: True for a switch, a number for a flag that
+    counts, and otherwise the text, or the path. `several` says that an option takes any number of values;
+    `read` gets them all then, and otherwise the only one. `metavar` stands for the value in the help.
+    """
+
+    given: type[bool | int | str | Path] = str
+    several: bool = False
+    metavar: str = "TEXT"
+    read: Callable[[Option, Any], Any] = lambda _option, value: value
     to_json: Callable[[Any], Json] = lambda value: value
     from_json: Callable[[Any], Any] = lambda value: value
 
@@ -60,8 +73,26 @@ class Option:
         return self.flags[0] if self.flags else (self.metavar or self.name).rstrip(".")
 
     def read(self, given: Any) -> Any:  # noqa: ANN401 - what the kind makes of it
-        """Return the value of what the user gave; InputError for a value that makes no sense."""
-        return self.kind.read(self.flags[-1] if self.flags else self.name, given)
+        """Return the value of what the user gave: one value, or a list of them.
+
+        InputError for a value that makes no sense, and for two where the option takes one: which of them was
+        meant is not for us to guess.
+        """
+        values = tuple(given) if isinstance(given, list) else (given,)
+        if self.kind.several:
+            return self.kind.read(self, values)
+        if len(values) > 1:
+            *others, last = (cut(str(value), _SHOWN) for value in values)
+            times = "twice" if len(values) == 2 else f"{len(values)} times"  # noqa: PLR2004 - twice is two
+            raise InputError(
+                f"{self.flag} was given {times}, as {', '.join(others)} and {last}: it takes one value, so"
+                " keep the one that is meant"
+            )
+        return self.kind.read(self, values[0])
+
+    def refuse(self, text: str, hint: str) -> NoReturn:
+        """Raise InputError for a text that is no value of this option."""
+        raise InputError(f"{self.flag} {cut(text, _SHOWN)}: {hint}")
 
 
 def option(  # noqa: PLR0913 - one argument for each thing that a declaration can say
@@ -92,7 +123,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
         shapes=shapes,
     )
     if default is MISSING and shown is not None:
-        default = declared.read(shown)
+        default = declared.read(str(shown))
     return field(default=None if default is MISSING else default, metadata={_KEY: declared})
 
 
@@ -106,13 +137,12 @@ def options_of(cls: type) -> Iterator[Option]:
 
 
 def build(cls: type[T], given: Mapping[str, Any]) -> T:
-    """Make an instance of what the user gave, by option name; None and what is missing leave the default."""
+    """Make an instance of what the user gave, by option name; what is not there has its default."""
     values: dict[str, Any] = {}
     for each in fields(cls):  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
         if _KEY in each.metadata:
-            value = given.get(each.name)
-            if value is not None:
-                values[each.name] = replace(each.metadata[_KEY], name=each.name).read(value)
+            if each.name in given:
+                values[each.name] = replace(each.metadata[_KEY], name=each.name).read(given[each.name])
         elif (nested := _nested(each)) is not None:
             values[each.name] = build(nested, given)
     return cls(**values)
@@ -133,7 +163,7 @@ def saved_options(value: object) -> JsonObject:
 
 
 def restored(cls: type[T], saved: Mapping[str, Any], given: Mapping[str, Any]) -> T:
-    """Make an instance of the options as they were saved, but for those that the user gives anew, by name.
+    """Make an instance of the options as they were saved, but for the values that are given anew, by name.
 
     An option that is not there has its default: an earlier version, which did not know it, began the run.
     TypeError where what was saved cannot be read.
@@ -145,8 +175,8 @@ def restored(cls: type[T], saved: Mapping[str, Any], given: Mapping[str, Any]) -
                 values[each.name] = restored(nested, saved.get(each.name, {}), given)
             continue
         declared: Option = replace(each.metadata[_KEY], name=each.name)
-        if given.get(each.name) is not None:
-            values[each.name] = declared.read(given[each.name])
+        if each.name in given:
+            values[each.name] = given[each.name]
         elif declared.saved and each.name in saved:
             kept = saved[each.name]
             values[each.name] = None if kept is None else declared.kind.from_json(kept)
@@ -158,82 +188,103 @@ def _nested(each: Any) -> type | None:  # noqa: ANN401 - a dataclass field
     return cast("type", factory) if is_dataclass(factory) else None
 
 
-def _read_assignments(flag: str, values: list[str]) -> Mapping[str, str]:
+def _read_assignments(option: Option, texts: Sequence[str]) -> Mapping[str, str]:
     assignments: dict[str, str] = {}
-    for value in values:
-        found = _SET.fullmatch(value)
+    for text in texts:
+        found = _SET.fullmatch(text)
         if found is None:
-            raise InputError(f"{flag} {value}: write {flag} name=value, the name as it stands under `vars`")
-        name, text = found.groups()
+            option.refuse(text, f"write {option.flag} name=value, the name as it stands under `vars`")
+        name, value = found.groups()
         if name in assignments:
-            raise InputError(f"{flag} {name}: the variable is set twice; keep one of them")
-        assignments[name] = text
+            option.refuse(name, "the variable is set twice; keep one of them")
+        assignments[name] = value
     return assignments
 
 
-def _read_names(flag: str, values: list[str]) -> Mapping[str, frozenset[str]]:
+def _read_names(option: Option, texts: Sequence[str]) -> Mapping[str, frozenset[str]]:
     names: dict[str, frozenset[str]] = {}
-    for value in values:
-        asked, _, served = map(str.strip, value.partition("="))
+    for text in texts:
+        asked, _, served = map(str.strip, text.partition("="))
         if not asked or not served:
-            raise InputError(f"{flag} {value}: write {flag} ASKED=SERVED, the model that is asked for first")
+            option.refuse(text, f"write {option.flag} ASKED=SERVED, the model that is asked for first")
         names[asked] = names.get(asked, frozenset()) | {served}
     return names
 
 
-def _read_money(flag: str, text: str) -> Decimal:
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount <= 0:
-        raise InputError(f"{flag} {text}: write an amount of US dollars above 0, such as 2.50")
-    return amount
+def _read_number(option: Option, text: str) -> int:
+    least, most = option.least or 0, option.most
+    number = int(text) if _WHOLE.fullmatch(text) else -1
+    if number < least or (most is not None and number > most):
+        bounds = f"from {least}" if most is None else f"from {least} to {most}"
+        example = option.shown or least
+        option.refuse(text, f"write a whole number {bounds} in plain digits, such as {example}")
+    return number
 
 
-def _read_duration(flag: str, text: str) -> float:
+def _read_fraction(option: Option, text: str) -> float:
+    if not _DECIMAL.fullmatch(text):
+        option.refuse(text, f"write a plain decimal number, such as {option.shown}")
+    return float(text)
+
+
+def _read_money(option: Option, text: str) -> Decimal:
+    digits = text.removeprefix("$")
+    if not _DECIMAL.fullmatch(digits) or not Decimal(digits):
+        option.refuse(text, "write an amount of US dollars above 0, such as 2.50")
+    return Decimal(digits)
+
+
+def _saved_money(text: str) -> Decimal:
     try:
-        seconds = parse_duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
-    except ValueError as error:
-        raise InputError(f"{flag} {text}: {error}; write 90s, 10m or 1h") from error
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise TypeError(f"{text!r} is not an amount of money") from error
+
+
+def _read_duration(option: Option, text: str) -> float:
+    try:
+        seconds = parse_duration(float(text) if _DECIMAL.fullmatch(text) else text)
+    except ValueError:
+        option.refuse(text, "this is not a length of time; write 90s, 10m or 1h")
     if seconds <= 0:
-        raise InputError(f"{flag} {text}: the time must be longer than 0; write 90s, 10m or 1h")
+        option.refuse(text, "the time must be longer than 0; write 90s, 10m or 1h")
     return seconds
 
 
 def choice(*words: str) -> Kind:
     """Return the kind of an option that is one of a few words."""
 
-    def read(flag: str, value: str) -> str:
-        if value not in words:
+    def read(option: Option, text: str) -> str:
+        if text not in words:
             *first, last = words
-            raise InputError(f"{flag} {value}: choose {', '.join(first)} or {last}")
-        return value
+            option.refuse(text, f"choose {', '.join(first)} or {last}")
+        return text
 
-    return Kind(given=str, read=read)
+    return Kind(metavar="|".join(words), read=read)
 
 
-TEXT = Kind(given=str)
-TEXTS = Kind(given=list[str], read=lambda _flag, values: tuple(values), to_json=list, from_json=tuple)
-PATH = Kind(given=Path, to_json=str, from_json=Path)
+TEXT = Kind()
+TEXTS = Kind(several=True, to_json=list, from_json=tuple)
+PATH = Kind(given=Path, metavar="PATH", read=lambda _option, path: Path(path), to_json=str, from_json=Path)
 PATHS = Kind(
-    given=list[Path],
-    read=lambda _flag, values: tuple(values),
+    given=Path,
+    several=True,
+    metavar="PATH",
+    read=lambda _option, paths: tuple(map(Path, paths)),
     to_json=lambda paths: [str(path) for path in paths],
     from_json=lambda paths: tuple(map(Path, paths)),
 )
 SWITCH = Kind(given=bool)
 COUNT = Kind(given=int)
-NUMBER = Kind(given=int)
-FRACTION = Kind(given=float)
-MONEY = Kind(
-    given=str, read=_read_money, to_json=str, from_json=lambda text: _read_money("the saved amount", text)
-)
-DURATION = Kind(given=str, read=_read_duration)
+NUMBER = Kind(metavar="N", read=_read_number)
+FRACTION = Kind(metavar="RATE", read=_read_fraction)
+MONEY = Kind(metavar="USD", read=_read_money, to_json=lambda amount: f"{amount:f}", from_json=_saved_money)
+DURATION = Kind(metavar="TIME", read=_read_duration)
 NAMES = Kind(
-    given=list[str],
+    several=True,
+    metavar="ASKED=SERVED",
     read=_read_names,
     to_json=lambda names: {asked: sorted(served) for asked, served in names.items()},
     from_json=lambda names: {asked: frozenset(served) for asked, served in names.items()},
 )
-ASSIGNMENTS = Kind(given=list[str], read=_read_assignments, to_json=dict)
+ASSIGNMENTS = Kind(several=True, metavar="NAME=VALUE", read=_read_assignments, to_json=dict)

@@ -104,7 +104,6 @@ def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
     refuse_unpriced(request, plan)
     baseline = accepted = None
     if request.baseline is not None:
-        request.gate.rules()
         baseline = accepted = arm_of_baseline(request.baseline, scenarios_of(plan.conversations))
     elif any(map(asks_for_accepted, plan.conversations)):
         accepted = arm_of_accepted(scenarios_of(plan.conversations))

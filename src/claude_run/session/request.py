@@ -44,7 +44,7 @@ class GateRequest:
     alpha: float = option(
         "--alpha",
         kind=FRACTION,
-        shown=0.05,
+        shown="0.05",
         panel=GATE,
         shapes=True,
         help="How often a false alarm of a regression is accepted.",
@@ -52,7 +52,7 @@ class GateRequest:
     margin: float = option(
         "--margin",
         kind=FRACTION,
-        shown=0.1,
+        shown="0.1",
         panel=GATE,
         shapes=True,
         help="Drop of the pass rate that `unchanged` must exclude.",
@@ -60,7 +60,7 @@ class GateRequest:
     min_drop: float = option(
         "--min-drop",
         kind=FRACTION,
-        shown=0.0,
+        shown="0",
         panel=GATE,
         shapes=True,
         help="Least drop of the pass rate that is called a regression.",
@@ -103,6 +103,7 @@ class RunRequest:
         "-m",
         "--model",
         kind=TEXTS,
+        metavar="MODEL",
         default=(),
         panel=WHAT,
         shapes=True,
@@ -128,6 +129,7 @@ class RunRequest:
     tags: tuple[str, ...] = option(
         "--tag",
         kind=TEXTS,
+        metavar="TAG",
         default=(),
         panel=WHAT,
         shapes=True,
@@ -137,7 +139,6 @@ class RunRequest:
         "--set",
         kind=ASSIGNMENTS,
         default=EMPTY,
-        metavar="NAME=VALUE",
         panel=WHAT,
         shapes=True,
         help="Set a variable; repeatable.",
@@ -171,7 +172,7 @@ class RunRequest:
         "-j",
         "--concurrency",
         kind=NUMBER,
-        shown=20,
+        shown="20",
         least=1,
         most=1000,
         panel=HOW,
@@ -197,14 +198,12 @@ class RunRequest:
         "--timeout",
         kind=DURATION,
         shown="10m",
-        metavar="TIME",
         panel=HOW,
         help="How long one attempt at a reply may take.",
     )
     allowed_models: Mapping[str, frozenset[str]] = option(
         "--allow-model",
         kind=NAMES,
-        metavar="ASKED=SERVED",
         default=EMPTY,
         panel=HOW,
         help="Another name under which a model may answer, as a gateway has it; repeatable.",
@@ -212,7 +211,6 @@ class RunRequest:
     replay: Path | None = option(
         "--replay",
         kind=PATH,
-        metavar="PATH",
         panel=RECORDED,
         shapes=True,
         help="Answer from a recorded run only; send nothing.",
@@ -220,7 +218,6 @@ class RunRequest:
     reuse: Path | None = option(
         "--reuse",
         kind=PATH,
-        metavar="PATH",
         panel=RECORDED,
         shapes=True,
         help="Take recorded replies, and send the rest.",
@@ -245,6 +242,7 @@ class RunRequest:
     judge_models: tuple[str, ...] = option(
         "--judge-model",
         kind=TEXTS,
+        metavar="MODEL",
         default=(),
         panel=HOW,
         shapes=True,
@@ -262,12 +260,11 @@ class RunRequest:
     max_cost: Decimal | None = option(
         "--max-cost",
         kind=MONEY,
-        metavar="USD",
         panel=LIMITS,
         help="Send nothing that could cost more in all.",
     )
     max_time_s: float | None = option(
-        "--max-time", kind=DURATION, metavar="TIME", panel=LIMITS, help="Stop after 90s, 10m or 1h."
+        "--max-time", kind=DURATION, panel=LIMITS, help="Stop after 90s, 10m or 1h."
     )
     max_requests: int | None = option(
         "--max-requests", kind=NUMBER, least=1, panel=LIMITS, help="Stop after so many requests."
@@ -287,7 +284,6 @@ class RunRequest:
         "--grace",
         kind=DURATION,
         shown="10s",
-        metavar="TIME",
         panel=LIMITS,
         help="How long replies under way may take after a stop.",
     )
@@ -337,3 +333,4 @@ def check_combination(request: RunRequest) -> None:
     if request.replay is not None and (request.reuse is not None or request.simulate):
         other = "--simulate" if request.simulate else "--reuse"
         raise InputError(f"--replay sends nothing, so {other} cannot go with it: leave one of them out")
+    request.gate.rules()

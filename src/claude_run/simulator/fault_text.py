@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_run.errors import InputError
 from claude_run.simulator.faults import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from claude_run.simulator.faults import Fault
 
+T = TypeVar("T")
 _ITEM = re.compile(r"(?:[^\s,()]|\([^()]*\))+|[()]")
 _FAULT = re.compile(
     r"(?P<name>[a-zA-Z0-9-]+)(?:\((?P<options>[^()]*)\))?(?:@(?P<requests>[^:]+))?(?::(?P<percent>.+))?"
@@ -43,6 +44,7 @@ _FAULT = re.compile(
 _REQUESTS = re.compile(r"(?P<first>[0-9]{1,9})(?P<open>\.\.(?P<last>[0-9]{1,9})?)?")
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
 _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]+)?)(ms|s|m)")
+_SEED = re.compile(r"[0-9]{1,18}")
 _SIZE = re.compile(r"([0-9]{1,12})(B|KB|MB|GB)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _BYTES = {None: 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
@@ -55,19 +57,26 @@ class _ProblemError(ValueError):
 def parse_faults(text: str) -> FaultScript:
     """Parse a fault script; InputError names the item, its place and what would be right."""
     rules: list[FaultRule] = []
-    latency, seed = (0.0, 0.0), 0
+    latency: tuple[float, float] | None = None
+    seed: int | None = None
     for found in _ITEM.finditer(text):
         item = found[0]
         try:
             if item.startswith("latency="):
-                latency = _latency(item.removeprefix("latency="))
+                latency = _only(latency, _latency(item.removeprefix("latency=")))
             elif item.startswith("seed="):
-                seed = int(_match(re.compile("[0-9]{1,18}"), item.removeprefix("seed="), hint="seed=7")[0])
+                seed = _only(seed, int(_match(_SEED, item.removeprefix("seed="), hint="seed=7")[0]))
             else:
                 rules.append(_rule(item))
         except _ProblemError as problem:
             raise InputError(f"faults: {item!a} (character {found.start() + 1}): {problem}") from None
-    return FaultScript(rules=tuple(rules), latency_s=latency, seed=seed)
+    return FaultScript(rules=tuple(rules), latency_s=latency or (0.0, 0.0), seed=seed or 0)
+
+
+def _only(before: T | None, value: T) -> T:
+    if before is not None:
+        raise _ProblemError("this is given twice; keep the one that is meant")
+    return value
 
 
 def _rule(item: str) -> FaultRule:

@@ -18,6 +18,7 @@ from claude_run.session.options import (
     DURATION,
     FRACTION,
     MONEY,
+    NAMES,
     NUMBER,
     PATH,
     PATHS,
@@ -55,6 +56,7 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("simulate", False),
     ("faults", None),
     ("attempt_s", 600.0),
+    ("allowed_models", {}),
     ("replay", None),
     ("reuse", None),
     ("baseline", None),
@@ -70,25 +72,32 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("grace_s", 10.0),
 ]
 
-# Values that each kind of option takes from the command line.
+# What each kind of option may be given on the command line: the texts of its values, in order.
 _TEXTS = st.text(max_size=5)
-_PATHS = st.from_regex(r"[a-z.]{1,3}(/[a-z]{1,3})?", fullmatch=True).map(OPTIONS["out"].kind.given)
+_PATHS = st.from_regex(r"[a-z.]{1,3}(/[a-z]{1,3})?", fullmatch=True)
 _NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,3}", fullmatch=True)
+
+
+def _one(texts: SearchStrategy[str]) -> SearchStrategy[list[str]]:
+    return texts.map(lambda text: [text])
+
+
 _VALUES: list[tuple[object, SearchStrategy[Any]]] = [
-    (TEXT, _TEXTS),
+    (TEXT, _one(_TEXTS)),
     (TEXTS, st.lists(_TEXTS, max_size=3)),
-    (PATH, _PATHS),
+    (PATH, _one(_PATHS)),
     (PATHS, st.lists(_PATHS, max_size=3)),
     (SWITCH, st.booleans()),
-    (NUMBER, st.integers(1, 1000)),
-    (FRACTION, st.floats(0, 1)),
-    (MONEY, st.decimals("0.01", 1000, places=2).map(str) | st.sampled_from(["$3", "1e3"])),
-    (DURATION, st.sampled_from(["90s", "1.5m", "1h", "0.25", "200ms"])),
+    (NUMBER, _one(st.integers(1, 1000).map(str))),
+    (FRACTION, _one(st.decimals(0, 1, places=4).map(lambda number: f"{number:f}"))),
+    (MONEY, _one(st.decimals("0.01", 1000, places=2).map(str) | st.sampled_from(["$3", "0.0000001"]))),
+    (DURATION, _one(st.sampled_from(["90s", "1.5m", "1h", "0.25", "200ms"]))),
     (
         ASSIGNMENTS,
         st.dictionaries(_NAMES, _TEXTS, max_size=3).map(lambda kept: [f"{n}={v}" for n, v in kept.items()]),
     ),
-    (OPTIONS["on_inconclusive"].kind, st.sampled_from(["fail", "warn"])),
+    (NAMES, st.lists(st.sampled_from(["a=b", "a=c", "b = c"]), max_size=3)),
+    (OPTIONS["on_inconclusive"].kind, _one(st.sampled_from(["fail", "warn"]))),
 ]
 
 
@@ -134,7 +143,8 @@ def test_a_resumed_run_keeps_its_options_but_for_those_given_anew(
 ) -> None:
     """What is given by name wins, a value equal to the default too; all the rest is as it was started."""
     started, asked = build(RunRequest, first), build(RunRequest, later)
-    again = restored(RunRequest, as_saved(started), later)
+    anew = {name: OPTIONS[name].read(texts) for name, texts in later.items()}
+    again = restored(RunRequest, as_saved(started), anew)
     for name, declared in OPTIONS.items():
         expected = asked if name in later else started if declared.saved else RunRequest()
         assert value_of(again, name) == value_of(expected, name), name
@@ -159,6 +169,7 @@ def test_saved_options_that_cannot_be_read_are_not_made_up(saved: dict[str, Any]
     [
         ("overrides", ["company"], "--set company: write --set name=value"),
         ("overrides", ["a=1", "a=2"], "--set a: the variable is set twice"),
+        ("repeat", "9" * 100, f"-n {'9' * 59}…: write a whole number from 1 in plain digits, such as 1"),
         ("max_cost", "much", "--max-cost much: write an amount of US dollars above 0"),
         ("max_cost", "0", "--max-cost 0: write an amount of US dollars above 0"),
         ("max_cost", "NaN", "--max-cost NaN: write an amount of US dollars above 0"),
@@ -174,10 +185,51 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: Any, w
         build(RunRequest, {name: value})
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("alpha", 0.0), ("alpha", 1.0), ("margin", -0.1), ("min_drop", 1.5)]
+NO_NUMBERS = (
+    *("", " ", " 5 ", "5 ", "nan", "inf", "-inf", "Infinity", "1e309", "1e2", "1_000", "0x10", "0b1", "5\n"),
+    *("-1", "+1", ".5", "5.", "1,5", "1.5.2", "\u0665", "\uff15", "5\u00a0", "\u00bd", "9" * 400, "five"),
 )
-def test_a_gate_out_of_its_range_is_refused_by_name(name: str, value: float) -> None:
+NUMBERS = [name for name, each in OPTIONS.items() if each.kind in (NUMBER, FRACTION, MONEY, DURATION)]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_every_number_is_finite_and_plain(name: str, text: str) -> None:
+    """One rule for all: digits, and a point where a part may follow; nothing else that Python reads."""
+    with pytest.raises(InputError, match=rf"(?s)^{OPTIONS[name].flag} .*(such as|write 90s)"):
+        build(RunRequest, {name: [text]})
+
+
+def test_there_are_numbers_to_try() -> None:
+    """The table above is taken from the declarations."""
+    assert {"alpha", "repeat", "max_cost", "attempt_s"} < set(NUMBERS)
+
+
+@pytest.mark.parametrize(("text", "number"), [("0.05", 0.05), ("0", 0.0), ("007", 7.0), ("1", 1.0)])
+def test_a_plain_number_is_what_it_says(text: str, number: float) -> None:
+    """Zeros in front change nothing, as in every table."""
+    assert build(GateRequest, {"min_drop": [text]}).min_drop == number
+
+
+@pytest.mark.parametrize("name", [name for name, each in OPTIONS.items() if each.kind is not SWITCH])
+def test_an_option_takes_one_value_or_all_of_them(name: str) -> None:
+    """Of two values none is dropped: both count where several make sense, and else both are named."""
+    declared = OPTIONS[name]
+    values = ["a=first", "b=second"]
+    if declared.kind.several:
+        found = value_of(build(RunRequest, {name: values}), name)
+        assert len(found) == 2
+        return
+    with pytest.raises(InputError, match=rf"^{declared.flag} was given twice, as a=first and b=second: "):
+        build(RunRequest, {name: values})
+    with pytest.raises(InputError, match=rf"^{declared.flag} was given 3 times, as a=first, b=second and c"):
+        build(RunRequest, {name: [*values, "c"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("alpha", "0"), ("alpha", "1"), ("margin", "0"), ("min_drop", "1.5")]
+)
+def test_a_gate_out_of_its_range_is_refused_by_name(name: str, value: str) -> None:
     """Numbers of the gate are checked where its rules are made, and named as a user writes them."""
     with pytest.raises(InputError, match=f"^{OPTIONS[name].flag} "):
         build(GateRequest, {name: value}).rules()
@@ -185,7 +237,7 @@ def test_a_gate_out_of_its_range_is_refused_by_name(name: str, value: float) -> 
 
 def test_money_is_exact() -> None:
     """Dollars are decimal from the command line to `run.json` and back."""
-    request = build(RunRequest, {"max_cost": "$0.10"})
+    request = build(RunRequest, {"max_cost": ["$0.10"]})
     assert (request.max_cost, as_saved(request)["max_cost"]) == (Decimal("0.10"), "0.10")
 
 

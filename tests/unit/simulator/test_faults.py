@@ -109,6 +109,8 @@ WRONG = [
     "latency=fast",
     "latency=2s..1s",
     "seed=x",
+    "seed=1 seed=2",
+    "latency=0s 429 latency=1s",
     "cut)",
     "\x1b[31m",
 ]
