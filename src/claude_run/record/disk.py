@@ -38,6 +38,9 @@ class Disk(Protocol):
     def lock(self, descriptor: int) -> None:
         """Take the exclusive lock; BlockingIOError when another process holds it."""
 
+    def is_locked(self, descriptor: int) -> bool:
+        """Return whether somebody holds the exclusive lock, who opened the file anew."""
+
     def close(self, descriptor: int) -> None:
         """Close a descriptor, and with it its lock."""
 
@@ -72,6 +75,15 @@ class LocalDisk:
 
     def lock(self, descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def is_locked(self, descriptor: int) -> bool:
+        # By the shared lock, so that two who look do not take each other for the holder.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        return False
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)

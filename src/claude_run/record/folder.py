@@ -116,8 +116,7 @@ class RunFolder:
                 make_outputs(folder.disk)
                 folder.path = _make_fresh(folder.disk, path)
             elif folder.journal.exists() or folder.run_json.exists():
-                if folder.journal.exists():
-                    refuse_if_held(folder.journal, folder.disk)
+                refuse_if_held(folder.journal, folder.disk)
                 raise InputError(
                     f"{path} already holds a run: go on with `claude-run resume {path}`,"
                     " or name another folder with -o"
@@ -147,7 +146,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path, *, disk: Disk | None = None, redactor: Redactor | None = None) -> RunFolder:
-        """Open the folder of an earlier run; InputError when there is none."""
+        """Open the folder of an earlier run; InputError when there is none, or it is still going on."""
         if path.is_symlink():
             # `outputs/latest` is a moving name: whoever reads a message wants to know which run it was.
             path = Path(os.path.normpath(path.parent / path.readlink()))
@@ -155,6 +154,7 @@ class RunFolder:
         if not folder.run_json.is_file():
             hint = "no run was made yet" if path.name == LATEST else "name a folder that claude-run wrote"
             raise InputError(f"{path} holds no run: {hint}")
+        refuse_if_held(folder.journal, folder.disk)
         return folder
 
     def read_run(self) -> Run:

@@ -102,14 +102,22 @@ def torn_bytes(path: Path) -> int:
 
 
 def refuse_if_held(path: Path, disk: Disk) -> None:
-    """Raise InputError that names the process which has this journal open for appending, if there is one."""
-    descriptor = disk.open(path, os.O_RDONLY)
+    """Raise InputError that names the process which has this journal open for appending, if there is one.
+
+    What such a run came to is not known yet: nothing is judged by it, and nothing is taken from it.
+    """
+    if not path.exists():
+        return
     try:
-        disk.lock(descriptor)
-    except BlockingIOError as error:
-        raise InputError(_held(path)) from error
-    finally:
-        disk.close(descriptor)
+        descriptor = disk.open(path.resolve(), os.O_RDONLY)
+        try:
+            held = disk.is_locked(descriptor)
+        finally:
+            disk.close(descriptor)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    if held:
+        raise InputError(_held(path))
 
 
 class Journal:
@@ -366,6 +374,4 @@ def _held(path: Path) -> str:
         pid = path.with_suffix(".lock").read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         pid = "unknown"
-    return (
-        f"{path.parent} is in use by another claude-run (pid {pid}): wait for it to end, or pass another -o"
-    )
+    return f"{path.parent}: the run is still going on (pid {pid}): wait for it to end"

@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError
+from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder
 from claude_run.record.history import read_history
+from claude_run.record.journal import refuse_if_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,14 +37,18 @@ class Recording:
 
     @classmethod
     def open(cls, path: Path) -> Recording:
-        """Read a run folder or a journal file; InputError where there is none."""
+        """Read a run folder or a journal file, as `history_of` does."""
         return cls([cls.history_of(path)])
 
     @staticmethod
     def history_of(path: Path) -> History:
-        """Return what the journal of a run folder, or a journal file, tells."""
+        """Return what the journal of a run folder, or a journal file, tells.
+
+        InputError where there is none, and while the run is still going on: more replies are to come.
+        """
         folder = RunFolder(path if path.is_dir() else path.parent)
         journal = folder.journal if path.is_dir() else path
+        refuse_if_held(journal, LocalDisk())
         # With the rest of its run beside it, it must be what that says; alone it can only be whole.
         if folder.run_json.is_file() and path in {folder.path, folder.journal}:
             return folder.read_history()

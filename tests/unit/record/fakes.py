@@ -71,6 +71,10 @@ class FaultDisk(LocalDisk):
         self._count("lock")
         super().lock(descriptor)
 
+    def is_locked(self, descriptor: int) -> bool:
+        self._count("is_locked")
+        return super().is_locked(descriptor)
+
     def close(self, descriptor: int) -> None:
         super().close(descriptor)
         self._count("close")

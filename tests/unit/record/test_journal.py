@@ -204,7 +204,7 @@ def test_a_second_process_is_told_who_holds_the_journal(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"open\n"
-        with pytest.raises(InputError, match=rf"in use by another claude-run \(pid {holder.pid}\)"):
+        with pytest.raises(InputError, match=rf"the run is still going on \(pid {holder.pid}\)"):
             Journal(path)
         holder.kill()
     data = _written(path, events(1))
