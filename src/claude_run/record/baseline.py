@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.identity import Identity
@@ -17,12 +16,12 @@ from claude_run.text.strict_json import read_json, readable_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from claude_run.record.disk import Disk
     from claude_run.scenario.model import JsonObject
 
 SCHEMA_VERSION = 1
-_SUFFIX = ".baseline.json"
 _PUBLIC_MODE = 0o644
 _NUMBERS = ("latency_s", "input_tokens", "output_tokens", "output_chars")
 
@@ -36,11 +35,6 @@ class Baseline:
     accepted_at: str
     simulated: bool
     samples: tuple[Sample, ...]
-
-
-def baseline_path(scenario_path: str) -> Path:
-    """Return where the baseline of a scenario file stands: beside it."""
-    return Path(scenario_path).with_suffix(_SUFFIX)
 
 
 def read_baseline(path: Path, *, scenario_path: str) -> Baseline:

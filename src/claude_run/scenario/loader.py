@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claude_run.scenario.beside import SUFFIXES, shared_baselines
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, did_you_mean
 from claude_run.scenario.files import FileProblemError, read_regular
 from claude_run.scenario.model import Position
@@ -16,7 +17,7 @@ from claude_run.scenario.scenario_file import read_scenario
 from claude_run.scenario.source import decode
 from claude_run.scenario.variables import unknown_overrides
 from claude_run.scenario.yaml_reader import MAX_BYTES, parse
-from claude_run.scenario.yaml_tree import MappingNode
+from claude_run.scenario.yaml_tree import MappingNode, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from claude_run.scenario.vocabulary import Vocabulary
     from claude_run.scenario.yaml_reader import Document
 
-_SUFFIXES = (".yaml", ".yml")
 # Folders that hold other people's files or our own output; hidden ones are skipped as well.
 _UNRELATED = frozenset({"__pycache__", "__snapshots__", "node_modules", "outputs", "venv"})
 _WORD = re.compile(r"[^\s:,\]}]+")
@@ -89,6 +89,8 @@ def load(
         hint = "a scenario has `turns:` at the top level"
         problems.append(Diagnostic(position=position, message=message, hint=hint))
     problems.extend(_same_names(reads))
+    shared = shared_baselines(reads, is_scenario=lambda path: scenario_name(path) is not None)
+    problems.extend(_with_line(problem, sources[problem.position.path]) for problem in shared)
     if not problems:
         known = frozenset(name for read in reads for name in read.variables)
         problems.extend(unknown_overrides(given, known))
@@ -97,6 +99,16 @@ def load(
     order = {file.path: index for index, file in enumerate(found)}
     scenarios = [read.scenario for read in reads if read.scenario is not None]
     return tuple(sorted(scenarios, key=lambda scenario: order[scenario.path]))
+
+
+def scenario_name(path: str) -> str | None:
+    """Return the name of the scenario that stands in a file now; None where there is none."""
+    opened = _open(Found(path=path, named=True))
+    root = opened.document.root if opened.document else None
+    if not isinstance(root, MappingNode) or not opened.is_script:
+        return None
+    name = root.get("name")
+    return Path(path).stem if name is None else str(to_json(name.value))
 
 
 def find(paths: Sequence[str]) -> tuple[tuple[Found, ...], tuple[Diagnostic, ...]]:
@@ -204,7 +216,7 @@ def _expand(path: str) -> Iterator[Found]:
         for match in sorted(glob.glob(path, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
             if Path(match).is_dir():
                 yield from _folder(match) if not path.endswith("**") else ()
-            elif match.endswith(_SUFFIXES):
+            elif match.endswith(SUFFIXES):
                 yield Found(path=match, named=False)
 
 
@@ -212,7 +224,7 @@ def _folder(path: str) -> Iterator[Found]:
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _UNRELATED)
         for name in sorted(names):
-            if name.endswith(_SUFFIXES) and not name.startswith("."):
+            if name.endswith(SUFFIXES) and not name.startswith("."):
                 yield Found(path=str(Path(folder) / name), named=False)
 
 

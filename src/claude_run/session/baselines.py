@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
-from claude_run.record.baseline import Baseline, baseline_path, read_baseline, write_baseline
+from claude_run.record.baseline import Baseline, read_baseline, write_baseline
+from claude_run.scenario.beside import baseline_path
 from claude_run.session.compare import arm_of_played
 from claude_run.session.results import read_run
 from claude_run.text.strict_json import read_json

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.sample import Sample
 from claude_run.errors import ExitCode, InputError
-from claude_run.record.baseline import baseline_path, read_baseline
+from claude_run.record.baseline import read_baseline
 from claude_run.record.derive import read_samples
 from claude_run.record.folder import RunFolder
 from claude_run.record.summary import CaseRate, Gate
+from claude_run.scenario.beside import baseline_path
 from claude_run.session.request import BESIDE
 from claude_run.text.visible import count
 from claude_run.verdict.basics import Verdict

@@ -75,7 +75,6 @@ NO_SINKS: dict[str, str] = {
     **_each("record.transcripts", ("Record", "to_json", "sample_from_json"), _VALUE),
     **_each("record.derive", ("problems",), "its words are printed by `print_line`"),
     **_each("record.baseline", ("Baseline", "read_baseline"), _VALUE),
-    **_each("record.baseline", ("baseline_path",), "the path of a scenario with another suffix"),
     **_each("record.journal", ("refuse_if_held",), "its words are an error, which `print_error` shows"),
     **_each("text.strict_json", ("read_json",), "reads"),
     **_each(

@@ -7,7 +7,6 @@ import json
 import stat
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,11 +16,13 @@ from hypothesis import strategies as st
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.sample import Sample
 from claude_run.errors import InputError, StorageError
-from claude_run.record.baseline import Baseline, baseline_path, read_baseline, write_baseline
+from claude_run.record.baseline import Baseline, read_baseline, write_baseline
 from claude_run.record.disk import LocalDisk
 from tests.unit.record.fakes import FaultDisk
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syrupy.assertion import SnapshotAssertion
 
 PATH = "scenarios/refund.yaml"
@@ -57,12 +58,6 @@ def written(folder: Path, value: Baseline) -> Path:
     path = folder / "refund.baseline.json"
     write_baseline(LocalDisk(), path, value)
     return path
-
-
-def test_it_stands_beside_its_scenario() -> None:
-    """The suffix is replaced, dots in the name stay."""
-    assert baseline_path(PATH) == Path("scenarios/refund.baseline.json")
-    assert baseline_path("a/v1.2.yml") == Path("a/v1.2.baseline.json")
 
 
 def test_it_reads_back_as_it_was(tmp_path: Path) -> None:
