@@ -43,6 +43,7 @@ def review(path: Path | None, options: ReviewOptions, world: World) -> int:
 def _walk(found: Review, world: World) -> int:
     colour = colour_wanted("auto", os.environ, isatty=sys.stderr.isatty())
     left = len(found.changes)
+    print_error(*baselines.simulation_warning(found.result))
     for number, change in enumerate(found.changes, start=1):
         # What changed.
         score = f"{change.score_before} -> {change.score_after}"
@@ -56,10 +57,11 @@ def _walk(found: Review, world: World) -> int:
                 _show_whole(change)
         if key == "q":
             break
-        if key == "a":
-            baselines.accept_change(change, found.result, world)
-        elif key == "r":
-            baselines.reject_change(change, found.result)
+        if key == "r":
+            baselines.reject_change(change, found.result, world)
+        elif key == "a" and not baselines.accept_change(change, found.result, world):
+            print_error(f"{change.id} stays open: its baseline has been changed meanwhile; review it again")
+            continue
         left -= key in "ar"
     print_error(f"{count(left, 'change')} left open" if left else "nothing is left open")
     return int(left > 0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 FILE_MODE = 0o600
@@ -35,8 +36,8 @@ class Disk(Protocol):
     def truncate(self, descriptor: int, size: int) -> None:
         """Cut a file to `size` bytes."""
 
-    def lock(self, descriptor: int) -> None:
-        """Take the exclusive lock; BlockingIOError when another process holds it."""
+    def lock(self, descriptor: int, *, wait: bool = False) -> None:
+        """Take the exclusive lock; while another process holds it, wait, or raise BlockingIOError."""
 
     def is_locked(self, descriptor: int) -> bool:
         """Return whether somebody holds the exclusive lock, who opened the file anew."""
@@ -73,8 +74,8 @@ class LocalDisk:
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
-    def lock(self, descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def lock(self, descriptor: int, *, wait: bool = False) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
     def is_locked(self, descriptor: int) -> bool:
         # By the shared lock, so that two who look do not take each other for the holder.
@@ -115,6 +116,27 @@ def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked_folder(disk: Disk, folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, once whoever has it is done: what is read in the block may be written back.
+
+    A file that gets replaced cannot carry such a lock, for whoever waited would hold that of the old file.
+    Raises StorageError when the folder cannot be locked.
+    """
+    try:
+        descriptor = disk.open(folder.resolve(), os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be opened: {error.strerror or error}") from error
+    try:
+        try:
+            disk.lock(descriptor, wait=True)
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be locked: {error.strerror or error}") from error
+        yield
+    finally:
+        disk.close(descriptor)
 
 
 def write_whole(disk: Disk, descriptor: int, data: bytes) -> None:

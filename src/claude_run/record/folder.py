@@ -221,13 +221,15 @@ def outputs() -> Path:
 
     The nearest such place upwards counts, within the repository; without one, runs land here.
     """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if _is_project(folder):
-            return Path(os.path.relpath(folder / "outputs"))
-        if (folder / ".git").exists():
-            break
-    return Path("outputs")
+    folder = _project(Path.cwd())
+    return Path("outputs") if folder is None else Path(os.path.relpath(folder / "outputs"))
+
+
+def project_root(folder: Path) -> Path:
+    """Return the folder that holds all of a project: its repository, or where its project file is."""
+    start = folder.resolve()
+    repository = next((each for each in (start, *start.parents) if (each / ".git").exists()), None)
+    return repository or _project(start) or start
 
 
 def make_outputs(disk: Disk) -> None:
@@ -242,6 +244,16 @@ def make_outputs(disk: Disk) -> None:
 def latest() -> Path:
     """Return the path that points to the newest run, wherever that lies."""
     return outputs() / LATEST
+
+
+def _project(start: Path) -> Path | None:
+    """Return the nearest place of a project upwards, within the repository."""
+    for folder in (start, *start.parents):
+        if _is_project(folder):
+            return folder
+        if (folder / ".git").exists():
+            break
+    return None
 
 
 def _is_project(folder: Path) -> bool:

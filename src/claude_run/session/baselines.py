@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
 from claude_run.record.baseline import Baseline, read_baseline, write_baseline
-from claude_run.scenario.beside import baseline_path
-from claude_run.session.compare import arm_of_played
+from claude_run.record.disk import locked_folder
+from claude_run.record.folder import project_root
+from claude_run.scenario.beside import baseline_path, rivals
+from claude_run.scenario.loader import scenario_name
+from claude_run.session.compare import arm_of_played, refuse_unmeasured
 from claude_run.session.results import read_run
 from claude_run.text.strict_json import read_json
 from claude_run.text.visible import count
@@ -18,7 +22,6 @@ from claude_run.verdict.comparison import typical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from claude_run.conversation.sample import Sample
     from claude_run.record.folder import RunFolder
@@ -77,57 +80,39 @@ class Acceptable:
 
 
 def acceptable(path: Path | None, world: World) -> Acceptable:
-    """Read a run that is to be accepted.
-
-    InputError where `CI` is set, and where a conversation could not be measured.
-    """
+    """Read a run that is to be accepted; InputError where `CI` is set, and for what `_read` refuses."""
     refuse_in_ci()
-    result = read_run(path, world)
-    folder, played = result.folder, result.played
-    transcripts = [record.transcript for record in played.records]
-    lost = sum(transcript is None or transcript.error is not None for transcript in transcripts)
-    if lost:
-        missing = count(lost, "conversation")
-        raise InputError(
-            f"{folder.path} is not a baseline: {missing} could not be measured;"
-            " `claude-run resume --retry-errors` tries again"
-        )
-    failed = (record.planned.id for record in played.records if record.outcome is Outcome.FAILED)
+    result = _read(path, world)
+    records = result.played.records
+    failed = (record.planned.id for record in records if record.outcome is Outcome.FAILED)
     return Acceptable(result=result, failed=tuple(failed))
 
 
 def accept(found: Acceptable, world: World) -> Iterator[str]:
     """Write the baseline of every scenario of a run beside it, and yield what was done, a line each."""
-    folder, played = found.result.folder, found.result.played
-    options = folder.read_run().options
+    result = found.result
+    options = result.folder.read_run().options
     is_selection = any(options.get(name) for name in ("expression", "shard", "last_failed"))
-    for file, rows in _by_file(arm_of_played(played, name="").samples).items():
+    for file, rows in _by_file(arm_of_played(result.played, name="").samples).items():
         target = baseline_path(file)
-        kept: tuple[Sample, ...] = ()
-        if is_selection and target.exists():
+        with locked_folder(world.disk, target.parent):
             # A run that left conversations of its scenarios out leaves them in the baseline too.
-            names = {row.identity.name_in_scenario for row in rows}
-            known = read_baseline(target, scenario_path=file).samples
-            kept = tuple(each for each in known if each.identity.name_in_scenario not in names)
+            before = _baseline(file) if is_selection else None
+            kept = _write(rows, before, simulated=result.played.summary.simulated, world=world)
+        if before is not None:
             cases = {each.identity.name_in_scenario for each in kept}
             yield f"kept {count(len(cases), 'case')} of {target} that were not played"
-        baseline = Baseline(
-            scenario=rows[0].identity.scenario,
-            path=file,
-            accepted_at=world.clock.now(),
-            simulated=played.summary.simulated,
-            samples=(*kept, *rows),
-        )
-        write_baseline(world.disk, target, baseline)
         passed = sum(sample.passed is True for sample in rows)
         yield f"wrote {target}: {passed} of {count(len(rows), 'sample')} passed"
-    if played.summary.simulated:
-        yield "warning: these replies were simulated; accept a real run before you gate on it"
+    yield from simulation_warning(result)
 
 
 def review(path: Path | None, world: World) -> Review:
-    """Compare a run with the baselines beside its scenarios; what was rejected before is no longer open."""
-    result = read_run(path, world)
+    """Compare a run with the baselines beside its scenarios; what was rejected before is no longer open.
+
+    It takes the runs that `accept` takes, and no others. Nothing is written, so it may be called in CI.
+    """
+    result = _read(path, world)
     samples = arm_of_played(result.played, name="").samples
     rejected = _read_rejected(result.folder)
     return Review(
@@ -137,35 +122,32 @@ def review(path: Path | None, world: World) -> Review:
     )
 
 
-def accept_change(change: Change, result: RunResult, world: World) -> None:
-    """Put the samples of one change in the place of those in the baseline."""
-    target = baseline_path(change.path)
-    known: tuple[Sample, ...] = ()
-    simulated = result.played.summary.simulated
-    if target.exists():
-        baseline = read_baseline(target, scenario_path=change.path)
-        known, simulated = baseline.samples, baseline.simulated or simulated
-    kept = tuple(sample for sample in known if sample.identity.name_in_scenario != change.name)
-    shown = tuple(
-        replace(sample, identity=replace(sample.identity, path=change.path)) for sample in change.after
-    )
-    write_baseline(
-        world.disk,
-        target,
-        Baseline(
-            scenario=change.after[0].identity.scenario,
-            path=change.path,
-            accepted_at=world.clock.now(),
-            simulated=simulated,
-            samples=(*kept, *shown),
-        ),
-    )
+def accept_change(change: Change, result: RunResult, world: World) -> bool:
+    """Put the samples of one change in the place of those in the baseline.
+
+    Returns whether it was done: not where the baseline no longer holds what the change was shown against,
+    because somebody else has changed it meanwhile.
+    """
+    with locked_folder(world.disk, baseline_path(change.path).parent):
+        before = _baseline(change.path)
+        known = before.samples if before else ()
+        if change.before != tuple(each for each in known if each.identity.name_in_scenario == change.name):
+            return False
+        _write(change.after, before, simulated=result.played.summary.simulated, world=world)
+    return True
 
 
-def reject_change(change: Change, result: RunResult) -> None:
+def reject_change(change: Change, result: RunResult, world: World) -> None:
     """Remember that a change was looked at and is not wanted."""
-    rejected = sorted({*_read_rejected(result.folder), change.id})
-    result.folder.write_json(_REJECTED, rejected)
+    with locked_folder(world.disk, result.folder.path):
+        rejected = sorted({*_read_rejected(result.folder), change.id})
+        result.folder.write_json(_REJECTED, rejected)
+
+
+def simulation_warning(result: RunResult) -> Iterator[str]:
+    """Yield what whoever accepts made-up replies should know."""
+    if result.played.summary.simulated:
+        yield "warning: these replies were simulated; accept a real run before you gate on it"
 
 
 def refuse_in_ci() -> None:
@@ -174,6 +156,68 @@ def refuse_in_ci() -> None:
         raise InputError(
             "baselines are not written when CI is set: accept on your machine and commit the file"
         )
+
+
+def _read(path: Path | None, world: World) -> RunResult:
+    """Read a run that may become the baseline, wholly or change by change.
+
+    InputError for a run that was not measured whole, and for one whose scenarios are not ours.
+    """
+    result = read_run(path, world)
+    refuse_unmeasured(result.folder, result.played)
+    found = (sample.identity for sample in arm_of_played(result.played, name="").samples)
+    for file, name in dict.fromkeys((identity.path, identity.scenario) for identity in found):
+        _refuse_elsewhere(file, name, result.folder)
+    return result
+
+
+def _refuse_elsewhere(file: str, name: str, folder: RunFolder) -> None:
+    """Raise InputError unless a scenario of this name stands in this file, in the project, by itself.
+
+    A run folder may come from anywhere: what it says is no reason to write, or to read, a file. The project
+    is the one that we are in, or that the run folder lies in.
+    """
+    roots = [project_root(Path.cwd()), project_root(folder.path.parent)]
+    place = Path(file).parent.resolve()
+    if not any(place.is_relative_to(root) for root in roots):
+        raise InputError(
+            f"{file}, which {folder.path} was played from, lies outside of {roots[0]}: a baseline is written"
+            " only beside a scenario of the project that you are in"
+        )
+    if scenario_name(file) != name:
+        raise InputError(
+            f"{file} holds no scenario {name!r}: a baseline is written only beside the scenario that was"
+            f" played; go to the folder that {folder.path} was started in, or play the scenario again"
+        )
+    rival = next((other for other in rivals(file) if scenario_name(other) is not None), None)
+    if rival is not None:
+        raise InputError(
+            f"{baseline_path(file)} would be the baseline of {rival} too: give one of the two another name"
+        )
+
+
+def _write(
+    rows: Sequence[Sample], before: Baseline | None, *, simulated: bool, world: World
+) -> tuple[Sample, ...]:
+    """Write samples of a scenario in the place of those of the same cases, and return what else was kept."""
+    names = {row.identity.name_in_scenario for row in rows}
+    known = before.samples if before else ()
+    kept = tuple(each for each in known if each.identity.name_in_scenario not in names)
+    identity = rows[0].identity
+    baseline = Baseline(
+        scenario=identity.scenario,
+        path=identity.path,
+        accepted_at=world.clock.now(),
+        simulated=simulated or bool(kept and before and before.simulated),
+        samples=(*kept, *rows),
+    )
+    write_baseline(world.disk, baseline_path(identity.path), baseline)
+    return kept
+
+
+def _baseline(file: str) -> Baseline | None:
+    target = baseline_path(file)
+    return read_baseline(target, scenario_path=file) if target.exists() else None
 
 
 def _by_file(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
@@ -186,10 +230,8 @@ def _by_file(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
 def _changes(samples: Sequence[Sample]) -> Iterator[Change]:
     for path, rows in _by_file(samples).items():
         accepted = _accepted(path)
-        # What could not be measured says nothing to accept.
-        measured = [row for row in rows if row.passed is not None]
-        for name in dict.fromkeys(row.identity.name_in_scenario for row in measured):
-            after = tuple(row for row in measured if row.identity.name_in_scenario == name)
+        for name in dict.fromkeys(row.identity.name_in_scenario for row in rows):
+            after = tuple(row for row in rows if row.identity.name_in_scenario == name)
             before = tuple(row for row in accepted if row.identity.name_in_scenario == name)
             change = Change(path=path, id=after[0].identity.case_name, name=name, before=before, after=after)
             if not before or any(change.texts()) or change.score_before != change.score_after:
@@ -204,8 +246,8 @@ def _stale(samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def _accepted(path: str) -> tuple[Sample, ...]:
-    target = baseline_path(path)
-    return read_baseline(target, scenario_path=path).samples if target.exists() else ()
+    baseline = _baseline(path)
+    return baseline.samples if baseline else ()
 
 
 def _read_rejected(folder: RunFolder) -> frozenset[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.results import Outcome
 from claude_run.conversation.sample import Sample
 from claude_run.errors import ExitCode, InputError
 from claude_run.record.baseline import read_baseline
-from claude_run.record.derive import read_samples
+from claude_run.record.derive import read_played, read_samples
 from claude_run.record.folder import RunFolder
 from claude_run.record.summary import CaseRate, Gate
 from claude_run.scenario.beside import baseline_path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
     from claude_run.record.derive import Played
     from claude_run.session.request import GateRequest
+
+_SHOWN = 3  # conversations that a refusal names
 
 
 def compare_runs(paths: Sequence[Path], request: GateRequest) -> Comparison:
@@ -84,6 +87,29 @@ def arm_of_run(path: Path) -> Arm:
     return Arm(name=str(path), samples=read_samples(RunFolder.open(path)))
 
 
+def refuse_unmeasured(folder: RunFolder, played: Played) -> None:
+    """Raise InputError for a run that was not measured whole: nothing may be held against it.
+
+    A conversation that could not be measured, a judge without an answer, one that was never played, and an
+    end that is not known all leave a hole which later runs would fall through.
+    """
+    outcomes = {record.planned.id: record.outcome for record in played.records}
+    for outcome, what in ((Outcome.ERRORED, "could not be measured"), (Outcome.SKIPPED, "not played")):
+        names = [name for name, found in outcomes.items() if found is outcome]
+        if names:
+            some = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+            reason = f"{count(len(names), 'conversation')} {what}: {some}"
+            break
+    else:
+        if played.summary.exit_code in {ExitCode.PASSED, ExitCode.FAILED}:
+            return
+        reason = played.summary.exit_reason
+    raise InputError(
+        f"{folder.path} is not a baseline: {reason}; `claude-run resume {folder.path} --retry-errors` goes on"
+        " with it"
+    )
+
+
 def arm_of_played(played: Played, *, name: str) -> Arm:
     """Return the samples of a run that was read already."""
     transcripts = (record.transcript for record in played.records)
@@ -93,10 +119,14 @@ def arm_of_played(played: Played, *, name: str) -> Arm:
 def arm_of_baseline(path: Path, scenarios: Mapping[str, str]) -> Arm:
     """Return the accepted samples of the scenarios (name to file).
 
-    `path` is `BESIDE`, a run folder, or one baseline file. InputError where a scenario has no baseline.
+    `path` is `BESIDE`, a run folder, or one baseline file. InputError where a scenario has no baseline, and
+    for a run that could not be accepted as one.
     """
     if path != BESIDE and (path / "run.json").is_file():
-        return arm_of_run(path)
+        folder = RunFolder.open(path)
+        played = read_played(folder)
+        refuse_unmeasured(folder, played)
+        return arm_of_played(played, name=str(path))
     if path != BESIDE:
         return _arm_of_files(dict.fromkeys(scenarios, path), scenarios)
     return _arm_of_files({name: baseline_path(file) for name, file in scenarios.items()}, scenarios)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.command import COMMAND, PATIENCE_S, environment
-from tests.system.gate.api import obeys, said
 from tests.system.gate.workspace import BAD
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.system.gate.workspace import GateWorkspace
 
 PROMPT = "a accept, r reject, s skip, o show both whole, q quit"
@@ -30,8 +31,13 @@ def changed(workspace: GateWorkspace) -> GateWorkspace:
     return workspace
 
 
-def walk(workspace: GateWorkspace, keys: str) -> tuple[int, str]:
-    """Review `second` at a terminal, one key after each prompt; return the exit code and what was shown."""
+def walk(
+    workspace: GateWorkspace, keys: str, *, meanwhile: Callable[[], object] = lambda: None
+) -> tuple[int, str]:
+    """Review `second` at a terminal, one key after each prompt; return the exit code and what was shown.
+
+    What happens `meanwhile` does so before the first key.
+    """
     mine, theirs = pty.openpty()
     process = subprocess.Popen(
         [str(COMMAND), "review", "second"],
@@ -47,6 +53,8 @@ def walk(workspace: GateWorkspace, keys: str) -> tuple[int, str]:
         while piece := _read(mine):
             shown += piece
             if left and shown.count(PROMPT) > len(keys) - len(left):
+                if len(left) == len(keys):
+                    meanwhile()
                 os.write(mine, left.pop(0).encode())
         code = process.wait(PATIENCE_S)
     finally:
@@ -167,13 +175,28 @@ def test_a_new_case_is_accepted_with_its_model_and_origin(workspace: GateWorkspa
     assert (whole["simulated"], len(whole["conversations"])) == (True, 1)
 
 
-def test_what_could_not_be_measured_is_not_offered(workspace: GateWorkspace) -> None:
-    """An error is neither a change to accept nor a case that is gone."""
-    workspace.accept(cases=2)
-    workspace.api.reply = lambda body, nth: None if "case-02" in said(body) else obeys(body, nth)
-    assert workspace.play("second").code == 3
-    done = workspace.run_offline("review", "second", "--pending")
-    assert (done.code, done.stdout, done.stderr) == (0, "", "run second\n")
+def test_what_changed_meanwhile_is_not_written_over(changed: GateWorkspace) -> None:
+    """Whoever accepts a change has seen it beside the reply accepted then, and not beside a later one."""
+
+    def accept_another() -> None:
+        whole = json.loads(changed.baseline.read_text(encoding="utf-8"))
+        whole["conversations"]["case-02/claude-haiku-5-5"]["replies"] = [["Within 14 days."]]
+        changed.baseline.write_text(json.dumps(whole), encoding="utf-8")
+
+    code, shown = walk(changed, "aaa", meanwhile=accept_another)
+    assert code == 1
+    assert "refund/case-02/claude-haiku-5-5 stays open: its baseline has been changed meanwhile" in shown
+    assert "1 change left open" in shown
+    assert replies(changed) == {"case-01": NEW, "case-02": "Within 14 days.", "case-03": NEW}
+
+
+def test_two_who_reject_at_once_lose_nothing(changed: GateWorkspace) -> None:
+    """What another terminal has rejected since is kept."""
+    rejected = changed.folder / "second" / "review.json"
+    other = ["refund/case-03/claude-haiku-5-5"]
+    code, _ = walk(changed, "rq", meanwhile=lambda: rejected.write_text(json.dumps(other), encoding="utf-8"))
+    assert code == 1
+    assert json.loads(rejected.read_text(encoding="utf-8")) == ["refund/case-01/claude-haiku-5-5", *other]
 
 
 def test_review_needs_a_terminal_and_no_ci(changed: GateWorkspace) -> None:

@@ -60,6 +60,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.codec", ("encode", "decode", "money", "check_to_json"), _VALUE),
     **_each("record.derive", ("Played", "read_played", "read_samples"), _VALUE),
     **_each("record.disk", ("Disk", "LocalDisk", "replace_file", "write_whole", "sync_folder"), "bytes"),
+    **_each("record.disk", ("locked_folder",), "its words are an error, which `print_error` shows"),
     **_each("record.folder", ("latest",), "a name of ours"),
     **_each("record.history", ("History", "read_history"), _VALUE),
     **_each("record.journal", ("Line", "read_lines", "torn_bytes"), "reads"),
@@ -95,5 +96,5 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each("cli.terminal", ("Terminal",), "hands over to the sinks of report"),
     **_each("cli.terminal", ("ask_key",), "prints by `print_error`"),
-    **_each("record.folder", ("outputs", "make_outputs"), "paths of ours"),
+    **_each("record.folder", ("outputs", "make_outputs", "project_root"), "paths of ours"),
 }

@@ -67,9 +67,9 @@ class FaultDisk(LocalDisk):
         self._count("truncate")
         super().truncate(descriptor, size)
 
-    def lock(self, descriptor: int) -> None:
+    def lock(self, descriptor: int, *, wait: bool = False) -> None:
         self._count("lock")
-        super().lock(descriptor)
+        super().lock(descriptor, wait=wait)
 
     def is_locked(self, descriptor: int) -> bool:
         self._count("is_locked")
