@@ -22,6 +22,7 @@ from claude_run.session.options import (
     option,
     options_of,
 )
+from claude_run.session.request import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -214,7 +215,11 @@ def takes(*picks: Pick) -> Callable[[Body], Body]:
     def decorate(body: Body) -> Body:
         def command(context: typer.Context, **read: Any) -> int:  # noqa: ANN401 - whatever Typer read
             world: World = context.obj
-            given = {name: value for name, value in read.items() if value not in _NOT_GIVEN}
+            given = {
+                name: value
+                for name, value in read.items()
+                if value not in _NOT_GIVEN and _was_given(context, name)
+            }
             return body(world, *(_value(each, given) for each in picks))
 
         # Typer reads the parameters of a command from its signature.
@@ -238,11 +243,25 @@ _BY_NAME = inspect.Parameter.KEYWORD_ONLY
 _NOT_GIVEN: tuple[object, ...] = (None, False, [], ())
 
 
+def _was_given(context: typer.Context, name: str) -> bool:
+    """Return whether a value stands on the command line, be it the same as the default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _value(picked: Pick, given: Mapping[str, Any]) -> object:
     if picked.as_given:
         declared = {each.name: each for each in options_of(picked.cls)}
         return {name: declared[name].read(given[name]) for name in picked.names if name in given}
-    return build(picked.cls, given)
+    if picked.cls is not RunRequest:
+        return build(picked.cls, given)
+    # What is asked of a run has its defaults from the project of the scenarios.
+    from claude_run.session.project_file import find_project_file  # noqa: PLC0415 - the help needs no TOML
+
+    project = find_project_file(given.get("paths", ()))
+    taken = picked.names or tuple(each.name for each in options_of(picked.cls))
+    values = project.defaults(picked.cls) if project else {}
+    return build(picked.cls, given, {name: values[name] for name in taken if name in values})
 
 
 def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.Parameter:

@@ -10,6 +10,7 @@ import re
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from claude_run.checks.arguments import parse_duration
@@ -52,7 +53,8 @@ class Kind:
 class Option:
     """One declared option. `shown` is its default as a user writes it; None where leaving it out says enough.
 
-    What `shapes` a run decides what the run is: it cannot change when the run goes on.
+    What `shapes` a run decides what the run is: it cannot change when the run goes on. What may stand in the
+    file of a `project` has its default from there.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Option:
     most: int | None = None
     saved: bool = True
     shapes: bool = False
+    project: bool = False
 
     @property
     def flag(self) -> str:
@@ -107,6 +110,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
     most: int | None = None,
     saved: bool = True,
     shapes: bool = False,
+    project: bool = False,
 ) -> Any:  # noqa: ANN401 - a dataclass field stands for its value
     """Declare a field as an option; without flags it is the positional argument."""
     declared = Option(
@@ -121,6 +125,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
         most=most,
         saved=saved,
         shapes=shapes,
+        project=project,
     )
     if default is MISSING and shown is not None:
         default = declared.read(str(shown))
@@ -136,9 +141,13 @@ def options_of(cls: type) -> Iterator[Option]:
             yield from options_of(nested)
 
 
-def build(cls: type[T], given: Mapping[str, Any]) -> T:
-    """Make an instance of what the user gave, by option name; what is not there has its default."""
-    values: dict[str, Any] = {}
+def build(cls: type[T], given: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> T:
+    """Make an instance of what the user gave, by option name; what is not there has its default.
+
+    `defaults` are values that stand before those of the declarations.
+    """
+    names = {each.name for each in fields(cls)}  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
+    values = {name: value for name, value in defaults.items() if name in names}
     for each in fields(cls):  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
         if _KEY in each.metadata:
             if each.name in given:

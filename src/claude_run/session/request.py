@@ -114,6 +114,7 @@ class RunRequest:
         "--repeat",
         kind=NUMBER,
         least=1,
+        project=True,
         panel=WHAT,
         shapes=True,
         help="Play each conversation so many times.",
@@ -175,6 +176,7 @@ class RunRequest:
         shown="20",
         least=1,
         most=1000,
+        project=True,
         panel=HOW,
         help="At most so many requests under way.",
     )
@@ -198,6 +200,7 @@ class RunRequest:
         "--timeout",
         kind=DURATION,
         shown="10m",
+        project=True,
         panel=HOW,
         help="How long one attempt at a reply may take.",
     )
@@ -205,6 +208,7 @@ class RunRequest:
         "--allow-model",
         kind=NAMES,
         default=EMPTY,
+        project=True,
         panel=HOW,
         help="Another name under which a model may answer, as a gateway has it; repeatable.",
     )
@@ -244,6 +248,7 @@ class RunRequest:
         kind=TEXTS,
         metavar="MODEL",
         default=(),
+        project=True,
         panel=HOW,
         shapes=True,
         help="Model that judges, instead of the scenario's; repeatable.",
@@ -253,6 +258,7 @@ class RunRequest:
         kind=PATHS,
         default=(),
         metavar="FILE",
+        project=True,
         panel=HOW,
         shapes=True,
         help="Python file with checks of your own; repeatable.",
@@ -260,14 +266,20 @@ class RunRequest:
     max_cost: Decimal | None = option(
         "--max-cost",
         kind=MONEY,
+        project=True,
         panel=LIMITS,
         help="Send nothing that could cost more in all.",
     )
     max_time_s: float | None = option(
-        "--max-time", kind=DURATION, panel=LIMITS, help="Stop after 90s, 10m or 1h."
+        "--max-time", kind=DURATION, project=True, panel=LIMITS, help="Stop after 90s, 10m or 1h."
     )
     max_requests: int | None = option(
-        "--max-requests", kind=NUMBER, least=1, panel=LIMITS, help="Stop after so many requests."
+        "--max-requests",
+        kind=NUMBER,
+        least=1,
+        project=True,
+        panel=LIMITS,
+        help="Stop after so many requests.",
     )
     fail_fast: bool = option(
         "-x",
