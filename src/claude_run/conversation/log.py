@@ -150,10 +150,12 @@ class ConversationLog:
 class AttemptLedger:
     """What attempts cost, and which of them may have been billed though they brought no reply.
 
-    Only a reply or a sure refusal settles an attempt; until then it counts at its worst.
+    Only a reply or a sure refusal settles an attempt; until then it counts at its worst. `count` is their
+    number, whatever became of them.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.count = 0
         self._paid_usd = Decimal(0)
         self._open: dict[tuple[str, int], Attempted] = {}
         self._lost: list[Attempted] = []
@@ -167,6 +169,7 @@ class AttemptLedger:
                 # A conversation that is played anew may number its attempts anew: the old ones stay open.
                 if before := self._open.get((event.key, event.n)):
                     self._lost.append(before)
+                self.count += 1
                 self._open[event.key, event.n] = event
             case Replied():
                 attempt = self._open.pop((event.key, event.n), None)

@@ -30,7 +30,8 @@ class Budget:
 
     A request is let out only while spent + uncertain + reserved + its own worst case stay within the cap.
     All calls come from one event loop and nothing waits between looking and reserving, so that no two sends
-    can pass together. Where the cap, or `max_requests`, allows no further request a stop is requested.
+    can pass together. Where the cap, or `max_requests`, allows no further request a stop is requested. Both
+    count over all processes of a run: `spent_usd` and `attempts` begin with what was before.
     """
 
     def __init__(
@@ -40,12 +41,13 @@ class Budget:
         stop: StopSignal,
         max_requests: int | None = None,
         spent_usd: Decimal = Decimal(0),
+        attempts: int = 0,
     ) -> None:
         self.cap_usd = cap_usd
         self.spent_usd = spent_usd
+        self._earlier = self._attempts = attempts
         self._stop = stop
         self._max_requests = max_requests
-        self._requests = 0
         self._reserved = Decimal(0)
         self._settled = asyncio.Condition()
 
@@ -77,11 +79,12 @@ class Budget:
                     self._stop.check()
                 await self._settled.wait()
                 self._stop.check()
-            if self._max_requests is not None and self._requests >= self._max_requests:
+            if self._max_requests is not None and self._attempts >= self._max_requests:
                 reason = f"stopped by --max-requests {self._max_requests}"
+                reason += f", {self._earlier:,} of them before it went on" if self._earlier else ""
                 self._stop.request(Halt(code=ExitCode.CAPPED, reason=reason))
                 self._stop.check()
-            self._requests += 1
+            self._attempts += 1
             if self.cap_usd is not None and worst_usd is not None:
                 self._reserved += worst_usd
 

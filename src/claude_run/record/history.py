@@ -50,6 +50,10 @@ class History:
         """Return what all attempts cost, at their worst those without a known end or a known price."""
         return sum((log.attempts.spent_usd for log in self.all_logs), Decimal(0))
 
+    def attempts(self) -> int:
+        """Return how often requests were sent, by all processes that played the run."""
+        return sum(log.attempts.count for log in self.all_logs)
+
     def uncertain(self) -> Sequence[Attempted]:
         """Return the attempts that may have been billed though they brought no reply, superseded ones too."""
         return [attempt for log in self.all_logs for attempt in log.attempts.uncertain]

@@ -67,7 +67,7 @@ class RunObserver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInputs:
-    """What is to be played, with what is there of it already and what that has cost.
+    """What is to be played, with what is there of it already, what that has cost and in how many attempts.
 
     `begin` are events that the journal of a new run starts with.
     """
@@ -77,6 +77,7 @@ class RunInputs:
     done: frozenset[str] = frozenset()
     recording: RecordedReplies | None = None
     spent_usd: Decimal = Decimal(0)
+    attempts: int = 0
     begin: Sequence[Event] = ()
 
 
@@ -214,7 +215,11 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
         recording=inputs.recording,
         prices=ListPrices(),
         budget=Budget(
-            request.max_cost, stop=stop, max_requests=request.max_requests, spent_usd=inputs.spent_usd
+            request.max_cost,
+            stop=stop,
+            max_requests=request.max_requests,
+            spent_usd=inputs.spent_usd,
+            attempts=inputs.attempts,
         ),
         pacing=AdaptivePacing(ceiling=request.concurrency, clock=clock),
         stop=stop,

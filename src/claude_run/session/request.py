@@ -279,7 +279,7 @@ class RunRequest:
         least=1,
         project=True,
         panel=LIMITS,
-        help="Stop after so many requests.",
+        help="Stop after so many requests, resumes included.",
     )
     fail_fast: bool = option(
         "-x",

@@ -201,6 +201,7 @@ def _left_to_play(prepared: Prepared, history: History, *, retry_errors: bool) -
         done=done,
         recording=Recording([history] if path is None else [history, Recording.history_of(path)]),
         spent_usd=history.spent_usd(),
+        attempts=history.attempts(),
     )
 
 

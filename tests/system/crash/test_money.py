@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tests.system.crash.promises import key_of
+from tests.system.crash.workspace import TALK
 from tests.system.harness.fork_server import KILLED
 
 if TYPE_CHECKING:
@@ -31,6 +33,24 @@ def test_twenty_deaths_count_against_one_cap(workspace: CrashWorkspace) -> None:
     assert len(workspace.api.ledger) >= sent
     assert workspace.resume("--max-cost", "1").code == 0
     assert workspace.resume().code == 0
+
+
+def test_requests_of_all_processes_count_against_one_cap(workspace: CrashWorkspace) -> None:
+    """Those of processes that died, and those to a scenario that has changed since, too; both caps go on."""
+    cap = ("-j", "1", "--max-requests", "7", "--max-cost", "1")
+    assert workspace.play(*cap, crash_at=8).code == KILLED
+    assert workspace.resume(crash_at=6).code == KILLED
+    workspace.write(TALK.replace("Goodbye", "Farewell").replace("Give me", "Tell me"))
+    ended = workspace.resume("--changed")
+    assert ended.code == 4
+    assert len(list(workspace.events("attempt"))) == 7
+    assert re.search(r"stopped by --max-requests 7, [1-6] of them before it went on$", ended.stderr.strip())
+    spent, sent = _spent(workspace), len(workspace.api.ledger)
+    assert workspace.resume().code == 4
+    assert len(workspace.api.ledger) == sent
+    assert workspace.resume("--max-requests", "100", "--max-cost", str(spent)).code == 4
+    assert (_spent(workspace), len(workspace.api.ledger)) == (spent, sent)
+    assert workspace.resume("--max-requests", "100", "--max-cost", "1").code == 0
 
 
 def test_what_was_spent_is_the_sum_over_all_processes(workspace: CrashWorkspace) -> None:

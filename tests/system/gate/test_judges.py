@@ -73,7 +73,8 @@ def test_an_answered_judge_is_not_paid_again(workspace: GateWorkspace) -> None:
     workspace.write(cases=["only"], expect=POLITE, more=f"judge: {{models: [{JUDGE}, claude-sonnet-5-5]}}")
     workspace.api.reply = lambda _body, _nth: "Yes, please."
     assert workspace.play("run", "--max-requests", "2").code == 4
-    assert workspace.run("resume", "run").code == 0
+    assert workspace.run("resume", "run").code == 4
+    assert workspace.run("resume", "run", "--max-requests", "3").code == 0
     assert [body["model"] for body in workspace.api.bodies] == [
         "claude-haiku-5-5",
         JUDGE,

@@ -204,6 +204,7 @@ class FakedRun:
     given_up: int = 10
     cap: Decimal | None = None
     spent: Decimal = Decimal(0)
+    attempts: int = 0
     max_failures: int | None = None
     conversation_s: float = 3600.0
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
@@ -228,7 +229,13 @@ class FakedRun:
     ) -> Halt | None:
         stop, clock = StopSignal(), LoopClock()
         logs = {name: ConversationLog(events) for name, events in earlier.items()}
-        self.budget = Budget(self.cap, stop=stop, max_requests=self.max_requests, spent_usd=self.spent)
+        self.budget = Budget(
+            self.cap,
+            stop=stop,
+            max_requests=self.max_requests,
+            spent_usd=self.spent,
+            attempts=self.attempts,
+        )
         sender = Sender(
             messages=self.messages,
             recording=self.recording,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claude_run.conversation.events import Asked, Attempted, Ended, Event, Replied
+from claude_run.conversation.exchange import Failure
 from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.served import ServedNames
@@ -145,6 +146,23 @@ def test_a_judges_request_counts() -> None:
     assert halt is not None
     assert halt.code is ExitCode.CAPPED
     assert asked_of(run.messages) == []
+
+
+def test_what_judges_took_counts_when_the_run_goes_on() -> None:
+    """Their attempts and their cost are the run's, whether they answered, failed or were superseded."""
+    failing = judged_by(lambda _request, n: failure(500) if n == 1 else verdict())
+    first = FakedRun(messages=failing)
+    play(first, talk())
+    log = ConversationLog(first.recorder.events)
+    assert log.attempts.count == 3
+    history = History(logs={ID: log}, superseded=(log,))
+    assert (history.attempts(), history.spent_usd()) == (6, Decimal("0.04"))
+    # What was asked for nothing counts at its worst.
+    cut = judged_by(lambda _request, n: Failure(kind="connection", message="cut") if n == 1 else verdict())
+    second = FakedRun(messages=cut)
+    play(second, talk())
+    lost = History(logs={ID: ConversationLog(second.recorder.events)})
+    assert (lost.attempts(), lost.spent_usd()) == (3, Decimal("0.04"))
 
 
 @dataclass(frozen=True)

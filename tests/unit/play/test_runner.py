@@ -338,3 +338,11 @@ class TestMoney:
         assert halt is not None
         assert halt.code is ExitCode.CAPPED
         assert len(messages.requests) == 3
+
+    def test_attempts_of_earlier_processes_count_too(self) -> None:
+        """A run that went on has what is left of its requests, and says so."""
+        messages = FakeMessages()
+        halt = FakedRun(messages=messages, max_requests=3, attempts=2).play(many(9))
+        assert halt is not None
+        assert halt.reason == "stopped by --max-requests 3, 2 of them before it went on"
+        assert len(messages.requests) == 1
