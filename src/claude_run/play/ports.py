@@ -125,8 +125,14 @@ class Progress(Protocol):
     def in_flight(self, count: int) -> None:
         """Note how many requests are under way."""
 
-    def waiting(self, model: str, seconds: float, reason: str) -> None:
-        """Note that sending to a model pauses, and why."""
+    def waiting(self, what: str, seconds: float, reason: str) -> None:
+        """Note that a model, or what an option bounds, is waited for, how long at most, and why."""
+
+    def outage(self, model: str, seconds: float, reason: str) -> None:
+        """Note that a model has answered nobody for so many seconds: one request at a time goes out."""
+
+    def resumed(self, what: str) -> None:
+        """Note that what was waited for is there: a model answers again, an option lets requests out."""
 
     def finished(self, transcript: Transcript) -> None:
         """Note that a conversation is over."""

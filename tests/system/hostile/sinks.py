@@ -107,6 +107,8 @@ def _lines(text: str) -> str:
     progress = LineProgress(stream, clock=lambda: 0.0)
     progress.begin(1)
     progress.waiting(text, 1.0, text)
+    progress.outage(text, 1.0, text)
+    progress.resumed(text)
     progress.finished(_failed(text))
     progress.finished(replace(_failed(text), error=None))
     progress.end()
@@ -116,6 +118,7 @@ def _lines(text: str) -> str:
 def _live(text: str) -> str:
     progress = LiveProgress(io.StringIO(), clock=lambda: 0.0)
     progress.waiting(text, 1.0, text)
+    progress.outage(text, 1.0, text)
     return progress.display().plain
 
 

@@ -157,6 +157,8 @@ class FakeProgress:
     finished_ids: list[str] = field(default_factory=list)
     transcripts: list[Transcript] = field(default_factory=list)
     waits: list[tuple[str, float, str]] = field(default_factory=list)
+    outages: list[tuple[str, float, str]] = field(default_factory=list)
+    resumptions: list[str] = field(default_factory=list)
     peak: int = 0
     ended: bool = False
 
@@ -166,8 +168,14 @@ class FakeProgress:
     def in_flight(self, count: int) -> None:
         self.peak = max(self.peak, count)
 
-    def waiting(self, model: str, seconds: float, reason: str) -> None:
-        self.waits.append((model, seconds, reason))
+    def waiting(self, what: str, seconds: float, reason: str) -> None:
+        self.waits.append((what, seconds, reason))
+
+    def outage(self, model: str, seconds: float, reason: str) -> None:
+        self.outages.append((model, seconds, reason))
+
+    def resumed(self, what: str) -> None:
+        self.resumptions.append(what)
 
     def finished(self, transcript: Transcript) -> None:
         self.finished_ids.append(transcript.started.conversation_id)

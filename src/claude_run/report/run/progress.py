@@ -1,12 +1,14 @@
 """Progress while a run is played: plain lines for logs, a live display for terminals.
 
 Both satisfy the Protocol `Progress` of play: `begin(total)`, `in_flight(count)`,
-`waiting(model, seconds, reason)`, `finished(transcript)`, `end()`.
+`waiting(what, seconds, reason)`, `outage(model, seconds, reason)`, `resumed(what)`, `finished(transcript)`,
+`end()`.
 """
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TextIO
@@ -38,6 +40,8 @@ _WORDS = {
     Outcome.SKIPPED: ("SKIP", "yellow"),
 }
 _BAR = 20
+_LONGEST_S = 86_400.0
+"""From here on a wait has no end on the clock that says more than its length."""
 
 
 class Tally:
@@ -87,7 +91,7 @@ class Tally:
 class LineProgress:
     """One plain line per finished conversation, its reason under it, and a sign of life each 30 seconds.
 
-    `clock` counts seconds; `heartbeat_s` is the time between two signs of life.
+    `clock` counts seconds, `now` is the time of day; `heartbeat_s` is the time between two signs of life.
     """
 
     def __init__(
@@ -96,13 +100,16 @@ class LineProgress:
         *,
         colour: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         heartbeat_s: float = 30.0,
     ) -> None:
         self._console = open_console(stream, colour=colour)
         self._tally = Tally(clock)
+        self._now = now
         self._heartbeat_s = heartbeat_s
         self._next_beat = 0.0
         self._waits: dict[str, float] = {}
+        self._outages: dict[str, float] = {}
         self._over = Event()
         self._heart: Thread | None = None
 
@@ -116,13 +123,29 @@ class LineProgress:
     def in_flight(self, count: int) -> None:
         self._tally.flying = count
 
-    def waiting(self, model: str, seconds: float, reason: str) -> None:
-        """Print a wait, but not those of the same model that fall into it: many conversations share them."""
+    def waiting(self, what: str, seconds: float, reason: str) -> None:
+        """Print a wait, but not those for the same that fall into it: many conversations share them."""
         now = self._tally.clock()
-        if self._waits.get(model, now) > now:
+        if self._waits.get(what, now) > now:
             return
-        self._waits[model] = now + seconds
-        print_escaped(self._console, _waiting(model, seconds, reason=reason), lead=f"{'WAIT':<{len(INDENT)}}")
+        self._waits[what] = now + seconds
+        until = ""
+        if seconds < _LONGEST_S:
+            until = f", until {self._now() + timedelta(seconds=seconds):%H:%M:%S} UTC"
+        self._print("WAIT", _waiting(what, seconds, reason=reason, until=until))
+
+    def outage(self, model: str, seconds: float, reason: str) -> None:
+        """Print that an outage began; how it goes on is told by the waits for its probes."""
+        if model not in self._outages:
+            self._outages[model] = self._tally.clock() - seconds
+            self._print("OUTAGE", _outage(model, seconds, reason=reason))
+
+    def resumed(self, what: str) -> None:
+        """Print how long an outage was, once it is over."""
+        if (since := self._outages.pop(what, None)) is not None:
+            lasted = seconds(self._tally.clock() - since)
+            self._print("BACK", f"{safe_line(what)}  replies again, after {lasted}")
+            self._waits.pop(what, None)
 
     def finished(self, transcript: Transcript) -> None:
         self._tally.add(transcript)
@@ -144,6 +167,9 @@ class LineProgress:
         if self._heart is not None:
             self._heart.join()
 
+    def _print(self, word: str, text: str) -> None:
+        print_escaped(self._console, text, lead=f"{word:<{len(INDENT)}}")
+
     def _live(self) -> None:
         while not self._over.wait(min(1.0, self._heartbeat_s)):
             self.tick()
@@ -158,6 +184,7 @@ class LiveProgress:
         self._console = open_console(stream, colour=colour)
         self._tally = Tally(clock)
         self._waits: dict[str, tuple[float, str]] = {}
+        self._outages: dict[str, tuple[float, str]] = {}
         self._live: Live | None = None
 
     def begin(self, total: int) -> None:
@@ -177,8 +204,15 @@ class LiveProgress:
     def in_flight(self, count: int) -> None:
         self._tally.flying = count
 
-    def waiting(self, model: str, seconds: float, reason: str) -> None:
-        self._waits[model] = (self._tally.clock() + seconds, reason)
+    def waiting(self, what: str, seconds: float, reason: str) -> None:
+        self._waits[what] = (self._tally.clock() + seconds, reason)
+
+    def outage(self, model: str, seconds: float, reason: str) -> None:
+        self._outages[model] = (self._tally.clock() - seconds, reason)
+
+    def resumed(self, what: str) -> None:
+        self._waits.pop(what, None)
+        self._outages.pop(what, None)
 
     def finished(self, transcript: Transcript) -> None:
         self._tally.add(transcript)
@@ -198,10 +232,12 @@ class LiveProgress:
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append("━" * filled, style="green").append("─" * (_BAR - filled), style="dim")
         text.append(f"  {tally.counts()}\n{tally.spent()}")
-        # A copy, because the display is drawn by a thread of its own while waits are added.
-        for model, (until, reason) in tuple(self._waits.items()):
+        # Copies, because the display is drawn by a thread of its own while waits are added.
+        for model, (since, reason) in tuple(self._outages.items()):
+            text.append(f"\noutage  {_outage(model, now - since, reason=reason)}", style="bold yellow")
+        for what, (until, reason) in tuple(self._waits.items()):
             if until > now:
-                text.append(f"\nwaiting  {_waiting(model, until - now, reason=reason)}", style="yellow")
+                text.append(f"\nwaiting  {_waiting(what, until - now, reason=reason)}", style="yellow")
         return text
 
 
@@ -247,5 +283,13 @@ def reason_line(transcript: Transcript) -> str | None:
     return f"{safe_line(first.where)}: {safe_line(truncate(first.message))} ({safe_line(first.place)}){more}"
 
 
-def _waiting(model: str, wait_s: float, *, reason: str) -> str:
-    return f"{safe_line(model)}  {seconds(wait_s)}  {safe_line(truncate(reason))}"
+def _waiting(what: str, wait_s: float, *, reason: str, until: str = "") -> str:
+    return f"{safe_line(what)}  {seconds(wait_s)}{until}  {safe_line(truncate(reason))}"
+
+
+def _outage(model: str, lasted_s: float, *, reason: str) -> str:
+    lasted = seconds(lasted_s)
+    return (
+        f"{safe_line(model)}  no reply for {lasted}, one request at a time is tried:"
+        f" {safe_line(truncate(reason))}"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from claude_run.report.run.progress import LineProgress, LiveProgress
@@ -25,6 +26,11 @@ class Hands:
         return self.now
 
 
+def noon() -> datetime:
+    """Return the time of day at which all stands still."""
+    return datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
 class Screen(io.StringIO):
     """A stream that says it is a terminal."""
 
@@ -35,7 +41,7 @@ class Screen(io.StringIO):
 def test_one_line_per_conversation(snapshot: SnapshotAssertion) -> None:
     """A log has a plain line per finished conversation, and under it why it did not pass."""
     stream = io.StringIO()
-    progress: Progress = LineProgress(stream, clock=Hands())
+    progress: Progress = LineProgress(stream, clock=Hands(), now=noon)
     played = rich_run()
     progress.begin(len(played.records))
     progress.in_flight(2)
@@ -112,14 +118,45 @@ def test_ending_what_never_began() -> None:
 def test_waits_that_fall_into_another_are_not_repeated() -> None:
     """Fifty conversations that wait for the same model are one line, until the wait is over."""
     stream, clock = io.StringIO(), Hands()
-    progress = LineProgress(stream, clock=clock)
+    progress = LineProgress(stream, clock=clock, now=noon)
     for _ in range(50):
         progress.waiting("haiku", 4.0, "429")
     progress.waiting("opus", 1.0, "529")
     clock.now += 4.0
     progress.waiting("haiku", 8.0, "429")
     assert stream.getvalue() == (
-        "WAIT   haiku  4.0 s  429\nWAIT   opus  1.0 s  529\nWAIT   haiku  8.0 s  429\n"
+        "WAIT   haiku  4.0 s, until 12:00:04 UTC  429\n"
+        "WAIT   opus  1.0 s, until 12:00:01 UTC  529\n"
+        "WAIT   haiku  8.0 s, until 12:00:08 UTC  429\n"
+    )
+
+
+def test_a_wait_of_days_has_no_time_of_day() -> None:
+    """Nor may one that no calendar holds be an error."""
+    stream = io.StringIO()
+    LineProgress(stream, now=noon).waiting("haiku", 1e12, "429")
+    assert stream.getvalue() == "WAIT   haiku  277777777 h 46 min  429\n"
+
+
+def test_an_outage_is_a_line_at_its_begin_and_at_its_end() -> None:
+    """Between them each wait for the next try has its line; the name and the reason are made harmless."""
+    stream, clock = io.StringIO(), Hands()
+    progress = LineProgress(stream, clock=clock, now=noon)
+    progress.outage("haiku", 3.0, "529 \x1b[31m")
+    progress.waiting("haiku", 2.0, "529")
+    clock.now += 2.0
+    progress.outage("haiku", 5.0, "529")
+    progress.waiting("haiku", 30.0, "529")
+    clock.now += 10.0
+    progress.resumed("haiku")
+    progress.waiting("haiku", 1.0, "429")
+    progress.resumed("haiku")
+    assert stream.getvalue() == (
+        "OUTAGE haiku  no reply for 3.0 s, one request at a time is tried: 529 ^[[31m\n"
+        "WAIT   haiku  2.0 s, until 12:00:02 UTC  529\n"
+        "WAIT   haiku  30.0 s, until 12:00:30 UTC  529\n"
+        "BACK   haiku  replies again, after 15.0 s\n"
+        "WAIT   haiku  1.0 s, until 12:00:01 UTC  429\n"
     )
 
 
@@ -136,7 +173,18 @@ def test_the_live_display() -> None:
     shown = progress.display().plain.split("\n")
     clock.now += 6.0
     later = progress.display().plain
+    progress.outage("haiku", 5.0, "529 \x1b[31m")
+    progress.waiting("haiku", 20.0, "529")
+    clock.now += 4.0
+    down = progress.display().plain.split("\n")
+    progress.resumed("haiku")
+    back = progress.display().plain.split("\n")
     progress.end()
+    assert down[2:] == [
+        "outage  haiku  no reply for 9.0 s, one request at a time is tried: 529 ^[[31m",
+        "waiting  haiku  16.0 s  529",
+    ]
+    assert back[2:] == []
     assert shown == [
         "━━━━━━━━━━──────────  2/4 done  2 passed  0 failed  0 errored",
         "3 in flight  4,864 in / 124 out  $0.0017 + unpriced  4.0 s",
