@@ -69,6 +69,10 @@ class Budget:
                     self.spent_usd += worst_usd if paid is None else paid
                 self._settled.notify_all()
 
+    def must_wait(self, worst_usd: Decimal | None) -> bool:
+        """Return whether the worst case is let out, if at all, only once requests under way are over."""
+        return self._reserved > 0 and not self._fits(worst_usd)
+
     async def _reserve(self, worst_usd: Decimal | None) -> None:
         async with self._settled:
             self._stop.check()

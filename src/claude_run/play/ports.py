@@ -63,11 +63,14 @@ class Pacing(Protocol):
     def slot(self, model: str) -> AbstractAsyncContextManager[None]:
         """Hold a place among the requests to a model that are under way; waits until there is one."""
 
-    def replied(self, model: str, headers: Mapping[str, str]) -> None:
-        """Note a reply, and what its headers say of the limits."""
+    def replied(self, model: str, headers: Mapping[str, str]) -> float:
+        """Note an answer, and what its headers say of the limits; return the seconds they ask to wait."""
 
     def throttled(self, model: str, seconds: float) -> None:
         """Note that the API asks for fewer requests, and for a pause."""
+
+    def outage(self, model: str, seconds: float) -> None:
+        """Note that a model answers nobody: one request at a time until it does, the next after so long."""
 
 
 class Prices(Protocol):

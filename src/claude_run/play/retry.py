@@ -6,7 +6,8 @@ Architecture Blog, "Exponential Backoff And Jitter" (2015).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -21,15 +22,49 @@ _FATAL_TYPES = frozenset({"authentication_error", "billing_error", "permission_e
 _SPENT_TEXTS = ("you have reached your specified api usage limits", "your credit balance is too low")
 _NOT_FOUND = 404
 _RETRIED_TYPES = frozenset({"overloaded_error", "rate_limit_error", "api_error", "timeout_error"})
+_BILLED_KINDS = frozenset({"invalid_reply", "truncated", "timeout", "deadline"})
 _SERVER_ERROR = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class Failures:
+    """Attempts that failed in passing, at one request, or at all requests to a model since its last answer.
+
+    `since` is the moment of the first on the clock, `keys` are the requests, and `billed` counts the attempts
+    that a model probably worked at, so that they cost money though they brought nothing.
+    """
+
+    since: float = math.inf
+    attempts: int = 0
+    billed: int = 0
+    keys: set[str] = field(default_factory=set)
+
+    def add(self, failure: Failure, *, key: str, now: float) -> None:
+        """Count one more."""
+        self.since = min(self.since, now)
+        self.attempts += 1
+        self.billed += failure.paid == "maybe" and failure.kind in _BILLED_KINDS
+        self.keys.add(key)
+
+    def excuse(self, seconds: float) -> None:
+        """Leave out a time in which nothing was tried because others were let out first."""
+        self.since += seconds
+
+    def lasted_s(self, now: float) -> float:
+        """Return the seconds since the first; 0 where there is none."""
+        return max(0.0, now - self.since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Send again after so many seconds; `throttled` when the whole model should slow down."""
+    """Send again after so many seconds; `pause_s` is set where the whole model should slow down, and pause.
+
+    In an `outage` it is not this request that is sent then, but whichever comes next to the model, alone.
+    """
 
     after_s: float
-    throttled: bool
+    pause_s: float | None = None
+    outage: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,37 +82,84 @@ class StopRun:
     wait_s: float | None = None
 
 
-Decision: TypeAlias = Retry | GiveUp | StopRun
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageTooLong:
+    """The model has answered nobody for longer than anybody has patience; the run ends once, for all."""
+
+
+Decision: TypeAlias = Retry | GiveUp | StopRun | OutageTooLong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How patient to be: attempts in all, and seconds for the back-off, which doubles up to its cap."""
+    """How patient to be: in time, and not in attempts but for those that were probably billed for nothing.
 
-    attempts: int = 5
-    timeout_attempts: int = 2
+    So many failures in a row, at any requests to a model, are an outage; it ends the run where as many
+    different requests have met it, because one alone may be to blame itself. The back-off doubles from its
+    first wait to its longest.
+    """
+
+    patience_s: float = 300.0
+    billed_attempts: int = 5
+    outage_failures: int = 5
     first_wait_s: float = 1.0
     longest_wait_s: float = 60.0
 
-    def decide(self, failure: Failure, *, attempt: int, chance: float, patience_s: float) -> Decision:
-        """Decide after attempt number `attempt` (from 1).
+    def decide(  # noqa: PLR0913 - all that a decision hangs on, as values
+        self,
+        failure: Failure,
+        *,
+        request: Failures,
+        model: Failures,
+        now: float,
+        chance: float,
+        left_s: float = math.inf,
+        run_left_s: float = math.inf,
+    ) -> Decision:
+        """Decide what follows a failure that `request` and `model` have counted already.
 
-        `chance` in [0, 1) is the jitter's random number; a wait longer than `patience_s`, the time left to
-        the nearest deadline, is not worth beginning. Where the API itself asks for a wait like that, all
-        requests would get the same answer.
+        `chance` in [0, 1) is the jitter's random number, `left_s` the time to the conversation's deadline and
+        `run_left_s` that to the end of the run. A wait that the API asks for is kept to as long as both allow
+        it. Beyond them all requests would get the same answer, at least where the failure is everybody's.
         """
         if is_fatal(failure):
             return StopRun()
-        allowed = self.timeout_attempts if failure.kind in {"timeout", "deadline"} else self.attempts
-        if not is_transient(failure) or attempt >= allowed:
+        if not is_transient(failure):
             return GiveUp()
-        wait = failure.retry_after_s
-        if wait is None:
-            wait = chance * min(self.longest_wait_s, self.first_wait_s * 2.0 ** (attempt - 1))
-        throttled = is_throttle(failure)
-        if wait <= patience_s:
-            return Retry(after_s=wait, throttled=throttled)
-        return StopRun(wait_s=wait) if throttled and failure.retry_after_s is not None else GiveUp()
+        throttled, outage = is_throttle(failure), self.is_outage(model)
+        asked_s = failure.retry_after_s
+        if asked_s is not None and asked_s > min(left_s, run_left_s):
+            return StopRun(wait_s=asked_s) if throttled or outage else GiveUp()
+
+        # How long this has gone on, for the request itself, and in an outage for all.
+        shared_s = model.lasted_s(now) if outage else 0.0
+        if shared_s >= self.patience_s and len(model.keys) >= self.outage_failures:
+            return OutageTooLong()
+        patience_s = self.patience_s - max(shared_s, request.lasted_s(now))
+
+        # Wait as told, or for a share of a time that grows; the last attempt is when patience ends.
+        wait_s = asked_s
+        if wait_s is None:
+            grown_s = shared_s if outage else self._doubled_s(request.attempts)
+            wait_s = min(chance * self._bounded_s(grown_s), patience_s)
+        if patience_s <= 0 or request.billed >= self.billed_attempts or wait_s > left_s:
+            return GiveUp()
+
+        # The others pause as their own failures ask for, not for all that one of them has met.
+        pause_s = asked_s if throttled else None
+        if throttled and asked_s is None and not outage:
+            pause_s = min(chance * self._bounded_s(self._doubled_s(model.attempts)), wait_s)
+        return Retry(after_s=wait_s, pause_s=pause_s, outage=outage)
+
+    def is_outage(self, model: Failures) -> bool:
+        """Return whether a model has failed too often in a row for all to go on asking it."""
+        return model.attempts >= self.outage_failures
+
+    def _doubled_s(self, attempts: int) -> float:
+        return self.first_wait_s * 2.0 ** min(attempts - 1, 32)
+
+    def _bounded_s(self, seconds: float) -> float:
+        return min(self.longest_wait_s, max(self.first_wait_s, seconds))
 
 
 def is_fatal(failure: Failure) -> bool:

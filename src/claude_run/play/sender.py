@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -12,11 +13,19 @@ from claude_run.conversation.events import Asked, Attempted, Failed, Replied
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.log import ConversationLog
 from claude_run.play.ports import Deadlines, RequestFailedError
-from claude_run.play.retry import GiveUp, Retry, RetryPolicy, StopRun, is_transient
-from claude_run.play.stop import FailureBreaker, HaltedError, hopeless
+from claude_run.play.retry import (
+    Failures,
+    GiveUp,
+    OutageTooLong,
+    Retry,
+    RetryPolicy,
+    StopRun,
+    is_transient,
+)
+from claude_run.play.stop import FailureBreaker, HaltedError, hopeless, outage_too_long
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from claude_run.conversation.events import Event
     from claude_run.conversation.exchange import Exchange
@@ -60,13 +69,14 @@ class JournalledLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRequest:
-    """A request of a conversation under its key, and the moment on the clock when patience with it ends."""
+    """A request of a conversation under its key, its deadline on the clock, and how it has failed so far."""
 
     conversation: Conversation
     step: Send
     key: str
     judge: str | None
     deadline: float
+    failures: Failures = field(default_factory=Failures)
 
     @property
     def model(self) -> str:
@@ -136,23 +146,20 @@ class Sender:
         # Priced: what the API counted of a conversation bounds its next request, but no question to a judge.
         worst_usd = self.prices.worst(step, log.known.exchanges if judge is None else ())
 
-        attempt = 0
         while True:
-            attempt += 1
             self.stop.check()
             try:
-                # Paced: wait for a place, which may come only after all patience.
-                async with self.pacing.slot(pending.model):
-                    self._refuse_if_late(pending)
-                    # Budgeted: the worst case is set aside until the attempt has shown what it cost.
-                    async with self.budget.reserved(worst_usd) as reservation:
-                        # Sent: the attempt is journalled before it leaves, its end before anything follows.
-                        exchange = await self._send(pending, log, reservation)
-                    await log.synced()
-                    return exchange
+                async with AsyncExitStack() as held:
+                    # Paced and budgeted: wait for both, no longer than the conversation may last.
+                    reservation = await self._let_out(held, pending, worst_usd)
+                    # Sent: the attempt is journalled before it leaves, its end before anything follows.
+                    exchange = await self._send(pending, log, reservation)
+                await log.synced()
             except RequestFailedError as error:
                 # Retried after a while, or given up: alone, or with all that would fail in the same way.
-                await self._wait_to_retry(error, pending, attempt)
+                await self._wait_to_retry(error, pending)
+            else:
+                return exchange
 
     def _recorded(self, pending: PendingRequest) -> Replied | None:
         """Return the recorded reply; RequestFailedError where there is none and nothing may be sent."""
@@ -181,11 +188,39 @@ class Sender:
             message = self.recording.explain(step.request, conversation.id)
         raise RequestFailedError(Failure(kind="not_recorded", message=message, may_retry=False, paid="no"))
 
-    def _refuse_if_late(self, pending: PendingRequest) -> None:
-        """Give up before the attempt is written down: a place may come after all patience."""
-        if pending.deadline <= self.clock.monotonic():
-            message = "the conversation's time was over before its next request could be sent"
-            raise RequestFailedError(Failure(kind="deadline", message=message, may_retry=False, paid="no"))
+    async def _let_out(
+        self, held: AsyncExitStack, pending: PendingRequest, worst_usd: Decimal | None
+    ) -> Reservation:
+        """Wait for all that must be free; give up at the deadline, before the attempt is written down."""
+        message = "the conversation's time was over before its next request could be sent"
+        late = RequestFailedError(Failure(kind="deadline", message=message, may_retry=False, paid="no"))
+        begin = self.clock.monotonic()
+        left_s = pending.deadline - begin
+        if left_s <= 0:
+            raise late
+        try:
+            reservation = await self.clock.within(
+                left_s, self._enter(held, pending, worst_usd, left_s=left_s)
+            )
+        except TimeoutError as error:
+            raise late from error
+        pending.failures.excuse(self.clock.monotonic() - begin)
+        return reservation
+
+    async def _enter(
+        self, held: AsyncExitStack, pending: PendingRequest, worst_usd: Decimal | None, *, left_s: float
+    ) -> Reservation:
+        # A place among the requests under way, which is never free in a pause of its model.
+        await held.enter_async_context(self.pacing.slot(pending.model))
+        # The worst case, set aside until the attempt has shown what it cost.
+        if not self.budget.must_wait(worst_usd):
+            return await held.enter_async_context(self.budget.reserved(worst_usd))
+        at_most_s = min(left_s, self.deadlines.attempt_s)
+        reason = "or sooner: requests under way must first show what they cost"
+        self.progress.waiting("--max-cost", at_most_s, reason)
+        reservation = await held.enter_async_context(self.budget.reserved(worst_usd))
+        self.progress.resumed("--max-cost")
+        return reservation
 
     async def _send(self, pending: PendingRequest, log: JournalledLog, reservation: Reservation) -> Exchange:
         """Make one attempt, journalled at its begin and at its end, and say what it cost."""
@@ -235,9 +270,17 @@ class Sender:
             )
         )
         reservation.paid_usd = cost
-        self.pacing.replied(pending.model, received.headers)
         self.breaker.replied(pending.model)
+        self._answered(pending.model, received.headers)
         return exchange
+
+    def _answered(self, model: str, headers: Mapping[str, str]) -> None:
+        """Let the next requests out, at once or when the headers allow it; an outage is over."""
+        if self.policy.is_outage(self.breaker.answered(model)):
+            self.progress.resumed(model)
+        wait_s = self.pacing.replied(model, headers)
+        if wait_s > 0:
+            self.progress.waiting(model, wait_s, "the API lets no more requests in before then")
 
     async def _received(self, pending: PendingRequest) -> Received:
         """Send within the deadlines of the attempt and of the conversation, seen by whoever watches."""
@@ -256,28 +299,53 @@ class Sender:
             self.sending.discard(task)
             self.progress.in_flight(len(self.sending))
 
-    async def _wait_to_retry(self, error: RequestFailedError, pending: PendingRequest, attempt: int) -> None:
+    async def _wait_to_retry(self, error: RequestFailedError, pending: PendingRequest) -> None:
         """Wait before the next attempt, or raise: the error again, or HaltedError when the run is over."""
-        failure, model = error.failure, pending.model
-        patience_s = min(pending.deadline, self.deadlines.end) - self.clock.monotonic()
-        decision = self.policy.decide(failure, attempt=attempt, chance=self.chance(), patience_s=patience_s)
+        failure, model, now = error.failure, pending.model, self.clock.monotonic()
+
+        # What this request and all to its model have failed in since there was a reply.
+        silence = Failures()
+        if is_transient(failure):
+            pending.failures.add(failure, key=pending.key, now=now)
+            silence = self.breaker.failed(model, failure, key=pending.key, now=now)
+
+        decision = self.policy.decide(
+            failure,
+            request=pending.failures,
+            model=silence,
+            now=now,
+            chance=self.chance(),
+            left_s=pending.deadline - now,
+            run_left_s=self.deadlines.end - now,
+        )
         match decision:
-            case Retry(after_s=seconds, throttled=throttled):
-                if throttled:
-                    self.pacing.throttled(model, seconds)
-                self.stop.check()
-                self.progress.waiting(model, seconds, failure.message)
-                await self.clock.sleep(seconds)
+            case Retry():
+                await self._wait(decision, model, failure.message, silent_s=silence.lasted_s(now))
             case StopRun(wait_s=seconds):
                 self.stop.request(hopeless(failure, wait_s=seconds, now=self.clock.now()))
                 raise HaltedError(failure.message) from error
+            case OutageTooLong():
+                self.stop.request(outage_too_long(model, silence, failure, now=now))
+                raise HaltedError(failure.message) from error
             case GiveUp():
-                # One more that might have been answered, or one more that the API refused for good.
-                halt = None
-                if is_transient(failure):
-                    halt = self.breaker.gave_up(model, failure)
-                elif failure.kind == "status":
+                # One more that the API refused for good: so it does answer.
+                if failure.kind == "status" and not is_transient(failure):
+                    self._answered(model, {})
                     halt = self.breaker.refused(model, failure)
-                if halt is not None:
-                    self.stop.request(halt)
+                    if halt is not None:
+                        self.stop.request(halt)
                 raise error
+
+    async def _wait(self, retry: Retry, model: str, reason: str, *, silent_s: float) -> None:
+        """Wait before the next attempt; `silent_s` is how long the model has answered nobody."""
+        if retry.pause_s is not None:
+            self.pacing.throttled(model, retry.pause_s)
+        self.stop.check()
+        if not retry.outage:
+            self.progress.waiting(model, retry.after_s, reason)
+            await self.clock.sleep(retry.after_s)
+            return
+        # In an outage all wait in line for their place, and whoever is first tries for all.
+        self.pacing.outage(model, retry.after_s)
+        self.progress.outage(model, silent_s, reason)
+        self.progress.waiting(model, retry.after_s, reason)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from claude_run.errors import ClaudeRunError, ExitCode
+from claude_run.play.retry import Failures
 
 if TYPE_CHECKING:
     from claude_run.conversation.exchange import Failure
@@ -80,22 +81,29 @@ class StopSignal:
 
 
 class FailureBreaker:
-    """Counts the requests to each model that brought no reply, as long as none does.
+    """Counts the attempts at each model that brought no reply, as long as none does.
 
-    `limit` of them may be given up in a row though each might have succeeded; `refusals` may be refused in
-    the same words.
+    `refusals` requests may be refused in the same words before the run is stopped.
     """
 
-    def __init__(self, limit: int = 10, *, refusals: int = 5) -> None:
-        self._limit = limit
+    def __init__(self, *, refusals: int = 5) -> None:
         self._refusals = refusals
-        self._in_a_row: dict[str, int] = {}
+        self._failed: dict[str, Failures] = {}
         self._refused: dict[str, tuple[str, int]] = {}
 
     def replied(self, model: str) -> None:
-        """Note that the model still answers."""
-        self._in_a_row[model] = 0
+        """Note that the model does not refuse everything."""
         self._refused.pop(model, None)
+
+    def answered(self, model: str) -> Failures:
+        """Note an answer, be it a refusal; return what had failed since the one before."""
+        return self._failed.pop(model, Failures())
+
+    def failed(self, model: str, failure: Failure, *, key: str, now: float) -> Failures:
+        """Note an attempt that failed in passing; return what has failed since the model last answered."""
+        failures = self._failed.setdefault(model, Failures())
+        failures.add(failure, key=key, now=now)
+        return failures
 
     def refused(self, model: str, failure: Failure) -> Halt | None:
         """Note a request that the API refused for good; return a Halt once it refuses all in the same words.
@@ -112,16 +120,15 @@ class FailureBreaker:
         )
         return Halt(code=ExitCode.NOT_MEASURED, reason=reason)
 
-    def gave_up(self, model: str, failure: Failure) -> Halt | None:
-        """Note a request that all its attempts could not get answered; return a Halt once it is enough."""
-        count = self._in_a_row[model] = self._in_a_row.get(model, 0) + 1
-        if count < self._limit:
-            return None
-        reason = (
-            f"{count} requests to {model} in a row were given up, the last one with: {failure.message};"
-            " go on with `claude-run resume --retry-errors` once the API answers again"
-        )
-        return Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S)
+
+def outage_too_long(model: str, failures: Failures, failure: Failure, *, now: float) -> Halt:
+    """Return the Halt for a model that has only had failures so far; `now` is on the clock that they are."""
+    reason = (
+        f"{model} has not replied for {failures.lasted_s(now):.0f} s: {failures.attempts:,} attempts at"
+        f" {len(failures.keys):,} requests failed, the last one with: {failure.message}; go on with"
+        " `claude-run resume --retry-errors` once the API answers again, or wait longer with --patience"
+    )
+    return Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S)
 
 
 def hopeless(failure: Failure, *, wait_s: float | None, now: str) -> Halt:

@@ -251,12 +251,17 @@ def _saved_money(text: str) -> Decimal:
 
 
 def _read_duration(option: Option, text: str) -> float:
+    seconds = _read_patience(option, text)
+    if seconds <= 0:
+        option.refuse(text, "the time must be longer than 0; write 90s, 10m or 1h")
+    return seconds
+
+
+def _read_patience(option: Option, text: str) -> float:
     try:
         seconds = parse_duration(float(text) if _DECIMAL.fullmatch(text) else text)
     except ValueError:
         option.refuse(text, "this is not a length of time; write 90s, 10m or 1h")
-    if seconds <= 0:
-        option.refuse(text, "the time must be longer than 0; write 90s, 10m or 1h")
     return seconds
 
 
@@ -289,6 +294,7 @@ NUMBER = Kind(metavar="N", read=_read_number)
 FRACTION = Kind(metavar="RATE", read=_read_fraction)
 MONEY = Kind(metavar="USD", read=_read_money, to_json=lambda amount: f"{amount:f}", from_json=_saved_money)
 DURATION = Kind(metavar="TIME", read=_read_duration)
+PATIENCE = Kind(metavar="TIME", read=_read_patience)
 NAMES = Kind(
     several=True,
     metavar="ASKED=SERVED",

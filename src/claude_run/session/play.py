@@ -23,6 +23,7 @@ from claude_run.plan.prices import price_table
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.ports import Deadlines
+from claude_run.play.retry import RetryPolicy
 from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
 from claude_run.play.stop import Halt, StopSignal
@@ -221,13 +222,14 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
             spent_usd=inputs.spent_usd,
             attempts=inputs.attempts,
         ),
-        pacing=AdaptivePacing(ceiling=request.concurrency, clock=clock),
+        pacing=AdaptivePacing(ceiling=request.concurrency, clock=clock, longest_reset_s=request.patience_s),
         stop=stop,
         clock=clock,
         progress=progress,
         deadlines=Deadlines(
             attempt_s=request.attempt_s, end=clock.monotonic() + (request.max_time_s or math.inf)
         ),
+        policy=RetryPolicy(patience_s=request.patience_s),
     )
     context = PlayContext(
         sender=sender,

@@ -17,6 +17,7 @@ from claude_run.session.options import (
     NUMBER,
     PATH,
     PATHS,
+    PATIENCE,
     SWITCH,
     TEXT,
     TEXTS,
@@ -203,6 +204,14 @@ class RunRequest:
         project=True,
         panel=HOW,
         help="How long one attempt at a reply may take.",
+    )
+    patience_s: float = option(
+        "--patience",
+        kind=PATIENCE,
+        shown="5m",
+        metavar="TIME",
+        panel=HOW,
+        help="How long failures that pass are waited out; 0s for one try.",
     )
     allowed_models: Mapping[str, frozenset[str]] = option(
         "--allow-model",

@@ -15,6 +15,7 @@ from claude_run.conversation.exchange import Failure, Reply
 from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
 from claude_run.play.ports import Received, RequestFailedError
+from claude_run.play.retry import RetryPolicy
 from claude_run.record.history import History
 from tests.unit.play.fakes import (
     FakedRun,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
 
 LIVES = 6
+PATIENT = RetryPolicy(patience_s=3000.0)
 HANGS_S = 700.0
 """Longer than an attempt may take."""
 
@@ -140,7 +142,7 @@ def test_the_bill_never_exceeds_the_cap(seed: int, cents: int, workers: int, kil
             spent=spent,
             recorder=recorder,
             concurrency=workers,
-            given_up=1000,
+            policy=PATIENT,
         )
         todo = [
             each for each in conversations if (log := history.logs.get(each.id)) is None or log.ended is None

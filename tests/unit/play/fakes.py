@@ -20,7 +20,7 @@ from claude_run.play.ports import Deadlines, Received, RequestFailedError
 from claude_run.play.retry import RetryPolicy
 from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
-from claude_run.play.stop import FailureBreaker, StopSignal
+from claude_run.play.stop import StopSignal
 from claude_run.scenario.model import Expectation, Position, Save, Text, UserTurn
 
 if TYPE_CHECKING:
@@ -209,7 +209,6 @@ class FakedRun:
     concurrency: int = 20
     max_requests: int | None = None
     policy: RetryPolicy = field(default_factory=RetryPolicy)
-    given_up: int = 10
     cap: Decimal | None = None
     spent: Decimal = Decimal(0)
     attempts: int = 0
@@ -255,7 +254,6 @@ class FakedRun:
             pacing=AdaptivePacing(ceiling=self.concurrency, clock=clock),
             deadlines=Deadlines(conversation_s=self.conversation_s),
             policy=self.policy,
-            breaker=FailureBreaker(self.given_up),
             chance=lambda: 0.5,
         )
         context = PlayContext(

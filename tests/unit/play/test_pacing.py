@@ -110,7 +110,13 @@ def test_no_more_requests_than_the_limit_are_let_out_and_none_in_a_pause() -> No
     [
         ({**NONE_LEFT, "anthropic-ratelimit-requests-reset": "2026-11-23T12:00:07Z"}, 7.0),
         ({**NONE_LEFT, "anthropic-ratelimit-requests-reset": "2026-11-23T11:00:00Z"}, 0.0),
+        ({**NONE_LEFT, "anthropic-ratelimit-requests-reset": "2026-11-23T12:05:00Z"}, 300.0),
+        ({**NONE_LEFT, "anthropic-ratelimit-requests-reset": "2026-11-23T12:05:01Z"}, 0.0),
+        ({**NONE_LEFT, "anthropic-ratelimit-requests-reset": "2099-01-01T00:00:00Z"}, 0.0),
+        ({**NONE_LEFT, "anthropic-ratelimit-requests-reset": "9999-12-31T23:59:59-14:00"}, 0.0),
+        ({**NONE_LEFT, "anthropic-ratelimit-requests-reset": "0001-01-01T00:00:00+14:00"}, 0.0),
         ({**NONE_LEFT, "anthropic-ratelimit-requests-reset": "soon"}, 0.0),
+        ({**NONE_LEFT, "anthropic-ratelimit-requests-reset": "1e300"}, 0.0),
         (NONE_LEFT, 0.0),
         (
             {
@@ -122,13 +128,83 @@ def test_no_more_requests_than_the_limit_are_let_out_and_none_in_a_pause() -> No
     ],
 )
 def test_a_lane_without_requests_left_waits_for_the_reset(headers: Mapping[str, str], pause: float) -> None:
-    """The headers of a good reply pause the lane before the API has to refuse anything."""
+    """The headers of a good reply pause the lane before the API has to refuse anything, within bounds.
+
+    What is further away than that, or no time at all, is left to the API's own refusal.
+    """
     assert EPOCH.startswith("2026-11-23T12:00:00")
 
-    async def play() -> float:
+    async def play() -> tuple[float, float]:
         narrow = ModelPacer(ceiling=2, clock=LoopClock())
-        narrow.replied(headers)
+        told = narrow.replied(headers)
         async with narrow.slot():
-            return LoopClock().monotonic()
+            return told, LoopClock().monotonic()
 
-    assert run(play()) == pytest.approx(pause)
+    told, waited = run(play())
+    assert told == pytest.approx(pause)
+    assert waited == pytest.approx(pause)
+
+
+async def outage(narrow: ModelPacer, until: float, took_s: float) -> list[float]:
+    """Send six requests through a lane until they are answered, which nobody is before `until`."""
+    begun: list[float] = []
+
+    async def request() -> None:
+        while True:
+            async with narrow.slot():
+                begun.append(LoopClock().monotonic())
+                await asyncio.sleep(took_s)
+                if LoopClock().monotonic() >= until:
+                    narrow.replied({})
+                    return
+            narrow.outage(10.0)
+
+    await asyncio.gather(*(request() for _ in range(6)))
+    return begun
+
+
+def test_in_an_outage_one_request_at_a_time_is_let_out_and_a_reply_wakes_all() -> None:
+    """The next probe goes out after its pause; once one is answered nobody waits for a further pause."""
+
+    async def play() -> list[float]:
+        narrow = ModelPacer(ceiling=3, clock=LoopClock())
+        narrow.outage(0.0)
+        return await outage(narrow, until=25.0, took_s=1.0)
+
+    assert run(play()) == [0.0, 11.0, 22.0, 33.0, 34.0, 34.0, 34.0, 35.0, 35.0]
+
+
+def test_a_pause_of_an_outage_ends_with_a_late_reply_to_an_earlier_request() -> None:
+    """What was under way when the outage began may be what ends it."""
+
+    async def play() -> float:
+        narrow = ModelPacer(ceiling=3, clock=LoopClock())
+
+        async def slow() -> None:
+            async with narrow.slot():
+                await asyncio.sleep(2.0)
+                narrow.replied({})
+
+        async def late() -> float:
+            await asyncio.sleep(1.0)
+            narrow.outage(60.0)
+            async with narrow.slot():
+                return LoopClock().monotonic()
+
+        return (await asyncio.gather(slow(), late()))[1]
+
+    assert run(play()) == 2.0
+
+
+def test_a_lane_begins_low_again_after_an_outage() -> None:
+    """It was not the number of requests that failed, but all that wait would come at once."""
+    wide = lane(16)
+    for _ in range(20):
+        wide.replied({})
+    wide.outage(0.0)
+    wide.throttled(0.0)
+    wide.replied({})
+    assert wide.limit == START + 1
+    for _ in range(11):
+        wide.replied({})
+    assert wide.limit == 16

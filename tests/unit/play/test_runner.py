@@ -83,6 +83,38 @@ def test_a_throttled_model_is_paused_and_halved() -> None:
     assert ("claude-haiku-5-5", 20.0, "429 from the test") in run.progress.waits
 
 
+def test_a_line_before_a_narrow_limit_is_stood_in_to_its_end() -> None:
+    """Five requests a minute for forty conversations: who waits for others loses no patience."""
+    allowed_at = 0.0
+
+    def answer(_request: Request, _n: int) -> Any:
+        nonlocal allowed_at
+        now = asyncio.get_running_loop().time()
+        if now < allowed_at:
+            return failure(429, retry_after_s=allowed_at - now)
+        allowed_at = now + 12.0
+        return message()
+
+    run = FakedRun(messages=FakeMessages(answer=answer), concurrency=40)
+    assert run.play(many(40)) is None
+    assert {transcript.outcome for transcript in run.progress.transcripts} == {Outcome.PASSED}
+
+
+def test_a_reset_of_the_limits_is_waited_for_within_bounds_and_named() -> None:
+    """A reply that used the last request up holds its model back, unless the reset is absurdly far away."""
+    for reset, wait_s in (("2026-11-23T12:00:07Z", 7.0), ("2099-01-01T00:00:00Z", 0.0)):
+        headers = {
+            "anthropic-ratelimit-requests-remaining": "0",
+            "anthropic-ratelimit-requests-reset": reset,
+        }
+        messages = FakeMessages(headers=headers)
+        run = FakedRun(messages=messages)
+        assert run.play([conversation("c", user("x"), user("y"))]) is None
+        assert messages.times == pytest.approx([0.0, wait_s + 0.1])
+        named = ("claude-haiku-5-5", wait_s, "the API lets no more requests in before then")
+        assert run.progress.waits == ([named] * 2 if wait_s else [])
+
+
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
 def test_a_passing_fault_is_retried_and_counted(status: int) -> None:
     """The transcript tells how many attempts a reply took."""
@@ -93,13 +125,14 @@ def test_a_passing_fault_is_retried_and_counted(status: int) -> None:
     assert transcript.turns[0].attempts == 3
 
 
-def test_attempts_are_bounded_and_the_rest_of_the_conversation_is_skipped() -> None:
+def test_patience_is_bounded_and_the_rest_of_the_conversation_is_skipped() -> None:
     """A request that never succeeds errors its conversation; its later turns are never sent."""
     messages = FakeMessages(answer=lambda _r, _n: failure(529))
     run = FakedRun(messages=messages)
     assert run.play([conversation()]) is None
     (transcript,) = run.progress.transcripts
-    assert len(messages.requests) == 5
+    assert messages.times[0] < 300.0 <= messages.times[-1] < 301.0
+    assert 10 < len(messages.requests) < 30
     assert transcript.outcome is Outcome.ERRORED
     assert transcript.error == "529 from the test"
     assert transcript.error_turn == 0
@@ -281,7 +314,7 @@ def test_the_run_stops_after_so_many_failures() -> None:
 
 
 def test_a_reply_after_the_deadline_is_not_waited_for() -> None:
-    """The deadline of an attempt is wall-clock time; by default it is tried once more."""
+    """The deadline of an attempt is wall-clock time; patience does not cut it short, and ends meanwhile."""
     messages = FakeMessages(latency_s=700.0)
     run = FakedRun(messages=messages)
     run.play([conversation("c", user("x"))])
@@ -323,12 +356,12 @@ class TestMoney:
     def test_a_lost_attempt_counts_at_its_worst(self) -> None:
         """A cut connection may have been billed."""
         cut = Failure(kind="connection", message="cut")
-        policy = RetryPolicy(attempts=2)
+        policy = RetryPolicy(patience_s=0.0)
         messages = FakeMessages(answer=lambda _r, _n: cut)
         run = FakedRun(messages=messages, cap=Decimal(1), policy=policy)
-        run.play([conversation("c", user("x"))])
-        (transcript,) = run.progress.transcripts
-        assert transcript.uncertain_usd == run.budget.spent_usd == Decimal("0.04")
+        run.play(many(2, turns=(user("x"),)))
+        assert [each.uncertain_usd for each in run.progress.transcripts] == [Decimal("0.02")] * 2
+        assert run.budget.spent_usd == Decimal("0.04")
 
     def test_requests_can_be_capped_by_number(self) -> None:
         """`--max-requests` ends the run with the code of a cap."""
@@ -346,3 +379,15 @@ class TestMoney:
         assert halt is not None
         assert halt.reason == "stopped by --max-requests 3, 2 of them before it went on"
         assert len(messages.requests) == 1
+
+
+def test_a_wait_for_money_is_named_and_ends_with_the_conversations_time() -> None:
+    """Money that is set aside for a request under way comes free too late: nothing is sent then."""
+    messages = FakeMessages(latency_s=90.0)
+    run = FakedRun(messages=messages, cap=Decimal("0.03"), conversation_s=60.0)
+    run.play(many(2, turns=(user("x"),)), meanwhile=_clock_must_not_pass(61.0))
+    late = "the conversation's time was over before its next request could be sent"
+    assert late in {transcript.error for transcript in run.progress.transcripts}
+    assert len(messages.requests) == 1
+    (wait,) = run.progress.waits
+    assert wait == ("--max-cost", 60.0, "or sooner: requests under way must first show what they cost")

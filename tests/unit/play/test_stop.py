@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from claude_run.conversation.events import Attempted
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.play.stop import FailureBreaker, Halt, StopSignal, hopeless
+from claude_run.play.retry import Failures
+from claude_run.play.stop import FailureBreaker, Halt, StopSignal, hopeless, outage_too_long
 from claude_run.record.recording import Recording
 from tests.unit.play.fakes import EPOCH, FakedRun, FakeMessages, conversation, failure, message, user
 
@@ -20,17 +24,27 @@ DOWN = failure(529)
 
 
 def test_the_breaker_counts_in_a_row_and_by_model() -> None:
-    """A reply begins the count anew; another model's failures are its own."""
-    breaker = FailureBreaker(3)
-    assert [breaker.gave_up("m", DOWN) for _ in range(2)] == [None, None]
-    assert breaker.gave_up("other", DOWN) is None
-    breaker.replied("m")
-    assert [breaker.gave_up("m", DOWN) for _ in range(2)] == [None, None]
-    halt = breaker.gave_up("m", DOWN)
-    assert halt is not None
+    """An answer begins the count anew; another model's failures are its own."""
+    breaker = FailureBreaker()
+    breaker.failed("m", DOWN, key="a", now=7.0)
+    breaker.failed("m", DOWN, key="a", now=8.0)
+    failures = breaker.failed("m", DOWN, key="b", now=9.0)
+    assert (failures.attempts, len(failures.keys), failures.since) == (3, 2, 7.0)
+    assert breaker.failed("other", DOWN, key="a", now=9.0).attempts == 1
+    assert breaker.answered("m") is failures
+    assert breaker.answered("m") == Failures()
+    assert breaker.failed("m", DOWN, key="a", now=10.0).since == 10.0
+
+
+def test_an_outage_that_ends_the_run_says_how_long_and_the_way_out() -> None:
+    """Whoever reads it knows how hard it was tried, and how to go on."""
+    failures = Failures(since=10.0, attempts=1234, keys={"a", "b"})
+    halt = outage_too_long("m", failures, DOWN, now=311.0)
     assert halt.code is ExitCode.NOT_MEASURED
-    assert halt.reason.startswith(
-        "3 requests to m in a row were given up, the last one with: 529 from the test"
+    assert halt.reason == (
+        "m has not replied for 301 s: 1,234 attempts at 2 requests failed, the last one with: 529 from the"
+        " test; go on with `claude-run resume --retry-errors` once the API answers again, or wait longer with"
+        " --patience"
     )
 
 
@@ -45,14 +59,99 @@ def test_a_hopeless_failure_says_when_to_come_back() -> None:
     assert "2027" in hopeless(DOWN, wait_s=1e300, now=EPOCH).reason
 
 
-def test_a_run_against_an_api_that_is_down_ends() -> None:
-    """Ten requests in a row without a reply are enough, though a thousand conversations wait."""
+@pytest.mark.parametrize("concurrency", [1, 2, 50])
+def test_a_run_against_an_api_that_is_down_ends_once(concurrency: int) -> None:
+    """After its patience, though a thousand conversations wait, and not conversation by conversation."""
     messages = FakeMessages(answer=lambda _r, _n: DOWN)
-    run = FakedRun(messages=messages, concurrency=50)
+    run = FakedRun(messages=messages, concurrency=concurrency)
     halt = run.play([conversation(f"c{n}", user("x")) for n in range(1000)])
     assert halt is not None
-    assert "10 requests to claude-haiku-5-5 in a row" in halt.reason
-    assert len(messages.requests) < 300
+    assert halt.code is ExitCode.NOT_MEASURED
+    assert halt.reason.startswith("claude-haiku-5-5 has not replied for 30")
+    assert 300.0 <= messages.times[-1] < 310.0
+    assert len(messages.requests) < 40
+    assert len(run.progress.transcripts) < 5
+    assert run.progress.outages[0][0] == "claude-haiku-5-5"
+    assert run.progress.resumptions == []
+
+
+def test_an_outage_is_waited_out_by_one_request_at_a_time() -> None:
+    """While it lasts one probe is under way, shown with its reason, and the first reply lets all go on."""
+
+    def answer(_request: Request, _n: int) -> Any:
+        now = asyncio.get_running_loop().time()
+        return DOWN if 2.0 <= now < 290.0 else message()
+
+    messages = FakeMessages(answer=answer, latency_s=0.5)
+    run = FakedRun(messages=messages, concurrency=20)
+    assert run.play([conversation(f"c{n}", *[user("x")] * 5) for n in range(50)]) is None
+    assert {transcript.outcome for transcript in run.progress.transcripts} == {Outcome.PASSED}
+    probes = [time for time in messages.times if 3.0 <= time < 290.0]
+    assert 5 <= len(probes) <= 40
+    assert all(later - earlier >= 0.5 for earlier, later in itertools.pairwise(probes))
+    after = [time for time in messages.times if time >= 290.0]
+    assert after[0] < 290.0 + 60.0
+    assert after[-1] - after[0] < 60.0
+    assert {reason for _, _, reason in run.progress.outages} == {"529 from the test"}
+    assert run.progress.resumptions == ["claude-haiku-5-5"]
+    # Many requests try in turn, so that one that is to blame itself holds nobody up.
+    asked = {str(request.body["messages"]) for request in messages.requests[-len(after) - len(probes) :]}
+    assert len(asked) > 1
+
+
+def test_an_outage_as_long_as_patience_is_waited_out_by_one_worker_too() -> None:
+    """The last attempt is at the end of patience, so that nothing is lost to the jitter."""
+
+    def answer(_request: Request, _n: int) -> Any:
+        return DOWN if asyncio.get_running_loop().time() < 300.0 else message()
+
+    run = FakedRun(messages=FakeMessages(answer=answer), concurrency=1)
+    assert run.play([conversation(f"c{n}", user("x")) for n in range(3)]) is None
+    assert [each.outcome for each in run.progress.transcripts] == [Outcome.PASSED] * 3
+
+
+def test_an_outage_of_one_model_is_not_that_of_another() -> None:
+    """The other model is asked side by side, and its conversations pass."""
+
+    def answer(request: Request, _n: int) -> Any:
+        return DOWN if request.body["model"] == "down" else message()
+
+    messages = FakeMessages(answer=answer)
+    run = FakedRun(messages=messages)
+    conversations = [conversation(f"c{n}", model="down" if n % 2 else "up") for n in range(20)]
+    halt = run.play(conversations)
+    assert halt is not None
+    assert halt.reason.startswith("down has not replied for ")
+    passed = [each for each in run.progress.transcripts if each.outcome is Outcome.PASSED]
+    assert {each.started.identity.model for each in passed} == {"up"}
+    assert len(passed) == 10
+
+
+def test_a_refusal_ends_an_outage() -> None:
+    """An API that says no is there: what comes after it begins with all its patience."""
+
+    def answer(request: Request, _n: int) -> Any:
+        bad = "bad" in str(request.body["messages"])
+        return DOWN if asyncio.get_running_loop().time() < 290.0 else failure(400) if bad else message()
+
+    run = FakedRun(messages=FakeMessages(answer=answer), concurrency=6)
+    assert run.play([conversation("bad", user("bad")), *(conversation(f"c{n}") for n in range(5))]) is None
+    assert [each.outcome for each in run.progress.transcripts].count(Outcome.PASSED) == 5
+    assert run.progress.resumptions == ["claude-haiku-5-5"]
+
+
+def test_one_request_that_never_succeeds_ends_alone() -> None:
+    """Others were answered, or none is left to ask: its conversation is errored, the run is not ended."""
+
+    def answer(request: Request, _n: int) -> Any:
+        return DOWN if "bad" in str(request.body["messages"]) else message()
+
+    for concurrency in (1, 3):
+        run = FakedRun(messages=FakeMessages(answer=answer), concurrency=concurrency)
+        mixed = [conversation("bad", user("bad")), *(conversation(f"c{n}") for n in range(9))]
+        assert run.play(mixed) is None
+        found = [each.started.identity.scenario for each in run.progress.transcripts if each.error]
+        assert (found, len(run.progress.transcripts)) == (["bad"], 10)
 
 
 def test_what_refuses_the_first_few_requests_refuses_all() -> None:

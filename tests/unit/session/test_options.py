@@ -22,6 +22,7 @@ from claude_run.session.options import (
     NUMBER,
     PATH,
     PATHS,
+    PATIENCE,
     SWITCH,
     TEXT,
     TEXTS,
@@ -56,6 +57,7 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("simulate", False),
     ("faults", None),
     ("attempt_s", 600.0),
+    ("patience_s", 300.0),
     ("allowed_models", {}),
     ("replay", None),
     ("reuse", None),
@@ -92,6 +94,7 @@ _VALUES: list[tuple[object, SearchStrategy[Any]]] = [
     (FRACTION, _one(st.decimals(0, 1, places=4).map(lambda number: f"{number:f}"))),
     (MONEY, _one(st.decimals("0.01", 1000, places=2).map(str) | st.sampled_from(["$3", "0.0000001"]))),
     (DURATION, _one(st.sampled_from(["90s", "1.5m", "1h", "0.25", "200ms"]))),
+    (PATIENCE, _one(st.sampled_from(["0s", "90s", "1h"]))),
     (
         ASSIGNMENTS,
         st.dictionaries(_NAMES, _TEXTS, max_size=3).map(lambda kept: [f"{n}={v}" for n, v in kept.items()]),
@@ -174,6 +177,7 @@ def test_saved_options_that_cannot_be_read_are_not_made_up(saved: dict[str, Any]
         ("max_cost", "0", "--max-cost 0: write an amount of US dollars above 0"),
         ("max_cost", "NaN", "--max-cost NaN: write an amount of US dollars above 0"),
         ("attempt_s", "soon", "--timeout soon: "),
+        ("patience_s", "-1s", "--patience -1s: "),
         ("max_time_s", "0s", "--max-time 0s: the time must be longer than 0"),
         ("grace_s", "-1", "--grace -1: "),
         ("on_inconclusive", "maybe", "--on-inconclusive maybe: choose fail or warn"),
@@ -233,6 +237,11 @@ def test_a_gate_out_of_its_range_is_refused_by_name(name: str, value: str) -> No
     """Numbers of the gate are checked where its rules are made, and named as a user writes them."""
     with pytest.raises(InputError, match=f"^{OPTIONS[name].flag} "):
         build(GateRequest, {name: value}).rules()
+
+
+def test_no_patience_at_all_can_be_asked_for() -> None:
+    """`--patience 0s` is one try for each request, where other times must be longer than 0."""
+    assert build(RunRequest, {"patience_s": "0s"}).patience_s == 0.0
 
 
 def test_money_is_exact() -> None:
