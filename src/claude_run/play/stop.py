@@ -138,9 +138,8 @@ def hopeless(failure: Failure, *, wait_s: float | None, now: str) -> Halt:
     """
     reason = failure.message
     if wait_s is not None:
-        reason += (
-            f"; the API asks to wait {wait_s:.0f} s, longer than this run may: go on with `claude-run resume`"
-        )
+        asked = f"{wait_s:.0f} s" if wait_s <= _YEAR_S else "more than a year"
+        reason += f"; the API asks to wait {asked}, longer than this run may: go on with `claude-run resume`"
         reason += f", not before {_later(now, wait_s)}"
     return Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S)
 
