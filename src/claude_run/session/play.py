@@ -226,9 +226,7 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
         stop=stop,
         clock=clock,
         progress=progress,
-        deadlines=Deadlines(
-            attempt_s=request.attempt_s, end=clock.monotonic() + (request.max_time_s or math.inf)
-        ),
+        deadlines=_deadlines(request, clock),
         policy=RetryPolicy(patience_s=request.patience_s),
     )
     context = PlayContext(
@@ -241,6 +239,16 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
         accepted=_accepted(prepared),
     )
     return Player(context=context, concurrency=request.concurrency, max_failures=request.failures_allowed)
+
+
+def _deadlines(request: RunRequest, clock: Clock) -> Deadlines:
+    """Return how long things may take; whoever has more patience has it for the whole conversation."""
+    usual = Deadlines()
+    return Deadlines(
+        attempt_s=request.attempt_s,
+        conversation_s=max(usual.conversation_s, 2 * request.patience_s, 2 * request.attempt_s),
+        end=clock.monotonic() + (request.max_time_s or math.inf),
+    )
 
 
 def _accepted(prepared: Prepared) -> Callable[[Conversation, int], str | None]:

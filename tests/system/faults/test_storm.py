@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import threading
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -188,6 +189,21 @@ def test_patience_is_the_users(workspace: Workspace) -> None:
             before = len(api.ledger)
             assert workspace.run(*arguments, "-q", url=api.url, speed=2000).code == 3
             assert least <= len(api.ledger) - before <= most, arguments
+
+
+def test_patience_of_hours_is_not_cut_by_the_hour_of_a_conversation(workspace: Workspace) -> None:
+    """What the user asks for holds for the conversation as a whole: an outage of 80 minutes is waited out."""
+    speed = 1000
+    workspace.write("s.yaml", scenario("a", turns=1))
+    begin: list[float] = []
+
+    def answer(_asked: TurnRequest) -> Answer:
+        begin.append(time.monotonic())
+        return ok() if begin[-1] - begin[0] > 80 * 60 / speed else DOWN
+
+    with Api(answer=answer) as api:
+        flags = ("-o", "out", "-q", "--patience", "3h")
+        assert workspace.run("s.yaml", *flags, url=api.url, speed=speed).code == 0
 
 
 def test_a_reset_beyond_all_bounds_is_not_waited_for(workspace: Workspace) -> None:
