@@ -182,8 +182,9 @@ def test_a_pause_of_an_outage_ends_with_a_late_reply_to_an_earlier_request() -> 
 
         async def slow() -> None:
             async with narrow.slot():
-                await asyncio.sleep(2.0)
-                narrow.replied({})
+                await asyncio.sleep(1.5)
+            await asyncio.sleep(0.5)
+            narrow.replied({})
 
         async def late() -> float:
             await asyncio.sleep(1.0)

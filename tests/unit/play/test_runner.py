@@ -331,6 +331,16 @@ def test_a_wait_beyond_the_conversations_deadline_is_not_begun() -> None:
     assert len(messages.requests) == 1
 
 
+def test_a_wait_that_ends_at_the_conversations_deadline_sends_nothing_more() -> None:
+    """Its time is over then, though there is a place: no attempt is written down that has no time at all."""
+    messages = FakeMessages(answer=lambda _r, _n: failure(503, retry_after_s=10.0), latency_s=0.25)
+    run = FakedRun(messages=messages, conversation_s=10.25)
+    run.play([conversation("c", user("x"))])
+    (transcript,) = run.progress.transcripts
+    assert transcript.error == "the conversation's time was over before its next request could be sent"
+    assert len(messages.requests) == 1
+
+
 class TestMoney:
     """The cap is held against spent, reserved and possibly paid money."""
 
@@ -379,6 +389,13 @@ class TestMoney:
         assert halt is not None
         assert halt.reason == "stopped by --max-requests 3, 2 of them before it went on"
         assert len(messages.requests) == 1
+
+
+def test_a_wait_for_money_is_over_when_the_others_were_cheaper() -> None:
+    """What was set aside for them and not spent lets the next request out, and whoever watches is told."""
+    run = FakedRun(cap=Decimal("0.03"))
+    assert run.play(many(2, turns=(user("x"),))) is None
+    assert [what for what, _, _ in run.progress.waits] == run.progress.resumptions == ["--max-cost"]
 
 
 def test_a_wait_for_money_is_named_and_ends_with_the_conversations_time() -> None:

@@ -130,15 +130,21 @@ def test_an_outage_of_one_model_is_not_that_of_another() -> None:
 
 
 def test_a_refusal_ends_an_outage() -> None:
-    """An API that says no is there: what comes after it begins with all its patience."""
+    """An API that says no is there: all that wait go out together, and not one by one."""
+    refused_at: list[float] = []
 
     def answer(request: Request, _n: int) -> Any:
-        bad = "bad" in str(request.body["messages"])
-        return DOWN if asyncio.get_running_loop().time() < 290.0 else failure(400) if bad else message()
+        now = asyncio.get_running_loop().time()
+        if "bad" in str(request.body["messages"]) and now > 60.0:
+            refused_at.append(now)
+            return failure(400)
+        return message() if refused_at else failure(503)
 
-    run = FakedRun(messages=FakeMessages(answer=answer), concurrency=6)
+    messages = FakeMessages(answer=answer)
+    run = FakedRun(messages=messages, concurrency=6)
     assert run.play([conversation("bad", user("bad")), *(conversation(f"c{n}") for n in range(5))]) is None
     assert [each.outcome for each in run.progress.transcripts].count(Outcome.PASSED) == 5
+    assert messages.times.count(refused_at[0]) == 5
     assert run.progress.resumptions == ["claude-haiku-5-5"]
 
 
