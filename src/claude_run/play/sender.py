@@ -88,8 +88,8 @@ class Sender:
     """Sends the requests of all conversations of a run, each in the same order of steps.
 
     Without `messages` nothing is ever sent: every reply comes from the recording. `sending` are the tasks
-    whose request is under way; `chance` draws the jitter's random numbers from [0, 1). No wait that ends
-    after `deadlines.end` is begun; what is under way then is for the stop signal to end.
+    whose request is under way; `chance` draws the jitter's random numbers from [0, 1). No wait that the
+    API asks for beyond `deadlines.end` is begun; what is under way then is for the stop signal to end.
     """
 
     messages: Messages | None

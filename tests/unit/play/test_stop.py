@@ -116,7 +116,7 @@ def test_an_outage_of_one_model_is_not_that_of_another() -> None:
     """The other model is asked side by side, and its conversations pass."""
 
     def answer(request: Request, _n: int) -> Any:
-        return DOWN if request.body["model"] == "down" else message()
+        return DOWN if request.model == "down" else message(model=request.model)
 
     messages = FakeMessages(answer=answer)
     run = FakedRun(messages=messages)
