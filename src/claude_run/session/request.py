@@ -210,6 +210,7 @@ class RunRequest:
         kind=PATIENCE,
         shown="5m",
         metavar="TIME",
+        project=True,
         panel=HOW,
         help="How long failures that pass are waited out; 0s for one try.",
     )

@@ -22,6 +22,7 @@ from tests.support.scripted_server import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+MODEL = "from-the-future"
 CANARY = "sk-ant-canary-7f3a9c51e0b24d68"
 SCENARIO = """\
 model: from-the-future
@@ -64,7 +65,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Talk:
     def respond(request: ReceivedRequest) -> Answer:
         number = len(request.body["messages"]) // 2
         return json_answer(
-            message(*REPLIES[number], usage=ODD_USAGE, id=f"msg_{number}", model="from-the-future-2"),
+            message(*REPLIES[number], usage=ODD_USAGE, id=f"msg_{number}", model="from-the-future-20270101"),
             headers=[f"request-id: req_{number}"],
         )
 
@@ -109,7 +110,7 @@ def test_the_transcript_holds_the_servers_words(talk: Talk) -> None:
     assert [json.dumps(reply["content"]) for reply in replies] == [json.dumps(blocks) for blocks in REPLIES]
     assert [reply["id"] for reply in replies] == ["msg_0", "msg_1", "msg_2"]
     assert [reply["request_id"] for reply in replies] == ["req_0", "req_1", "req_2"]
-    assert {reply["model"] for reply in replies} == {"from-the-future-2"}
+    assert {reply["model"] for reply in replies} == {"from-the-future-20270101"}
     assert (transcript["usage"]["input_tokens"], transcript["usage"]["output_tokens"]) == (9, 21)
     assert transcript["cost_usd"] is None
     assert transcript["simulated"] is False
@@ -135,7 +136,7 @@ def test_an_echoed_key_is_nowhere(tmp_path: Path, kind: str) -> None:
     def respond(request: ReceivedRequest) -> Answer:
         echo = json.dumps(dict(request.headers))
         if kind == "reply":
-            return json_answer(message({"type": "text", "text": echo}, odd={"headers": echo}))
+            return json_answer(message({"type": "text", "text": echo}, odd={"headers": echo}, model=MODEL))
         if kind == "html":
             return json_answer(echo, status=502, headers=["x-should-retry: false", f"request-id: {CANARY}"])
         return error_answer("invalid_request_error", echo, status=400)
@@ -153,8 +154,8 @@ def test_an_echoed_key_is_nowhere(tmp_path: Path, kind: str) -> None:
 def test_replies_that_cannot_be_kept_or_sent_back(tmp_path: Path) -> None:
     """What no journal or request can hold ends a conversation as not measured; it is not a bug of ours."""
     endless, surrogate = (
-        json_answer(message(odd=9e99)),
-        json_answer(message({"type": "text", "text": "\ud800"})),
+        json_answer(message(odd=9e99, model=MODEL)),
+        json_answer(message({"type": "text", "text": "\ud800"}, model=MODEL)),
     )
     endless = Answer(data=endless.data.replace(b"9e+99", b"1e999"))
     (tmp_path / "talk.yaml").write_text(SCENARIO)
