@@ -40,8 +40,8 @@ def from_status_error(error: anthropic.APIStatusError, redact: Redact = str) -> 
         kind="status",
         message=_status_message(error, redact),
         status=error.status_code,
-        type=error.type,
-        code=error.error_code,
+        type=_said(error.type),
+        code=_said(error.error_code),
         request_id=error.request_id,
         retry_after_s=retry_after(headers),
         may_retry=headers.get("x-should-retry", "").lower() != "false",
@@ -95,8 +95,8 @@ def from_error_body(
     return Failure(
         kind="status" if body.get("type") == "error" else "invalid_reply",
         message=f"{excerpt(name, redact) or 'an error'} {where}: {excerpt(words, redact)}",
-        type=kind if isinstance(kind, str) else None,
-        code=code if isinstance(code, str) else None,
+        type=_said(kind),
+        code=_said(code),
         request_id=request_id,
     )
 
@@ -124,13 +124,19 @@ def excerpt(body: bytes | str, redact: Redact = str) -> str:
     return " ".join(redact(text).split())[:_EXCERPT]
 
 
+def _said(value: object) -> str | None:
+    """Return a word of an error's body. The SDK passes whatever stands there, which need not be one."""
+    return value if isinstance(value, str) else None
+
+
 def _status_message(error: anthropic.APIStatusError, redact: Redact) -> str:
-    if error.api_message and error.type:
-        return f"{error.status_code} {error.type}: {redact(error.api_message)[:_MESSAGE]}"
+    message, kind = _said(error.api_message), _said(error.type)
+    if message and kind:
+        return f"{error.status_code} {kind}: {redact(message)[:_MESSAGE]}"
     if error.response.has_redirect_location:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
-    kind = error.response.headers.get("content-type", "no content type")
-    message = f"{error.status_code} with {kind}: {excerpt(str(error.body or ''), redact)}"
+    sent = error.response.headers.get("content-type", "no content type")
+    message = f"{error.status_code} with {sent}: {excerpt(str(error.body or ''), redact)}"
     if error.status_code != httpx2.codes.NOT_FOUND:
         return message
     # Nobody serves the Messages API there: what every request would be told.

@@ -20,6 +20,8 @@ from claude_run.api.errors import (
     is_error,
     retry_after,
 )
+from claude_run.play.retry import RetryPolicy
+from tests.unit.conversation.strategies import JSON
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/messages")
 
@@ -148,6 +150,34 @@ def test_a_status_of_something_else_than_the_api(body: Any, message: str) -> Non
     failure = from_status_error(status_error(502, body, content_type="text/html"))
     assert failure.message == message
     assert failure.type is None
+
+
+BODY = st.fixed_dictionaries(
+    {
+        "type": st.just("error"),
+        "error": st.fixed_dictionaries(
+            {},
+            optional={
+                "type": JSON,
+                "message": JSON,
+                "details": st.fixed_dictionaries({}, optional={"error_code": JSON}) | JSON,
+            },
+        ),
+    }
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(status=st.sampled_from([400, 401, 404, 429, 500, 529]), body=BODY | JSON)
+def test_any_body_of_an_error_is_judged_by_its_shape(status: int, body: Any) -> None:
+    """Words of another type are no words: the policy can decide on what is left, and the message is text."""
+    failures = [from_status_error(status_error(status, body))]
+    if isinstance(body, dict):
+        failures.append(from_error_body(body, None, where="in mid-stream"))
+    for failure in failures:
+        assert {type(failure.type), type(failure.code)} <= {str, type(None)}
+        assert isinstance(failure.message, str)
+        assert RetryPolicy().decide(failure, attempt=1, chance=0.5, patience_s=60.0) is not None
 
 
 @pytest.mark.parametrize(
