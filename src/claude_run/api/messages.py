@@ -173,7 +173,7 @@ async def _read_stream(response: AsyncAPIResponse[Any], redact: Redact) -> Mappi
         if is_error(event):
             raise RequestFailedError(from_error_body(event, request_id, where="in mid-stream", redact=redact))
         message.add(event)
-        if message.done and message.message is not None:
+        if message.message is not None:
             return message.message
     raise RequestFailedError(
         Failure(kind="truncated", message="the stream ended before its message did", request_id=request_id)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from claude_run.conversation.usage import Usage
+from claude_run.text.strict_json import join_text
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -73,6 +74,9 @@ class InvalidReplyError(ValueError):
 UNREAD_DELTAS = "unread_deltas"
 """The field of a message that holds the deltas of its stream that could not be put into their blocks."""
 
+CUT_INPUT = "input_json_delta"
+"""The type of the one among them that is a tool's input, as far as it came before the reply was cut off."""
+
 CREDENTIAL_REPLACED = "credential_replaced"
 """The field of a message, true, that says that the credential in use stood in it and was taken out."""
 
@@ -82,8 +86,7 @@ HEADER_PARAMS: Mapping[str, str] = {
 }
 """Parameters of `messages.create` that the API takes as headers."""
 
-# The blocks that replies have in API version 2026-10-21 and in its betas.
-_KINDS = frozenset(
+BLOCK_KINDS = frozenset(
     {
         "text",
         "thinking",
@@ -102,6 +105,7 @@ _KINDS = frozenset(
         "compaction",
     }
 )
+"""The types of the blocks that replies have in API version 2026-10-21 and in its betas."""
 
 _TEXT, _OBJECT = (str, "a string"), (Mapping, "an object")
 _FIELDS: Mapping[str, Mapping[str, tuple[type, str]]] = {
@@ -163,12 +167,12 @@ class Reply:
     @property
     def text(self) -> str:
         """The text blocks joined as they stand; thinking, tools and unknown blocks are left out."""
-        return "".join(str(block.get("text") or "") for block in self.content if block["type"] == "text")
+        return join_text(str(block.get("text") or "") for block in self.content if block["type"] == "text")
 
     @property
     def unknown_kinds(self) -> Sequence[str]:
         """The types of its blocks that we do not know, for whoever wants to be told."""
-        return [kind for block in self.content if (kind := str(block["type"])) not in _KINDS]
+        return [kind for block in self.content if (kind := str(block["type"])) not in BLOCK_KINDS]
 
     @property
     def unread_deltas(self) -> Sequence[str]:

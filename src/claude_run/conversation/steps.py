@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from claude_run.conversation.exchange import Request, SentMessage, is_blank
 from claude_run.conversation.script import generated_turns
 from claude_run.scenario.model import AssistantTurn, Text, TextBlock, UserTurn
+from claude_run.text.strict_json import join_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -88,7 +89,7 @@ def next_step(conversation: Conversation, exchanges: Sequence[Exchange], rendere
 
 def turn_text(exchanges: Iterable[Exchange], turn: int) -> str:
     """Return the reply text of one turn, over all its exchanges."""
-    return "".join(exchange.reply.text for exchange in exchanges if exchange.turn == turn)
+    return join_text(exchange.reply.text for exchange in exchanges if exchange.turn == turn)
 
 
 def saved_values(
@@ -151,6 +152,9 @@ def _stop_after(conversation: Conversation, last: Exchange) -> Stop | None:
             str(block.get("name")) for block in last.reply.content if block["type"] == "tool_use"
         )
         message = f"the reply calls a tool that has no scripted result: {names}"
+        if reason == "max_tokens":
+            # Half of a call cannot be sent back, and neither can a call without its result.
+            message = f"the reply was cut off at max_tokens while it called a tool: {names}; raise max_tokens"
         return None if at_the_end else Stop(kind=StopKind.TOOL_USE, turn=last.turn, message=message)
     return None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.usage import Usage, total
 from claude_run.scenario.model import turn_number
+from claude_run.text.strict_json import join_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,7 @@ class TurnRecord:
 
     @property
     def text(self) -> str:
-        return "".join(exchange.reply.text for exchange in self.exchanges)
+        return join_text(exchange.reply.text for exchange in self.exchanges)
 
     @property
     def usage(self) -> Usage:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from claude_run.checks.subject import Subject
+from claude_run.conversation.exchange import CUT_INPUT
 from claude_run.conversation.results import CheckResult, Outcome, Status, outcome_of
 from claude_run.conversation.steps import StopKind
 from claude_run.scenario.model import UserTurn
@@ -141,7 +142,10 @@ def _warnings(conversation: Conversation, transcript: Transcript) -> Iterator[st
         for kind in dict.fromkeys(kind for reply in replies for kind in reply.unknown_kinds):
             yield f"turn {record.number}: the reply holds a block of the unknown type {kind!r:.80}"
         for kind in dict.fromkeys(kind for reply in replies for kind in reply.unread_deltas):
-            yield f"turn {record.number}: the stream changes a block in the unknown way {kind!r:.80}"
+            if kind == CUT_INPUT:
+                yield f"turn {record.number}: the reply was cut off in a tool's input, which is kept as text"
+            else:
+                yield f"turn {record.number}: the stream changes a block in the unknown way {kind!r:.80}"
     if not all(exchange.reply.usage.known for exchange in transcript.judge_exchanges):
         yield "a judge's answer does not say how many tokens it used: its cost is unknown"
     if any(exchange.reply.had_credential for exchange in transcript.judge_exchanges):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from claude_run.text.visible import HIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MAX_DEPTH = 200
 """Levels of nesting that are read: whoever walks a value later does so by recursion."""
@@ -84,6 +84,18 @@ def readable_json(value: object) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
     return _OBEYED.sub(_escape, _OUTSIDE_ASCII.sub(_show, text))
+
+
+def join_text(pieces: Iterable[str]) -> str:
+    """Return the pieces of a text as one, so that it stays the same when it is written as JSON and read.
+
+    A piece may end in the first half of a surrogate pair whose second half begins the next one: together
+    they are one character, and that is what every reader makes of them.
+    """
+    text = "".join(pieces)
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 @cache

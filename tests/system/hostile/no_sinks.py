@@ -78,6 +78,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.baseline", ("Baseline", "read_baseline"), _VALUE),
     **_each("record.journal", ("refuse_if_held",), "its words are an error, which `print_error` shows"),
     **_each("text.strict_json", ("read_json",), "reads"),
+    **_each("text.strict_json", ("join_text",), "joins pieces of a reply, which is a value"),
     **_each(
         "text.strict_json",
         ("DuplicateKeyError", "HugeNumberError", "DeepJsonError"),

@@ -20,7 +20,7 @@ from claude_run.api.errors import (
     is_error,
     retry_after,
 )
-from claude_run.play.retry import RetryPolicy
+from claude_run.play.retry import Failures, RetryPolicy
 from tests.unit.conversation.strategies import JSON
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/messages")
@@ -177,7 +177,9 @@ def test_any_body_of_an_error_is_judged_by_its_shape(status: int, body: Any) -> 
     for failure in failures:
         assert {type(failure.type), type(failure.code)} <= {str, type(None)}
         assert isinstance(failure.message, str)
-        assert RetryPolicy().decide(failure, attempt=1, chance=0.5, patience_s=60.0) is not None
+        once = Failures()
+        once.add(failure, key="k", now=0.0)
+        assert RetryPolicy().decide(failure, request=once, model=once, now=0.0, chance=0.5) is not None
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,20 @@ def test_a_refusal_names_its_category_where_there_is_one(details: Any, message: 
 TOOL_USE = {"type": "tool_use", "id": "toolu_1", "name": "get_order", "input": {"id": "A-1"}}
 
 
-@pytest.mark.parametrize("reason", ["tool_use", "max_tokens"])
-def test_a_tool_call_with_turns_to_come_ends_the_conversation(reason: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("tool_use", "the reply calls a tool that has no scripted result: get_order"),
+        (
+            "max_tokens",
+            "the reply was cut off at max_tokens while it called a tool: get_order; raise max_tokens",
+        ),
+    ],
+)
+def test_a_tool_call_with_turns_to_come_ends_the_conversation(reason: str, message: str) -> None:
     """A user turn after an unanswered call would be refused; a cut-off call is a call all the same."""
     stop = _stop(script(user(), user()), body([TOOL_USE], reason))
-    assert stop is not None
-    assert stop.kind is StopKind.TOOL_USE
-    assert stop.message.endswith("get_order")
+    assert stop == Stop(kind=StopKind.TOOL_USE, turn=0, message=message)
 
 
 def test_a_tool_call_in_the_last_reply_is_an_answer() -> None:

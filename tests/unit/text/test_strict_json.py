@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from claude_run.text.strict_json import (
     MAX_DEPTH,
     DeepJsonError,
     DuplicateKeyError,
     HugeNumberError,
+    join_text,
     plain_json,
     read_json,
 )
@@ -97,3 +102,16 @@ def test_what_a_log_would_obey_is_escaped() -> None:
     assert "##[" not in text
     assert "##vso[" not in text
     assert json.loads(text) == value
+
+
+@given(text=st.text(st.characters() | st.sampled_from("\ud83d\ude00😀"), max_size=12), data=st.data())
+def test_pieces_join_to_what_json_would_read(text: str, data: st.DataObject) -> None:
+    """Two halves of a character that meet are that character; a half alone stays what it is."""
+    # As the escapes of JSON have it: each character beyond the first 65,536 in two halves.
+    halves = [
+        chr(int(unit, 16))
+        for unit in re.findall("[0-9a-f]{4}", text.encode("utf-16-be", "surrogatepass").hex())
+    ]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(halves)), max_size=4)))
+    pieces = ["".join(halves[a:b]) for a, b in pairwise([0, *cuts, len(halves)])]
+    assert join_text(pieces) == json.loads(json.dumps("".join(halves)))
