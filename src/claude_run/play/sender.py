@@ -270,7 +270,12 @@ class Sender:
             )
         )
         reservation.paid_usd = cost
-        self.breaker.replied(pending.model)
+        # Another model that answers everything is as good as none: each of its replies is paid for nothing.
+        other = pending.conversation.served.problem(pending.model, received.reply.model)
+        if other is None:
+            self.breaker.replied(pending.model)
+        elif halt := self.breaker.refused(pending.model, Failure(kind="other_model", message=other)):
+            self.stop.request(halt)
         self._answered(pending.model, received.headers)
         return exchange
 

@@ -106,7 +106,7 @@ class FailureBreaker:
         return failures
 
     def refused(self, model: str, failure: Failure) -> Halt | None:
-        """Note a request that the API refused for good; return a Halt once it refuses all in the same words.
+        """Note a request that failed for good; return a Halt once all fail in the same words.
 
         What is under way may finish however long it takes, because it may be the request that is not refused.
         """
@@ -115,9 +115,7 @@ class FailureBreaker:
         self._refused[model] = words, count + 1 if words == before else 1
         if self._refused[model][1] < self._refusals:
             return None
-        reason = (
-            f"the first {self._refusals} requests to {model} were refused in the same way: {failure.message}"
-        )
+        reason = f"the first {self._refusals} requests to {model} failed in the same way: {failure.message}"
         return Halt(code=ExitCode.NOT_MEASURED, reason=reason)
 
 

@@ -39,6 +39,17 @@ def test_another_model_is_no_measurement(workspace: Workspace) -> None:
         assert workspace.run("s.yaml", "--replay", "out", "-o", "third", *ALLOW).code == 0
 
 
+def test_a_gateway_that_answers_with_another_model_is_not_paid_for_all(workspace: Workspace) -> None:
+    """After the first five replies of it the run stops, and can be resumed once the gateway is mended."""
+    cases = [f"c{number}" for number in range(40)]
+    workspace.write("s.yaml", scenario(*cases))
+    with Api(answer=lambda _: ok(model=SERVED)) as api:
+        result = workspace.run("s.yaml", "-j", "2", "-o", "out", url=api.url)
+        assert result.code == 3
+        assert 5 <= len(api.ledger) <= 7
+    assert f"the first 5 requests to {ASKED} failed in the same way: {PROBLEM}" in result.stderr
+
+
 @pytest.mark.parametrize("served", [f"{ASKED}-20260901", ASKED])
 def test_a_dated_snapshot_is_the_same_model(workspace: Workspace, served: str) -> None:
     """An alias answers under the name of its snapshot."""

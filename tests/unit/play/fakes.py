@@ -110,7 +110,7 @@ Answer = Callable[["Request", int], "dict[str, Any] | Failure"]
 class FakeMessages:
     """Answers the n-th request (from 1) with what `answer` returns, after `latency_s` seconds."""
 
-    answer: Answer = lambda _request, _n: message()
+    answer: Answer = lambda request, _n: message(model=request.model)
     latency_s: float = 0.1
     headers: dict[str, str] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)

@@ -174,7 +174,7 @@ def test_what_refuses_the_first_few_requests_refuses_all() -> None:
     assert halt is not None
     assert halt.code is ExitCode.NOT_MEASURED
     assert halt.reason == (
-        "the first 5 requests to claude-haiku-5-5 were refused in the same way: 400 in request 5"
+        "the first 5 requests to claude-haiku-5-5 failed in the same way: 400 in request 5"
     )
     assert halt.grace_s is None
     assert 5 <= len(messages.requests) <= 7
