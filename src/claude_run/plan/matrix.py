@@ -36,12 +36,14 @@ class Selection:
 
     `models` are `id` or `label=id` and win over the models of the files; `ids` are exactly the conversations
     to take. Every filter that is given must let a conversation through; of several `tags` any will do.
+    `last_failed` returns those of its conversations that failed last; shards are dealt of what is left.
     """
 
     models: tuple[str, ...] = ()
     repeat: int | None = None
     tags: tuple[str, ...] = ()
     expression: str | None = None
+    last_failed: Callable[[Sequence[Conversation]], Sequence[Conversation]] | None = None
     shard: Shard | None = None
     ids: frozenset[str] | None = None
 
@@ -215,6 +217,8 @@ def _filters(
     if matches is not None:
         name = f"-k {selection.expression!r}"
         yield name, lambda left: [each for each in left if matches((each.id, each.model, *each.tags))]
+    if selection.last_failed is not None:
+        yield "--lf", selection.last_failed
     if shard is not None:
         yield f"--shard {shard[0]}/{shard[1]}", lambda left: take_shard(left, shard)
 

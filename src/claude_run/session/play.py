@@ -31,6 +31,7 @@ from claude_run.record.derive import Played, read_played
 from claude_run.record.folder import RunFolder
 from claude_run.record.journal import Extent
 from claude_run.record.run import Run
+from claude_run.record.runs import note_played
 from claude_run.session.compare import accepted_replies, exit_code_of, gate_run, verdict_of
 from claude_run.session.options import saved_options
 from claude_run.session.prepare import LOOKS
@@ -135,6 +136,8 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
         folder = RunFolder.create(
             run, out=out, stamp=stamp(), latest=latest, disk=world.disk, redactor=world.redactor
         )
+        if latest:
+            note_played(world.disk, folder.path)
         journal, _ = folder.open_journal()
         stack.enter_context(closing(journal))
         for event in inputs.begin:

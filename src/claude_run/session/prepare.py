@@ -6,32 +6,31 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run.checks.custom import installed, load_file
 from claude_run.checks.judge_check import asks_for_accepted, judges_of
 from claude_run.checks.registry import Registry, default_registry
 from claude_run.conversation.exchange import Request
-from claude_run.conversation.results import Outcome
 from claude_run.conversation.served import ServedNames
-from claude_run.errors import InputError, SelectionError
+from claude_run.errors import InputError
 from claude_run.plan.estimate import worst_cost
 from claude_run.plan.filters import parse_shard
 from claude_run.plan.matrix import Plan, Selection, choices, expand
 from claude_run.plan.model_checks import problems
 from claude_run.plan.model_rules import known_names
 from claude_run.plan.prices import price_table
-from claude_run.record.derive import read_played
-from claude_run.record.folder import RunFolder, latest
 from claude_run.record.redact import Redactor
 from claude_run.scenario.diagnostics import Diagnostic, render
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import Graders
 from claude_run.session.compare import arm_of_accepted, arm_of_baseline, scenarios_of
+from claude_run.session.last_failed import last_failed
 from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from claude_run.scenario.model import Position, Scenario
     from claude_run.session.request import RunRequest
@@ -100,7 +99,8 @@ def load_scenarios(request: RunRequest) -> Loaded:
 
 def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
     """Plan scenarios that were read already, and find what they are gated against or judged beside."""
-    plan = make_plan(request, loaded.scenarios)
+    notes: list[str] = []
+    plan = make_plan(request, loaded.scenarios, told=notes.append)
     refuse_unpriced(request, plan)
     baseline = accepted = None
     if request.baseline is not None:
@@ -114,23 +114,31 @@ def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
         registry=loaded.registry,
         baseline=baseline,
         accepted=accepted,
-        warnings=loaded.warnings,
+        warnings=(*loaded.warnings, *notes),
     )
 
 
 def make_plan(
-    request: RunRequest, scenarios: Sequence[Scenario], *, ids: frozenset[str] | None = None
+    request: RunRequest,
+    scenarios: Sequence[Scenario],
+    *,
+    ids: frozenset[str] | None = None,
+    told: Callable[[str], None] = lambda _line: None,
 ) -> Plan:
     """Expand the scenarios into the conversations that the request selects, or into exactly those of `ids`.
 
-    With `--until-sure` the plan holds the repeats of every look that there may be.
+    With `--until-sure` the plan holds the repeats of every look that there may be. `told` gets a line that
+    says of which runs the selection was made, if of any.
     """
     selection = Selection(
         models=request.models,
         repeat=request.repeat,
         tags=request.tags,
         expression=request.expression,
-        shard=parse_shard(request.shard) if request.shard else None,
+        last_failed=partial(last_failed, simulated=request.simulate, told=told)
+        if request.last_failed
+        else None,
+        shard=parse_shard(request.shard) if request.shard is not None else None,
     )
     if ids is not None:
         selection = Selection(models=request.models, repeat=request.repeat, ids=ids)
@@ -145,8 +153,7 @@ def make_plan(
         conversations = (replace(conversation, judge=judges) for conversation in plan.conversations)
         plan = replace(plan, conversations=tuple(conversations))
     served = ServedNames(ids=known_names(), allowed=request.allowed_models)
-    plan = replace(plan, conversations=tuple(replace(each, served=served) for each in plan.conversations))
-    return _last_failed(plan) if request.last_failed else plan
+    return replace(plan, conversations=tuple(replace(each, served=served) for each in plan.conversations))
 
 
 def _credential_problems(scenario: Scenario, redactor: Redactor) -> Iterator[Diagnostic]:
@@ -185,20 +192,3 @@ def refuse_unpriced(request: RunRequest, plan: Plan) -> None:
             f"--max-cost cannot be held: {', '.join(unpriced)} has no known price in {price_table()};"
             " leave the model out, or bound the run with --max-requests"
         )
-
-
-def _last_failed(plan: Plan) -> Plan:
-    """Keep the conversations that failed, erred or were not finished in the latest run."""
-    played = read_played(RunFolder.open(latest()))
-    wanted = {record.planned.id for record in played.records if record.outcome is not Outcome.PASSED}
-    kept = tuple(conversation for conversation in plan.conversations if conversation.id in wanted)
-    if not kept:
-        raise SelectionError("--last-failed: nothing of this selection failed in the latest run")
-    scenarios = {conversation.identity.scenario for conversation in kept}
-    paths = {conversation.identity.path for conversation in kept}
-    return replace(
-        plan,
-        conversations=kept,
-        pass_rates={name: rate for name, rate in plan.pass_rates.items() if name in scenarios},
-        files={path: digest for path, digest in plan.files.items() if path in paths},
-    )

@@ -160,7 +160,7 @@ class RunRequest:
         default=False,
         panel=WHAT,
         shapes=True,
-        help="Only what did not pass in the latest run.",
+        help="Only cases that did not pass when they were last played.",
     )
     file_root: str | None = option(
         "--file-root",

@@ -15,6 +15,7 @@ from claude_run.plan.prices import price_table
 from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
+from claude_run.record.runs import note_played
 from claude_run.scenario.template import Renderer
 from claude_run.session.options import restored, saved_options
 from claude_run.session.play import RunInputs, RunIO, RunResult, looks_of, play_new, play_run
@@ -101,6 +102,8 @@ async def resume(
             if drift:
                 history = folder.read_history()
             inputs = _left_to_play(prepared, history, retry_errors=going_on.retry_errors)
+            if any(each.id not in inputs.done for each in prepared.plan.conversations):
+                note_played(world.disk, folder.path)
             io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
             return await play_run(inputs, io)
 

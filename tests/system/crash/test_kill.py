@@ -57,10 +57,10 @@ def test_killed_at_every_write_of_a_resume_again_and_again(
 ) -> None:
     """A run that dies at every write of a resume, each time at the next, still ends as an undisturbed one."""
     deaths = []
-    ended = workspace.play(crash_at=9)
+    ended = workspace.play(crash_at=10)
     while ended.code == KILLED:
         deaths.append(RunState.of(workspace))
-        ended = workspace.resume(crash_at=5 + len(deaths), tear=bool(len(deaths) % 2))
+        ended = workspace.resume(crash_at=6 + len(deaths), tear=bool(len(deaths) % 2))
     assert ended.code == 0
     assert len(deaths) > 8
     assert_promises_kept(workspace, deaths)

@@ -19,9 +19,9 @@ CAP = Decimal("0.0012")
 
 def test_twenty_deaths_count_against_one_cap(workspace: CrashWorkspace) -> None:
     """Every attempt counts: those that were answered at their price, the others at their worst case."""
-    assert workspace.play("-j", "1", "--max-cost", str(CAP), crash_at=8).code == KILLED
+    assert workspace.play("-j", "1", "--max-cost", str(CAP), crash_at=9).code == KILLED
     for _ in range(DEATHS - 1):
-        assert workspace.resume("-j", "1", crash_at=4).code in {KILLED, 4}
+        assert workspace.resume("-j", "1", crash_at=5).code in {KILLED, 4}
     spent = _spent(workspace)
     assert spent <= CAP
     worst = Decimal(str(max(event["worst_cost_usd"] for event in workspace.events("attempt"))))
@@ -55,10 +55,10 @@ def test_requests_of_all_processes_count_against_one_cap(workspace: CrashWorkspa
 
 def test_what_was_spent_is_the_sum_over_all_processes(workspace: CrashWorkspace) -> None:
     """A run that died twenty times reports the price of each reply once, and all that is uncertain."""
-    ended = workspace.play("-j", "1", crash_at=8)
+    ended = workspace.play("-j", "1", crash_at=9)
     for number in range(DEATHS - 1):
         assert ended.code == KILLED
-        ended = workspace.resume("-j", "1", crash_at=4 + (number % 3 == 0))
+        ended = workspace.resume("-j", "1", crash_at=5 + (number % 3 == 0))
     assert workspace.resume().code == 0
     totals = workspace.summary()["totals"]
     paid = sum(Decimal(str(event["cost_usd"])) for event in workspace.events("reply"))

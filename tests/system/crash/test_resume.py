@@ -81,8 +81,8 @@ def test_a_retry_that_is_killed_goes_on(workspace: CrashWorkspace) -> None:
     workspace.api.refuse = _refuse_bob
     assert workspace.play().code == 3
     workspace.api.refuse = lambda _: None
-    # The lock, the run's start, the attempt, its reply, and then the next question.
-    assert workspace.resume("--retry-errors", crash_at=5).code == KILLED
+    # The lock, the list of runs, the start, the attempt, its reply, and then the next question.
+    assert workspace.resume("--retry-errors", crash_at=6).code == KILLED
     death = RunState.of(workspace)
     reported = workspace.run("report", "run")
     assert reported.code == 3

@@ -49,9 +49,11 @@ def _first_failure(workspace: GateWorkspace) -> str:
 def _kill_at_the_end(workspace: GateWorkspace) -> str:
     workspace.write(cases=1)
     assert workspace.play("whole").code == 0
-    journal = (workspace.folder / "whole" / "journal.jsonl").read_bytes().splitlines(keepends=True)
-    shutil.copytree(workspace.folder / "whole", workspace.folder / "run")
-    (workspace.folder / "run" / "journal.jsonl").write_bytes(b"".join(journal[:-1]))
+    whole, run = workspace.folder / "whole", workspace.folder / "run"
+    run.mkdir()
+    shutil.copy(whole / "run.json", run)
+    journal = (whole / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "journal.jsonl").write_bytes(b"".join(journal[:-1]))
     return "the run was cut off before its end; go on with `claude-run resume`"
 
 

@@ -62,6 +62,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.disk", ("Disk", "LocalDisk", "replace_file", "write_whole", "sync_folder"), "bytes"),
     **_each("record.disk", ("locked_folder",), "its words are an error, which `print_error` shows"),
     **_each("record.folder", ("latest",), "a name of ours"),
+    **_each("record.runs", ("note_played", "runs_played"), "paths, and errors that `print_error` shows"),
     **_each("record.history", ("History", "read_history"), _VALUE),
     **_each("record.journal", ("Line", "read_lines", "torn_bytes"), "reads"),
     **_each(
