@@ -54,7 +54,12 @@ def loaded_by(*arguments: str | Path, cwd: Path) -> set[str]:
 
 
 def execute(
-    command: list[str], *, cwd: Path, stdout: Any = subprocess.PIPE, env: Mapping[str, str] | None = None
+    command: list[str],
+    *,
+    cwd: Path,
+    stdout: Any = subprocess.PIPE,
+    stderr: Any = subprocess.PIPE,
+    env: Mapping[str, str] | None = None,
 ) -> CommandResult:
     """Run a command; no traceback may ever show on its stderr."""
     done = subprocess.run(
@@ -63,14 +68,15 @@ def execute(
         env=environment(cwd, env),
         stdin=subprocess.DEVNULL,
         stdout=stdout,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         timeout=PATIENCE_S,
         check=False,
         encoding="utf-8",
     )
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
-    return CommandResult(code=done.returncode, stdout=done.stdout or "", stderr=done.stderr)
+    result = CommandResult(code=done.returncode, stdout=done.stdout or "", stderr=done.stderr or "")
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
+    return result
 
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 import tempfile
@@ -30,8 +31,9 @@ from claude_run.cli.options import (
     pick,
     takes,
 )
-from claude_run.cli.output import print_error, redacted_streams
-from claude_run.errors import ClaudeRunError, ExitCode, StorageError
+from claude_run.cli.output import guarded_streams, print_error
+from claude_run.errors import PRECEDENCE, ClaudeRunError, ExitCode, StorageError
+from claude_run.process import open_streams
 from claude_run.session.request import (
     BESIDE,
     GateRequest,
@@ -218,12 +220,19 @@ COMMANDS = frozenset(command.name for command in app.registered_commands if comm
 def run_command_line(arguments: Sequence[str], world: World | None = None) -> int:
     """Run one command and return the exit code of its process: errors become one clear text each."""
     world = world or World()
-    with redacted_streams(world):
+    open_streams()
+    with guarded_streams(world) as streams:
         try:
             code = _dispatch(_with_values(_with_command(arguments)), world)
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: no traceback is a message
-            return int(_explain(error, world))
+            code = int(_explain(error, world))
+
+        # What could not be said is a failure too, though the run is whole.
+        for stream in streams:
+            if stream.failure is not None:
+                print_error(f"error: {stream.failure.strerror}")
+                code = int(min(ExitCode(code), StorageError.exit_code, key=PRECEDENCE.index))
         return code
 
 
@@ -234,8 +243,9 @@ def _dispatch(arguments: Sequence[str], world: World) -> int:
         return stop.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except SystemExit:
-        raise BrokenPipeError from None  # the one thing that Typer exits for by itself
+    except SystemExit as leaving:
+        # Typer leaves like this for one error only, a broken pipe, and both streams outlive their readers.
+        raise OSError(errno.EPIPE, os.strerror(errno.EPIPE)) from leaving
     except TyperException as error:
         message = error.format_message().rstrip(".")
         owner = _owner_of(str(getattr(error, "option_name", "")))
@@ -282,15 +292,7 @@ def _explain(error: BaseException, world: World) -> ExitCode:
         case KeyboardInterrupt():
             print_error("interrupted")
             return ExitCode.INTERRUPTED
-        case BrokenPipeError():
-            _drop_stdout()
-            return ExitCode.PASSED
         case OSError():
-            # Drop what stdout cannot take: a second complaint at exit would be noise, and change the code.
-            try:
-                sys.stdout.flush()
-            except OSError:
-                _drop_stdout()
             where = f": {error.filename}" if error.filename else ""
             print_error(f"error: {error.strerror or error}{where}")
             return StorageError.exit_code
@@ -302,7 +304,3 @@ def _explain(error: BaseException, world: World) -> ExitCode:
                 file.write(details)
             print_error(f"error: this is a bug in claude-run; the details are in {file.name}: {_ISSUES}")
             return ExitCode.BUG
-
-
-def _drop_stdout() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,57 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, cast
 
+from claude_run.process import LastingStream
 from claude_run.report.text.safe import safe_line
 from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from claude_run.session.world import World
 
 
-class _RedactedStream:
-    """A text stream that secrets do not get through."""
-
-    def __init__(self, stream: TextIO, redact: Callable[[str], str]) -> None:
-        self._stream = stream
-        self._redact = redact
-
-    def write(self, text: str) -> int:
-        self._stream.write(self._redact(text))
-        return len(text)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)
-
-
 @contextmanager
-def redacted_streams(world: World) -> Iterator[None]:
-    """Put the redactor in front of both streams while the block runs."""
-    streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (
-        cast("TextIO", _RedactedStream(stream, world.redactor.text)) for stream in streams
-    )
+def guarded_streams(world: World) -> Iterator[tuple[LastingStream, LastingStream]]:
+    """Let no secret through stdout and stderr while the block runs, and let both outlive their readers."""
+    streams, redact = (sys.stdout, sys.stderr), world.redactor.text
+    data, talk = (LastingStream(stream, change=redact) for stream in streams)
+    sys.stdout, sys.stderr = cast("TextIO", data), cast("TextIO", talk)
     try:
-        yield
+        yield data, talk
     finally:
         sys.stdout, sys.stderr = streams
 
 
 def print_error(*lines: str) -> None:
-    """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds.
-
-    Where stderr takes nothing, nobody can be told; the exit code still says how it ended.
-    """
-    try:
-        _write(sys.stderr, "".join(f"{safe_line(line)}\n" for line in lines))
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds."""
+    _write(sys.stderr, "".join(f"{safe_line(line)}\n" for line in lines))
 
 
 def print_line(line: str) -> None:
@@ -76,13 +54,7 @@ def print_json(value: object) -> None:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write at once. When the reader has gone the rest is dropped: the exit code must not depend on it.
-
-    What the stream's encoding cannot say is escaped.
-    """
+    """Write at once; what the stream's encoding cannot say is escaped."""
     encoding = stream.encoding or "utf-8"
-    try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        stream.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()

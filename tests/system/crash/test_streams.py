@@ -20,10 +20,12 @@ def test_a_full_stdout_is_no_success(workspace: CrashWorkspace) -> None:
 
 
 def test_a_full_stderr_is_no_success(workspace: CrashWorkspace) -> None:
-    """Nobody can be told why, but the code says that the run is not over, and it can be resumed."""
+    """Nobody can be told how it went, and the code says so; but the run is whole, and all was sent."""
     assert workspace.play(stderr=FULL).code == 3
     death = RunState.of(workspace)
+    assert workspace.run("verify", "run").code == 0
     assert workspace.resume().code == 0
+    assert len(workspace.api.ledger) == death.sent
     assert_promises_kept(workspace, [death])
 
 

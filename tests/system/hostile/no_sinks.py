@@ -94,7 +94,7 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each("cli.output", ("print_workflow_command",), "writes what the sink `error_annotations` has made"),
     **_each(
-        "cli.output", ("redacted_streams",), "passes on what `print_error`, `print_line` and reports write"
+        "cli.output", ("guarded_streams",), "passes on what `print_error`, `print_line` and reports write"
     ),
     **_each("cli.terminal", ("Terminal",), "hands over to the sinks of report"),
     **_each("cli.terminal", ("ask_key",), "prints by `print_error`"),

@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.command import QUICKSTART, SCENARIOS, CommandResult, claude_run
+from tests.support.command import COMMAND, QUICKSTART, SCENARIOS, CommandResult, claude_run, execute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FULL = Path("/dev/full")
+FAILING = """\
+name: failing
+model: claude-haiku-5-5
+max_tokens: 100
+turns:
+  - user: Say yes.
+    expect: [{contains: a word that no placeholder has}]
+"""
+ALL_CLOSED = "<&- >&- 2>&-"
 
 
 @pytest.fixture
@@ -24,6 +33,11 @@ def closed() -> Iterator[int]:
     os.close(reader)
     yield writer
     os.close(writer)
+
+
+def shell(arguments: str, streams: str, *, cwd: Path) -> CommandResult:
+    """Run the command with streams as a shell redirects them."""
+    return execute(["sh", "-c", f'exec "$0" {arguments} {streams}', str(COMMAND)], cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +92,7 @@ def test_an_encoding_that_lacks_the_letters(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["schema"], ["--help"], [str(SCENARIOS), "--list"], [str(QUICKSTART), "--dry-run"]],
+    [["schema"], ["--help"], ["--version"], [str(SCENARIOS), "--list"], [str(QUICKSTART), "--dry-run"]],
 )
 def test_a_closed_pipe_ends_quietly(arguments: list[str], closed: int, tmp_path: Path) -> None:
     """Whoever reads only the first line of the output sees no complaint."""
@@ -87,12 +101,71 @@ def test_a_closed_pipe_ends_quietly(arguments: list[str], closed: int, tmp_path:
     assert "error" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("streams", "scenario", "code"),
+    [
+        (">&-", FAILING, 1),
+        ("2>&-", FAILING, 1),
+        (">&- 2>&-", FAILING, 1),
+        (ALL_CLOSED, FAILING.replace("contains", "contians"), 2),
+        (ALL_CLOSED, FAILING.replace("a word", "").replace("that no placeholder has", "e"), 0),
+    ],
+)
+def test_closed_streams_change_no_exit_code(tmp_path: Path, streams: str, scenario: str, code: int) -> None:
+    """Whoever closes a stream wants to hear nothing of it, and the journal never takes its place."""
+    (tmp_path / "s.yaml").write_text(scenario)
+    ended = shell("s.yaml --simulate --json -o out", streams, cwd=tmp_path)
+    assert ended.code == code, ended.stderr
+    if code != 2:
+        lines = (tmp_path / "out/journal.jsonl").read_text().splitlines()
+        assert all(line.startswith('{"crc":') for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("--version", 0), ("schema", 0), ("verify", 2), ("review --pending", 2), ("init x", 0)],
+)
+def test_closed_streams_of_other_commands(tmp_path: Path, command: str, code: int) -> None:
+    """No command is broken by what it cannot say."""
+    assert shell(command, ALL_CLOSED, cwd=tmp_path).code == code
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_leaves_changes_no_exit_code(tmp_path: Path, closed: int, stream: str) -> None:
+    """A run whose log or summary nobody reads any more is played to its end, and ends as it went."""
+    (tmp_path / "failing.yaml").write_text(FAILING)
+    streams: dict[str, Any] = {stream: closed}
+    ended = claude_run(
+        *("failing.yaml", "--simulate", "--json", "-n", "9", "-o", "out"), cwd=tmp_path, **streams
+    )
+    assert ended.code == 1
+    assert len((tmp_path / "out/transcripts.jsonl").read_text().splitlines()) == 9
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="the system has no /dev/full")
-@pytest.mark.parametrize("arguments", [["schema"], ["--help"], [str(SCENARIOS), "--list"]])
-def test_a_full_disk_behind_stdout(arguments: list[str], tmp_path: Path) -> None:
-    """Output that cannot be written is code 3 with a message."""
+@pytest.mark.parametrize(("stream", "unbuffered"), [("stdout", ""), ("stderr", ""), ("stderr", "1")])
+def test_a_full_disk_behind_a_stream_costs_no_run(tmp_path: Path, stream: str, unbuffered: str) -> None:
+    """The run is played to its end and kept; what could not be said of it is code 3."""
     with FULL.open("wb") as full:
-        ended = claude_run(*arguments, cwd=tmp_path, stdout=full)
+        streams: dict[str, Any] = {stream: full}
+        ended = claude_run(
+            *(QUICKSTART, "--simulate", "--json", "-n", "9", "-o", "out"),
+            cwd=tmp_path,
+            env={"PYTHONUNBUFFERED": unbuffered},
+            **streams,
+        )
+    assert ended.code == 3
+    assert json.loads((tmp_path / "out/summary.json").read_bytes())["exit_code"] == 0
+    assert len((tmp_path / "out/transcripts.jsonl").read_text().splitlines()) == 9
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["schema"], ["--help"], ["--version"], [str(SCENARIOS), "--list"]])
+def test_a_full_disk_behind_stdout(arguments: list[str], unbuffered: str, tmp_path: Path) -> None:
+    """Output that cannot be written is code 3 with a message, however Python buffers it."""
+    with FULL.open("wb") as full:
+        ended = claude_run(*arguments, cwd=tmp_path, stdout=full, env={"PYTHONUNBUFFERED": unbuffered})
     assert ended.code == 3
     assert ended.stderr.startswith("error: ")
     assert "No space left on device" in ended.stderr
