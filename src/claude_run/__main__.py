@@ -5,17 +5,23 @@ from __future__ import annotations
 import sys
 
 from claude_run.errors import ExitCode
-from claude_run.process import LastingStream, open_streams
+from claude_run.process import LastingStream, Signals, open_streams
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # Streams and signals first: from here on the process ends with an exit code that says why.
     open_streams()
+    signals = Signals()
+    signals.listen()
     if sys.argv[1:] in (["--version"], ["-V"]):
         sys.exit(_print_version())
     from claude_run.cli.app import run_command_line  # noqa: PLC0415 - costs more than `--version` may
+    from claude_run.session.world import World  # noqa: PLC0415 - same
 
-    sys.exit(run_command_line(sys.argv[1:]))
+    code = run_command_line(sys.argv[1:], World(signals=signals))
+    signals.close()
+    sys.exit(signals.code or code)
 
 
 def _print_version() -> int:

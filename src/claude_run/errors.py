@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     CAPPED = 4
     NOTHING_SELECTED = 5
     BUG = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -33,6 +34,7 @@ class ExitCode(IntEnum):
 PRECEDENCE = (
     ExitCode.INTERRUPTED,
     ExitCode.TERMINATED,
+    ExitCode.HUNG_UP,
     ExitCode.BUG,
     ExitCode.USAGE,
     ExitCode.NOT_MEASURED,

@@ -1,20 +1,30 @@
-"""The process around a command: standard streams that can be written to.
+"""The process around a command: standard streams that can be written to, and signals that are heard.
 
-They are seen to before anything else is imported, so this module imports next to nothing.
+Both are seen to before anything else is imported, so this module imports next to nothing.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NoReturn
+
+from claude_run.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TextIO
+
+CODES = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
+"""The signals that end a process, each with the exit code that says so."""
 
 
 def open_streams() -> None:
@@ -76,3 +86,96 @@ def _nobody_reads(error: OSError, descriptor: int) -> bool:
     if error.errno == errno.EIO:
         return stat.S_ISCHR(os.fstat(descriptor).st_mode)
     return error.errno in {errno.EPIPE, errno.EBADF}
+
+
+class Signals:
+    """SIGINT, SIGTERM and SIGHUP, from the first import to the last report.
+
+    What one of them means depends on what the process is at. At first it ends at once: nothing was sent, and
+    what a command has begun to write it can begin anew. While conversations are played, it is their player's
+    to take (`handed_to`). From then on reports are written, which are finished before the process ends
+    (`postpone`), unless the signal comes again. The exit code is that of the `first`.
+    """
+
+    def __init__(self) -> None:
+        self.first: signal.Signals | None = None
+        self._take: Callable[[signal.Signals], object] = self._end
+
+    def listen(self) -> None:
+        """Take the signals from now on; but a SIGHUP that `nohup` has the process ignore stays ignored."""
+        for number in CODES:
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, lambda number, _frame: self._take(signal.Signals(number)))
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Listen while the block runs, and leave whatever was there before."""
+        before = {number: signal.getsignal(number) for number in CODES}
+        self.listen()
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler or signal.SIG_DFL)
+
+    @property
+    def code(self) -> ExitCode | None:
+        """The exit code of a process that a signal has ended, None where none has."""
+        return None if self.first is None else CODES[self.first]
+
+    def note(self, number: signal.Signals) -> None:
+        """Remember that the process ends for this signal, unless it does for an earlier one."""
+        self.first = self.first or number
+
+    @contextmanager
+    def handed_to(self, take: Callable[[signal.Signals], object]) -> Iterator[None]:
+        """Let `take` be called with each signal while the block runs; after it, they are postponed.
+
+        It is called between any two steps of the program, so it should do no more than wake somebody.
+        """
+        self._take = take
+        try:
+            yield
+        finally:
+            self.postpone()
+
+    def postpone(self) -> None:
+        """Finish from now on what is being written, and end for a signal only then."""
+        self._take = self._wait_once
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Raise KeyboardInterrupt for a signal while the block waits for the user, or for one before it."""
+        if self.first is not None:
+            raise KeyboardInterrupt
+        before, self._take = self._take, self._raise
+        try:
+            yield
+        finally:
+            self._take = before
+
+    def close(self) -> None:
+        """Let no signal change the end of the process any more: its exit code is known."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, CODES)
+
+    def _end(self, number: signal.Signals) -> NoReturn:
+        # No exception: it could be raised in the middle of an import, which swallows it or says too much.
+        _say(f"stopped by {number.name}")
+        os._exit(CODES[self.first or number])
+
+    def _wait_once(self, number: signal.Signals) -> None:
+        self.note(number)
+        self._take = self._end
+        _say(f"{number.name}: what is being written is finished first, again stops now")
+
+    def _raise(self, number: signal.Signals) -> NoReturn:
+        self.note(number)
+        raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    """Write a line to stderr from a signal handler, which may have interrupted whoever else writes there."""
+    # A terminal has just shown `^C`, which is not a line.
+    lead = "\n" if os.isatty(2) else ""
+    with suppress(OSError):
+        os.write(2, f"{lead}{line}\n".encode())

@@ -24,6 +24,7 @@ _MEANING = {
     ExitCode.CAPPED: "stopped by a cap on cost or time",
     ExitCode.NOTHING_SELECTED: "the options select nothing",
     ExitCode.BUG: "a bug of claude-run; it says where the details were written",
+    ExitCode.HUNG_UP: "SIGHUP (the terminal was closed), after a graceful stop",
     ExitCode.INTERRUPTED: "SIGINT (Ctrl-C), after a graceful stop",
     ExitCode.TERMINATED: "SIGTERM, after a graceful stop",
 }

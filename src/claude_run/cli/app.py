@@ -59,7 +59,7 @@ app = typer.Typer(
     epilog=(
         "Exit codes: 0 all passed; 1 a check or the gate failed; 2 invalid scenario or option, nothing was"
         " sent; 3 something could not be measured; 4 stopped by a cap; 5 nothing selected; 70 a bug of"
-        " claude-run; 130/143 interrupted."
+        " claude-run; 129/130/143 interrupted."
     ),
     add_completion=True,
     no_args_is_help=True,
@@ -198,11 +198,11 @@ def schema_command(_world: World) -> int:
 
 @app.command("simulate")
 @takes(pick(SimulateOptions), pick(RunRequest, "faults"))
-def simulate_command(_world: World, options: SimulateOptions, request: RunRequest) -> int:
+def simulate_command(world: World, options: SimulateOptions, request: RunRequest) -> int:
     """Serve a simulated Messages API on this machine until interrupted."""
     from claude_run.cli.commands import simulate  # noqa: PLC0415 - each command imports what it needs
 
-    return simulate(options, request)
+    return simulate(options, request, world)
 
 
 @app.command("init")
@@ -221,19 +221,22 @@ def run_command_line(arguments: Sequence[str], world: World | None = None) -> in
     """Run one command and return the exit code of its process: errors become one clear text each."""
     world = world or World()
     open_streams()
-    with guarded_streams(world) as streams:
+    with world.signals.heard(), guarded_streams(world) as streams:
         try:
             code = _dispatch(_with_values(_with_command(arguments)), world)
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: no traceback is a message
             code = int(_explain(error, world))
 
-        # What could not be said is a failure too, though the run is whole.
+        # What could not be said is a failure too, though the run is whole; a signal counts before all.
         for stream in streams:
             if stream.failure is not None:
                 print_error(f"error: {stream.failure.strerror}")
                 code = int(min(ExitCode(code), StorageError.exit_code, key=PRECEDENCE.index))
-        return code
+        ended, signal = world.signals.code, world.signals.first
+        if signal is not None and ended not in {None, code}:
+            print_error(f"stopped by {signal.name} (exit code {ended:d})")
+        return int(ended or code)
 
 
 def _dispatch(arguments: Sequence[str], world: World) -> int:

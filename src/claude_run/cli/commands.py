@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 def observer(output: OutputOptions) -> RunObserver:
     """Return who watches a run: the terminal, as the options want it."""
+    progress = Terminal.of(output).progress()
 
     def warn(line: str) -> None:
         if not output.quiet:
-            print_error(line)
+            progress.notify(line)
 
-    return RunObserver(progress=Terminal.of(output).progress(), notify=print_error, warn=warn)
+    return RunObserver(progress=progress, notify=progress.notify, warn=warn)
 
 
 def check(request: RunRequest, output: OutputOptions) -> int:
@@ -94,6 +95,7 @@ def report(path: Path | None, output: OutputOptions, world: World) -> int:
     result = results.read_run(path, world)
     if not output.quiet:
         print_error(f"run {result.folder.path}")
+    world.signals.postpone()
     return finish(result, output)
 
 
@@ -107,9 +109,10 @@ def accept(path: Path | None, options: AcceptOptions, world: World) -> int:
         if not sys.stdin.isatty():
             raise InputError(f"{failed}; pass --with-failures to accept them as they are")
         print_error(failed)
-        if ask_key("accept them as they are? y, or any other key for no") != "y":
+        if ask_key("accept them as they are? y, or any other key for no", world.signals) != "y":
             print_error("nothing was accepted")
             return int(ExitCode.FAILED)
+    world.signals.postpone()
     for line in baselines.accept(found, world):
         print_error(line)
     return 0
@@ -121,8 +124,8 @@ def schema() -> int:
     return 0
 
 
-def simulate(options: SimulateOptions, request: RunRequest) -> int:
-    """Serve until SIGINT or SIGTERM; the address is the one line on stdout, so that a script can read it."""
+def simulate(options: SimulateOptions, request: RunRequest, machine: World) -> int:
+    """Serve until a signal ends it; the address is the one line on stdout, so that a script can read it."""
 
     def ready(url: str) -> None:
         print_line(url)
@@ -131,7 +134,8 @@ def simulate(options: SimulateOptions, request: RunRequest) -> int:
             f" ANTHROPIC_BASE_URL={url} and any key; stop with Ctrl-C"
         )
 
-    asyncio.run(world.simulate(options.paths, port=options.port, faults=request.faults or "", ready=ready))
+    faults = request.faults or ""
+    asyncio.run(world.simulate(options.paths, port=options.port, faults=faults, ready=ready, world=machine))
     return 0
 
 

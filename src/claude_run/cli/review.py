@@ -44,6 +44,7 @@ def _walk(found: Review, world: World) -> int:
     colour = colour_wanted("auto", os.environ, isatty=sys.stderr.isatty())
     left = len(found.changes)
     print_error(*baselines.simulation_warning(found.result))
+    world.signals.postpone()
     for number, change in enumerate(found.changes, start=1):
         # What changed.
         score = f"{change.score_before} -> {change.score_after}"
@@ -52,7 +53,7 @@ def _walk(found: Review, world: World) -> int:
             print_error(f"turn {turn}")
             print_reply_diff(before, after, stream=sys.stderr, colour=colour)
         # What becomes of it.
-        while (key := ask_key(_HELP)) not in "arsq":
+        while (key := ask_key(_HELP, world.signals)) not in "arsq":
             if key == "o":
                 _show_whole(change)
         if key == "q":

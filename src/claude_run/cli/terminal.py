@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.cli.output import print_error
-from claude_run.report.run.progress import LineProgress, LiveProgress
+from claude_run.report.run.progress import LineProgress, LiveProgress, own_line
 from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text.console import colour_wanted
 
 if TYPE_CHECKING:
     from claude_run.cli.options import OutputOptions
+    from claude_run.process import Signals
     from claude_run.report.run.facts import RunFacts
     from claude_run.session.play import RunResult
 
@@ -65,20 +66,24 @@ class Terminal:
         return colour_wanted(self.color, os.environ, isatty=sys.stderr.isatty())
 
 
-def ask_key(prompt: str) -> str:
-    """Ask for one key press, and forget those before it; Ctrl-C and Ctrl-D quit."""
+def ask_key(prompt: str, signals: Signals) -> str:
+    """Ask for one key press, and forget those before it; Ctrl-D quits.
+
+    KeyboardInterrupt for a signal. The terminal is left as it was found, whatever ends the wait.
+    """
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
-    try:
-        tty.setcbreak(descriptor)
-        print_error(prompt)
-        return os.read(descriptor, 1).decode("ascii", "replace").lower().replace("\x04", "q") or "q"
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+    with signals.raised():
+        try:
+            tty.setcbreak(descriptor)
+            print_error(prompt)
+            return os.read(descriptor, 1).decode("ascii", "replace").lower().replace("\x04", "q") or "q"
+        finally:
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 class _Silent:
-    """Discards progress events."""
+    """Discards progress events, and says only what must be said."""
 
     def begin(self, total: int) -> None: ...
 
@@ -91,5 +96,8 @@ class _Silent:
     def resumed(self, what: str) -> None: ...
 
     def finished(self, transcript: object) -> None: ...
+
+    def notify(self, line: str) -> None:
+        print_error(*own_line(sys.stderr, line))
 
     def end(self) -> None: ...

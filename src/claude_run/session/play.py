@@ -148,13 +148,18 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
 
 async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     """Play what is left to play, write down how it began and ended, and gate it if it has a baseline."""
-    journal, clock, prepared = io.journal, io.world.clock, inputs.prepared
+    journal, clock, prepared, stop = io.journal, io.world.clock, inputs.prepared, StopSignal()
     begin = clock.monotonic()
-    journal.append_run("started", at=clock.now())
-    try:
-        halt = await _play_looks(inputs, io)
-    finally:
-        await journal.settled()
+    grace_s = prepared.request.grace_s
+    with graceful(io.world.signals, stop, grace_s=grace_s, notify=io.observer.notify):
+        journal.append_run("started", at=clock.now())
+        try:
+            await _play_looks(inputs, io, stop)
+        finally:
+            await journal.settled()
+        # A signal that came after the last reply is seen to before the end is written down.
+        await asyncio.sleep(0)
+    halt = stop.halt
     journal.append_run(
         "ended",
         at=clock.now(),
@@ -192,23 +197,20 @@ def stamp() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
 
 
-async def _play_looks(inputs: RunInputs, io: RunIO) -> Halt | None:
-    prepared, clock = inputs.prepared, io.world.clock
-    request, stop = prepared.request, StopSignal()
+async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> None:
+    prepared = inputs.prepared
     player = _player(inputs, io, stop)
-    timer = asyncio.create_task(_stop_in_time(stop, clock, request))
+    timer = asyncio.create_task(_stop_in_time(stop, io.world.clock, prepared.request))
     try:
-        with graceful(stop, grace_s=request.grace_s, notify=io.observer.notify):
-            for number, look in enumerate(looks_of(prepared)):
-                needed = look if number == 0 else _needed(prepared, look, io.folder)
-                _plan_further(io.folder, needed, prepared.plan.pass_rates)
-                todo = [conversation for conversation in needed if conversation.id not in inputs.done]
-                halt = await player.play(todo, inputs.earlier) if todo else None
-                if halt is not None or not needed:
-                    return halt
+        for number, look in enumerate(looks_of(prepared)):
+            needed = look if number == 0 else _needed(prepared, look, io.folder)
+            _plan_further(io.folder, needed, prepared.plan.pass_rates)
+            todo = [conversation for conversation in needed if conversation.id not in inputs.done]
+            halt = await player.play(todo, inputs.earlier) if todo else None
+            if halt is not None or not needed:
+                return
     finally:
         timer.cancel()
-    return None
 
 
 def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from claude_run.errors import ExitCode
 from claude_run.play.stop import Halt
+from claude_run.process import CODES, Signals
 from claude_run.record.disk import LocalDisk
 from claude_run.record.redact import Redactor
 from claude_run.scenario.template import Renderer
@@ -20,6 +19,7 @@ from claude_run.session.prepare import prepare
 from claude_run.session.request import RunRequest
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from contextlib import AsyncExitStack
     from decimal import Decimal
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 _ANY_MODEL = "claude-haiku-5-5"
 """Examples are looked up whatever the model; planning needs one where a scenario names none."""
-
-_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
 class SystemClock:
@@ -65,6 +63,7 @@ class World:
     clock: Clock = field(default_factory=SystemClock)
     disk: Disk = field(default_factory=LocalDisk)
     redactor: Redactor = field(default_factory=lambda: Redactor.from_environment(os.environ))
+    signals: Signals = field(default_factory=Signals)
 
 
 class ListPrices:
@@ -81,8 +80,10 @@ class ListPrices:
         return cost(body, model=request.model)
 
 
-async def simulate(paths: Sequence[str], *, port: int, faults: str, ready: Callable[[str], None]) -> None:
-    """Serve the simulator with the examples of these scenarios until SIGINT or SIGTERM.
+async def simulate(
+    paths: Sequence[str], *, port: int, faults: str, ready: Callable[[str], None], world: World
+) -> None:
+    """Serve the simulator with the examples of these scenarios until a signal ends it.
 
     `ready` is called with its address.
     """
@@ -97,11 +98,10 @@ async def simulate(paths: Sequence[str], *, port: int, faults: str, ready: Calla
     simulator = Simulator(replies=replies, faults=parse_faults(faults), port=port, ledger_limit=0)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in _CODES:
-        loop.add_signal_handler(number, stop.set)
     async with simulator:
-        ready(simulator.base_url)
-        await stop.wait()
+        with world.signals.handed_to(lambda _number: loop.call_soon_threadsafe(stop.set)):
+            ready(simulator.base_url)
+            await stop.wait()
 
 
 async def connect(
@@ -132,10 +132,13 @@ async def connect(
 
 
 @contextmanager
-def graceful(stop: StopSignal, *, grace_s: float, notify: Callable[[str], None]) -> Iterator[None]:
-    """Request a stop on SIGINT and SIGTERM while the block runs, whatever else is stopping the run.
+def graceful(
+    signals: Signals, stop: StopSignal, *, grace_s: float, notify: Callable[[str], None]
+) -> Iterator[None]:
+    """Request a stop on a signal while the block runs, whatever else is stopping the run.
 
-    The first signal stops new sends and lets what is under way finish, the second stops now.
+    The first signal stops new sends and lets what is under way finish, the second stops now. Signals that
+    come after the block wait for the reports.
     """
     loop = asyncio.get_running_loop()
     seen: list[signal.Signals] = []
@@ -143,15 +146,15 @@ def graceful(stop: StopSignal, *, grace_s: float, notify: Callable[[str], None])
     def on_signal(number: signal.Signals) -> None:
         seen.append(number)
         if len(seen) > 1:
+            notify(f"{number.name}: what is under way is given up")
             stop.request_now()
             return
         notify(f"{number.name}: nothing more is sent; replies under way have {grace_s:g} s, again stops now")
-        stop.interrupt(Halt(code=_CODES[number], reason=f"stopped by {number.name}", grace_s=grace_s))
+        stop.interrupt(Halt(code=CODES[number], reason=f"stopped by {number.name}", grace_s=grace_s))
 
-    for number in _CODES:
-        loop.add_signal_handler(number, on_signal, number)
-    try:
+    def take(number: signal.Signals) -> None:
+        signals.note(number)
+        loop.call_soon_threadsafe(on_signal, number)
+
+    with signals.handed_to(take):
         yield
-    finally:
-        for number in _CODES:
-            loop.remove_signal_handler(number)

@@ -30,8 +30,9 @@ class ForkRequest:
 
     `crash_at` and `tear` are those of `CrashingDisk`, `fault_at`, `fault_code` and `short` those of
     `FaultDisk`; `count_to` is a file for the names of the disk's operations. `file_size` is the largest file
-    that the process may write, in bytes. `streams` are the files for stdout and stderr. The disk is not
-    waited for, since no test loses power, but where `durable` says so.
+    that the process may write, in bytes. `streams` are the files for stdout and stderr, which are closed
+    again where `closed` says so. The disk is not waited for, since no test loses power, but where `durable`
+    says so.
     """
 
     wait: int = 0
@@ -39,6 +40,7 @@ class ForkRequest:
     folder: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     streams: tuple[str, str] = (os.devnull, os.devnull)
+    closed: bool = False
     crash_at: int = 0
     tear: bool = False
     fault_at: int = 0

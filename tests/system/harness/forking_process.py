@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from claude_run.cli import commands
 from claude_run.cli.app import run_command_line
+from claude_run.process import Signals
 from claude_run.record.disk import LocalDisk
 from claude_run.session import results, run
 from claude_run.session.world import World
@@ -91,9 +92,14 @@ def _become(request: ForkRequest) -> NoReturn:
     """Run the command in this child, and leave without going back to the loop."""
     code = ESCAPED
     try:
+        # As the process of the command does: signals first and last.
+        signals = Signals()
+        signals.listen()
         _move_in(request)
         disk = _disk(request)
-        code = run_command_line(request.arguments, World(disk=disk))
+        code = run_command_line(request.arguments, World(disk=disk, signals=signals))
+        signals.close()
+        code = signals.code or code
         if request.count_to and isinstance(disk, FaultDisk):
             Path(request.count_to).write_text(" ".join(disk.operations), encoding="ascii")
     except BaseException:  # noqa: BLE001 - the test shall see it, and the loop above must not be reached
@@ -113,6 +119,8 @@ def _move_in(request: ForkRequest) -> None:
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, descriptor)
         os.close(opened)
+    if request.closed:
+        os.closerange(1, 3)
     if request.file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request.file_size, request.file_size))
 

@@ -109,6 +109,7 @@ def _lines(text: str) -> str:
     progress.waiting(text, 1.0, text)
     progress.outage(text, 1.0, text)
     progress.resumed(text)
+    progress.notify(text)
     progress.finished(_failed(text))
     progress.finished(replace(_failed(text), error=None))
     progress.end()

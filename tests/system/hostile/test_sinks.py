@@ -48,6 +48,7 @@ TO_FILES = {
     "session/project.py": "files whose content is ours",
     "cli/write_reports.py": "what sinks of report made, into files that the user or the CI names",
     "record/disk.py": "the bytes of the sinks of record and report",
+    "process.py": "the name of a signal, in words of ours",
 }
 # Templates that are shown by one function are tested together.
 DISTINCT = list({(sink.show, sink.medium): name for name, sink in SINKS.items()}.values())

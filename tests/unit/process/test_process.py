@@ -1,14 +1,16 @@
-"""Streams that outlive their readers."""
+"""Streams that outlive their readers, and what a signal means at each stage of a process."""
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from claude_run.process import LastingStream
+from claude_run.errors import ExitCode
+from claude_run.process import LastingStream, Signals
 
 FULL = Path("/dev/full")
 
@@ -47,3 +49,47 @@ def test_what_passes_is_changed_first() -> None:
         assert stream.encoding == "ascii"
     with os.fdopen(reader) as read:
         assert read.read() == "WORDS"
+
+
+def test_a_signal_is_taken_by_whom_it_is_handed_to_and_then_postponed() -> None:
+    """The exit code is that of the first one that counts, and the handlers of before are back in the end."""
+    signals, taken = Signals(), list[signal.Signals]()
+    before = signal.getsignal(signal.SIGTERM)
+    with signals.heard():
+        with signals.handed_to(taken.append):
+            signal.raise_signal(signal.SIGTERM)
+        assert (taken, signals.code) == ([signal.SIGTERM], None)
+        signal.raise_signal(signal.SIGHUP)
+        assert signals.code is ExitCode.HUNG_UP
+        signals.note(signal.SIGINT)
+        assert signals.code is ExitCode.HUNG_UP
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("coming", ["before", "meanwhile"])
+def test_whoever_waits_for_the_user_is_interrupted(coming: str) -> None:
+    """By a signal that comes meanwhile, and by one that has been postponed."""
+    signals = Signals()
+
+    def send_at(moment: str) -> None:
+        if moment == coming:
+            signal.raise_signal(signal.SIGTERM)
+
+    with signals.heard():
+        signals.postpone()
+        send_at("before")
+        with pytest.raises(KeyboardInterrupt), signals.raised():
+            send_at("meanwhile")
+    assert signals.code is ExitCode.TERMINATED
+
+
+def test_a_hangup_that_is_ignored_stays_ignored() -> None:
+    """`nohup` means what it says."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        signals = Signals()
+        with signals.heard():
+            signal.raise_signal(signal.SIGHUP)
+        assert signals.code is None
+    finally:
+        signal.signal(signal.SIGHUP, before)

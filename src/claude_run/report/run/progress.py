@@ -2,7 +2,7 @@
 
 Both satisfy the Protocol `Progress` of play: `begin(total)`, `in_flight(count)`,
 `waiting(what, seconds, reason)`, `outage(model, seconds, reason)`, `resumed(what)`, `finished(transcript)`,
-`end()`.
+`end()`. What else is to be said meanwhile goes through `notify(line)`, which gives it a line of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, Thread
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, TextIO
 
 from claude_run.conversation.results import Outcome
 from claude_run.report.run.reasons import reasons
@@ -22,7 +22,7 @@ from claude_run.report.text.safe import safe_line
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.live import Live
@@ -151,6 +151,10 @@ class LineProgress:
         self._tally.add(transcript)
         print_finished(self._console, transcript)
 
+    def notify(self, line: str) -> None:
+        for each in own_line(self._console.file, line):
+            print_escaped(self._console, safe_line(each))
+
     def tick(self) -> None:
         """Print the sign of life where it is due; called by a thread of this object once a second."""
         now = self._tally.clock()
@@ -199,7 +203,8 @@ class LiveProgress:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._live.start()
+        # Drawn at once: what a terminal shows by itself, such as `^C`, is erased with it.
+        self._live.start(refresh=True)
 
     def in_flight(self, count: int) -> None:
         self._tally.flying = count
@@ -219,9 +224,16 @@ class LiveProgress:
         if transcript.outcome is not Outcome.PASSED:
             print_finished(self._console, transcript)
 
+    def notify(self, line: str) -> None:
+        """Print a line above the display, which is drawn anew below it: neither cuts the other."""
+        lines = own_line(self._console.file, line) if self._live is None else (line,)
+        for each in lines:
+            print_escaped(self._console, safe_line(each))
+
     def end(self) -> None:
         if self._live is not None:
             self._live.stop()
+            self._live = None
 
     def display(self) -> Text:
         """Return what the terminal shows now: a bar with counts, what was spent, and who is waiting."""
@@ -239,6 +251,11 @@ class LiveProgress:
             if until > now:
                 text.append(f"\nwaiting  {_waiting(what, until - now, reason=reason)}", style="yellow")
         return text
+
+
+def own_line(stream: IO[str], line: str) -> Sequence[str]:
+    """Return the line, after an empty one on a terminal: that shows `^C` where the cursor stands."""
+    return ("", line) if stream.isatty() else (line,)
 
 
 def print_finished(console: Console, transcript: Transcript) -> None:

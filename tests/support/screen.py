@@ -1,0 +1,134 @@
+"""A terminal of 80 columns: a command that runs in it, and what its screen shows."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+COLUMNS, ROWS = 80, 100
+PATIENCE_S = 60.0
+_PIECE = re.compile(r"\x1b\[\??(?P<count>\d*)(?:;\d+)*(?P<what>[A-Za-z])|(?P<text>[^\x1b])", re.DOTALL)
+
+
+class Screen:
+    """The rows that a terminal shows after it has been sent this text; there are enough not to scroll."""
+
+    def __init__(self) -> None:
+        self._cells: list[list[str]] = [[]]
+        self._row = self._column = 0
+
+    @property
+    def rows(self) -> list[str]:
+        """What stands in each row."""
+        return ["".join(row).rstrip() for row in self._cells]
+
+    @property
+    def lines(self) -> list[str]:
+        """The rows, with what was broken at the last column put together again."""
+        text = "".join(row if len(row) == COLUMNS else row + "\n" for row in self.rows)
+        return text.split("\n")
+
+    def feed(self, text: str) -> None:
+        """Take what the command has written: text, line ends, and the sequences that move and erase."""
+        for piece in _PIECE.finditer(text):
+            if piece["text"] is not None:
+                self._put(piece["text"])
+            elif piece["what"] == "A":
+                self._row = max(0, self._row - int(piece["count"] or 1))
+            elif piece["what"] == "K":
+                self._cells[self._row] = (
+                    [] if piece["count"] == "2" else self._cells[self._row][: self._column]
+                )
+
+    def _put(self, one: str) -> None:
+        if one == "\r":
+            self._column = 0
+        elif one == "\n":
+            self._down()
+        elif one.isprintable():
+            if self._column == COLUMNS:
+                self._down()
+                self._column = 0
+            row = self._cells[self._row]
+            row.extend(" " * (self._column + 1 - len(row)))
+            row[self._column] = one
+            self._column += 1
+
+    def _down(self) -> None:
+        self._row += 1
+        if self._row == len(self._cells):
+            self._cells.append([])
+
+
+@dataclass(kw_only=True, eq=False)
+class TerminalProcess:
+    """A command in a terminal. `descriptor` is the side of whoever sits before it."""
+
+    process: subprocess.Popen[bytes]
+    descriptor: int
+    screen: Screen = field(default_factory=Screen)
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self.descriptor, keys.encode())
+
+    def hang_up(self) -> None:
+        """Close the terminal."""
+        os.close(self.descriptor)
+        self.descriptor = -1
+
+    def read(self, *, until: Callable[[Screen], bool] = lambda _: False) -> None:
+        """Read on until the screen shows something, or the command has left the terminal."""
+        while not until(self.screen):
+            try:
+                data = os.read(self.descriptor, 65536)
+            except OSError:  # how Linux says that nobody is at the other side
+                return
+            if not data:
+                return
+            self.screen.feed(data.decode())
+
+    def wait(self) -> int:
+        """Read to the end, and return the exit code; no traceback may show."""
+        self.read()
+        code = self.process.wait(PATIENCE_S)
+        assert not any("Traceback" in row for row in self.screen.rows), self.screen.rows
+        return code
+
+
+@contextmanager
+def in_terminal(command: list[str], *, cwd: Path, env: Mapping[str, str]) -> Iterator[TerminalProcess]:
+    """Run a command in a terminal of its own, which it controls: Ctrl-C reaches it as a signal."""
+    mine, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no other thread runs yet
+    )
+    os.close(theirs)
+    terminal = TerminalProcess(process=process, descriptor=mine)
+    try:
+        yield terminal
+    finally:
+        process.kill()
+        process.wait()
+        if terminal.descriptor >= 0:
+            os.close(terminal.descriptor)
