@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,9 @@ _SAY_NOTHING = ("", "application/octet-stream", "text/plain")
 
 SIMULATOR_HEADER = "claude-run-simulator"
 
+_UNREAD = {"X-Stainless-Raw-Response": "stream"}
+"""By this header the SDK's own `with_streaming_response` tells it to hand over a response unread."""
+
 
 class AnthropicMessages:
     """The Messages API behind the port `play.ports.Messages`."""
@@ -75,21 +79,24 @@ class AnthropicMessages:
         return replace(received, reply=reply, request_id=self._clean(received.request_id))
 
     async def _exchange(self, request: Request) -> Received:
-        # The SDK looks into what it takes by name: all that it does not insist on is extra body, as it is.
-        body = {key: value for key, value in request.body.items() if key not in {"model", "max_tokens"}}
-        headers = {header: str(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body}
+        # The SDK gets bytes. Values it would look into, by name, and copy part by part: for a long history
+        # that costs more than everything else together.
         streamed = request.max_tokens > STREAM_ABOVE
+        body = {**request.body, "stream": streamed}
+        headers = {header: str(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body}
+        content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         try:
-            async with self._client.messages.with_streaming_response.create(
-                model=request.model,
-                max_tokens=request.max_tokens,
-                messages=body.pop("messages"),  # type: ignore[arg-type] # JSON that goes out as it is
-                stream=streamed,
-                extra_body=body,
-                extra_headers={**headers, **extra_headers(request.model, request.body)},
-            ) as response:
+            response = await self._client.post(
+                "/v1/messages",
+                cast_to=anthropic.AsyncAPIResponse[object],
+                content=content,
+                options={"headers": {**headers, **extra_headers(request.model, request.body), **_UNREAD}},
+            )
+            try:
                 self._learn_credential(response.http_request)
                 return await _receive(response, streamed=streamed, redact=self._redact)
+            finally:
+                await response.close()
         except anthropic.APIStatusError as error:
             self._learn_credential(error.request)
             raise RequestFailedError(from_status_error(error, self._redact)) from error

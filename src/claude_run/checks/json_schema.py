@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from claude_run.checks.arguments import is_list, is_object
+from claude_run.checks.arguments import is_list, is_number, is_object
 from claude_run.checks.excerpt import cut, quote
 from claude_run.checks.json_values import PointerError, canonical, parse_pointer, write_pointer
 from claude_run.scenario.diagnostics import did_you_mean
@@ -22,13 +22,16 @@ from claude_run.scenario.patterns import PatternError, check_pattern, search
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from claude_run.scenario.model import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
 MAX_STEPS = 100_000
 """How many keywords are applied to one reply before it is given up; about a second of work."""
+
+MAX_PARTS = 2000
+"""How many schemas may stand inside a schema: the draft's own schema is asked about each."""
 
 DIALECTS = {
     "http://json-schema.org/draft-07/schema": "Draft7Validator",
@@ -67,13 +70,21 @@ def schema_problems(schema: JsonObject) -> Sequence[Problem]:
         known = ", ".join(DIALECTS)
         return (Problem(path=("$schema",), message="unknown draft of JSON Schema", hint=f"known: {known}"),)
     known_here = frozenset(getattr(validators, dialect).VALIDATORS) | _ANNOTATIONS | _HELPERS
-    keywords = known_here - _REFUSED
+    keywords = dict.fromkeys(sorted(known_here - _REFUSED))
     # Every schema inside this one by its place, since a `$ref` may lead to any of them.
-    parts = {tuple(map(str, part.path)): part for part in _parts(schema, ())}
+    found = islice(_parts(schema, ()), MAX_PARTS + 1)
+    parts = {tuple(map(str, part.path)): part for part in found}
+    if len(parts) > MAX_PARTS:
+        message = f"this schema holds more than {MAX_PARTS:,} schemas"
+        return (
+            Problem(path=(), message=message, hint="check less of the reply, or by several expectations"),
+        )
     problems = [problem for part in parts.values() for problem in _part_problems(part, parts, keywords)]
     problems.extend(_cycle_problems(parts))
     # What the draft itself says explains less, so it is asked only where nothing else was found.
-    return tuple(problems) or tuple(_meta_problems(schema, dialect))
+    if problems or all(_is_plain(part.schema) for part in parts.values()):
+        return tuple(problems)
+    return tuple(_meta_problems(schema, dialect))
 
 
 def schema_errors(
@@ -127,7 +138,8 @@ def _parts(schema: Json, path: ValuePath) -> Iterator[_Part]:
             for name, part in named.items():
                 yield from _parts(part, (*path, keyword, name))
     for keyword in (*_SINGLE, *_IN_PLACE):
-        yield from _parts(schema.get(keyword), (*path, keyword))
+        if keyword in schema:
+            yield from _parts(schema[keyword], (*path, keyword))
     for keyword in _LISTED:
         listed = schema.get(keyword)
         if is_list(listed):
@@ -136,7 +148,7 @@ def _parts(schema: Json, path: ValuePath) -> Iterator[_Part]:
 
 
 def _part_problems(
-    part: _Part, parts: Mapping[tuple[str, ...], _Part], keywords: frozenset[str]
+    part: _Part, parts: Mapping[tuple[str, ...], _Part], keywords: Collection[str]
 ) -> Iterator[Problem]:
     for keyword, value in part.schema.items():
         path = (*part.path, keyword)
@@ -155,11 +167,11 @@ def _part_problems(
                 yield from _pattern_problems(pattern, (*path, pattern))
 
 
-def _unknown_keyword(keyword: str, path: ValuePath, *, keywords: frozenset[str]) -> Problem:
+def _unknown_keyword(keyword: str, path: ValuePath, *, keywords: Collection[str]) -> Problem:
     if keyword in _REFUSED:
         hint = "use `additionalProperties` or `$ref`, which can be checked in bounded time"
         return Problem(path=path, message=f"the keyword `{keyword}` is not supported here", hint=hint)
-    meant = did_you_mean(keyword, sorted(keywords))
+    meant = did_you_mean(keyword, keywords)
     hint = f"did you mean `{meant}`?" if meant else "JSON Schema would ignore it; x-... keys are your own"
     return Problem(path=path, message=f"unknown keyword `{keyword}` of JSON Schema", hint=hint)
 
@@ -242,6 +254,58 @@ def _meta_problems(schema: JsonObject, dialect: str) -> Iterator[Problem]:
             yield Problem(path=path, message=message, hint=f"the types are {', '.join(_TYPES)}")
         else:
             yield Problem(path=path, message=f"this is not a valid JSON Schema: {cut(best.message)}")
+
+
+def _is_plain(schema: JsonObject) -> bool:
+    """Return whether a schema is one to the draft for sure: it says nothing but the most usual, rightly."""
+    return all(keyword in _PLAIN and _PLAIN[keyword](value) for keyword, value in schema.items())
+
+
+def _is_schema(value: Json) -> bool:
+    return isinstance(value, bool) or is_object(value)
+
+
+def _are_named(value: Json) -> bool:
+    return is_object(value) and all(map(_is_schema, value.values()))
+
+
+def _is_type(value: Json) -> bool:
+    if is_list(value):
+        return 0 < len(value) == len(set(map(str, value))) and all(each in _TYPES for each in value)
+    return value in _TYPES
+
+
+def _are_names(value: Json) -> bool:
+    return is_list(value) and len(set(map(str, value))) == len(value) and _are_texts(value)
+
+
+def _are_texts(value: Sequence[Json]) -> bool:
+    return all(isinstance(each, str) for each in value)
+
+
+def _is_count(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+_PLAIN: Mapping[str, Callable[[Json], bool]] = {
+    "type": _is_type,
+    "properties": _are_named,
+    "items": _is_schema,
+    "additionalProperties": _is_schema,
+    "required": _are_names,
+    "enum": lambda value: is_list(value) and len(value) > 0,
+    "const": lambda _: True,
+    "minimum": is_number,
+    "maximum": is_number,
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _is_count),
+    **dict.fromkeys(("title", "description", "pattern", "format", "$ref"), _is_text),
+    **dict.fromkeys(("$defs", "definitions"), _are_named),
+}
+"""The usual keywords, and whether a value of theirs is right in every draft."""
 
 
 @dataclass(slots=True, kw_only=True)

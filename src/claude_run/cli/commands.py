@@ -135,7 +135,11 @@ def simulate(options: SimulateOptions, request: RunRequest, machine: World) -> i
         )
 
     faults = request.faults or ""
-    asyncio.run(world.simulate(options.paths, port=options.port, faults=faults, ready=ready, world=machine))
+    asyncio.run(
+        world.simulate(
+            options.paths, port=options.port, faults=faults, ready=ready, notify=print_error, world=machine
+        )
+    )
     return 0
 
 

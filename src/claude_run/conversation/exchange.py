@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast
 
 from claude_run.conversation.usage import Usage
@@ -30,11 +30,15 @@ FailureKind = Literal[
 ]
 
 
+_SURROGATE = b"\\ud"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """The JSON body of one `POST /v1/messages`, exactly as it is sent but for `stream`."""
 
     body: JsonObject
+    _canonical: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def model(self) -> str:
@@ -46,12 +50,17 @@ class Request:
 
     def canonical(self) -> bytes:
         """Return the body as JSON with sorted keys and no spaces: equal requests give equal bytes."""
-        return json.dumps(self.body, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+        if self._canonical is None:
+            # Once: the history in it is as long as the conversation.
+            text = json.dumps(self.body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+            object.__setattr__(self, "_canonical", text.encode())
+        return cast("bytes", self._canonical)
 
     def key(self, identity: Sequence[Json]) -> str:
         """Return the SHA-256 of the canonical body and of whose request it is, as hexadecimal digits."""
-        whose = json.dumps(identity, separators=(",", ":")).encode()
-        return hashlib.sha256(whose + b"\n" + self.canonical()).hexdigest()
+        digest = hashlib.sha256(json.dumps(identity, separators=(",", ":")).encode() + b"\n")
+        digest.update(self.canonical())
+        return digest.hexdigest()
 
     @property
     def problem(self) -> str | None:
@@ -60,6 +69,9 @@ class Request:
             value = str(self.body.get(name, ""))
             if not (value.isascii() and value.isprintable()):
                 return f"{name} {value!r} cannot be sent: the API takes it as a header, which is plain ASCII"
+        # All but surrogates can be sent, and in the canonical body those are escapes.
+        if _SURROGATE not in self.canonical():
+            return None
         try:
             json.dumps(self.body, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:

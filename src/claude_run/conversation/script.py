@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.conversation.served import BY_NAME, ServedNames
@@ -69,15 +70,10 @@ def generated_turns(turns: Sequence[Turn]) -> tuple[int, ...]:
 
     A user turn followed by a scripted assistant turn is history; system turns in between do not matter.
     """
+    spoken = [index for index, turn in enumerate(turns) if isinstance(turn, UserTurn | AssistantTurn)]
     return tuple(
         index
-        for index, turn in enumerate(turns)
-        if isinstance(turn, UserTurn) and not isinstance(_next_speaker(turns, index), AssistantTurn)
+        for index, following in zip_longest(spoken, spoken[1:])
+        if isinstance(turns[index], UserTurn)
+        and (following is None or not isinstance(turns[following], AssistantTurn))
     )
-
-
-def _next_speaker(turns: Sequence[Turn], index: int) -> Turn | None:
-    for turn in turns[index + 1 :]:
-        if isinstance(turn, UserTurn | AssistantTurn):
-            return turn
-    return None

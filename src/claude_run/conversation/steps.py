@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.exchange import Exchange, Reply
     from claude_run.conversation.script import Conversation, TextRenderer
-    from claude_run.scenario.model import Block, Content, Json, Turn
+    from claude_run.scenario.model import Block, Content, Json, Save, Turn
 
 MAX_ROUNDS = 10
 """How often one turn may be resumed after `pause_turn` before the conversation is given up."""
@@ -70,93 +71,125 @@ def next_step(conversation: Conversation, exchanges: Sequence[Exchange], rendere
     Replies enter the history exactly as they were received; only blank text is left out, and a reply of
     nothing else: the API gives both and refuses to take them back.
     """
-    if not exchanges:
-        return _send_turn(conversation, exchanges, renderer=renderer, saved={})
-    last = exchanges[-1]
-    if other := conversation.served.problem(conversation.model, last.reply.model):
-        return Finish(stop=Stop(kind=StopKind.OTHER_MODEL, turn=last.turn, message=other))
-    if last.reply.stop_reason == "pause_turn":
-        return _resume_turn(conversation, exchanges, renderer)
-    if stop := _stop_after(conversation, last):
-        return Finish(stop=stop)
-    saved: dict[str, str] = {}
-    for turn in dict.fromkeys(exchange.turn for exchange in exchanges):
-        missing = _save(conversation.turns[turn], turn_text(exchanges, turn), saved=saved, renderer=renderer)
-        if missing is not None:
-            return Finish(stop=Stop(kind=StopKind.NOT_SAVED, turn=turn, message=missing))
-    return _send_turn(conversation, exchanges, renderer=renderer, saved=saved)
+    return Steps(conversation, renderer).next(exchanges)
 
 
-def turn_text(exchanges: Iterable[Exchange], turn: int) -> str:
-    """Return the reply text of one turn, over all its exchanges."""
-    return join_text(exchange.reply.text for exchange in exchanges if exchange.turn == turn)
+class Steps:
+    """The steps of one conversation, one after the other: each is `next_step` of the exchanges so far.
 
+    What was looked at once is not looked at again: a turn costs what is new in it, not all that was said.
+    `saved` is what the turns looked at have saved; a pattern that found nothing saves nothing.
+    """
 
-def saved_values(
-    conversation: Conversation, exchanges: Sequence[Exchange], renderer: TextRenderer
-) -> dict[str, str]:
-    """Return what the turns so far have saved; a pattern that found nothing saves nothing."""
-    saved: dict[str, str] = {}
-    for turn in dict.fromkeys(exchange.turn for exchange in exchanges):
-        _save(conversation.turns[turn], turn_text(exchanges, turn), saved=saved, renderer=renderer)
-    return saved
+    def __init__(self, conversation: Conversation, renderer: TextRenderer) -> None:
+        self.saved: Mapping[str, str] = {}
+        self._conversation = conversation
+        self._renderer = renderer
+        self._generated = generated_turns(conversation.turns)
+        self._caches = _caches(conversation)
+        self._system: list[Json] | None = None
+        # The exchanges that were looked at: their messages, and of the last turn the texts of its rounds.
+        self._seen = 0
+        self._messages: list[Json] = []
+        self._last: Exchange | None = None
+        self._texts: list[str] = []
+        self._saved_before: Mapping[str, str] = {}
+        self._missing: Stop | None = None
+        self._missing_before: Stop | None = None
 
+    def next(self, exchanges: Sequence[Exchange]) -> Step:
+        """Return what comes after these exchanges, which begin with those of the call before."""
+        for exchange in exchanges[self._seen :]:
+            self._take(exchange)
+        self._seen = len(exchanges)
+        last = self._last
+        if last is None:
+            return self._send_turn(after=-1)
+        if other := self._conversation.served.problem(self._conversation.model, last.reply.model):
+            return Finish(stop=Stop(kind=StopKind.OTHER_MODEL, turn=last.turn, message=other))
+        if last.reply.stop_reason == "pause_turn":
+            return self._resume_turn(last)
+        if stop := self._stop_after(last) or self._missing:
+            return Finish(stop=stop)
+        return self._send_turn(after=last.turn)
 
-def _send_turn(
-    conversation: Conversation,
-    exchanges: Sequence[Exchange],
-    *,
-    renderer: TextRenderer,
-    saved: Mapping[str, str],
-) -> Step:
-    done = exchanges[-1].turn if exchanges else -1
-    following = next((turn for turn in generated_turns(conversation.turns) if turn > done), None)
-    if following is None:
-        return Finish()
-    sent: list[SentMessage] = []
-    start = _last_scripted(conversation.turns, done)
-    for index in range(start + 1, _last_scripted(conversation.turns, following) + 1):
-        turn = conversation.turns[index]
-        content = _content(turn.content, renderer, saved)
-        sent.append(SentMessage(turn=index, role=role_of(turn), content=content))
-    request = _request(conversation, [*_history(exchanges), *map(_message, sent)], renderer)
-    return Send(turn=following, request=request, sent=tuple(sent))
+    def _take(self, exchange: Exchange) -> None:
+        turn = exchange.turn
+        if self._last is None or self._last.turn != turn:
+            self._texts = []
+            self._saved_before, self._missing_before = self.saved, self._missing
+        self._last = exchange
+        self._texts.append(exchange.reply.text)
+        self._messages += map(_message, exchange.sent)
+        if content := exchange.reply.sendable:
+            self._messages.append({"role": "assistant", "content": content})
+        # What a turn saves is found in all of its text; of several rounds the last one counts.
+        script = self._conversation.turns[turn]
+        if isinstance(script, UserTurn) and script.save:
+            self.saved, missing = _saved(
+                script.save, join_text(self._texts), self._saved_before, self._renderer
+            )
+            stop = Stop(kind=StopKind.NOT_SAVED, turn=turn, message=missing) if missing else None
+            self._missing = self._missing_before or stop
 
+    def _send_turn(self, *, after: int) -> Step:
+        following = bisect_right(self._generated, after)
+        if following == len(self._generated):
+            return Finish()
+        turns, turn = self._conversation.turns, self._generated[following]
+        sent: list[SentMessage] = []
+        for index in range(_last_scripted(turns, after) + 1, _last_scripted(turns, turn) + 1):
+            content = _content(turns[index].content, self._renderer, self.saved)
+            sent.append(SentMessage(turn=index, role=role_of(turns[index]), content=content))
+        request = self._request([*self._messages, *map(_message, sent)])
+        return Send(turn=turn, request=request, sent=tuple(sent))
 
-def _resume_turn(conversation: Conversation, exchanges: Sequence[Exchange], renderer: TextRenderer) -> Step:
-    turn = exchanges[-1].turn
-    if not exchanges[-1].reply.sendable:
-        # The same request would go out again, under the same key, for ever.
-        return Finish(
-            stop=Stop(kind=StopKind.PAUSED, turn=turn, message="the reply paused without any content")
-        )
-    if sum(exchange.turn == turn for exchange in exchanges) > MAX_ROUNDS:
-        message = f"the reply paused {MAX_ROUNDS + 1} times without an end"
-        return Finish(stop=Stop(kind=StopKind.PAUSED, turn=turn, message=message))
-    return Send(turn=turn, request=_request(conversation, _history(exchanges), renderer), sent=())
+    def _resume_turn(self, last: Exchange) -> Step:
+        message = None
+        if not last.reply.sendable:
+            # The same request would go out again, under the same key, for ever.
+            message = "the reply paused without any content"
+        elif len(self._texts) > MAX_ROUNDS:
+            message = f"the reply paused {MAX_ROUNDS + 1} times without an end"
+        if message is not None:
+            return Finish(stop=Stop(kind=StopKind.PAUSED, turn=last.turn, message=message))
+        return Send(turn=last.turn, request=self._request([*self._messages]), sent=())
 
+    def _stop_after(self, last: Exchange) -> Stop | None:
+        reason = last.reply.stop_reason
+        if reason == "refusal":
+            return Stop(kind=StopKind.REFUSED, turn=last.turn, message=_refusal(last.reply))
+        if reason == "model_context_window_exceeded":
+            message = "the reply was cut off at the model's context window"
+            return Stop(kind=StopKind.CONTEXT_WINDOW, turn=last.turn, message=message)
+        if reason not in _KNOWN:
+            message = f"unknown stop_reason {reason!r}"
+            return Stop(kind=StopKind.UNKNOWN, turn=last.turn, message=message)
+        if _calls_tools(last.reply) and last.turn != self._generated[-1]:
+            names = ", ".join(
+                str(block.get("name")) for block in last.reply.content if block["type"] == "tool_use"
+            )
+            message = f"the reply calls a tool that has no scripted result: {names}"
+            if reason == "max_tokens":
+                # Half of a call cannot be sent back, and neither can a call without its result.
+                message = (
+                    f"the reply was cut off at max_tokens while it called a tool: {names}; raise max_tokens"
+                )
+            return Stop(kind=StopKind.TOOL_USE, turn=last.turn, message=message)
+        return None
 
-def _stop_after(conversation: Conversation, last: Exchange) -> Stop | None:
-    reason = last.reply.stop_reason
-    at_the_end = last.turn == generated_turns(conversation.turns)[-1]
-    if reason == "refusal":
-        return Stop(kind=StopKind.REFUSED, turn=last.turn, message=_refusal(last.reply))
-    if reason == "model_context_window_exceeded":
-        message = "the reply was cut off at the model's context window"
-        return Stop(kind=StopKind.CONTEXT_WINDOW, turn=last.turn, message=message)
-    if reason not in _KNOWN:
-        message = f"unknown stop_reason {reason!r}"
-        return Stop(kind=StopKind.UNKNOWN, turn=last.turn, message=message)
-    if _calls_tools(last.reply):
-        names = ", ".join(
-            str(block.get("name")) for block in last.reply.content if block["type"] == "tool_use"
-        )
-        message = f"the reply calls a tool that has no scripted result: {names}"
-        if reason == "max_tokens":
-            # Half of a call cannot be sent back, and neither can a call without its result.
-            message = f"the reply was cut off at max_tokens while it called a tool: {names}; raise max_tokens"
-        return None if at_the_end else Stop(kind=StopKind.TOOL_USE, turn=last.turn, message=message)
-    return None
+    def _request(self, messages: Sequence[Json]) -> Request:
+        conversation = self._conversation
+        body: dict[str, Json] = {"model": conversation.model, **conversation.params}
+        if self._system is None:
+            self._system = system_blocks(conversation, self._renderer)
+        if self._system:
+            body["system"] = self._system
+        # The automatic breakpoint pays only where a later request reads what this one wrote.
+        if self._caches and len(self._generated) > 1:
+            body["cache_control"] = _cache_control(conversation)
+        body["messages"] = messages
+        return Request(body=body)
 
 
 def _calls_tools(reply: Reply) -> bool:
@@ -171,13 +204,17 @@ def _refusal(reply: Reply) -> str:
     )
 
 
-def _save(turn: Turn, text: str, *, saved: dict[str, str], renderer: TextRenderer) -> str | None:
-    for save in turn.save if isinstance(turn, UserTurn) else ():
+def _saved(
+    saves: Iterable[Save], text: str, before: Mapping[str, str], renderer: TextRenderer
+) -> tuple[Mapping[str, str], str | None]:
+    """Return what is saved once a turn has said this, and why it is not all that the turn is to save."""
+    saved = dict(before)
+    for save in saves:
         found = renderer.extract(save, text)
         if found is None:
-            return f"nothing in the reply matches the pattern of save {save.name!r}: {save.pattern}"
+            return saved, f"nothing in the reply matches the pattern of save {save.name!r}: {save.pattern}"
         saved[save.name] = found
-    return None
+    return saved, None
 
 
 def _last_scripted(turns: Sequence[Turn], generated: int) -> int:
@@ -195,15 +232,6 @@ def role_of(turn: Turn) -> str:
     return "assistant" if isinstance(turn, AssistantTurn) else "system"
 
 
-def _history(exchanges: Iterable[Exchange]) -> list[Json]:
-    messages: list[Json] = []
-    for exchange in exchanges:
-        messages.extend(map(_message, exchange.sent))
-        if content := exchange.reply.sendable:
-            messages.append({"role": "assistant", "content": content})
-    return messages
-
-
 def _message(sent: SentMessage) -> Json:
     return {"role": sent.role, "content": sent.content}
 
@@ -218,18 +246,6 @@ def _block(block: Block, renderer: TextRenderer, saved: Mapping[str, str]) -> di
     if isinstance(block, TextBlock):
         return {"type": "text", "text": renderer.render(block.text, saved), **block.extra}
     return dict(block.value)
-
-
-def _request(conversation: Conversation, messages: Sequence[Json], renderer: TextRenderer) -> Request:
-    body: dict[str, Json] = {"model": conversation.model, **conversation.params}
-    system = system_blocks(conversation, renderer)
-    if system:
-        body["system"] = system
-    # The automatic breakpoint pays only where a later request reads what this one wrote.
-    if _caches(conversation) and len(generated_turns(conversation.turns)) > 1:
-        body["cache_control"] = _cache_control(conversation)
-    body["messages"] = messages
-    return Request(body=body)
 
 
 def system_blocks(conversation: Conversation, renderer: TextRenderer) -> list[Json]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.exchange import Exchange, Reply
-from claude_run.conversation.steps import MAX_ROUNDS, Send, next_step
+from claude_run.conversation.steps import MAX_ROUNDS, Send, Steps
 from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import UNKNOWN, Usage
 from claude_run.plan.model_rules import rules_for
@@ -183,10 +183,10 @@ class PlaceholderRenderer:
 
 def _play(conversation: Conversation, renderer: TextRenderer) -> tuple[int, Decimal | None]:
     """Return the number of requests of a conversation, and its worst cost."""
-    guess = PlaceholderRenderer(renderer)
+    steps = Steps(conversation, PlaceholderRenderer(renderer))
     exchanges: list[Exchange] = []
     costs: list[Decimal | None] = []
-    while isinstance(step := next_step(conversation, exchanges, guess), Send):
+    while isinstance(step := steps.next(exchanges), Send):
         # Each place where saved text is quoted may hold a whole reply.
         longest = step.request.max_tokens
         quoted = json.dumps([each.content for each in step.sent]).count(_UNKNOWN)
@@ -207,29 +207,27 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> tuple[int, Deci
 
 def _limits(request: Request, prompt: int) -> Limits:
     body = request.body
-    ttls = {control.get("ttl") for control in _cache_controls(body)}
-    longest: CacheTtl | None = "1h" if "1h" in ttls else "5m" if ttls else None
     return Limits(
         model=request.model,
         input_tokens=prompt,
         output_tokens=request.max_tokens,
-        cache_ttl=longest,
+        cache_ttl=_cache_ttl(request),
         web_searches=web_searches(request),
         fast=body.get("speed") == "fast",
         global_only=body.get("inference_geo") == "global",
     )
 
 
-def _cache_controls(value: Json) -> Iterator[JsonObject]:
-    if isinstance(value, Mapping):
-        control = value.get("cache_control")
-        if isinstance(control, Mapping):
-            yield control
-        for each in value.values():
-            yield from _cache_controls(each)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for each in value:
-            yield from _cache_controls(each)
+def _cache_ttl(request: Request) -> CacheTtl | None:
+    """Return how long the longest-lived breakpoint of a request keeps its prompt, or None without one.
+
+    Quotes inside of JSON's strings are escaped, so these bytes are keys. Some part that is no breakpoint may
+    have a `ttl` of its own: then the bound is higher than it need be. No history is walked through for it.
+    """
+    body = request.canonical()
+    if b'"cache_control":{' not in body:
+        return None
+    return "1h" if b'"ttl":"1h"' in body else "5m"
 
 
 def _within_window(request: Request, tokens: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from claude_run.plan.matrix import DEFAULT_MAX_TOKENS
+from claude_run.plan.matrix import DEFAULT_MAX_TOKENS, MAX_CONVERSATIONS
 from claude_run.plan.model_rules import SAMPLING, ModelRules, retirement, rules_for
 from claude_run.scenario.diagnostics import Diagnostic, did_you_mean
 from claude_run.scenario.model import AssistantTurn, SystemTurn, UserTurn
@@ -41,6 +41,8 @@ def problems(
     know passes.
     """
     chosen = scenario.models if models is None else models
+    if len(chosen) * len(scenario.variants) > MAX_CONVERSATIONS:
+        return ModelProblems(errors=(_too_large(scenario, len(chosen)),))
     subjects = [
         _Subject(scenario=scenario, variant=variant, choice=choice, rules=rules)
         for choice in chosen
@@ -49,7 +51,12 @@ def problems(
     ]
     # By what is written, and by the announced end of the model.
     retired = [_retirement(scenario, choice, today=today) for choice in chosen]
-    errors = [*_found(subjects, _ERRORS), *(problem for problem, over in retired if problem and over)]
+    known = {subject.choice.id: subject for subject in subjects}
+    errors = [
+        *_found(subjects, _ERRORS),
+        *_found(known.values(), [_turns]),
+        *(problem for problem, over in retired if problem and over),
+    ]
     warnings = [*_found(subjects, _WARNINGS), *(problem for problem, over in retired if problem and not over)]
     return ModelProblems(errors=_once(errors), warnings=_once(warnings))
 
@@ -155,6 +162,7 @@ def _geography(subject: _Subject) -> Iterator[Diagnostic]:
 
 
 def _turns(subject: _Subject) -> Iterator[Diagnostic]:
+    """Look at the script, which is the same for every variant."""
     turns = subject.scenario.turns
     name = f"`{subject.choice.id}`"
     for turn in turns:
@@ -176,8 +184,14 @@ def _old_thinking(subject: _Subject) -> Iterator[Diagnostic]:
         yield subject.problem("thinking", f"deprecates thinking of type `{kind}`", hint)
 
 
-_ERRORS: Sequence[_Check] = (_sampling, _thinking, _effort, _tool_choice, _output, _geography, _turns)
+_ERRORS: Sequence[_Check] = (_sampling, _thinking, _effort, _tool_choice, _output, _geography)
 _WARNINGS: Sequence[_Check] = (_old_thinking,)
+
+
+def _too_large(scenario: Scenario, models: int) -> Diagnostic:
+    sizes = f"{models:,} models x {len(scenario.variants):,} variants"
+    message = f"{sizes} are more than the {MAX_CONVERSATIONS:,} conversations that a run may have"
+    return Diagnostic(position=scenario.position, message=message, hint="split the scenario")
 
 
 def _retirement(scenario: Scenario, choice: ModelChoice, *, today: date) -> tuple[Diagnostic | None, bool]:

@@ -1,6 +1,6 @@
 """Plays the conversations of a plan, many at once, each from its next unsent turn to its end.
 
-The decision what comes next is made by `conversation.steps.next_step`, the sending by `Sender.ask`.
+The decision what comes next is made by `conversation.steps.Steps`, the sending by `Sender.ask`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.events import Ended, Started
 from claude_run.conversation.results import Outcome
-from claude_run.conversation.steps import Finish, StopKind, next_step, role_of, saved_values, system_blocks
+from claude_run.conversation.steps import Finish, Steps, StopKind, role_of, system_blocks
 from claude_run.errors import ExitCode
 from claude_run.play.evaluate import End, evaluate_expectations
 from claude_run.play.judges import JudgeClient
@@ -138,6 +138,7 @@ class ConversationRunner:
         self._context = context
         self._conversation = conversation
         self._renderer = Renderer(conversation.vars)
+        self._steps = Steps(conversation, self._renderer)
         self._log = JournalledLog(context.recorder, earlier)
         self._begin = context.clock.monotonic()
         self._deadline = self._begin + context.sender.deadlines.conversation_s
@@ -150,7 +151,7 @@ class ConversationRunner:
         end = await self._play_turns()
 
         # Ask the judges, whose questions may quote what the turns have saved.
-        saved = saved_values(conversation, log.known.exchanges, self._renderer)
+        saved = self._steps.saved
         grades: Grades = {}
         if end.problem is None:
             judges = JudgeClient(
@@ -197,7 +198,7 @@ class ConversationRunner:
         while True:
             # What comes next follows from the script and the exchanges alone, whoever sent them.
             try:
-                step = next_step(conversation, log.known.exchanges, self._renderer)
+                step = self._steps.next(log.known.exchanges)
             except RenderError as error:
                 if log.known.started is None:
                     log.append(self._started(system=None))

@@ -64,6 +64,10 @@ class Redactor:
         """Return a redactor that knows of these secrets too."""
         return Redactor([*self._secrets, *secrets], passwords=self._passwords)
 
+    def __bool__(self) -> bool:
+        """Whether there is anything that could be found."""
+        return bool(self._needles)
+
     def finds(self, text: str) -> bool:
         """Return whether a secret stands in the text."""
         # Nearly every text is free of them, and plain searches are much faster than the pattern.

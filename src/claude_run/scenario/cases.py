@@ -6,15 +6,16 @@ What a file of cases holds is data: it is never rendered.
 from __future__ import annotations
 
 import csv
-import io
 import json
+import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from claude_run.scenario import keys
 from claude_run.scenario.content import file_path
-from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
+from claude_run.scenario.diagnostics import InvalidScenarioError, Problems
 from claude_run.scenario.fields import Reporter, is_own, known, mapping, name, sequence
 from claude_run.scenario.files import MAX_DATA, FileProblemError
 from claude_run.scenario.model import Case, Position
@@ -24,14 +25,26 @@ from claude_run.scenario.yaml_tree import MappingNode, to_json
 from claude_run.text.strict_json import DeepJsonError, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from claude_run.scenario.fields import ReadContext
     from claude_run.scenario.model import Json, JsonObject
     from claude_run.scenario.source import Source
     from claude_run.scenario.yaml_tree import Entry, Node
 
+_CELL = re.compile(r'"(?:[^"]|"")*+"|[^,\r\n]*')
+_JSON_KEY = re.compile(r'"([^"\\]*)"\s*:')
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _RENAME = "rename it, or begin it with `x-` where it is for you alone"
+
+MAX_CASES = 100_000
+"""How many cases a file may hold: no run has more conversations."""
+
+MAX_VARIABLES = 100_000
+"""How many variables all cases of a file may have."""
+
+MAX_VALUES = 1_000_000
+"""How many values they may have together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +55,8 @@ class Definition:
     position: Position
     length: int
 
-    def problem(self, message: str, *, hint: str) -> Diagnostic:
-        return self.source.problem(self.position, message, hint=hint, length=self.length)
+    def report(self, problems: Problems, message: str, *, hint: str) -> None:
+        self.source.report(problems, self.position, message, hint=hint, length=self.length)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +69,14 @@ class CaseSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One case as written. `places` says where each variable is named, with the length of the name there."""
+    """One case as written. `places` says where variables are named, asked only for those that are new."""
 
     source: Source
     position: Position
     number: int
     case: Json
     vars: JsonObject
-    places: Mapping[str, Position]
+    places: Callable[[], Mapping[str, Position]]
 
     @property
     def id(self) -> str:
@@ -77,74 +90,85 @@ def cases(context: ReadContext, entry: Entry) -> CaseSet:
     if not isinstance(entry.value, MappingNode):
         hint = "write a list, or {file: cases.csv}"
         nodes = sequence(report, entry.value, what="`cases`", hint=hint) or ()
-        inline = [_inline(report, node, number) for number, node in enumerate(nodes, 1)]
-        return _finish([row for row in inline if row is not None], report.problems)
+        inline = (_inline(report, node, number) for number, node in enumerate(nodes, 1))
+        return _finish((row for row in inline if row is not None), report.problems)
 
     # A file of cases has problems of its own, which are shown in it.
     named = file_path(context, entry.value, what="`cases`")
     if named is None:
         return CaseSet()
     path = str(to_json(named.value))
+    unreadable, problems = Problems(), Problems()
+    found = None
     try:
-        rows = context.file(named.value, lambda: _read(context, path))
+        rows = context.file(named.value, lambda: _open(context, path, unreadable))
+        found = None if rows is None else _finish(rows, problems)
     except InvalidScenarioError as error:
-        context.problems.extend(error.diagnostics)
+        unreadable.merge(error.problems)
+    # Of a file that can be read in part only, nobody can tell what its cases are.
+    context.problems.merge(unreadable or problems)
+    if unreadable or found is None:
         return CaseSet()
-    if rows is not None and not rows:
+    if not found.cases and not problems:
         report.node(named.value, f"{path} holds no case", hint="add a case, or remove `cases`")
-    return _finish(rows or (), context.problems)
+    return found
 
 
-def read_csv(source: Source) -> list[Row]:
+def read_csv(source: Source, problems: Problems) -> Iterator[Row]:
     """Read a CSV file: a header with names, then one case in each row.
 
     The column `id` is the case's id; every value is a string. Empty rows are passed over.
-    InvalidScenarioError holds all problems.
     """
     # The header says what the cells of every row are called.
-    problems: list[Diagnostic] = []
     lines = _csv_lines(source, problems)
-    header = lines[0][1] if lines else []
-    places = _header_places(source, header, problems)
+    first, header = next(lines, (1, []))
+    places = _header_places(source, first, header, problems)
     # Of a row with another number of cells nobody can tell which cell is which.
-    rows: list[Row] = []
-    for line, cells in lines[1:]:
+    number = 0
+    for count, (line, cells) in enumerate(lines, 1):
         position = source.position(source.index(line))
+        if count > MAX_CASES:
+            _report_too_many(source, position, problems)
+            return
         if len(cells) != len(header):
             message = f"this row has {len(cells)} cells, the header has {len(header)}"
             hint = "quote a cell that holds a comma or a line break"
-            problems.append(source.problem(position, message, hint=hint))
+            source.report(problems, position, message, hint=hint)
             continue
         values: dict[str, Json] = dict(zip(header, cells, strict=True))
         case = values.pop("id", None)
-        rows.append(
-            Row(source=source, position=position, number=len(rows) + 1, case=case, vars=values, places=places)
+        number += 1
+        yield Row(
+            source=source, position=position, number=number, case=case, vars=values, places=lambda: places
         )
-    if problems:
-        raise InvalidScenarioError(problems)
-    return rows
 
 
-def read_jsonl(source: Source) -> list[Row]:
-    """Read a JSONL file: one object a line, `{id, vars}` or flat; InvalidScenarioError with all problems."""
-    problems: list[Diagnostic] = []
-    rows: list[Row] = []
-    for line, text in enumerate(source.text.split("\n"), 1):
-        if not text.strip():
-            continue
+def read_jsonl(source: Source, problems: Problems) -> Iterator[Row]:
+    """Read a JSONL file: one object a line, `{id, vars}` or flat."""
+    number = 0
+    written = ((line, text) for line, text in enumerate(source.lines(), 1) if text.strip())
+    for count, (line, text) in enumerate(written, 1):
         start = source.index(line)
+        if count > MAX_CASES:
+            _report_too_many(source, source.position(start), problems)
+            return
         try:
-            rows.append(_json_row(source, start, text=text, number=len(rows) + 1))
+            row = _json_row(source, start, text=text, number=number + 1)
         except json.JSONDecodeError as error:
             position = source.position(start + error.pos)
-            problems.append(source.problem(position, f"this is not valid JSON: {error.msg}"))
+            source.report(problems, position, f"this is not valid JSON: {error.msg}")
         except ValueError as error:
             message = "this JSON nests too deeply" if isinstance(error, DeepJsonError) else str(error)
             hint = "write one JSON object on each line"
-            problems.append(source.problem(source.position(start), message, hint=hint))
-    if problems:
-        raise InvalidScenarioError(problems)
-    return rows
+            source.report(problems, source.position(start), message, hint=hint)
+        else:
+            number += 1
+            yield row
+
+
+def _report_too_many(source: Source, position: Position, problems: Problems) -> None:
+    message = f"the file holds more than {MAX_CASES:,} cases"
+    source.report(problems, position, message, hint="split it: no run has more conversations")
 
 
 def _inline(report: Reporter, node: Node, number: int) -> Row | None:
@@ -159,8 +183,9 @@ def _inline(report: Reporter, node: Node, number: int) -> Row | None:
     return _yaml_row(report, whole, variables, case=case, number=number)
 
 
-def _read(context: ReadContext, path: str) -> list[Row]:
-    readers: dict[str, Callable[[Source], list[Row]]] = {
+def _open(context: ReadContext, path: str, problems: Problems) -> Iterator[Row]:
+    """Return the rows of a file as it is read; what is wrong with it comes to the problems."""
+    readers: dict[str, Callable[[Source, Problems], Iterator[Row]]] = {
         ".csv": read_csv,
         ".jsonl": read_jsonl,
         ".yaml": _read_yaml,
@@ -169,18 +194,16 @@ def _read(context: ReadContext, path: str) -> list[Row]:
     reader = readers.get(PurePath(path).suffix.lower())
     if reader is None:
         raise FileProblemError(f"{path} is of no known kind", f"use a file that ends in {', '.join(readers)}")
-    return reader(context.files.text(path, limit=MAX_DATA))
+    return reader(context.files.text(path, limit=MAX_DATA), problems)
 
 
-def _read_yaml(source: Source) -> list[Row]:
+def _read_yaml(source: Source, problems: Problems) -> Iterator[Row]:
     document = parse(source)
-    report = Reporter(source)
-    report.problems.extend(document.problems)
+    report = Reporter(source, problems)
+    problems.merge(document.problems)
     nodes = sequence(report, document.root, what="a file of cases") or ()
-    rows = [_flat_or_nested(report, node, number) for number, node in enumerate(nodes, 1)]
-    if report.problems:
-        raise InvalidScenarioError(report.problems)
-    return [row for row in rows if row is not None]
+    rows = (_flat_or_nested(report, node, number) for number, node in enumerate(nodes, 1))
+    yield from (row for row in rows if row is not None)
 
 
 def _flat_or_nested(report: Reporter, node: Node, number: int) -> Row | None:
@@ -211,40 +234,41 @@ def _yaml_row(
         number=number,
         case=case,
         vars={key: to_json(entry.value) for key, entry in variables.items()},
-        places={key: entry.position for key, entry in variables.items()},
+        places=lambda: {key: entry.position for key, entry in variables.items()},
     )
 
 
-def _csv_lines(source: Source, problems: list[Diagnostic]) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not empty, each with the number of its first line."""
+def _csv_lines(source: Source, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not empty, each with the number of its first line."""
     limit = csv.field_size_limit(MAX_DATA)
-    reader = csv.reader(io.StringIO(source.text, newline=""), strict=True)
-    lines: list[tuple[int, list[str]]] = []
+    reader = csv.reader(source.lines(), strict=True)
     line = 1
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                lines.append((line, cells))
+                yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
         position = source.position(source.index(line))
         hint = "double the quotes inside a quoted cell, and close each quote"
-        problems.append(source.problem(position, f"this is not valid CSV: {error}", hint=hint))
+        source.report(problems, position, f"this is not valid CSV: {error}", hint=hint)
     finally:
         csv.field_size_limit(limit)
-    return lines
 
 
-def _header_places(source: Source, header: list[str], problems: list[Diagnostic]) -> dict[str, Position]:
-    start = next((line for line, text in enumerate(source.text.split("\n"), 1) if text.strip()), 1)
+def _header_places(source: Source, line: int, header: list[str], problems: Problems) -> dict[str, Position]:
+    """Return where each column is named first, behind the quote that it may begin with."""
     places: dict[str, Position] = {}
+    index = source.index(line)
     for column in header:
-        found = source.line(start).find(column)
-        position = source.position(source.index(start) + max(0, found))
+        cell = _CELL.match(source.text, index)
+        assert cell is not None  # noqa: S101 - the pattern matches any text, be it empty
+        position = source.position(index + cell[0].startswith('"'))
         if column in places:
             message = f"two columns have the name `{column}`"
-            problems.append(source.problem(position, message, hint="rename one of them", length=len(column)))
-        places[column] = position
+            source.report(problems, position, message, hint="rename one of them", length=len(column))
+        places.setdefault(column, position)
+        index = cell.end() + 1
     places.pop("id", None)
     return places
 
@@ -258,58 +282,86 @@ def _json_row(source: Source, start: int, *, text: str, number: int) -> Row:
     nested = value.get("vars")
     if isinstance(nested, dict) and all(key == "vars" or key.startswith("x-") for key in value):
         value = nested
-    places = {key: source.position(start + max(0, text.find(json.dumps(key)[:-1]) + 1)) for key in value}
-    position = source.position(start)
-    return Row(source=source, position=position, number=number, case=case, vars=value, places=places)
+    return Row(
+        source=source,
+        position=source.position(start),
+        number=number,
+        case=case,
+        vars=value,
+        places=lambda: _json_places(source, start, text, value),
+    )
 
 
-def _finish(rows: Sequence[Row], problems: list[Diagnostic]) -> CaseSet:
-    """Turn rows into cases: ids checked and unique, or the row's number; names checked, `x-*` left out."""
+def _json_places(source: Source, start: int, text: str, names: Iterable[str]) -> dict[str, Position]:
+    """Return where each key of a line is written first; one with escapes counts as the begin of the line."""
+    written: dict[str, int] = {}
+    for found in _JSON_KEY.finditer(text):
+        written.setdefault(found[1], found.start(1))
+    return {name: source.position(start + written.get(name, 0)) for name in names}
+
+
+def _finish(rows: Iterable[Row], problems: Problems) -> CaseSet:
+    """Turn rows into cases: ids checked and unique, or the row's number; names checked, `x-*` left out.
+
+    Where a file could not be read wholly there are no cases.
+    """
     definitions: dict[str, Definition] = {}
     refused: set[str] = set()
     cases: list[Case] = []
     seen: dict[str, Position] = {}
+    values = 0
     for row in rows:
+        values += len(row.vars)
+        if values > MAX_VALUES or len(row.vars) > MAX_VARIABLES - len(definitions):
+            most = f"{MAX_VALUES:,} values" if values > MAX_VALUES else f"{MAX_VARIABLES:,} variables"
+            row.source.report(problems, row.position, f"there are more than {most}", hint="split the file")
+            break
         # A variable is defined, or refused, where it is named first.
-        for variable, position in row.places.items():
-            if variable in definitions or variable in refused or is_own(variable):
+        new = [each for each in row.vars if each not in definitions and each not in refused]
+        places = row.places() if new else {}
+        for variable in new:
+            if is_own(variable):
+                refused.add(variable)
                 continue
-            definition = Definition(source=row.source, position=position, length=len(variable))
+            definition = Definition(source=row.source, position=places[variable], length=len(variable))
             problem = variable_problem(variable)
             if problem is None:
                 definitions[variable] = definition
             else:
                 refused.add(variable)
-                problems.append(definition.problem(f"`{variable}` {problem}", hint=_RENAME))
-        found = list(_row_problems(row, seen))
-        problems.extend(found)
-        if not found:
-            kept = {name: value for name, value in row.vars.items() if name in definitions}
+                definition.report(problems, f"`{variable}` {problem}", hint=_RENAME)
+        if _is_sound(row, seen, problems):
+            kept = row.vars
+            if any(each in refused for each in kept):
+                kept = {name: value for name, value in kept.items() if name in definitions}
             cases.append(Case(id=row.id, vars=kept, position=row.position))
     return CaseSet(cases=tuple(cases), definitions=definitions)
 
 
-def _row_problems(row: Row, seen: dict[str, Position]) -> Iterator[Diagnostic]:
+def _is_sound(row: Row, seen: dict[str, Position], problems: Problems) -> bool:
+    """Return whether a row makes a case; everything that keeps it from that is reported."""
+    before = len(problems)
+    report = partial(row.source.report, problems, row.position)
     if isinstance(row.case, bool) or not isinstance(row.case, str | int | None):
-        yield row.source.problem(row.position, "the id of a case must be a text", hint="quote it")
-        return
+        report("the id of a case must be a text", hint="quote it")
+        return False
     problem = name_problem(row.id)
     if problem is not None:
-        message = f"the id of a case {problem}"
-        yield row.source.problem(row.position, message, hint="choose a short, plain name")
+        report(f"the id of a case {problem}", hint="choose a short, plain name")
     first = seen.setdefault(row.id, row.position)
     if first is not row.position:
         message = f"duplicate case id `{row.id}`: line {first.line} has it already"
-        yield row.source.problem(row.position, message, hint="choose another one")
+        report(message, hint="choose another one")
     for variable, value in row.vars.items():
         if not is_own(variable) and _holds_no_text(value):
             message = f"the value of `{variable}` holds NUL or half of a surrogate pair"
-            yield row.source.problem(row.position, message, hint="remove the character: it is not text")
+            report(message, hint="remove the character: it is not text")
+    return len(problems) == before
 
 
 def _holds_no_text(value: Json) -> bool:
     if isinstance(value, str):
-        return "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
+        return _NO_TEXT.search(value) is not None
     if isinstance(value, list):
         return any(map(_holds_no_text, value))
     return isinstance(value, dict) and any(

@@ -121,7 +121,7 @@ def _text_file(context: ReadContext, node: MappingNode) -> Text | None:
     try:
         source = context.file(entry.value, lambda: context.files.prompt(name))
     except InvalidScenarioError as error:
-        context.problems.extend(error.diagnostics)
+        context.problems.merge(error.problems)
     if source is None:
         context.unread_text = True
         return None
@@ -172,9 +172,23 @@ def _sugar_block(
     name = text(report, entries[sugar])
     if name is None:
         return None
-    make = image_block if sugar == "image" else document_block
-    value = context.file(entries[sugar].value, lambda: make(context.files.binary(name), name))
+    value = context.file(entries[sugar].value, lambda: _file_block(context, sugar, name))
     return JsonBlock(value={**value, **extra}) if value is not None else None
+
+
+def _file_block(context: ReadContext, sugar: str, name: str) -> JsonObject:
+    """Return the block of an image or a document, read and encoded once however often it is named."""
+    if (sugar, name) not in context.blocks:
+        make = image_block if sugar == "image" else document_block
+        try:
+            context.blocks[sugar, name] = make(context.files.binary(name), name)
+        except FileProblemError as error:
+            # Not the error itself: it holds on to a traceback, which would grow with every place.
+            context.blocks[sugar, name] = error.message, error.hint
+    found = context.blocks[sugar, name]
+    if isinstance(found, tuple):
+        raise FileProblemError(*found)
+    return found
 
 
 def _api_block(context: ReadContext, node: MappingNode, *, allowed: Allowed, turn: int) -> Block | None:

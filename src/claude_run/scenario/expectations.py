@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_run.scenario import keys
-from claude_run.scenario.diagnostics import did_you_mean
-from claude_run.scenario.fields import is_own, mapping, sequence, text
+from claude_run.scenario.fields import is_own, mapping, meant, sequence, text
 from claude_run.scenario.model import Expectation
 from claude_run.scenario.vocabulary import refused_kind
 from claude_run.scenario.yaml_tree import Entry, MappingNode, ScalarNode, UnknownNode, descend, to_json
@@ -69,13 +68,14 @@ def _is_known(context: ReadContext, entry: Entry) -> bool:
     kinds = context.vocabulary.kinds()
     if entry.key in kinds:
         return True
-    refusal = refused_kind(entry.key)
-    close = did_you_mean(entry.key, [*kinds, "label"])
-    if refusal:
+    if refusal := refused_kind(entry.key):
         context.report.key(entry, refusal.message, hint=refusal.hint)
     else:
-        hint = f"did you mean `{close}`?" if close else f"known: {', '.join(kinds)}"
-        context.report.key(entry, f"unknown expectation `{entry.key}`", hint=hint)
+        context.report.key(
+            entry,
+            f"unknown expectation `{entry.key}`",
+            hint=lambda: meant(entry.key, [*kinds, "label"]) or f"known: {', '.join(kinds)}",
+        )
     return False
 
 

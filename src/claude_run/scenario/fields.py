@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from claude_run.scenario.diagnostics import Diagnostic, did_you_mean
+from claude_run.scenario.diagnostics import Diagnostic, Problems, did_you_mean, found_out
 from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.vocabulary import name_problem, variable_problem
 from claude_run.scenario.yaml_tree import (
@@ -21,8 +21,9 @@ from claude_run.scenario.yaml_tree import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from claude_run.scenario.diagnostics import Hint
     from claude_run.scenario.files import Files
     from claude_run.scenario.model import JsonObject, Position
     from claude_run.scenario.source import Source
@@ -43,21 +44,22 @@ _TYPES = {
 class Reporter:
     """Collects the problems of one file."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, problems: Problems | None = None) -> None:
         self.source = source
-        self.problems: list[Diagnostic] = []
+        self.problems = Problems() if problems is None else problems
 
-    def at(self, position: Position, message: str, *, hint: str | None = None, length: int = 1) -> None:
-        self.problems.append(self.source.problem(position, message, hint=hint, length=length))
+    def at(self, position: Position, message: str, *, hint: Hint = None, length: int = 1) -> None:
+        self.source.report(self.problems, position, message, hint=hint, length=length)
 
-    def node(self, node: Node, message: str, *, hint: str | None = None) -> None:
+    def node(self, node: Node, message: str, *, hint: Hint = None) -> None:
         length = node.end - node.start if isinstance(node, ScalarNode) else 1
         self.at(node.position, message, hint=hint, length=max(1, length))
 
-    def key(self, entry: Entry, message: str, *, hint: str | None = None, secret: bool = False) -> None:
+    def key(self, entry: Entry, message: str, *, hint: Hint = None, secret: bool = False) -> None:
         """Report a problem at a key; where what follows it may be a secret, the line is not shown."""
         if secret:
-            self.problems.append(Diagnostic(position=entry.position, message=message, hint=hint))
+            problem = Diagnostic(position=entry.position, message=message, hint=found_out(hint))
+            self.problems.extend([problem])
         else:
             self.at(entry.position, message, hint=hint, length=len(entry.key))
 
@@ -75,10 +77,10 @@ class Template:
     scalar: ScalarNode | None
     turn: int
 
-    def problem(self, offset: int, message: str, *, hint: str | None, length: int) -> Diagnostic:
-        """Return a diagnostic at an offset of the text."""
-        index = offset if self.scalar is None else locate(self.source, self.scalar, offset)
-        return self.source.problem(self.source.position(index), message, hint=hint, length=length)
+    def positions(self, offsets: Sequence[int]) -> Mapping[int, Position]:
+        """Return the places of some of its characters, by their offsets."""
+        indexes = offsets if self.scalar is None else locate(self.source, self.scalar, offsets)
+        return dict(zip(offsets, map(self.source.position, indexes), strict=True))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class ReadContext:
     """What the reading of one scenario file knows and finds.
 
     `problems` are those of other files that it names; `saves` tells for each saved name which turn saves it.
+    `blocks` are what images and documents became, or why not, by kind and path: each is read once.
     `unread_text` tells that a file with a text could not be read, so that its variables are not known.
     """
 
@@ -93,8 +96,9 @@ class ReadContext:
     files: Files
     vocabulary: Vocabulary
     templates: list[Template] = field(default_factory=list)
-    problems: list[Diagnostic] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
     saves: dict[str, int] = field(default_factory=dict)
+    blocks: dict[tuple[str, str], JsonObject | tuple[str, Hint]] = field(default_factory=dict)
     unread_text: bool = False
 
     def template(self, text: str, node: ScalarNode, *, turn: int) -> None:
@@ -108,6 +112,12 @@ class ReadContext:
         except FileProblemError as error:
             self.report.node(node, error.message, hint=error.hint)
             return None
+
+
+def meant(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the hint that names the candidate a word is a slip of, or None where none is close."""
+    close = did_you_mean(word, candidates)
+    return f"did you mean `{close}`?" if close else None
 
 
 def is_own(key: str) -> bool:
@@ -146,9 +156,10 @@ def known(
 ) -> dict[str, Entry]:
     """Return the entries under known keys; unknown and refused keys are problems, `x-*` is passed over."""
     names = tuple(keys)
+    wanted = frozenset(names)
     found: dict[str, Entry] = {}
     for entry in node.entries:
-        if entry.key in names:
+        if entry.key in wanted:
             found[entry.key] = entry
         elif refusal := refused(entry.key):
             report.key(entry, refusal.message, hint=refusal.hint, secret=refusal.secret)
@@ -159,8 +170,15 @@ def known(
 
 def unknown_key(report: Reporter, entry: Entry, *, keys: Iterable[str], what: str) -> None:
     """Report a key that nothing reads."""
-    close = did_you_mean(entry.key, keys)
-    hint = f"did you mean `{close}`?" if close else f"known keys: {', '.join(keys)}; your own begin with `x-`"
+
+    def hint() -> str:
+        close = did_you_mean(entry.key, keys)
+        return (
+            f"did you mean `{close}`?"
+            if close
+            else f"known keys: {', '.join(keys)}; your own begin with `x-`"
+        )
+
     report.key(entry, f"unknown key `{entry.key}` in {what}", hint=hint)
 
 
@@ -253,9 +271,8 @@ def _within(report: Reporter, node: ScalarNode, schema: JsonObject, *, what: str
     value = node.value
     allowed = schema.get("enum")
     if isinstance(allowed, list) and value not in allowed:
-        close = did_you_mean(str(value), [str(choice) for choice in allowed])
         message = f"{what} must be one of {', '.join(json.dumps(choice) for choice in allowed)}"
-        report.node(node, message, hint=f"did you mean `{close}`?" if close else None)
+        report.node(node, message, hint=lambda: meant(str(value), map(str, allowed)))
         return False
     problem = None
     lowest, highest = schema.get("minimum"), schema.get("maximum")

@@ -6,9 +6,13 @@ import hashlib
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from claude_run.scenario.diagnostics import InvalidScenarioError, did_you_mean
 from claude_run.scenario.source import Source, decode
+
+if TYPE_CHECKING:
+    from claude_run.scenario.diagnostics import Hint
 
 MAX_BINARY = 32 * 1024 * 1024
 """The largest image or document: the API takes no larger request (reference, 1.3)."""
@@ -23,7 +27,7 @@ MAX_DATA = 16 * 1024 * 1024
 class FileProblemError(Exception):
     """A file cannot be read; `message` and `hint` are for the user, and speak of the path as written."""
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: Hint = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -74,7 +78,7 @@ class Files:
         try:
             data = read_regular(path, limit, follow=False)
         except FileNotFoundError as error:
-            raise FileProblemError(f"no such file: {name}", _similar(path)) from error
+            raise FileProblemError(f"no such file: {name}", lambda: _similar(path)) from error
         except OSError as error:
             message = f"{name} cannot be read: {error.strerror or error}"
             raise FileProblemError(message, "check the path and its permissions") from error

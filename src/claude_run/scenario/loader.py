@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import glob
 import os
 import re
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.scenario.beside import SUFFIXES, shared_baselines
-from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, did_you_mean
+from claude_run.scenario.diagnostics import (
+    Diagnostic,
+    InvalidScenarioError,
+    Problems,
+    did_you_mean,
+    found_out,
+)
 from claude_run.scenario.files import FileProblemError, read_regular
 from claude_run.scenario.model import Position
 from claude_run.scenario.scenario_file import read_scenario
@@ -59,10 +67,21 @@ def load(
     scenario may not leave. `inspect` says what else is wrong with a scenario that can be read.
     InvalidScenarioError lists every problem of every file.
     """
-    given = overrides or {}
+    with _collector_paused():
+        return _load(paths, vocabulary, overrides or {}, file_root=file_root, inspect=inspect)
+
+
+def _load(
+    paths: Sequence[str],
+    vocabulary: Vocabulary,
+    given: Mapping[str, str],
+    *,
+    file_root: str | None,
+    inspect: Callable[[Scenario], Iterable[Diagnostic]],
+) -> tuple[Scenario, ...]:
     root = Path(file_root) if file_root is not None else None
     found, missing = find(paths)
-    problems = list(missing)
+    problems = Problems(missing)
     opened = [_open(file) for file in found]
 
     # Scenarios come first: a file without turns that one of them names is its data, and no scenario.
@@ -72,8 +91,10 @@ def load(
     used = frozenset(path for read in reads for path in read.used)
     others = [file for file in opened if not file.is_script and not _is_data(file, used)]
     reads.extend(_read_all(others, vocabulary, file_root=root, given=given))
-    problems.extend(problem for file in others for problem in file.problems)
-    problems.extend(problem for read in reads for problem in read.problems)
+    for file in others:
+        problems.merge(file.problems)
+    for read in reads:
+        problems.merge(read.problems)
 
     # What is sound by itself is looked at by the caller, who knows more than the file says.
     sources = {file.file.path: file.document.source for file in opened if file.document is not None}
@@ -87,7 +108,7 @@ def load(
         position = Position(path=paths[0], line=1, column=1)
         message = "none of the YAML files found here is a scenario"
         hint = "a scenario has `turns:` at the top level"
-        problems.append(Diagnostic(position=position, message=message, hint=hint))
+        problems.extend([Diagnostic(position=position, message=message, hint=hint)])
     problems.extend(_same_names(reads))
     shared = shared_baselines(reads, is_scenario=lambda path: scenario_name(path) is not None)
     problems.extend(_with_line(problem, sources[problem.position.path]) for problem in shared)
@@ -126,6 +147,18 @@ def find(paths: Sequence[str]) -> tuple[tuple[Found, ...], tuple[Diagnostic, ...
     return tuple(files.values()), tuple(problems)
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from walking a growing tree over and over: what is read has no cycles."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
     """A file that was read as YAML, or why it could not be."""
@@ -133,7 +166,7 @@ class _Opened:
     file: Found
     data: bytes = b""
     document: Document | None = None
-    problems: tuple[Diagnostic, ...] = ()
+    problems: Problems = field(default_factory=Problems)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -151,15 +184,14 @@ def _open(file: Found) -> _Opened:
         data = read_regular(Path(file.path), MAX_BYTES)
         return _Opened(file=file, data=data, document=parse(decode(file.path, data)))
     except InvalidScenarioError as error:
-        return _Opened(file=file, problems=error.diagnostics)
+        return _Opened(file=file, problems=error.problems)
     except FileProblemError as error:
-        return _Opened(
-            file=file, problems=(Diagnostic(position=start, message=error.message, hint=error.hint),)
-        )
+        problem = Diagnostic(position=start, message=error.message, hint=found_out(error.hint))
+        return _Opened(file=file, problems=Problems([problem]))
     except OSError as error:
         message = f"the file cannot be read: {error.strerror or error}"
         problem = Diagnostic(position=start, message=message, hint="check that it exists and may be read")
-        return _Opened(file=file, problems=(problem,))
+        return _Opened(file=file, problems=Problems([problem]))
 
 
 def _read_all(
@@ -174,11 +206,12 @@ def _read_all(
 
 def _with_line(problem: Diagnostic, source: Source) -> Diagnostic:
     """Show the source line of a problem that was found without it; its place is the start of a word."""
-    if problem.source_line is not None or problem.position.path != source.path:
+    if problem.window is not None or problem.position.path != source.path:
         return problem
-    line = source.line(problem.position.line)
-    word = _WORD.match(line, problem.position.column - 1)
-    return replace(problem, source_line=line, length=max(1, len(word[0]) if word else 1))
+    index = source.index(problem.position.line) + problem.position.column - 1
+    word = _WORD.match(source.text, index)
+    length = max(1, len(word[0]) if word else 1)
+    return source.problem(problem.position, problem.message, hint=problem.hint, length=length)
 
 
 def _is_data(opened: _Opened, used: frozenset[Path]) -> bool:
@@ -189,7 +222,7 @@ def _is_data(opened: _Opened, used: frozenset[Path]) -> bool:
         return True
     if opened.document is None:
         return False
-    return not any(key in _TELLING or did_you_mean(key, ["turns"]) for key in opened.keys)
+    return not _TELLING.intersection(opened.keys) and did_you_mean("turns", opened.keys) is None
 
 
 def _same_names(reads: Iterable[ReadResult]) -> list[Diagnostic]:

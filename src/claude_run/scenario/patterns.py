@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+MAX_PATTERN = 10_000
+"""How many characters a pattern may have: RE2 writes repetitions out before it knows how many they are."""
+
 _UNSUPPORTED = ("(?=", "(?!", "(?<=", "(?<!", "(?>")
 _BACKREFERENCES = tuple(f"\\{digit}" for digit in range(1, 10))
 
@@ -55,6 +58,8 @@ def search(pattern: str, text: str) -> Match | None:
 def _compile(pattern: str) -> Any:  # noqa: ANN401 - google-re2 ships no types
     import re2  # noqa: PLC0415 - costs start-up time, and most commands match nothing
 
+    if len(pattern) > MAX_PATTERN:
+        raise PatternError(f"the pattern is longer than {MAX_PATTERN:,} characters")
     options = re2.Options()
     options.log_errors = False
     try:

@@ -16,20 +16,21 @@ from claude_run.scenario.fields import ReadContext, Reporter, conforms, known, m
 from claude_run.scenario.files import Files
 from claude_run.scenario.model import Case, Scenario, Variant
 from claude_run.scenario.turns import turns
-from claude_run.scenario.variables import check_templates, unused, used_names
+from claude_run.scenario.variables import Known, check_templates, inspect, report_unused, used_names
 from claude_run.scenario.vocabulary import name_problem, refused_key
 from claude_run.scenario.yaml_tree import ListNode, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from claude_run.scenario.diagnostics import Diagnostic
+    from claude_run.scenario.diagnostics import Problems
     from claude_run.scenario.model import CacheMode, Expectation, Json, JsonObject, Position, Turn
     from claude_run.scenario.vocabulary import Vocabulary
     from claude_run.scenario.yaml_reader import Document
     from claude_run.scenario.yaml_tree import Entry, MappingNode
 
-_TAG = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+# A tag, closed or not; behind one that is not nothing is looked for again.
+_TAG = re.compile(r"\{[{%](.*?)(?:[%}]\}|\Z)", re.DOTALL)
 _PARAMS = frozenset({*keys.PARAMS, "model", "models", "system"})
 _LIST_OF_TEXTS: JsonObject = {"type": "array", "items": {"type": "string"}}
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -44,7 +45,7 @@ class ReadResult:
     """
 
     scenario: Scenario | None
-    problems: tuple[Diagnostic, ...]
+    problems: Problems
     named_at: Position
     variables: frozenset[str]
     used: frozenset[Path]
@@ -60,14 +61,14 @@ def read_scenario(
 ) -> ReadResult:
     """Read a scenario from its tree; `data` are the bytes of its file, `given` the variables of `--set`."""
     report = Reporter(document.source)
-    report.problems.extend(document.problems)
+    report.problems.merge(document.problems)
     files = Files(Path(document.source.path).parent, file_root)
     context = ReadContext(report=report, files=files, vocabulary=vocabulary)
     root = mapping(report, document.root, what="a scenario", hint="write `turns:` with a list of turns")
     if root is None:
         return ReadResult(
             scenario=None,
-            problems=tuple(report.problems),
+            problems=report.problems,
             named_at=document.root.position,
             variables=frozenset(),
             used=files.used,
@@ -76,24 +77,24 @@ def read_scenario(
     scenario, definitions = _build(context, root, entries, data=data)
 
     # Now that all texts are known: every variable that one uses is defined, and every one defined is used.
-    context.problems.extend(
-        check_templates(
-            context.templates, scenario.vars, cases=scenario.cases, saves=context.saves, given=given
-        )
-    )
-    used = used_names(context.templates)
+    texts = inspect(context.templates)
+    everywhere = {**scenario.vars, **dict.fromkeys(given)}
+    known_names = Known(everywhere=everywhere, cases=scenario.cases, saves=context.saves)
+    check_templates(texts, known_names, context.problems)
+    used = used_names(texts)
     doubtful: frozenset[str] = frozenset()
     if report.problems or context.problems:
         # With other problems in the file, a text that uses the variable may not have been read.
         tags = _TAG.findall(report.source.text)
         doubtful = frozenset(word for tag in tags for word in _WORD.findall(tag))
     if not context.unread_text:
-        context.problems.extend(unused(definitions, used, spared=doubtful))
+        report_unused(definitions, used, spared=doubtful, problems=context.problems)
+    report.problems.merge(context.problems)
     return ReadResult(
         scenario=scenario,
-        problems=(*report.problems, *context.problems),
+        problems=report.problems,
         named_at=entries["name"].value.position if "name" in entries else scenario.position,
-        variables=used.union(definitions, doubtful),
+        variables=doubtful.union(used, definitions),
         used=files.used,
     )
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import codecs
 import re
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
+from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Window, found_out
 from claude_run.scenario.model import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claude_run.scenario.diagnostics import Hint, Problems
 
 # What editors count as the end of a line; other Unicode line separators are ordinary characters.
 _BREAK = re.compile(r"\r\n|\r|\n")
@@ -20,10 +27,12 @@ class Source:
 
     path: str
     text: str
-    _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _starts: array[int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        starts = (0, *(found.end() for found in _BREAK.finditer(self.text)))
+        # An array, not a tuple: of a file of blank lines it takes eight bytes a line.
+        starts = array("Q", [0])
+        starts.extend(found.end() for found in _BREAK.finditer(self.text))
         object.__setattr__(self, "_starts", starts)
 
     def position(self, index: int) -> Position:
@@ -37,18 +46,40 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return a line, counted from 1, without its break; empty where the file has none such."""
-        if number > len(self._starts):
-            return ""
-        start = self._starts[number - 1]
-        end = self._starts[number] if number < len(self._starts) else len(self.text)
-        return self.text[start:end].rstrip("\r\n")
+        start, end = self._bounds(number)
+        return self.text[start:end]
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines in order, each with its break."""
+        for number, start in enumerate(self._starts, 1):
+            yield self.text[start : self.index(number + 1)]
 
     def problem(
         self, position: Position, message: str, *, hint: str | None = None, length: int = 1
     ) -> Diagnostic:
-        """Return a diagnostic at a place of this file, with its source line."""
-        line = self.line(position.line)
-        return Diagnostic(position=position, message=message, hint=hint, source_line=line, length=length)
+        """Return a diagnostic at a place of this file, with a window of its line."""
+        start, end = self._bounds(position.line)
+        window = Window.around(
+            self.text, min(end, start + position.column - 1), start=start, end=end, length=length
+        )
+        return Diagnostic(position=position, message=message, hint=hint, window=window)
+
+    def report(
+        self, problems: Problems, position: Position, message: str, *, hint: Hint = None, length: int = 1
+    ) -> None:
+        """Add a problem at a place of this file; a hint that must be found out is so only to be shown."""
+        problems.add(
+            position,
+            message,
+            lambda: self.problem(position, message, hint=found_out(hint), length=length),
+        )
+
+    def _bounds(self, number: int) -> tuple[int, int]:
+        """Return the indexes where a line begins and ends, its break left out."""
+        start, end = self.index(number), self.index(number + 1)
+        while end > start and self.text[end - 1] in "\r\n":
+            end -= 1
+        return start, end
 
 
 def decode(path: str, data: bytes) -> Source:

@@ -27,6 +27,15 @@ MAX_OUTPUT = 1024 * 1024
 MAX_STEPS = 20_000
 """How many pieces a rendering may produce, turns of a loop included."""
 
+MAX_CODE = 50_000
+"""How many names, words and signs the tags of a text, or of all texts of a scenario, may have together."""
+
+MAX_NESTING = 50
+"""How deep the parts of a template may nest: with `MAX_LOOPS` less than what Python compiles."""
+
+MAX_LOOPS = 15
+"""How many loops may stand inside each other."""
+
 NODES = frozenset(
     {"And", "Assign", "Compare", "CondExpr", "Const", "Dict", "Filter", "For", "Getattr", "Getitem", "If"}
     | {"Keyword", "List", "Name", "Neg", "Not", "Operand", "Or", "Output", "Pair", "Template"}

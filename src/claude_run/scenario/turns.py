@@ -129,7 +129,7 @@ def _check_order(report: Reporter, turns: Sequence[_Spoken]) -> None:
     """
     before: str | None = None
     speaker: str | None = None  # of the last turn that is not a system turn
-    for turn in turns:
+    for turn, answer in zip(turns, _next_speakers(turns), strict=True):
         role = turn.role.key
         if before is None:
             if role != "user":
@@ -143,8 +143,7 @@ def _check_order(report: Reporter, turns: Sequence[_Spoken]) -> None:
             report.key(turn.role, message, hint="join them, or put a user turn between them")
 
         # A user turn that a scripted turn answers is not sent by itself, so that it gets no reply.
-        later = (other.role.key for other in turns[turn.index + 1 :] if other.role.key != "system")
-        if role == "user" and next(later, None) == "assistant":
+        if role == "user" and answer == "assistant":
             for entry in turn.node.entries:
                 if entry.key in _OF_THE_REPLY:
                     what = "a scripted assistant turn answers this one"
@@ -155,3 +154,13 @@ def _check_order(report: Reporter, turns: Sequence[_Spoken]) -> None:
     if before == "assistant":
         message = "the last turn is scripted: nothing would be generated after it"
         report.key(turns[-1].role, message, hint="end with a user turn; models refuse a prefilled reply")
+
+
+def _next_speakers(turns: Sequence[_Spoken]) -> Sequence[str | None]:
+    """Return for each turn who speaks after it, system turns apart."""
+    speakers: list[str | None] = []
+    following: str | None = None
+    for turn in reversed(turns):
+        speakers.append(following)
+        following = following if turn.role.key == "system" else turn.role.key
+    return speakers[::-1]

@@ -2,77 +2,125 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from claude_run.scenario.diagnostics import Diagnostic, did_you_mean
+from claude_run.scenario.diagnostics import Diagnostic, Window, did_you_mean
+from claude_run.scenario.fields import meant
 from claude_run.scenario.model import Position, turn_number
-from claude_run.scenario.template import variables_in
+from claude_run.scenario.template import too_much_code, variables_in
+from claude_run.scenario.template_language import MAX_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from claude_run.scenario.cases import Definition
+    from claude_run.scenario.diagnostics import Hint, Problems
     from claude_run.scenario.fields import Template
     from claude_run.scenario.model import Case
-    from claude_run.scenario.template import Use
+    from claude_run.scenario.template import Inspection, TemplateProblem, Use
 
 _NAMED = 3
+_MAX_SLIPS = 100
 
 
-def check_templates(
-    templates: Sequence[Template],
-    variables: Iterable[str],
-    *,
-    cases: Sequence[Case],
-    saves: Mapping[str, int],
-    given: Iterable[str],
-) -> list[Diagnostic]:
-    """Return what is wrong with the texts of a scenario and their variables.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """A text of the scenario with what it reads, or what is wrong with it."""
 
-    `variables` are those of the scenario itself; `saves` says for each saved name which turn saves
-    it; `given` are the variables from the command line, which hold for every case.
-    """
-    everywhere = {*variables, *given}
-    problems: list[Diagnostic] = []
+    template: Template
+    uses: Sequence[Use]
+    problems: Sequence[TemplateProblem]
+
+
+def inspect(templates: Iterable[Template]) -> tuple[Inspected, ...]:
+    """Look at each text once, as long as the code in all of them together is not too much."""
+    looks: dict[str, Inspection] = {}
+    code = 0
+    inspected: list[Inspected] = []
     for template in templates:
-        # What is wrong with the text itself; where anything is, it has no uses.
-        inspection = variables_in(template.text)
-        problems.extend(
-            template.problem(found.offset, found.message, hint=found.hint, length=found.length)
-            for found in inspection.problems
-        )
-        # What it reads: a reply that was saved before, or a value that every case must have.
-        for use in inspection.uses:
-            if use.saved:
-                problems.extend(_saved_problems(template, use, saves))
-            elif not use.optional and use.name not in everywhere:
-                problems.extend(_undefined(template, use, cases=cases, known=everywhere))
-    return problems
+        if template.text not in looks:
+            looks[template.text] = variables_in(template.text) if code <= MAX_CODE else too_much_code()
+            code += looks[template.text].code
+        look = looks[template.text]
+        inspected.append(Inspected(template=template, uses=look.uses, problems=look.problems))
+        if code > MAX_CODE and look.problems:
+            break
+    return tuple(inspected)
 
 
-def used_names(templates: Iterable[Template]) -> frozenset[str]:
-    """Return the variables that the texts use, saved ones left out."""
-    return frozenset(
-        use.name for template in templates for use in variables_in(template.text).uses if not use.saved
-    )
+def used_names(texts: Iterable[Inspected]) -> dict[str, None]:
+    """Return the variables that the texts use, saved ones left out, in the order of their first use."""
+    return dict.fromkeys(use.name for text in texts for use in text.uses if not use.saved)
 
 
-def unused(
-    definitions: Mapping[str, Definition], used: frozenset[str], *, spared: frozenset[str]
-) -> list[Diagnostic]:
-    """Return a problem for each variable that no text uses; nothing is said about those that are spared.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What texts can read: variables of the scenario and the command line, of cases, and saved replies.
 
-    A variable whose name is close to an undefined one is spared as well: that slip is reported at its use.
+    `saves` says for each saved name which turn saves it; `names` are all variables, each once.
     """
-    undefined = used.difference(definitions)
-    return [
-        definition.problem(
-            f"unused variable `{name}`: no text uses it",
-            hint=f"remove it, or write {{{{ {name} }}}} in a text",
-        )
-        for name, definition in definitions.items()
-        if name not in used and name not in spared and not did_you_mean(name, undefined)
-    ]
+
+    everywhere: Mapping[str, object]
+    cases: Sequence[Case]
+    saves: Mapping[str, int]
+    names: Sequence[str] = field(init=False)
+    _counts: Counter[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        counts = Counter(name for case in self.cases for name in case.vars)
+        object.__setattr__(self, "_counts", counts)
+        object.__setattr__(self, "names", tuple({**self.everywhere, **counts}))
+
+    def lacking(self, name: str) -> int:
+        """Return how many cases do not have a variable."""
+        return 0 if name in self.everywhere else len(self.cases) - self._counts[name]
+
+    def without(self, name: str) -> Iterator[Case]:
+        """Yield the cases that do not have a variable."""
+        return (case for case in self.cases if name not in case.vars)
+
+
+def check_templates(texts: Iterable[Inspected], known: Known, problems: Problems) -> None:
+    """Report what is wrong with the texts of a scenario and their variables."""
+    for text in texts:
+        # What is wrong with the text itself; where anything is, it has no uses.
+        found: list[tuple[int, int, str, Hint]] = [
+            (each.offset, each.length, each.message, each.hint) for each in text.problems
+        ]
+        # What it reads: a reply that was saved before, or a value that every case must have.
+        for use in text.uses:
+            said = _saved_problem(use, text.template.turn, known) if use.saved else _undefined(use, known)
+            if said is not None:
+                length = len(use.name) + (len("saved.") if use.saved else 0)
+                found.append((use.offset, length, *said))
+
+        source = text.template.source
+        places = text.template.positions([offset for offset, *_ in found]) if found else {}
+        for offset, length, message, hint in found:
+            source.report(problems, places[offset], message, hint=hint, length=length)
+
+
+def report_unused(
+    definitions: Mapping[str, Definition],
+    used: Mapping[str, None],
+    *,
+    spared: frozenset[str],
+    problems: Problems,
+) -> None:
+    """Report each variable that no text uses; nothing is said about those that are spared.
+
+    A variable that an undefined one was surely meant to be is spared as well: that slip is reported at its
+    use.
+    """
+    undefined = (name for name in used if name not in definitions)
+    slips = {did_you_mean(name, definitions) for name in islice(undefined, _MAX_SLIPS)}
+    for name, definition in definitions.items():
+        if name not in used and name not in spared and name not in slips:
+            message = f"unused variable `{name}`: no text uses it"
+            definition.report(problems, message, hint=f"remove it, or write {{{{ {name} }}}} in a text")
 
 
 def unknown_overrides(overrides: Mapping[str, str], known: frozenset[str]) -> list[Diagnostic]:
@@ -81,46 +129,35 @@ def unknown_overrides(overrides: Mapping[str, str], known: frozenset[str]) -> li
         Diagnostic(
             position=Position(path="--set", line=1, column=1),
             message=f"no scenario has a variable `{name}`",
-            hint=_close(name, known) or "see the variables under `vars` and `cases`",
-            source_line=f"{name}={value}",
-            length=len(name),
+            hint=meant(name, sorted(known)) or "see the variables under `vars` and `cases`",
+            window=Window.around(f"{name}={value}", 0, length=len(name)),
         )
         for name, value in overrides.items()
         if name not in known
     ]
 
 
-def _undefined(
-    template: Template, use: Use, *, cases: Sequence[Case], known: Iterable[str]
-) -> Iterator[Diagnostic]:
-    missing = [case for case in cases if use.name not in case.vars]
-    if not missing:
-        return
-    if len(missing) < len(cases):
-        names = ", ".join(f"`{case.id}`" for case in missing[:_NAMED])
-        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+def _undefined(use: Use, known: Known) -> tuple[str, Hint] | None:
+    lacking = known.lacking(use.name)
+    if use.optional or not lacking:
+        return None
+    if lacking < len(known.cases):
+        names = ", ".join(f"`{case.id}`" for case in islice(known.without(use.name), _NAMED))
+        more = f" and {lacking - _NAMED:,} more" if lacking > _NAMED else ""
         message = f"undefined variable `{use.name}` in case {names}{more}"
-        hint = "give it a value there, or a default under `vars`"
-    else:
-        message = f"undefined variable `{use.name}`"
-        candidates = {*known, *(name for case in cases for name in case.vars)}
-        hint = _close(use.name, candidates) or "define it under `vars` or in every case"
-    yield template.problem(use.offset, message, hint=hint, length=len(use.name))
+        return message, "give it a value there, or a default under `vars`"
+    return (
+        f"undefined variable `{use.name}`",
+        lambda: meant(use.name, known.names) or "define it under `vars` or in every case",
+    )
 
 
-def _saved_problems(template: Template, use: Use, saves: Mapping[str, int]) -> Iterator[Diagnostic]:
-    turn = saves.get(use.name)
-    length = len("saved.") + len(use.name)
-    if turn is None:
-        if not use.optional:
-            hint = _close(use.name, saves) or "add `save` to an earlier user turn"
-            message = f"nothing is saved as `{use.name}`"
-            yield template.problem(use.offset, message, hint=hint, length=length)
-    elif turn >= template.turn:
-        message = f"`saved.{use.name}` is not known here: turn {turn_number(turn)} saves it"
-        yield template.problem(use.offset, message, hint="read it in a turn after that one", length=length)
-
-
-def _close(name: str, known: Iterable[str]) -> str | None:
-    close = did_you_mean(name, known)
-    return f"did you mean `{close}`?" if close else None
+def _saved_problem(use: Use, turn: int, known: Known) -> tuple[str, Hint] | None:
+    saved = known.saves.get(use.name)
+    if saved is None and not use.optional:
+        hint = lambda: meant(use.name, known.saves) or "add `save` to an earlier user turn"  # noqa: E731 - found out only to be shown
+        return f"nothing is saved as `{use.name}`", hint
+    if saved is not None and saved >= turn:
+        message = f"`saved.{use.name}` is not known here: turn {turn_number(saved)} saves it"
+        return message, "read it in a turn after that one"
+    return None

@@ -16,11 +16,12 @@ ValuePath: TypeAlias = "tuple[str | int, ...]"
 MAX_NAME = 100
 """How many characters a name may have."""
 
-# Names that a template reads as something else.
-_RESERVED = frozenset(
+RESERVED = frozenset(
     {"saved", "loop", "self", "true", "false", "none", "True", "False", "None"}
     | {"and", "or", "not", "in", "is", "if", "else"}
 )
+"""Names that a template reads as something else than a variable."""
+
 # Keys, in lower case and with `_`, that would carry secrets or choose where they go.
 _CONNECTION = frozenset(
     {
@@ -126,7 +127,7 @@ def name_problem(value: str) -> str | None:
 
 def variable_problem(value: str) -> str | None:
     """Return what keeps a text from being the name of a variable, or None."""
-    if value in _RESERVED:
+    if value in RESERVED:
         return "is a reserved name"
     if not value.isascii() or not value.isidentifier() or len(value) > MAX_NAME:
         return "is not a variable name: use letters, digits and `_`, and begin with a letter"

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
+from claude_run.scenario.diagnostics import InvalidScenarioError, Problems
 from claude_run.scenario.yaml_tree import Entry, ListNode, MappingNode, Node, ScalarNode, UnknownNode
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ MAX_NODES = 200_000
 
 # Control characters, the three line breaks that YAML 1.2 no longer knows as such, and what is no character.
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_BEGINNINGS = frozenset({"", *"~nNtTfF-0123456789"})
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
@@ -61,7 +62,7 @@ class Document:
 
     source: Source
     root: Node
-    problems: tuple[Diagnostic, ...]
+    problems: Problems
 
 
 def parse(source: Source) -> Document:
@@ -96,15 +97,16 @@ def parse(source: Source) -> Document:
             message = _TOO_DEEP
         likely = _hint_for(source, index, problem=error.problem or "")
         problem = source.problem(source.position(index), message, hint=likely)
-        raise InvalidScenarioError([*builder.problems, problem]) from error
-    return Document(source=source, root=builder.root(), problems=tuple(builder.problems))
+        builder.problems.extend([problem])
+        raise InvalidScenarioError(builder.problems) from error
+    return Document(source=source, root=builder.root(), problems=builder.problems)
 
 
 class _Builder:
     """Makes the tree from the events, one by one; limits are checked before anything is built."""
 
     def __init__(self, source: Source) -> None:
-        self.problems: list[Diagnostic] = []
+        self.problems = Problems()
         self._source = source
         self._stack: list[tuple[int, list[Node]]] = [(0, [])]
         self._documents = 0
@@ -117,47 +119,41 @@ class _Builder:
 
     def take(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's events share no typed base with these fields
         kind = type(event).__name__
-        start = event.start_mark.index
-        if kind == "DocumentStartEvent":
+        # What begins is counted before it is built; lists and mappings are made nodes only where they close.
+        if kind == "ScalarEvent":
+            start = self._begin(event)
+            self._stack[-1][1].append(self._scalar(event, start))
+        elif kind in _OPENING:
+            self._stack.append((self._begin(event), []))
+        elif kind in _CLOSING:
+            self._close(is_mapping=kind == "MappingEndEvent")
+        elif kind == "AliasEvent":
+            start = self._begin(event, alias=True)
+            self._stack[-1][1].append(UnknownNode(position=self._source.position(start)))
+        elif kind == "DocumentStartEvent":
             self._documents += 1
             if self._documents > 1:
                 hint = "move what follows into a file of its own"
-                self._fail(start, "a file holds one YAML document", hint=hint)
-        # What opens is counted before it is built, and made a node only where it closes.
-        elif kind in _OPENING:
-            self._count(start)
-            self._check_decorations(event)
-            self._stack.append((start, []))
-        elif kind in _CLOSING:
-            self._close(is_mapping=kind == "MappingEndEvent")
-        elif kind == "ScalarEvent":
-            self._count(start)
-            self._check_decorations(event)
-            self._add(self._scalar(event))
-        elif kind == "AliasEvent":
-            self._count(start)
-            length = len(event.anchor) + 1
-            self._report(start, "aliases are not allowed", hint="write the value out", length=length)
-            self._add(UnknownNode(position=self._source.position(start)))
+                self._fail(event.start_mark.index, "a file holds one YAML document", hint=hint)
 
-    def _count(self, start: int) -> None:
+    def _begin(self, event: Any, *, alias: bool = False) -> int:  # noqa: ANN401 - see `take`
+        """Return where a node begins, once it is counted and its decorations are refused."""
+        start: int = event.start_mark.index
         self._nodes += 1
         if len(self._stack) > MAX_DEPTH:
             self._fail(start, _TOO_DEEP, hint=None)
         if self._nodes > MAX_NODES:
             message = f"the file holds more than {MAX_NODES:,} values"
             self._fail(start, message, hint="move data into other files")
-
-    def _check_decorations(self, event: Any) -> None:  # noqa: ANN401 - see `take`
-        start = event.start_mark.index
         if event.anchor is not None:
-            length = len(event.anchor) + 1
-            self._report(start, "anchors are not allowed", hint="write the value out", length=length)
-        if event.tag is not None:
+            what, length = "aliases" if alias else "anchors", len(event.anchor) + 1
+            self._report(start, f"{what} are not allowed", hint="write the value out", length=length)
+        if not alias and event.tag is not None:
             self._report(start, "tags are not allowed", hint="remove it; quotes make a value a string")
+        return start
 
-    def _scalar(self, event: Any) -> Node:  # noqa: ANN401 - see `take`
-        start, end = event.start_mark.index, event.end_mark.index
+    def _scalar(self, event: Any, start: int) -> Node:  # noqa: ANN401 - see `take`
+        end = event.end_mark.index
         position = self._source.position(start)
         try:
             value = _resolve(event.value, event.style)
@@ -172,13 +168,13 @@ class _Builder:
         start, nodes = self._stack.pop()
         position = self._source.position(start)
         if not is_mapping:
-            self._add(ListNode(position=position, items=tuple(nodes)))
+            self._stack[-1][1].append(ListNode(position=position, items=tuple(nodes)))
         elif any(isinstance(key, ListNode | MappingNode) for key in nodes[::2]):
             # Nearly always an unquoted `{{ variable }}`; what else it may hold says nothing.
             self._report(start, "a key must be a string", hint="quote a text that begins with `{` or `[`")
-            self._add(UnknownNode(position=position))
+            self._stack[-1][1].append(UnknownNode(position=position))
         else:
-            self._add(MappingNode(position=position, entries=tuple(self._entries(nodes))))
+            self._stack[-1][1].append(MappingNode(position=position, entries=tuple(self._entries(nodes))))
 
     def _entries(self, nodes: list[Node]) -> Iterator[Entry]:
         seen: dict[str, int] = {}
@@ -197,15 +193,12 @@ class _Builder:
                 seen[name] = key.position.line
                 yield Entry(key=name, position=key.position, value=value)
 
-    def _add(self, node: Node) -> None:
-        self._stack[-1][1].append(node)
-
     def _report_key(self, key: ScalarNode, message: str, *, hint: str) -> None:
         self._report(key.start, message, hint=hint, length=max(1, key.end - key.start))
 
     def _report(self, start: int, message: str, *, hint: str | None, length: int = 1) -> None:
         position = self._source.position(start)
-        self.problems.append(self._source.problem(position, message, hint=hint, length=length))
+        self._source.report(self.problems, position, message, hint=hint, length=length)
 
     def _fail(self, start: int, message: str, *, hint: str | None) -> None:
         self._report(start, message, hint=hint)
@@ -217,8 +210,8 @@ def _resolve(text: str, style: str) -> str | int | float | bool | None:
 
     Numbers are those of JSON: octal, hexadecimal, base 60, dates, underscores, `.5` and `+1` are strings.
     """
-    # Quotes, and the indicator of a block, make any text a string.
-    if style:
+    # Quotes, and the indicator of a block, make any text a string; most others are known by how they begin.
+    if style or text[:1] not in _BEGINNINGS:
         return text
     if text in _NULL:
         return None

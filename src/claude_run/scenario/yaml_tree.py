@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from claude_run.scenario.model import Json, Position
     from claude_run.scenario.source import Source
     from claude_run.scenario.vocabulary import ValuePath
 
-_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r\n|.)", re.DOTALL)
+_FEW = 16
 _BLANK_ESCAPES = frozenset("tnvrfe NLP_0ab\t\n\r")
+# Runs of characters that are not blank. The C0 characters that `\a`, `\b` and `\e` stand for count as blank,
+# both as they are and as escapes. Two single quotes stand for one.
+_VISIBLE = re.compile(r"[^\s\x00-\x1f]+")
+_VISIBLE_QUOTED = {
+    "'": re.compile(r"''|[^\s\x00-\x1f']+"),
+    '"': re.compile(
+        r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r\n|.)|[^\s\x00-\x1f\\]+", re.DOTALL
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +64,15 @@ class MappingNode:
 
     position: Position
     entries: tuple[Entry, ...]
+    _by_key: dict[str, Entry] | None = field(default=None, init=False, repr=False, compare=False)
 
     def get(self, key: str) -> Entry | None:
-        return next((entry for entry in self.entries if entry.key == key), None)
+        if len(self.entries) <= _FEW:
+            return next((entry for entry in self.entries if entry.key == key), None)
+        # A large mapping may be asked for each of its keys.
+        if self._by_key is None:
+            object.__setattr__(self, "_by_key", {entry.key: entry for entry in self.entries})
+        return self._by_key.get(key) if self._by_key else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,46 +130,53 @@ def describe(node: Node) -> str:
     return "a string" if isinstance(value, str) else "a number"
 
 
-def locate(source: Source, scalar: ScalarNode, offset: int) -> int:
-    """Return the index in the file of a character of a string scalar, given its offset in the string.
+def locate(source: Source, scalar: ScalarNode, offsets: Sequence[int]) -> Sequence[int]:
+    """Return the indexes in the file of characters of a string scalar, given their offsets in the string.
 
     Folding, indentation and escapes change white space only, so the characters that are none correspond one
     to one. For a white-space character, the next one that is none stands in; the start of the scalar is the
     answer where nothing follows.
     """
-    value = str(scalar.value)
-    nth = sum(not _is_blank(character) for character in value[:offset])
-    for count, index in enumerate(_visible_indexes(source.text[scalar.start : scalar.end], scalar.style)):
-        if count == nth:
-            return scalar.start + index
-    return scalar.start
+    # How many visible characters come before each offset, then where those of that number were written.
+    runs = ((found.start(), found.end()) for found in _VISIBLE.finditer(str(scalar.value)))
+    numbers: dict[int, int] = {}
+    start = end = before = 0
+    for offset in sorted(set(offsets)):
+        while end <= offset:
+            before += end - start
+            start, end = next(runs, (offset + 1, offset + 1))
+        numbers[offset] = before + max(0, offset - start)
+
+    written = _visible_runs(source.text[scalar.start : scalar.end], scalar.style)
+    indexes: dict[int, int] = {}
+    index = length = before = 0
+    for offset, number in numbers.items():
+        while index >= 0 and before + length <= number:
+            before += length
+            index, length = next(written, (-1, 0))
+        indexes[offset] = scalar.start + (index + number - before if index >= 0 else 0)
+    return [indexes[offset] for offset in offsets]
 
 
-def _is_blank(character: str) -> bool:
-    # The C0 characters that `\a`, `\b` and `\e` stand for are counted as blank on both sides.
-    return character.isspace() or character < " "
-
-
-def _visible_indexes(raw: str, style: str) -> Iterator[int]:
-    """Yield where the characters of a scalar stand in it as it was written, blank ones left out."""
+def _visible_runs(raw: str, style: str) -> Iterator[tuple[int, int]]:
+    """Yield where characters of a scalar stand in it as it was written, and how many; blank ones left out."""
     # The text of a block begins behind its header, that of a quoted scalar lies between the quotes.
-    index, end = 0, len(raw)
+    first, last = 0, len(raw)
     if style in {"|", ">"}:
         header = re.search(r"\r\n|\r|\n", raw)
-        index = header.end() if header else end
+        first = header.end() if header else last
     elif style:
-        index, end = 1, end - 1
-    while index < end:
-        escape = _ESCAPE.match(raw, index) if style == '"' else None
-        if not (_escapes_blank(escape[1]) if escape else _is_blank(raw[index])):
-            yield index
-        if escape:
-            index = escape.end()
-        else:
-            index += 2 if style == "'" and raw[index] == "'" else 1
+        first, last = 1, last - 1
+    for found in _VISIBLE_QUOTED.get(style, _VISIBLE).finditer(raw, first, last):
+        if found[0] == "''" and style == "'":
+            yield found.start(), 1
+        elif style != '"' or found[1] is None:
+            yield found.start(), len(found[0])
+        elif not _escapes_blank(found[1]):
+            yield found.start(), 1
 
 
 def _escapes_blank(escape: str) -> bool:
     if len(escape) > 1 and escape[0] in "xuU":
-        return _is_blank(chr(int(escape[1:], 16)))
+        return not _VISIBLE.match(chr(int(escape[1:], 16)))
     return escape[0] in _BLANK_ESCAPES

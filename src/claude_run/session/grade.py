@@ -20,7 +20,7 @@ from claude_run.errors import InputError
 from claude_run.plan.matrix import Plan
 from claude_run.record.folder import outputs
 from claude_run.record.recording import Recording
-from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
+from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Window
 from claude_run.scenario.model import Expectation, Graders, Position, Text, UserTurn
 from claude_run.session.play import RunInputs, RunResult, play_new, stamp
 from claude_run.session.prepare import Prepared, refuse_unpriced
@@ -77,7 +77,9 @@ def read_labels(path: str, judges: Sequence[str]) -> tuple[Labelled, ...]:
         if problem is None and (name in found or "/" in name):
             problem = f"the id {name!r} is there already, or holds a slash"
         if problem is not None:
-            problems.append(Diagnostic(position=position, message=problem, hint=_HINT, source_line=line))
+            problems.append(
+                Diagnostic(position=position, message=problem, hint=_HINT, window=Window.around(line, 0))
+            )
         else:
             found[name] = _labelled(value, name, position=position, judges=judges)
     if problems or not found:

@@ -33,6 +33,7 @@ from claude_run.record.journal import Extent
 from claude_run.record.run import Run
 from claude_run.record.runs import note_played
 from claude_run.session.compare import accepted_replies, exit_code_of, gate_run, verdict_of
+from claude_run.session.open_files import affordable, exhaustion_said_once
 from claude_run.session.options import saved_options
 from claude_run.session.prepare import LOOKS
 from claude_run.session.world import ListPrices, connect, graceful
@@ -119,6 +120,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
     """Make a run folder, connect, and play."""
     prepared = inputs.prepared
     async with AsyncExitStack() as stack:
+        stack.enter_context(exhaustion_said_once(observer.notify))
         messages = await connect(prepared.request, prepared.plan.conversations, stack, world.redactor)
         run = Run(
             run_id=secrets.token_hex(8),
@@ -216,6 +218,9 @@ async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> None:
 def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
     prepared, clock, progress = inputs.prepared, io.world.clock, io.observer.progress
     request = prepared.request
+    concurrency = request.concurrency
+    if io.messages is not None:
+        concurrency = affordable(concurrency, io.observer.warn)
     sender = Sender(
         messages=io.messages,
         recording=inputs.recording,
@@ -227,7 +232,7 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
             spent_usd=inputs.spent_usd,
             attempts=inputs.attempts,
         ),
-        pacing=AdaptivePacing(ceiling=request.concurrency, clock=clock, longest_reset_s=request.patience_s),
+        pacing=AdaptivePacing(ceiling=concurrency, clock=clock, longest_reset_s=request.patience_s),
         stop=stop,
         clock=clock,
         progress=progress,
@@ -243,7 +248,7 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
         progress=progress,
         accepted=_accepted(prepared),
     )
-    return Player(context=context, concurrency=request.concurrency, max_failures=request.failures_allowed)
+    return Player(context=context, concurrency=concurrency, max_failures=request.failures_allowed)
 
 
 def _deadlines(request: RunRequest, clock: Clock) -> Deadlines:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from claude_run.checks.custom import installed, load_file
@@ -22,7 +22,7 @@ from claude_run.plan.model_checks import problems
 from claude_run.plan.model_rules import known_names
 from claude_run.plan.prices import price_table
 from claude_run.record.redact import Redactor
-from claude_run.scenario.diagnostics import Diagnostic, render
+from claude_run.scenario.diagnostics import Diagnostic, Problems, render
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import Graders
 from claude_run.session.compare import arm_of_accepted, arm_of_baseline, scenarios_of
@@ -79,7 +79,7 @@ def load_scenarios(request: RunRequest) -> Loaded:
     registry = default_registry([*installed(), *own])
     redactor = Redactor.from_environment(os.environ)
     today = datetime.now(UTC).date()
-    warnings: list[Diagnostic] = []
+    warnings = Problems()
 
     def inspect(scenario: Scenario) -> Iterable[Diagnostic]:
         found = problems(scenario, choices(scenario, request.models), today=today)
@@ -158,7 +158,8 @@ def make_plan(
 
 def _credential_problems(scenario: Scenario, redactor: Redactor) -> Iterator[Diagnostic]:
     """Yield the places where the credential in use stands: it would be sent as text, and written down."""
-    places = {position for text, position in _texts(scenario, scenario.position) if redactor.finds(text)}
+    texts = _texts(scenario, scenario.position) if redactor else ()
+    places = {position for text, position in texts if redactor.finds(text)}
     for position in places:
         message = "the credential in use stands here: it would be sent to the model, and be written down"
         yield Diagnostic(position=position, message=message, hint="take it out of the scenario")
@@ -171,13 +172,18 @@ def _texts(value: object, position: Position) -> Iterator[tuple[str, Position]]:
     elif isinstance(value, tuple):
         for part in value:
             yield from _texts(part, position)
-    elif is_dataclass(value):
+    elif is_dataclass(value) and not isinstance(value, type):
         position = getattr(value, "position", None) or position
-        for each in fields(value):
-            if each.name not in {"position", "param_positions"}:
-                yield from _texts(getattr(value, each.name), position)
+        for name in _telling_fields(type(value)):
+            yield from _texts(getattr(value, name), position)
     elif isinstance(value, Mapping | Sequence):
         yield plain_json(value if isinstance(value, dict | list) else dict(value)), position
+
+
+@cache
+def _telling_fields(cls: type) -> tuple[str, ...]:
+    names = (each.name for each in fields(cls))
+    return tuple(name for name in names if name not in {"position", "param_positions"})
 
 
 def refuse_unpriced(request: RunRequest, plan: Plan) -> None:

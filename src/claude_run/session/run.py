@@ -17,6 +17,7 @@ from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
 from claude_run.scenario.template import Renderer
+from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.options import restored, saved_options
 from claude_run.session.play import RunInputs, RunIO, RunResult, looks_of, play_new, play_run
 from claude_run.session.prepare import load_scenarios, make_plan, plan_loaded
@@ -92,6 +93,7 @@ async def resume(
         saved = folder.read_run()
         prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn)
         async with AsyncExitStack() as stack:
+            stack.enter_context(exhaustion_said_once(observer.notify))
             messages = await connect(prepared.request, prepared.plan.conversations, stack, world.redactor)
             now = _as_it_is_now(saved, prepared, drift, lines=journal.lines) if drift else saved
             # Whoever reads the run later must allow what was allowed here.

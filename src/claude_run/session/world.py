@@ -15,6 +15,7 @@ from claude_run.process import CODES, Signals
 from claude_run.record.disk import LocalDisk
 from claude_run.record.redact import Redactor
 from claude_run.scenario.template import Renderer
+from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.prepare import prepare
 from claude_run.session.request import RunRequest
 
@@ -80,12 +81,18 @@ class ListPrices:
         return cost(body, model=request.model)
 
 
-async def simulate(
-    paths: Sequence[str], *, port: int, faults: str, ready: Callable[[str], None], world: World
+async def simulate(  # noqa: PLR0913 - keywords, but for the paths
+    paths: Sequence[str],
+    *,
+    port: int,
+    faults: str,
+    ready: Callable[[str], None],
+    notify: Callable[[str], None],
+    world: World,
 ) -> None:
     """Serve the simulator with the examples of these scenarios until a signal ends it.
 
-    `ready` is called with its address.
+    `ready` is called with its address, `notify` with what its user should know.
     """
     from claude_run.simulator.examples import ExampleBook  # noqa: PLC0415 - only a simulated run needs it
     from claude_run.simulator.fault_text import parse_faults  # noqa: PLC0415 - same
@@ -98,10 +105,11 @@ async def simulate(
     simulator = Simulator(replies=replies, faults=parse_faults(faults), port=port, ledger_limit=0)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with simulator:
-        with world.signals.handed_to(lambda _number: loop.call_soon_threadsafe(stop.set)):
-            ready(simulator.base_url)
-            await stop.wait()
+    with exhaustion_said_once(notify):
+        async with simulator:
+            with world.signals.handed_to(lambda _number: loop.call_soon_threadsafe(stop.set)):
+                ready(simulator.base_url)
+                await stop.wait()
 
 
 async def connect(

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from claude_run.conversation.exchange import Exchange, Reply
-from claude_run.conversation.steps import Send, next_step, saved_values
+from claude_run.conversation.steps import Send, Steps
 from claude_run.errors import ClaudeRunError
 from claude_run.scenario.model import UserTurn
 from claude_run.simulator.prompt import blocks_of, without_markers
@@ -52,17 +52,18 @@ class ExampleBook:
 
     def learn(self, conversation: Conversation, renderer: TextRenderer) -> None:
         """Play one conversation and keep what each of its requests is to be answered with."""
+        steps = Steps(conversation, renderer)
         exchanges: list[Exchange] = []
         # A template or pattern that fails here fails in the play itself too, and is reported there.
         with contextlib.suppress(ClaudeRunError):
-            while isinstance(step := next_step(conversation, exchanges, renderer), Send):
+            while isinstance(step := steps.next(exchanges), Send):
                 # The turn's example answers this request, unless another conversation has planned one.
                 body = step.request.body
                 digest = request_digest(body)
                 turn = conversation.turns[step.turn]
                 example = turn.example if isinstance(turn, UserTurn) else None
                 if digest not in self._replies and example is not None:
-                    text = renderer.render(example, saved_values(conversation, exchanges, renderer))
+                    text = renderer.render(example, steps.saved)
                     self._replies[digest] = Scripted(content=text)
                 # The next request follows on the reply as it will go out, cut to fit.
                 composed = compose(body, self._replies.get(digest) or placeholder(body))

@@ -81,11 +81,12 @@ def read_prompt(body: JsonObject, model: str) -> Prompt:
 
 def without_markers(value: Json) -> Json:
     """Return a JSON value with every `cache_control` of content blocks taken out."""
+    # Texts first: nearly everything is one, and a long history has thousands of them.
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return {key: without_markers(item) for key, item in value.items() if key != "cache_control"}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [without_markers(item) for item in value]
-    return value
+    return [without_markers(item) for item in value] if isinstance(value, Sequence) else value
 
 
 def blocks_of(content: Json) -> Sequence[JsonObject]:

@@ -45,7 +45,7 @@ from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text import safe
 from claude_run.report.text.console import open_console
 from claude_run.report.text.diff import condense, diff_words, markdown_diff, print_pieces, print_reply_diff
-from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, render
+from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Problems, Window, render
 from claude_run.scenario.model import Position
 from claude_run.text.strict_json import plain_json, readable_json
 from claude_run.text.visible import visible, visible_character
@@ -195,7 +195,9 @@ def _baseline(text: str) -> str:
 
 def _problem(text: str) -> Diagnostic:
     place = Position(path=text, line=3, column=1 + len(text) // 2)
-    return Diagnostic(position=place, message=text, hint=text, source_line=text, length=len(text))
+    return Diagnostic(
+        position=place, message=text, hint=text, window=Window.around(text, 0, length=len(text))
+    )
 
 
 def _said(say: Callable[..., None], *values: object) -> str:
@@ -293,7 +295,7 @@ SINKS: dict[str, Sink] = {
         medium="shown", show=lambda text: "\n".join(InvalidScenarioError([_problem(text)]).lines)
     ),
     "scenario.diagnostics.render": Sink(
-        medium="shown", show=lambda text: render([_problem(text)], severity="warning")
+        medium="shown", show=lambda text: render(Problems([_problem(text)]), severity="warning")
     ),
     "text.strict_json.plain_json": Sink(medium="jsonl", show=lambda text: plain_json({text: [text]}) + "\n"),
     "text.strict_json.readable_json": Sink(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.script import generated_turns
-from claude_run.conversation.steps import MAX_ROUNDS, Finish, next_step
+from claude_run.conversation.steps import MAX_ROUNDS, Finish, Steps, next_step
 from tests.unit.conversation.builders import WORST, PlainRenderer, body, events_of, messages, play, sends
 from tests.unit.conversation.strategies import BLOCKS, HAPPY_REASONS, REPLIES, scripts
 
@@ -33,6 +33,21 @@ def test_the_next_step_is_a_function_of_script_and_exchanges(
     assert list(from_journal) == exchanges
     for number, step in enumerate(steps):
         assert next_step(conversation, from_journal[:number], PlainRenderer()) == step
+
+
+@settings(deadline=None, max_examples=50)
+@given(PLAYS)
+def test_steps_that_follow_each_other_are_those_of_the_whole(
+    played: tuple[Conversation, list[dict[str, Any]]],
+) -> None:
+    """Whoever looks only at what is new finds the same steps, and the same saved texts."""
+    conversation, replies = played
+    steps, exchanges = play(conversation, replies)
+    found = Steps(conversation, PlainRenderer())
+    assert [found.next(exchanges[:number]) for number in range(len(steps))] == steps
+    anew = Steps(conversation, PlainRenderer())
+    anew.next(exchanges)
+    assert anew.saved == found.saved
 
 
 @settings(deadline=None, max_examples=50)

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claude_run.conversation.exchange import Exchange
 from claude_run.conversation.steps import (
     MAX_ROUNDS,
     Finish,
     Send,
+    Steps,
     Stop,
     StopKind,
     next_step,
-    saved_values,
-    turn_text,
 )
 from claude_run.scenario.model import JsonBlock, TextBlock
 from tests.unit.conversation.builders import (
@@ -33,8 +33,11 @@ from tests.unit.conversation.builders import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Step
+    from claude_run.scenario.model import Save, Text
 
 
 def _stop(conversation: Conversation, *replies: dict[str, Any]) -> Stop | None:
@@ -42,6 +45,12 @@ def _stop(conversation: Conversation, *replies: dict[str, Any]) -> Stop | None:
     last = steps[-1]
     assert isinstance(last, Finish), "the replies did not end the conversation"
     return last.stop
+
+
+def _saved(conversation: Conversation, exchanges: Sequence[Exchange]) -> Mapping[str, str]:
+    steps = Steps(conversation, PlainRenderer())
+    steps.next(exchanges)
+    return steps.saved
 
 
 def _roles(step: Step) -> list[str]:
@@ -142,14 +151,13 @@ def test_a_reply_of_nothing_but_thinking_is_sent_back() -> None:
 def test_a_paused_reply_is_resumed_without_a_new_message() -> None:
     """History and the paused content go out unchanged; the texts of the turn count as one."""
     conversation = script(user("a"), user("b"))
-    steps, exchanges = play(conversation, [body("Par", "pause_turn"), body("is"), body()])
+    steps, _ = play(conversation, [body("Par", "pause_turn"), body("is"), body()])
     paused, resumed = sends(steps)[:2]
     assert (resumed.turn, resumed.sent) == (0, ())
     assert messages(resumed) == [
         *messages(paused),
         {"role": "assistant", "content": [{"type": "text", "text": "Par"}]},
     ]
-    assert turn_text(exchanges, 0) == "Paris"
     assert _roles(steps[2]) == ["user", "assistant", "assistant", "user"]
 
 
@@ -178,7 +186,49 @@ def test_saved_text_reaches_later_turns() -> None:
     conversation = script(user("a", save=(save("city", "Par.."),)), user("Tell me of {{ saved.city }}."))
     steps, exchanges = play(conversation, [body("Par", "pause_turn"), body("is it is")])
     assert messages(steps[2])[-1] == {"role": "user", "content": "Tell me of Paris."}
-    assert saved_values(conversation, exchanges, PlainRenderer()) == {"city": "Paris"}
+    assert _saved(conversation, exchanges) == {"city": "Paris"}
+
+
+class _Looked(list[Exchange]):
+    """Exchanges that know how often one of them was handed out."""
+
+    looks = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        self.looks += len(found) if isinstance(index, slice) else 1
+        return found
+
+    def __iter__(self) -> Iterator[Exchange]:
+        self.looks += len(self)
+        return super().__iter__()
+
+
+class _CountingRenderer(PlainRenderer):
+    """Counts its renderings and extractions."""
+
+    count = 0
+
+    def render(self, text: Text, saved: Mapping[str, str]) -> str:
+        self.count += 1
+        return super().render(text, saved)
+
+    def extract(self, save: Save, text: str) -> str | None:
+        self.count += 1
+        return super().extract(save, text)
+
+
+def test_a_long_conversation_costs_what_is_new_in_each_turn() -> None:
+    """Every exchange is looked at once, every text rendered once, every pattern tried once."""
+    turns = [user("{{ saved.n }}" if index else "a", save=(save("n", "[0-9]+"),)) for index in range(200)]
+    conversation = script(*turns)
+    renderer, exchanges = _CountingRenderer(), _Looked()
+    steps = Steps(conversation, renderer)
+    while isinstance(step := steps.next(exchanges), Send):
+        exchanges.append(answered(conversation, step, body(str(len(exchanges)))))
+    assert len(exchanges) == 200
+    assert exchanges.looks == 200
+    assert renderer.count == 2 * 200
 
 
 def test_a_later_save_of_the_same_name_wins() -> None:
@@ -199,7 +249,7 @@ def test_a_save_that_finds_nothing_ends_the_conversation() -> None:
             message="nothing in the reply matches the pattern of save 'city': Rome",
         )
     )
-    assert saved_values(conversation, exchanges, PlainRenderer()) == {}
+    assert _saved(conversation, exchanges) == {}
 
 
 def test_the_last_turn_must_save_too() -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from claude_run.errors import InputError
-from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, did_you_mean, render
+from claude_run.scenario.diagnostics import (
+    Diagnostic,
+    InvalidScenarioError,
+    Problems,
+    Window,
+    did_you_mean,
+    render,
+)
 from claude_run.scenario.model import Position
+from claude_run.scenario.source import Source
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -22,8 +31,9 @@ def problem(line: int = 7, column: int = 1, message: str = "wrong", **facts: str
         position=position,
         message=message,
         hint=None if hint is None else str(hint),
-        source_line=None if source_line is None else str(source_line),
-        length=int(length),
+        window=None
+        if source_line is None
+        else Window.around(str(source_line), column - 1, length=int(length)),
     )
 
 
@@ -72,16 +82,63 @@ def test_problems_are_sorted_by_place_and_shown_once() -> None:
     assert str(error) == f"{early}\n\n{late}"
 
 
-def test_a_flood_of_problems_is_counted() -> None:
-    """After a hundred problems, the rest is a number."""
-    error = InvalidScenarioError([problem(line=line) for line in range(1, 151)])
-    assert str(error).endswith("\n\n... and 50 more")
-    assert str(error).count("-->") == 100
+@pytest.mark.parametrize("step", [1, -1, 7])
+def test_a_flood_of_problems_is_counted(step: int) -> None:
+    """The first hundred by place are shown, whatever the order of finding, and the rest is a number."""
+    numbers = [(step * number) % 4001 or 4001 for number in range(1, 4001)]
+    found = Problems(problem(line=line) for line in numbers)
+    found.extend(problem(line=line) for line in numbers)
+    text = str(InvalidScenarioError(found))
+    assert text.endswith("\n\n... and 3,900 more")
+    first = sorted(numbers)[:100]
+    assert [
+        int(line.rpartition(":")[0].rpartition(":")[2]) for line in text.split("\n") if "-->" in line
+    ] == first
+
+
+def test_only_what_may_be_shown_is_made() -> None:
+    """A problem behind the first hundred costs neither its hint nor its window."""
+    made: list[int] = []
+
+    def made_at(line: int) -> Diagnostic:
+        made.append(line)
+        return problem(line=line)
+
+    found = Problems()
+    for line in range(1, 5001):
+        found.add(Position(path="a.yaml", line=line, column=1), "wrong", partial(made_at, line))
+    assert len(found) == 5000
+    assert len(made) < 300
+
+
+def test_two_collections_become_one() -> None:
+    """What both have found counts once, also where it is not shown."""
+    one, other = Problems(), Problems()
+    one.extend(problem(line=line) for line in range(1, 301))
+    other.extend(problem(line=line) for line in range(201, 501))
+    one.merge(other)
+    assert len(one) == 500
+    assert [each.position.line for each in one.shown] == list(range(1, 101))
+    other.merge(one)
+    assert len(other) == 500
+    assert [each.position.line for each in other.shown] == list(range(1, 101))
+
+
+def test_a_problem_keeps_no_more_of_its_line_than_is_shown() -> None:
+    """A window of a line of a mebibyte is small, wherever its problem stands and however long that is."""
+    source = Source("a.yaml", "x" * 500_000 + "\n" + "y" * 500_000)
+    for column in (1, 250_000, 500_000):
+        found = source.problem(Position(path="a.yaml", line=1, column=column), "wrong", length=400_000)
+        assert found.window is not None
+        assert len(found.window.text) <= 100
+        assert set(found.window.text) == {"x"}
 
 
 def test_warnings_have_the_same_shape() -> None:
     """A warning differs from an error by its first word."""
-    assert render([problem()], severity="warning").startswith("warning: wrong\n  --> scenarios/foo.yaml:7:1")
+    assert render(Problems([problem()]), severity="warning").startswith(
+        "warning: wrong\n  --> scenarios/foo.yaml:7:1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,3 +147,8 @@ def test_warnings_have_the_same_shape() -> None:
 def test_a_slip_finds_the_word_that_was_meant(word: str, meant: str | None) -> None:
     """Only close words are suggested."""
     assert did_you_mean(word, ["turns", "expect", "tags"]) == meant
+
+
+def test_a_word_longer_than_any_name_is_a_slip_of_none() -> None:
+    """A key of a mebibyte is not compared letter by letter."""
+    assert did_you_mean("turns" + "s" * 2**20, ["turns"]) is None

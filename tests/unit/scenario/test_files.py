@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.scenario.content import document_block, image_block
+from claude_run.scenario.diagnostics import found_out
 from claude_run.scenario.files import MAX_TEXT, FileProblemError, Files
 from tests.unit.scenario.loading import ONE_TURN, PNG, complaints, load_files, refused
 
@@ -62,10 +63,10 @@ def test_missing_files_come_with_a_suggestion(tmp_path: Path) -> None:
     (tmp_path / "prompt.md").write_text("x")
     with pytest.raises(FileProblemError) as caught:
         Files(tmp_path).text("promt.md")
-    assert caught.value.hint == "did you mean `prompt.md`?"
+    assert found_out(caught.value.hint) == "did you mean `prompt.md`?"
     with pytest.raises(FileProblemError) as caught:
         Files(tmp_path).text("nowhere/prompt.md")
-    assert caught.value.hint == "paths are relative to the scenario's folder"
+    assert found_out(caught.value.hint) == "paths are relative to the scenario's folder"
     with pytest.raises(FileProblemError, match=r"prompt\.md/x"):
         Files(tmp_path).text("prompt.md/x")
 

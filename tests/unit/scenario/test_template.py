@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from claude_run.errors import ClaudeRunError
 from claude_run.scenario.model import Position, Save, Text
 from claude_run.scenario.template import Renderer, RenderError, variables_in
+from claude_run.scenario.template_language import environment
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import Json
@@ -159,6 +160,54 @@ def test_what_cannot_be_rendered_is_refused_quickly(source: str, expected: str) 
     found = reason(source)
     assert any(part in found for part in expected.split("|"))
     assert time.process_time() - start < 2
+
+
+@given(st.lists(st.sampled_from(["{{ a }}", "{{b}}", "{{ saved.c }}", "{{ a.b }}", "{", "}", " x\n", "é"])))
+@settings(max_examples=100, deadline=None)
+def test_names_alone_are_found_as_among_other_tags(pieces: list[str]) -> None:
+    """A text with nothing but names says the same as one that has to be taken apart word by word."""
+    source = "".join(pieces)
+    apart = variables_in(source + " {{ 1 }}")
+    assert (variables_in(source).uses, bool(variables_in(source).problems)) == (
+        apart.uses,
+        bool(apart.problems),
+    )
+
+
+@pytest.mark.parametrize(
+    ("opening", "inside", "middle", "closing"),
+    [
+        ("{{ x", " | trim", " }}", ""),
+        ("{{ x", " and x", " }}", ""),
+        ("{{ x", ".x", " }}", ""),
+        ("{{ x", "[0]", " }}", ""),
+        ("{{ ", "not ", "x }}", ""),
+        ("{{ x", " if x else x", " }}", ""),
+        ("", "{% if x %}", "", "{% endif %}"),
+        ("", "{% if x %}a{% else %}", "", "{% endif %}"),
+    ],
+)
+def test_what_is_let_through_can_be_compiled(opening: str, inside: str, middle: str, closing: str) -> None:
+    """Whatever nests below the limit is below Python's limits too, which only playing would show."""
+    flat, deep = (opening + inside * n + middle + closing * n for n in (40, 80))
+    assert not variables_in(flat).problems
+    environment().from_string(flat)
+    assert [problem.message for problem in variables_in(deep).problems] == ["the template nests too deeply"]
+
+
+def test_loops_nest_as_deep_as_python_lets_them() -> None:
+    """Fifteen loops inside each other are played, one more is refused before anything is sent."""
+    loop, end = "{% for i in [] %}", "{% endfor %}"
+    assert not variables_in(loop * 15 + end * 15).problems
+    assert render(loop * 15 + end * 15) == ""
+    assert variables_in(loop * 16 + end * 16).problems
+
+
+def test_code_is_looked_at_up_to_a_limit() -> None:
+    """A template with tens of thousands of tags is refused unread; plain names are not counted as code."""
+    assert not variables_in("{{ x }}" * 20_000).problems
+    (found,) = variables_in("{{ x | trim }}" * 20_000).problems
+    assert "more than 50,000 names, words and signs" in found.message
 
 
 def test_the_error_says_where() -> None:

@@ -40,14 +40,14 @@ def read(text: str) -> Document:
 def value(text: str) -> Json:
     """Return the value of a text that has no problem."""
     document = read(text)
-    assert document.problems == ()
+    assert not document.problems
     return to_json(document.root)
 
 
 def problems(text: str) -> list[str]:
     """Return the problems of a text as `line:column message`, whether it could be read or not."""
     try:
-        found = read(text).problems
+        found = read(text).problems.shown
     except InvalidScenarioError as error:
         found = error.diagnostics
     return [f"{one.position.line}:{one.position.column} {one.message}" for one in found]

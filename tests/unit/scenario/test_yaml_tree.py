@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def place(yaml: str, word: str) -> str:
     assert isinstance(root, MappingNode)
     node = root.entries[0].value
     assert isinstance(node, ScalarNode)
-    position = source.position(locate(source, node, str(node.value).index(word)))
+    position = source.position(locate(source, node, [str(node.value).index(word)])[0])
     return f"{position.line}:{position.column}"
 
 
@@ -56,7 +58,20 @@ def test_a_word_behind_any_escaped_text_is_found(before: str) -> None:
     assert isinstance(root, MappingNode)
     node = root.entries[0].value
     assert isinstance(node, ScalarNode)
-    assert locate(source, node, str(node.value).rindex("WORD")) == yaml.rindex("WORD")
+    assert locate(source, node, [str(node.value).rindex("WORD")]) == [yaml.rindex("WORD")]
+
+
+@given(st.text("ab' \t\n\\\u00e9", max_size=30), st.lists(st.integers(0, 30), max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_many_places_are_found_as_each_alone(text: str, offsets: list[int]) -> None:
+    """One walk over a text finds its places in any order, and the same place twice."""
+    source = Source("f", f"a: {json.dumps(text)}")
+    root = parse(source).root
+    assert isinstance(root, MappingNode)
+    node = root.entries[0].value
+    assert isinstance(node, ScalarNode)
+    alone = [locate(source, node, [offset])[0] for offset in offsets]
+    assert locate(source, node, offsets) == alone
 
 
 @pytest.mark.parametrize("scalar", ["|\n  x\n", "'x '", '"x "', "x"])
@@ -67,7 +82,7 @@ def test_a_place_behind_the_text_is_its_start(scalar: str) -> None:
     assert isinstance(root, MappingNode)
     node = root.entries[0].value
     assert isinstance(node, ScalarNode)
-    assert locate(source, node, 2) == node.start
+    assert locate(source, node, [2]) == [node.start]
 
 
 def test_paths_lead_as_far_as_they_can() -> None:
