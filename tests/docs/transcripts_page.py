@@ -10,7 +10,8 @@ _HEAD = """\
 # The files of a run
 
 A run leaves a folder: `outputs/<UTC time>-<name>/`, or the one that `-o` names. `outputs/latest` points to
-the newest of the former.
+the newest one, wherever it lies, and `outputs/runs.jsonl` lists all of them in the order in which they were
+played: a path on each line, seen from `outputs/`, as JSON text.
 
 | file | holds |
 | --- | --- |

@@ -178,8 +178,7 @@ def _refuse_elsewhere(file: str, name: str, folder: RunFolder) -> None:
     is the one that we are in, or that the run folder lies in.
     """
     roots = [project_root(Path.cwd()), project_root(folder.path.parent)]
-    place = Path(file).parent.resolve()
-    if not any(place.is_relative_to(root) for root in roots):
+    if not _lies_in(file, roots):
         raise InputError(
             f"{file}, which {folder.path} was played from, lies outside of {roots[0]}: a baseline is written"
             " only beside a scenario of the project that you are in"
@@ -194,6 +193,15 @@ def _refuse_elsewhere(file: str, name: str, folder: RunFolder) -> None:
         raise InputError(
             f"{baseline_path(file)} would be the baseline of {rival} too: give one of the two another name"
         )
+
+
+def _lies_in(file: str, folders: Sequence[Path]) -> bool:
+    try:
+        can_be = b"\0" not in os.fsencode(file)
+    except UnicodeEncodeError:
+        can_be = False
+    # What no file can be called lies nowhere.
+    return can_be and any(Path(file).parent.resolve().is_relative_to(folder) for folder in folders)
 
 
 def _write(

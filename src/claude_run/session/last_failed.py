@@ -90,7 +90,10 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
     for path in runs_played():
         if all(name in cases and cases[name].known for name in wanted):
             break
-        run = RunFolder(path).read_run()
+        folder = RunFolder(path)
+        if not folder.journal.exists() and folder.made_of() is None:
+            continue  # it was killed before it began to play
+        run = folder.read_run()
         asked = [each for each in run.conversations if each.question_name in questions]
         news = {each.case_name for each in asked if not _is_known(cases, each.case_name)}
         if not news or (run.simulated and not simulated):

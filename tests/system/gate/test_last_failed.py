@@ -208,6 +208,19 @@ def test_a_torn_line_of_the_list_hides_no_other(failing: GateWorkspace) -> None:
     assert selected(failing) == [f"case-02/{HAIKU}", f"case-04/{HAIKU}"]
 
 
+def test_a_run_that_was_killed_before_it_began_hides_nothing(failing: GateWorkspace) -> None:
+    """It has a plan and no journal; one whose journal was taken away is damaged, and stops everything."""
+    assert failing.play("other").code == 0
+    whole = failing.folder / "other"
+    for path in [*whole.iterdir()]:
+        if path.name != "run.json":
+            path.rename(failing.folder / path.name)
+    assert selected(failing) == [f"case-02/{HAIKU}"]
+    (failing.folder / "summary.json").rename(whole / "summary.json")
+    done = failing.run("refund.yaml", "--lf")
+    assert (done.code, "other/journal.jsonl" in done.stderr) == (3, True)
+
+
 def test_without_any_run_it_is_said(workspace: GateWorkspace) -> None:
     """There is nothing that could have failed."""
     workspace.write(cases=1)
