@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,8 @@ class ProjectFile:
             option.kind.several and numbers and not all(isinstance(each, str) for each in texts)
         ):
             raise InputError(f"`{key}` is not a value that {option.flags[-1]} takes")
-        return [str(each) for each in texts] if isinstance(given, list) else str(given)
+        written = [f"{Decimal(str(each)):f}" if isinstance(each, float) else str(each) for each in texts]
+        return written if isinstance(given, list) else written[0]
 
     def _beside(self, paths: Sequence[Path]) -> tuple[Path, ...]:
         return tuple(Path(os.path.relpath(self.path.parent / path)) for path in paths)
@@ -88,7 +90,8 @@ def find_project_file(paths: Sequence[str]) -> ProjectFile | None:
 
     InputError for one that cannot be read, and for scenarios of several projects.
     """
-    found = {each.path: each for path in paths or (".",) if (each := _nearest(Path(path))) is not None}
+    named = [Path(path) for path in paths if "\0" not in path] or [Path()]
+    found = {each.path: each for path in named if (each := _nearest(path)) is not None}
     if len(found) > 1:
         names = " and ".join(os.path.relpath(path) for path in found)
         raise InputError(f"these scenarios belong to several projects, {names}: play each by itself")

@@ -57,6 +57,8 @@ def test_a_table_of_pyproject_is_a_project_file() -> None:
     assert _read('[tool.other]\nmax_time = "5m"\n', file="pyproject.toml").max_time_s is None
     assert _read("not toml", file="pyproject.toml").max_time_s is None
     assert _read("max_time = 60\n").max_time_s == 60.0
+    assert _read("max_cost = 0.00001\n").max_cost == Decimal("0.00001")
+    assert find_project_file(["a\0b"]) is not None
 
 
 def test_the_repository_is_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
