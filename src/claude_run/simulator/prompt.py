@@ -133,8 +133,11 @@ def _raw_parts(body: JsonObject) -> Iterator[_RawPart]:
             opening = 0
 
 
-def _bare(block: JsonObject) -> dict[str, Json]:
-    return cast("dict[str, Json]", without_markers(block))
+def _bare(block: JsonObject) -> JsonObject:
+    # Of a long history nearly all are texts, and none but the last has a marker.
+    if block.get("type") == "text" and "cache_control" not in block:
+        return block
+    return cast("JsonObject", without_markers(block))
 
 
 def _marker(block: JsonObject) -> Ttl | None:
