@@ -35,7 +35,10 @@ and shows what each key means:
 ## Rules
 
 - YAML 1.2 with its core schema: `no` is a text, and so is `2026-03-03`. Duplicate keys, anchors, aliases
-  and tags are refused, and so are files over 1 MiB or deeper than 64 levels.
+  and tags are refused, and so are files over 1 MiB, deeper than 64 levels or of more than 200,000 values.
+- A file of cases has at most 16 MiB, 100,000 cases, 100,000 variables and 1,000,000 values; a pattern 10,000
+  characters, a JSON Schema 2,000 schemas inside. Templates nest at most 50 levels, 15 of them loops, and all
+  of a scenario together have at most 50,000 names, words and signs in tags other than `{{ name }}`.
 - An unknown key is an error. Keys that begin with `x-` are your own and mean nothing to claude-run.
 - Texts are templates: `{{ name }}` is a variable, `{{ saved.name }}` a text kept from an earlier reply. The
   language is a sandboxed part of Jinja2: variables and their parts, filters, `if` and `for`, comparisons. It

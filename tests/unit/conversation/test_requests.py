@@ -44,6 +44,15 @@ def test_a_request_knows_its_model_and_limit() -> None:
     assert (request.model, request.max_tokens) == (MODEL, 7)
 
 
+def test_the_bytes_of_a_request_are_made_once() -> None:
+    """Its key, its problems and its price all look at the same bytes, however long the history is."""
+    request = Request(body=_body(script(user("\u00e9"))))
+    first = request.canonical()
+    assert request.key(["who"]) == Request(body=request.body).key(["who"])
+    assert request.problem is None
+    assert request.canonical() is first
+
+
 def test_what_can_never_leave_says_why() -> None:
     """A lone surrogate, which JSON may carry and UTF-8 may not, and a header that is not plain ASCII."""
     sendable = Request(body={"messages": [{"role": "user", "content": "a\0b \U0001f600"}]})
