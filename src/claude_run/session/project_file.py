@@ -90,8 +90,7 @@ def find_project_file(paths: Sequence[str]) -> ProjectFile | None:
 
     InputError for one that cannot be read, and for scenarios of several projects.
     """
-    named = [Path(path) for path in paths if "\0" not in path] or [Path()]
-    found = {each.path: each for path in named if (each := _nearest(path)) is not None}
+    found = {each.path: each for path in paths or (".",) if (each := _nearest(Path(path))) is not None}
     if len(found) > 1:
         names = " and ".join(os.path.relpath(path) for path in found)
         raise InputError(f"these scenarios belong to several projects, {names}: play each by itself")
@@ -99,7 +98,11 @@ def find_project_file(paths: Sequence[str]) -> ProjectFile | None:
 
 
 def _nearest(path: Path) -> ProjectFile | None:
-    for folder in (path.resolve(), *path.resolve().parents):
+    try:
+        start = path.resolve()
+    except (OSError, ValueError):
+        return None  # no path at all: whoever reads the scenario says what is wrong with it
+    for folder in (start, *start.parents):
         for file in (folder / NAME, folder / "pyproject.toml"):
             if (project := _read(file)) is not None:
                 return project

@@ -55,6 +55,8 @@ NO_SINKS: dict[str, str] = {
     **_each("report.compare.words", ("change_row", "steady_row"), _NAMES),
     **_each("report.compare.words", ("ranked", "steady", "is_flaky", "rates_of"), _VALUE),
     **_each("report.compare.words", ("metric_rows", "change_word", "rate_words"), _NUMBER),
+    **_each("scenario.diagnostics", ("Window", "Problems"), "hold what `render` makes safe"),
+    **_each("scenario.diagnostics", ("found_out",), "hands a hint over, which `render` makes safe"),
     **_each("scenario.diagnostics", ("did_you_mean",), "returns one of the words that it is given"),
     **_each("text.visible", ("width",), "a number"),
     **_each("text.visible", ("count",), _NUMBER),

@@ -58,7 +58,7 @@ def test_a_table_of_pyproject_is_a_project_file() -> None:
     assert _read("not toml", file="pyproject.toml").max_time_s is None
     assert _read("max_time = 60\n").max_time_s == 60.0
     assert _read("max_cost = 0.00001\n").max_cost == Decimal("0.00001")
-    assert find_project_file(["a\0b"]) is not None
+    assert find_project_file(["a\0b"]) is find_project_file(["lone \ud800"]) is None
 
 
 def test_the_repository_is_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_the_repository_is_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
         ("repeat = 0\n", "claude-run.toml:1: -n 0: write a whole number from 1"),
         ("repeat = true\n", "claude-run.toml:1: `repeat` is not a value that --repeat takes"),
         ("repeat = [1, 2]\n", "claude-run.toml:1: -n was given twice, as 1 and 2"),
-        ("max_cost = nan\n", "claude-run.toml:1: --max-cost nan: write an amount"),
+        ("max_cost = nan\n", "claude-run.toml:1: --max-cost NaN: write an amount"),
         ("checks = [1]\n", "claude-run.toml:1: `checks` is not a value that --checks takes"),
         ("[allow_model]\na = ''\n", "claude-run.toml:1: --allow-model a=: write --allow-model ASKED=SERVED"),
         ("allow_model = 3\n", "claude-run.toml:1: `allow_model` is not a value that --allow-model takes"),
