@@ -5,8 +5,6 @@ Processor time is held by a limit of the process, several times above what is ne
 
 from __future__ import annotations
 
-import os
-import resource
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -129,23 +127,26 @@ TABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
 }
 
 
+MEASURE = """
+import os, resource, subprocess, sys
+seconds, said, *command = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
+with open(said, "wb") as output:
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    _, status, usage = os.wait4(process.pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+"""
+"""A small process that starts the command: a child begins with the peak of memory of its parent."""
+
+
 def cost_of_checking(folder: Path) -> tuple[int, str, int]:
     """Check the scenario in a folder; return the exit code, what was said, and the most memory in bytes."""
     said = folder / "said.txt"
-    with said.open("wb") as output:
-        process = subprocess.Popen(
-            [str(COMMAND), "check", "a.yaml"],
-            cwd=folder,
-            env=environment(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S)),  # noqa: PLW1509 - no threads here
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    command = [sys.executable, "-c", MEASURE, str(MOST_CPU_S), str(said), str(COMMAND), "check", "a.yaml"]
+    measured = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, check=True)
+    code, peak = map(int, measured.stdout.split())
     unit = 1 if sys.platform == "darwin" else 1024
-    return process.returncode, said.read_text(encoding="utf-8"), usage.ru_maxrss * unit
+    return code, said.read_text(encoding="utf-8"), peak * unit
 
 
 def is_judged(folder: Path) -> str:
