@@ -40,7 +40,7 @@ _ENVIRONMENT = """\
 | `SSL_CERT_FILE`, `SSL_CERT_DIR` | the certificates to trust in place of the system's |
 | `CI` | where it is set, baselines are read and never written |
 | `GITHUB_STEP_SUMMARY` | the file that the summary of a run is appended to |
-| `GITHUB_ACTIONS` | where it is `true`, annotations for the lines of scenarios go to stdout |
+| `GITHUB_ACTIONS` | where it is `true`, annotations for the lines of scenarios go to stderr |
 | `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE` | colours of the terminal; `--color` wins over them |
 
 With `--simulate` none of the first four is read.

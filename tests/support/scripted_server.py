@@ -213,3 +213,9 @@ async def _read(reader: asyncio.StreamReader) -> ReceivedRequest:
 def _reset_on_close(writer: asyncio.StreamWriter) -> None:
     connection = writer.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+
+async def arriving(chunks: tuple[bytes, ...]) -> AsyncIterator[bytes]:
+    """Yield the chunks, as a connection does."""
+    for chunk in chunks:
+        yield chunk

@@ -28,7 +28,7 @@ from claude_run.conversation.exchange import (
 )
 from claude_run.plan.model_rules import extra_headers
 from claude_run.play.ports import Received, RequestFailedError
-from claude_run.record.redact import Redactor, bare_credential
+from claude_run.record.redact import Redactor, bare_credential, is_searched_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -115,10 +115,10 @@ class AnthropicMessages:
 
     def _learn_credential(self, sent: httpx2.Request) -> None:
         """Know what the request went out with: a profile of the SDK gets a new token whenever it likes."""
-        values = (sent.headers.get(name, "") for name in ("x-api-key", "authorization"))
-        unknown = [value for value in values if value and not self._redactor.finds(value)]
-        if unknown:
-            self._redactor = self._redactor.knowing(map(bare_credential, unknown))
+        for name in ("x-api-key", "authorization"):
+            secret = bare_credential(sent.headers.get(name, ""))
+            if is_searched_for(secret) and not self._redactor.finds(secret):
+                self._redactor = self._redactor.knowing([secret])
 
 
 def _without_credential(reply: Reply, redactor: Redactor) -> Reply:

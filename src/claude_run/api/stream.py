@@ -83,6 +83,8 @@ _EVENTS: Mapping[str, Mapping[str, type]] = {
 }
 """The events that make a message, with the fields that each must have."""
 
+_PARTS = frozenset(part for parts in _EVENTS.values() for part in parts)
+
 _TEXT, _THINKING = frozenset({"text"}), frozenset({"thinking"})
 _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _DELTAS: Mapping[str, _Delta] = {
@@ -122,8 +124,10 @@ class Accumulator:
         was said before. A delta of an unknown kind is kept beside the content: nobody knows how it changes
         its block.
         """
-        name = event.get("type", "")
-        _need(name, str, "the type of an event of the stream")
+        if event.get("type") is None and _PARTS.isdisjoint(event):
+            return  # it says nothing of the message
+        name = str(event.get("type"))
+        _need(event.get("type"), str, "the type of an event of the stream")
         if name in _EVENTS:
             for part, kind in _EVENTS[name].items():
                 _need(event.get(part), kind, f"{part} of the stream's {name}")

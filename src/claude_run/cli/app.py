@@ -300,10 +300,23 @@ def _explain(error: BaseException, world: World) -> ExitCode:
             print_error(f"error: {error.strerror or error}{where}")
             return StorageError.exit_code
         case _:
-            details = world.redactor.text(traceback.format_exc())
-            with tempfile.NamedTemporaryFile(
-                "w", prefix="claude-run-bug-", suffix=".txt", delete=False
-            ) as file:
-                file.write(details)
-            print_error(f"error: this is a bug in claude-run; the details are in {file.name}: {_ISSUES}")
+            print_error(f"error: this is a bug in claude-run; {_details(error, world)}")
             return ExitCode.BUG
+
+
+def _details(error: BaseException, world: World) -> str:
+    """Write down what a report of a bug needs, and say where it is; in one line where that cannot be done."""
+    text = world.redactor.text("".join(traceback.format_exception(error)))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix="claude-run-bug-",
+            suffix=".txt",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:
+            file.write(text)
+    except OSError as refused:
+        return f"its details cannot be written ({refused.strerror}), please report it with this: {error!r}"
+    return f"the details are in {file.name}: {_ISSUES}"

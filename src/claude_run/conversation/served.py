@@ -13,6 +13,11 @@ _DATE = re.compile(r"[-@](\d{8})$")
 _LATEST = re.compile(r"-latest$")
 
 
+def undated(name: str) -> str:
+    """Return the name of a model without the date of a snapshot, such as `-20251001` or `@20251001`."""
+    return _DATE.sub("", name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedNames:
     """What models are called.
@@ -43,8 +48,8 @@ class ServedNames:
     def _parts(self, name: str) -> tuple[str, str | None]:
         """Return the id of a model, and the date of its snapshot where the name says one."""
         date = _DATE.search(name)
-        undated = _LATEST.sub("", _DATE.sub("", name))
-        return self.ids.get(name) or self.ids.get(undated, undated), date[1] if date else None
+        bare = _LATEST.sub("", undated(name))
+        return self.ids.get(name) or self.ids.get(bare, bare), date[1] if date else None
 
 
 BY_NAME = ServedNames()

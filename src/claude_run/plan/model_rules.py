@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from claude_run.conversation.served import undated
 from claude_run.scenario.model import EMPTY
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ SamplingRule = Literal["refused", "defaults", "one", "free"]
 
 _OLD_VERSION = {"anthropic-version": "2023-06-01"}
 _USUAL_CACHE_MINIMUM = 512
-_DATE = re.compile(r"[-@]\d{8}$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +55,7 @@ class ModelRules:
 def rules_for(model: str) -> ModelRules | None:
     """Return the rules of a model by its id, an alias or a dated snapshot id; None for an unknown model."""
     known = _table().models
-    return known.get(model) or known.get(_DATE.sub("", model))
+    return known.get(model) or known.get(undated(model))
 
 
 def known_names() -> Mapping[str, str]:

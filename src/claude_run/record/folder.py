@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from claude_run.record.codec import checked_types
 from claude_run.record.disk import LocalDisk, replace_file
 from claude_run.record.history import History, read_history
 from claude_run.record.journal import Extent, Journal, Seal, refuse_if_held
+from claude_run.record.project import project_of
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
 from claude_run.text.strict_json import plain_json, read_json
@@ -136,9 +136,8 @@ class RunFolder:
         # What was planned, and only then the link: `latest` never points to a folder that cannot be opened.
         folder.write_json("run.json", run.to_json())
         if latest and out is not None:
-            with suppress(
-                OSError
-            ):  # where there can be no such folder, there is no older run to be taken for this
+            # Where there can be no such folder, there is no older run to be taken for this one.
+            with suppress(OSError):
                 make_outputs(folder.disk)
         if latest and outputs().is_dir():
             _point_latest(folder.disk, folder.path)
@@ -181,9 +180,7 @@ class RunFolder:
         InputError while another process has it open; StorageError, before anything is changed, where it is
         not what the other files say.
         """
-        history = History(logs={})
-
-        seal = self._seal(self.read_run())
+        history, seal = History(logs={}), self._seal(self.read_run())
 
         def inspect() -> None:
             nonlocal history
@@ -221,15 +218,8 @@ def outputs() -> Path:
 
     The nearest such place upwards counts, within the repository; without one, runs land here.
     """
-    folder = _project(Path.cwd())
+    folder = project_of(Path.cwd())
     return Path("outputs") if folder is None else Path(os.path.relpath(folder / "outputs"))
-
-
-def project_root(folder: Path) -> Path:
-    """Return the folder that holds all of a project: its repository, or where its project file is."""
-    start = folder.resolve()
-    repository = next((each for each in (start, *start.parents) if (each / ".git").exists()), None)
-    return repository or _project(start) or start
 
 
 def make_outputs(disk: Disk) -> None:
@@ -244,26 +234,6 @@ def make_outputs(disk: Disk) -> None:
 def latest() -> Path:
     """Return the path that points to the newest run, wherever that lies."""
     return outputs() / LATEST
-
-
-def _project(start: Path) -> Path | None:
-    """Return the nearest place of a project upwards, within the repository."""
-    for folder in (start, *start.parents):
-        if _is_project(folder):
-            return folder
-        if (folder / ".git").exists():
-            break
-    return None
-
-
-def _is_project(folder: Path) -> bool:
-    if (folder / "claude-run.toml").is_file() or (folder / "scenarios" / "claude-run.schema.json").is_file():
-        return True
-    try:
-        with (folder / "pyproject.toml").open("rb") as file:
-            return "claude-run" in tomllib.load(file).get("tool", {})
-    except (OSError, ValueError):
-        return False
 
 
 def slug(text: str) -> str:

@@ -39,7 +39,7 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, passwords: Iterable[str] = ()) -> None:
-        self._secrets = frozenset(secret for secret in secrets if len(secret) >= SHORTEST)
+        self._secrets = frozenset(filter(is_searched_for, secrets))
         self._passwords = frozenset(passwords)
         forms = {form for secret in self._secrets for form in _forms(secret)}
         forms |= {f":{password}@" for password in self._passwords}
@@ -104,6 +104,11 @@ class Redactor:
         if isinstance(value, Sequence):
             return [self.json(item) for item in value]
         return value
+
+
+def is_searched_for(secret: str) -> bool:
+    """Return whether a secret is long enough to be told from a placeholder and from ordinary words."""
+    return len(secret) >= SHORTEST
 
 
 def bare_credential(value: str) -> str:

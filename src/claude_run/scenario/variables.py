@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from claude_run.scenario.diagnostics import Diagnostic, Window, did_you_mean
 from claude_run.scenario.fields import meant
 from claude_run.scenario.model import Position, turn_number
-from claude_run.scenario.template import too_much_code, variables_in
+from claude_run.scenario.template_inspection import too_much_code, variables_in
 from claude_run.scenario.template_language import MAX_CODE
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.diagnostics import Hint, Problems
     from claude_run.scenario.fields import Template
     from claude_run.scenario.model import Case
-    from claude_run.scenario.template import Inspection, TemplateProblem, Use
+    from claude_run.scenario.template_inspection import Inspection, TemplateProblem, Use
 
 _NAMED = 3
 _MAX_SLIPS = 100

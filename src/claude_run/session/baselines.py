@@ -11,7 +11,7 @@ from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
 from claude_run.record.baseline import Baseline, read_baseline, write_baseline
 from claude_run.record.disk import locked_folder
-from claude_run.record.folder import project_root
+from claude_run.record.project import project_root
 from claude_run.scenario.beside import baseline_path, rivals
 from claude_run.scenario.loader import scenario_name
 from claude_run.session.compare import arm_of_played, refuse_unmeasured

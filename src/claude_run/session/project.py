@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from claude_run.checks.registry import default_registry
 from claude_run.errors import InputError, StorageError
 from claude_run.record.folder import IGNORE
+from claude_run.record.project import SCHEMA
 from claude_run.scenario.schema import build
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def start_project(folder: Path) -> Iterator[Path]:
     """Write the files of a new project, and yield each; InputError when one of them is there already."""
     files = {
         folder / "scenarios" / "first.yaml": _SCENARIO,
-        folder / "scenarios" / "claude-run.schema.json": schema_text(),
+        folder / SCHEMA: schema_text(),
         folder / "outputs" / ".gitignore": IGNORE,
     }
     there = [path for path in files if path.exists()]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError
+from claude_run.record.project import PROJECT_FILE, PYPROJECT, pyproject_table, upwards
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.session.options import PATHS, options_of
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from claude_run.session.options import Option
-
-NAME = "claude-run.toml"
-"""The file of its own; `[tool.claude-run]` of a pyproject.toml is the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,29 +100,23 @@ def _nearest(path: Path) -> ProjectFile | None:
         start = path.resolve()
     except (OSError, ValueError):
         return None  # no path at all: whoever reads the scenario says what is wrong with it
-    for folder in (start, *start.parents):
-        for file in (folder / NAME, folder / "pyproject.toml"):
-            if (project := _read(file)) is not None:
-                return project
-        if (folder / ".git").exists():
-            return None
+    for folder in upwards(start):
+        if (own := _read(folder / PROJECT_FILE)) is not None:
+            return own
+        shared = folder / PYPROJECT
+        if (table := pyproject_table(shared)) is not None:
+            return ProjectFile(path=shared, text=shared.read_text(encoding="utf-8"), table=table)
     return None
 
 
 def _read(path: Path) -> ProjectFile | None:
     try:
         text = path.read_text(encoding="utf-8")
-        table: Any = tomllib.loads(text)
+        return ProjectFile(path=path, text=text, table=tomllib.loads(text))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        if path.name != NAME:
-            return None  # another tool's file, and its business
         raise InputError(f"{os.path.relpath(path)} cannot be read: {error}; it must be valid TOML") from error
-    if path.name != NAME:
-        tools = table.get("tool", {})
-        table = tools.get("claude-run") if isinstance(tools, Mapping) else None
-    return ProjectFile(path=path, text=text, table=table) if isinstance(table, Mapping) else None
 
 
 def _listed(value: object) -> list[object]:

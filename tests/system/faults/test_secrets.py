@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from tests.system.harness.workspace import Workspace
 
 TOKEN = "canary~~~+token/with=odd.chars"  # noqa: S105 - a canary
-CRASH = """
+CRASH = r"""
 import os, sys
 from claude_run.cli.app import run_command_line
 from claude_run.session.world import SystemClock, World
 
 class Broken(SystemClock):
     def now(self):
-        raise RuntimeError("the key is " + os.environ["ANTHROPIC_API_KEY"])
+        raise RuntimeError("the key is " + os.environ["ANTHROPIC_API_KEY"] + " \ud800")
 
 sys.exit(run_command_line(sys.argv[1:], World(clock=Broken())))
 """
@@ -117,6 +117,12 @@ def test_a_bug_report_does_not_hold_the_key(workspace: Workspace) -> None:
     assert str(report) in result.stderr
     assert "RuntimeError: the key is [redacted]" in report.read_text()
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
+    # Where no such file can be written, stderr says what there is to say, in one line.
+    nowhere = CRASH.replace("import os, sys", "import os, sys, tempfile; tempfile.tempdir = '/dev/null'")
+    result = workspace.spawn([sys.executable, "-c", nowhere, "s.yaml", "-o", "again"], env=env).wait()
+    assert result.code == 70
+    assert "its details cannot be written (Not a directory), please report it" in result.stderr
+    assert "RuntimeError('the key is [redacted]" in result.stderr
 
 
 def test_there_is_no_option_for_the_key(workspace: Workspace) -> None:

@@ -71,6 +71,9 @@ NO_SINKS: dict[str, str] = {
     **_each(
         "record.recording", ("Recording",), "its words are an error, which `print_error` and reports show"
     ),
+    **_each("record.project", ("project_root", "project_of", "upwards"), "paths of ours"),
+    **_each("record.project", ("pyproject_table",), "reads"),
+    **_each("record.redact", ("is_searched_for",), "looks at a secret"),
     **_each("record.redact", ("bare_credential",), "a part of a header, which is searched for"),
     **_each("record.redact", ("Redactor",), "takes secrets out and puts a word of ours in"),
     **_each("record.run", ("Run", "Change"), _VALUE),
@@ -101,5 +104,5 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each("cli.terminal", ("Terminal",), "hands over to the sinks of report"),
     **_each("cli.terminal", ("ask_key",), "prints by `print_error`"),
-    **_each("record.folder", ("outputs", "make_outputs", "project_root"), "paths of ours"),
+    **_each("record.folder", ("outputs", "make_outputs"), "paths of ours"),
 }

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from claude_run.errors import ClaudeRunError
 from claude_run.scenario.model import Position, Save, Text
-from claude_run.scenario.template import Renderer, RenderError, variables_in
+from claude_run.scenario.template import Renderer, RenderError
+from claude_run.scenario.template_inspection import variables_in
 from claude_run.scenario.template_language import environment
 
 if TYPE_CHECKING:
@@ -246,7 +247,8 @@ def test_plain_text_does_not_load_jinja2() -> None:
     """A text without markers costs no import."""
     program = (
         "import sys\n"
-        "from claude_run.scenario.template import Renderer, variables_in\n"
+        "from claude_run.scenario.template import Renderer\n"
+        "from claude_run.scenario.template_inspection import variables_in\n"
         "assert Renderer().render_string('a { b }', {}) == 'a { b }'\n"
         "assert variables_in('a { b }').uses == ()\n"
         "assert 'jinja2' not in sys.modules\n"
