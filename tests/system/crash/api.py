@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tests.support.scripted_server import events_of, sse
 from tests.support.threaded import ThreadedServer
 
 if TYPE_CHECKING:
@@ -69,7 +70,15 @@ class LedgerApi(ThreadedServer):
             error = {"type": "invalid_request_error", "message": f"{status} by the test"}
             return web.json_response({"type": "error", "error": error}, status=status)
         headers = {"request-id": f"req_{len(self.ledger)}"}
-        return web.json_response(message_for(body), headers=headers)
+        if not body.get("stream"):
+            return web.json_response(message_for(body), headers=headers)
+        # Event by event, so that a client may die between any two of them.
+        stream = web.StreamResponse(headers={**headers, "content-type": "text/event-stream"})
+        await stream.prepare(request)
+        for event in events_of(message_for(body)):
+            await stream.write(sse([event]))
+            await asyncio.sleep(self.latency_s / 4)
+        return stream
 
 
 def message_for(body: dict[str, Any]) -> dict[str, Any]:

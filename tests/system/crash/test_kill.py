@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.crash.promises import RunState, assert_promises_kept
 from tests.system.crash.random_kills import UndisturbedRun, kill_at_random, play_undisturbed
-from tests.system.crash.workspace import CrashWorkspace
+from tests.system.crash.workspace import STREAMED_TALK, CrashWorkspace
 from tests.system.harness.fork_server import KILLED
 
 if TYPE_CHECKING:
@@ -73,6 +73,18 @@ def test_killed_at_a_random_time(workspace: CrashWorkspace, undisturbed: Undistu
     deaths = kill_at_random(workspace, undisturbed, seed=seed)
     assert_promises_kept(workspace, deaths)
     assert workspace.transcripts() == undisturbed.transcripts
+
+
+def test_killed_in_the_middle_of_streams(workspace: CrashWorkspace) -> None:
+    """A stream that nobody lived to read is in flight, and one that was read whole is not sent again."""
+    workspace.write(STREAMED_TALK)
+    undisturbed = play_undisturbed(workspace)
+    for seed in range(5):
+        deaths = kill_at_random(workspace, undisturbed, seed=seed)
+        assert all(body["stream"] for body in workspace.api.ledger)
+        assert_promises_kept(workspace, deaths)
+        assert workspace.transcripts() == undisturbed.transcripts
+        workspace.clear()
 
 
 def test_the_checker_sees_a_turn_that_is_sent_again(workspace: CrashWorkspace) -> None:

@@ -38,6 +38,9 @@ turns:
 expect:
   - max_cost_usd: 0.5
 """
+STREAMED_TALK = TALK.replace("max_tokens: 64", "max_tokens: 20000")
+"""The same with replies so long that they are streamed."""
+
 WHO = ("ada", "bob", "eve")
 _PASSING_BY = {"request_id", "received_at", "latency_s", "attempts", "uncertain_cost_usd", "started_at"}
 _PASSING_BY |= {"duration_s"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tests.system.crash.api import LedgerApi
 from tests.system.crash.promises import assert_promises_kept
 from tests.system.crash.random_kills import kill_at_random, play_undisturbed
-from tests.system.crash.workspace import CrashWorkspace
+from tests.system.crash.workspace import STREAMED_TALK, TALK, CrashWorkspace
 from tests.system.harness.fork_server import ForkServer
 
 if TYPE_CHECKING:
@@ -25,11 +25,17 @@ FIRST_SEED = 1000
 
 def main(runs: int) -> int:
     """Kill so many runs and print how many kept the promise; 0 only when all did."""
+    deaths: list[list[RunState] | None] = []
     with ForkServer() as fork_server, LedgerApi() as api, tempfile.TemporaryDirectory() as folder:
         workspace = CrashWorkspace(folder=Path(folder), fork_server=fork_server, api=api)
-        workspace.write()
-        undisturbed = play_undisturbed(workspace)
-        deaths = [_deaths(workspace, undisturbed, seed=FIRST_SEED + number) for number in range(runs)]
+        # One half with replies in one piece, the other with streamed ones.
+        for talk, first in ((TALK, 0), (STREAMED_TALK, 1)):
+            workspace.write(talk)
+            shutil.rmtree(workspace.run_folder, ignore_errors=True)
+            undisturbed = play_undisturbed(workspace)
+            deaths += [
+                _deaths(workspace, undisturbed, seed=FIRST_SEED + number) for number in range(first, runs, 2)
+            ]
     kept = [each for each in deaths if each is not None]
     busy = sum(bool(death.in_flight) for each in kept for death in each)
     _say(
