@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from claude_run.checks.excerpt import quote
 from claude_run.scenario.diagnostics import did_you_mean
-from claude_run.scenario.vocabulary import Problem
+from claude_run.scenario.template_language import is_template
+from claude_run.scenario.vocabulary import Fill, Problem, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,10 +53,12 @@ def describe(value: Json) -> str:
     return "an object" if is_object(value) else "a list"
 
 
-def text_problems(value: Json, path: ValuePath = (), *, blank_ok: bool = False) -> Sequence[Problem]:
-    """Find what keeps a value from being text that says something."""
+def text_problems(
+    value: Json, path: ValuePath = (), *, blank_ok: bool = False, empty_ok: bool = False
+) -> Sequence[Problem]:
+    """Find what keeps a value from being text that says something, or blank or empty where that is meant."""
     if isinstance(value, str):
-        if value.strip() or (value and blank_ok):
+        if value.strip() or (value and blank_ok) or empty_ok:
             return ()
         return (Problem(path=path, message="the text is empty", hint="write the text to look for"),)
     hint = "write the text to look for" if value is None else "put it in quotes"
@@ -98,7 +101,25 @@ def strings(value: Json, path: ValuePath = ()) -> Iterator[tuple[ValuePath, str]
             yield from strings(part, (*path, index))
 
 
-def replace_strings(value: Json, new: Mapping[ValuePath, str], *, path: ValuePath = ()) -> Json:
+def slots(value: Json, into: Fill, path: ValuePath = ()) -> tuple[Slot, ...]:
+    """Return a slot for every string inside a value; keys are none."""
+    return tuple(Slot(path=place, source=text, into=into) for place, text in strings(value, path))
+
+
+def key_template_problems(value: Json, path: ValuePath = ()) -> Iterator[Problem]:
+    """Find the keys that look like templates: they would be taken as they are written."""
+    if is_object(value):
+        for key, part in value.items():
+            if is_template(key):
+                hint = "write the key out; values are filled in"
+                yield Problem(path=(*path, key), message="a key is not filled in", hint=hint)
+            yield from key_template_problems(part, (*path, key))
+    elif is_list(value):
+        for index, part in enumerate(value):
+            yield from key_template_problems(part, (*path, index))
+
+
+def replace_strings(value: Json, new: Mapping[ValuePath, Json], *, path: ValuePath = ()) -> Json:
     """Return the value with the strings at the given places exchanged."""
     if isinstance(value, str):
         return new.get(path, value)

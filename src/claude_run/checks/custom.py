@@ -13,11 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from claude_run.checks.arguments import is_list, is_object, strings
+from claude_run.checks.arguments import is_list, is_object
 from claude_run.checks.excerpt import as_json, spell
 from claude_run.checks.guard import error_text, error_with_location, guarded
 from claude_run.checks.json_schema import TooMuchWorkError, schema_errors, schema_problems
-from claude_run.checks.kind import EVERYWHERE, Check, no_templates
+from claude_run.checks.kind import EVERYWHERE, Check, all_templates, no_templates
 from claude_run.checks.registry import BUILT_IN, WRAPPERS
 from claude_run.errors import InputError
 from claude_run.scenario.template_language import is_template
@@ -79,7 +79,7 @@ def check(
             example=example,
             problems=partial(_problems, name=name, schema=schema, example=example, templates=templates),
             evaluate=judge,
-            templates=(lambda value: tuple(strings(value))) if templates else no_templates,
+            templates=all_templates if templates else no_templates,
             scopes=scopes,
         )
         for fault in faults(made):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from claude_run.checks.kind import Check
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Json
-    from claude_run.scenario.vocabulary import ValuePath
+    from claude_run.scenario.vocabulary import Slot
 
 MAX_MESSAGE = 1_000
 """How many characters of a message of others are kept."""
@@ -68,7 +68,7 @@ def _problems(check: Check, value: Json) -> Sequence[Problem]:
         )
 
 
-def _templates(check: Check, value: Json) -> Sequence[tuple[ValuePath, str]]:
+def _templates(check: Check, value: Json) -> Sequence[Slot]:
     try:
         return tuple(check.templates(value))
     except (Exception, SystemExit):  # noqa: BLE001 - without templates the value stays as written, which is judged

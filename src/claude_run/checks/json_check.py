@@ -6,7 +6,14 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from claude_run.checks.arguments import describe, is_object, key_problems, strings
+from claude_run.checks.arguments import (
+    describe,
+    is_object,
+    key_problems,
+    key_template_problems,
+    slots,
+    strings,
+)
 from claude_run.checks.excerpt import as_json, quote, short, spell
 from claude_run.checks.json_schema import TooMuchWorkError, schema_errors, schema_problems
 from claude_run.checks.json_values import (
@@ -21,8 +28,7 @@ from claude_run.checks.json_values import (
 )
 from claude_run.checks.kind import TURN_ONLY, Check, Finding, errored, failed, passed
 from claude_run.checks.nearest import beginning
-from claude_run.scenario.template_language import is_template
-from claude_run.scenario.vocabulary import Problem
+from claude_run.scenario.vocabulary import Fill, Problem, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.vocabulary import ValuePath
 
 _KEYS = ("pointer", "equals", "schema")
+_DATA = frozenset({"const", "enum", "default", "examples"})
 
 
 def _evaluate(value: Json, subject: Subject) -> Finding:
@@ -97,11 +104,12 @@ def _problems(value: Json) -> Sequence[Problem]:
         return (Problem(path=(), message=message, hint=hint),)
     if _arguments(value) is value:
         return tuple(_argument_problems(value))
-    return _schema_problems(value, ())
+    return (*key_template_problems(value), *_schema_problems(value, ()))
 
 
 def _argument_problems(value: JsonObject) -> Iterator[Problem]:
     yield from key_problems(value, _KEYS)
+    yield from key_template_problems(value)
     if "equals" in value and "schema" in value:
         message = "`equals` and `schema` exclude each other"
         yield Problem(path=("schema",), message=message, hint="write two expectations")
@@ -111,8 +119,7 @@ def _argument_problems(value: JsonObject) -> Iterator[Problem]:
         if not isinstance(pointer, str):
             message = f"a pointer must be text, not {describe(pointer)}"
             yield Problem(path=path, message=message, hint=hint)
-        # What a template becomes is known only at play time; it is checked again then.
-        elif not is_template(pointer):
+        else:
             try:
                 parse_pointer(pointer)
             except PointerError as error:
@@ -135,10 +142,22 @@ def _cached_problems(schema: str) -> Sequence[Problem]:
     return schema_problems(json.loads(schema))
 
 
-def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
-    if not is_object(value) or _arguments(value) is not value:
-        return ()
-    return tuple(strings({key: value[key] for key in ("pointer", "equals") if key in value}))
+def _templates(value: Json) -> Sequence[Slot]:
+    if not is_object(value):
+        return slots(value, Fill.VALUE)
+    in_schema: ValuePath = () if _arguments(value) is not value else ("schema",)
+    return tuple(
+        Slot(path=path, source=source, into=_into(path, in_schema=in_schema))
+        for path, source in strings(value)
+    )
+
+
+def _into(path: ValuePath, *, in_schema: ValuePath) -> Fill:
+    if path == ("pointer",):
+        return Fill.TEXT
+    # A pattern is one where it is a keyword, not where it is a part of the data that a schema names.
+    is_pattern = path[-1] == "pattern" and path[: len(in_schema)] == in_schema and _DATA.isdisjoint(path)
+    return Fill.PATTERN if is_pattern else Fill.VALUE
 
 
 CHECKS = (

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claude_run.checks.arguments import describe, is_list, is_object, key_problems, text_problems
+from claude_run.checks.arguments import (
+    describe,
+    is_list,
+    is_object,
+    key_problems,
+    slots,
+    strings,
+    text_problems,
+)
 from claude_run.checks.excerpt import short
 from claude_run.checks.judge_question import GradeMode, Question, digest
 from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.scenario.model import UserTurn
-from claude_run.scenario.vocabulary import Problem
+from claude_run.scenario.template_language import is_template
+from claude_run.scenario.vocabulary import Fill, Problem, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +26,6 @@ if TYPE_CHECKING:
     from claude_run.checks.subject import Subject
     from claude_run.conversation.script import Conversation
     from claude_run.scenario.model import Expectation, Json, JsonObject
-    from claude_run.scenario.vocabulary import ValuePath
 
 NAME = "judge"
 _KEYS = (*GradeMode, "about", "by")
@@ -53,6 +61,10 @@ def _mode_problems(value: JsonObject) -> Iterator[Problem]:
 
 def _by_problems(value: JsonObject) -> Iterator[Problem]:
     by = value.get("by", "the scenario's judge")
+    for path, named in strings(by, ("by",)):
+        if is_template(named):
+            message = "the model of a judge is not filled in: what a run asks is known before it begins"
+            yield Problem(path=path, message=message, hint="write the model out")
     if isinstance(by, str):
         yield from text_problems(by, ("by",))
         return
@@ -69,13 +81,13 @@ def _by_problems(value: JsonObject) -> Iterator[Problem]:
         yield from text_problems(model, ("by", index))
 
 
-def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
+def _templates(value: Json) -> Sequence[Slot]:
     if isinstance(value, str):
-        return (((), value),)
-    if not is_object(value):
-        return ()
+        return slots(value, Fill.TEXT)
+    # Which models are asked is known before anything is sent, so that `by` is no template.
     keys = (GradeMode.RUBRIC, GradeMode.QUESTION, "about")
-    return tuple(((str(key),), text) for key in keys if isinstance(text := value.get(key), str))
+    written = {str(key): value[key] for key in keys if key in value} if is_object(value) else {}
+    return slots(written, Fill.TEXT)
 
 
 def _evaluate(value: Json, subject: Subject) -> Finding:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from claude_run.checks.arguments import slots
 from claude_run.conversation.results import Status
+from claude_run.scenario.vocabulary import Fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Json, JsonObject
-    from claude_run.scenario.vocabulary import Problem, ValuePath
+    from claude_run.scenario.vocabulary import Problem, Slot
 
 Scope: TypeAlias = Literal["turn", "conversation"]
 
@@ -45,9 +47,14 @@ def errored(message: str, *, expected: Json = None, actual: Json = None) -> Find
     return Finding(status=Status.ERRORED, message=message, expected=expected, actual=actual)
 
 
-def no_templates(value: Json) -> Sequence[tuple[ValuePath, str]]:  # noqa: ARG001 - the shape of `Check.templates`
+def no_templates(value: Json) -> Sequence[Slot]:  # noqa: ARG001 - the shape of `Check.templates`
     """Return nothing: no string of this kind's value is a template."""
     return ()
+
+
+def all_templates(value: Json) -> Sequence[Slot]:
+    """Return every string of a value: one that is a whole expression becomes what that gives."""
+    return slots(value, Fill.VALUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,5 +72,5 @@ class Check:
     example: Json
     problems: Callable[[Json], Sequence[Problem]]
     evaluate: Callable[[Json, Subject], Finding]
-    templates: Callable[[Json], Sequence[tuple[ValuePath, str]]] = no_templates
+    templates: Callable[[Json], Sequence[Slot]] = all_templates
     scopes: frozenset[Scope] = EVERYWHERE

@@ -23,6 +23,7 @@ from claude_run.checks.guard import guarded
 from claude_run.checks.kind import Finding, errored, failed, passed
 from claude_run.conversation.results import CheckResult, Status
 from claude_run.errors import ClaudeRunError, InputError
+from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from claude_run.checks.kind import Check
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Expectation, Json, JsonObject
-    from claude_run.scenario.vocabulary import ValuePath
+    from claude_run.scenario.vocabulary import Slot
 
 BUILT_IN: tuple[Check, ...] = (
     *text_checks.CHECKS,
@@ -75,32 +76,39 @@ class Registry:
             return (
                 Problem(path=(), message=f"unknown expectation `{kind}`", hint=suggest(kind, self.kinds())),
             )
-        found = tuple(check.problems(value))
+        # What a template becomes is known only when it is filled in, and then all of it is looked at again.
+        open_places = {slot.path for slot in check.templates(value) if is_template(slot.source)}
+        found = tuple(each for each in check.problems(value) if each.path not in open_places)
         if ("conversation" if on_conversation else "turn") in check.scopes:
             return found
         message = f"`{kind}` does not apply to a whole conversation, whose text is all replies together"
         return (Problem(path=(), message=message, hint="put it under the `expect` of a turn"), *found)
 
-    def templates(self, kind: str, value: Json) -> Sequence[tuple[ValuePath, str]]:
-        """Return the strings of a value that are rendered before it is evaluated, each with its place."""
+    def filled_problems(self, kind: str, value: Json) -> Sequence[Problem]:
+        """Return what is wrong with a value whose templates are filled in; nothing for wrappers."""
+        check = self._checks.get(kind)
+        return self.problems(kind, value, on_conversation=False) if check is None else check.problems(value)
+
+    def templates(self, kind: str, value: Json) -> Sequence[Slot]:
+        """Return the strings of a value that are filled in before it is evaluated."""
         check = self._checks.get(kind)
         return () if check is None else check.templates(value)
 
     def evaluate(
-        self, expectation: Expectation, subject: Subject, render: Callable[[str], str]
+        self, expectation: Expectation, subject: Subject, fill: Callable[[Slot], Json]
     ) -> CheckResult:
         """Judge a subject by one expectation and everything inside it.
 
-        `render` makes text of a template, once. It may raise a ClaudeRunError: then, and wherever else a
+        `fill` fills a template in, once. It may raise a ClaudeRunError: then, and wherever else a
         check cannot be evaluated (no reply, no known price, a value that is not valid), the result is
         errored. Nothing is raised.
         """
         # What stands inside comes first: a wrapper judges nothing but its children's results.
-        children = self.evaluate_all(expectation.children, subject, render)
+        children = self.evaluate_all(expectation.children, subject, fill)
         if expectation.kind in WRAPPERS:
             finding = WRAPPERS[expectation.kind](children)
         else:
-            finding = self._find(expectation, subject, render)
+            finding = self._find(expectation, subject, fill)
         # To what was found belongs what the scenario says of it: its name, and where it stands.
         return CheckResult(
             kind=expectation.kind,
@@ -114,25 +122,26 @@ class Registry:
         )
 
     def evaluate_all(
-        self, expectations: Iterable[Expectation], subject: Subject, render: Callable[[str], str]
+        self, expectations: Iterable[Expectation], subject: Subject, fill: Callable[[Slot], Json]
     ) -> tuple[CheckResult, ...]:
         """Judge a subject by every expectation; none is left out because another one failed."""
-        return tuple(self.evaluate(expectation, subject, render) for expectation in expectations)
+        return tuple(self.evaluate(expectation, subject, fill) for expectation in expectations)
 
-    def rendered(self, kind: str, value: Json, render: Callable[[str], str]) -> Json:
-        """Return a value with its templates filled in; raises what `render` raises."""
-        return replace_strings(value, {path: render(source) for path, source in self.templates(kind, value)})
+    def rendered(self, kind: str, value: Json, fill: Callable[[Slot], Json]) -> Json:
+        """Return a value with its templates filled in; raises what `fill` raises."""
+        templates = [slot for slot in self.templates(kind, value) if is_template(slot.source)]
+        return replace_strings(value, {slot.path: fill(slot) for slot in templates}) if templates else value
 
-    def _find(self, expectation: Expectation, subject: Subject, render: Callable[[str], str]) -> Finding:
+    def _find(self, expectation: Expectation, subject: Subject, fill: Callable[[Slot], Json]) -> Finding:
         kind, value = expectation.kind, expectation.value
         if subject.stop_reason is None:
             return errored("there is no reply to judge", expected=short(value))
         try:
-            value = self.rendered(kind, value, render)
+            value = self.rendered(kind, value, fill)
         except ClaudeRunError as error:
             return errored(str(error), expected=short(value))
         # Rendering can empty a text, and then `contains` would hold for every reply.
-        problems = self.problems(kind, value, on_conversation=False)
+        problems = self.filled_problems(kind, value)
         if problems:
             return errored(f"`{kind}` cannot be evaluated: {problems[0].message}", expected=short(value))
         return self._checks[kind].evaluate(value, subject)

@@ -12,18 +12,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from claude_run.checks.arguments import describe, is_number, is_object, key_problems, suggest, text_problems
+from claude_run.checks.arguments import (
+    describe,
+    is_number,
+    is_object,
+    key_problems,
+    strings,
+    suggest,
+    text_problems,
+)
 from claude_run.checks.excerpt import quote, short
 from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.checks.nearest import beginning
-from claude_run.scenario.vocabulary import Problem
+from claude_run.scenario.vocabulary import Fill, Problem, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Json, JsonObject
-    from claude_run.scenario.vocabulary import ValuePath
 
 MAX_WORK = 2 * 10**10
 """The product of the lengths of two texts up to which their letters are compared: about a second of work."""
@@ -139,11 +146,11 @@ def _object_problems(embedder: Embedder, value: JsonObject) -> Iterator[Problem]
         yield Problem(path=("by",), message=message, hint=hint)
 
 
-def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
-    if isinstance(value, str):
-        return (((), value),)
-    wanted = value.get("to") if is_object(value) else None
-    return ((("to",), wanted),) if isinstance(wanted, str) else ()
+def _templates(value: Json) -> Sequence[Slot]:
+    return tuple(
+        Slot(path=path, source=source, into=Fill.TEXT if path in {(), ("to",)} else Fill.VALUE)
+        for path, source in strings(value)
+    )
 
 
 class LocalModel:

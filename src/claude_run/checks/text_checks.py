@@ -12,6 +12,7 @@ from claude_run.checks.arguments import (
     is_list,
     is_object,
     key_problems,
+    slots,
     strings,
     text_problems,
 )
@@ -19,10 +20,10 @@ from claude_run.checks.excerpt import LIMIT, around, cut, quote, short
 from claude_run.checks.kind import EVERYWHERE, TURN_ONLY, Check, Finding, failed, passed
 from claude_run.checks.nearest import Nearest, beginning, difference, ending, nearest
 from claude_run.scenario.patterns import PatternError, check_pattern, search
-from claude_run.scenario.vocabulary import Problem
+from claude_run.scenario.vocabulary import Fill, Problem, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from claude_run.checks.kind import Scope
     from claude_run.checks.subject import Subject
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _FORMS = ("any", "all", "text")
 _KEYS = (*_FORMS, "ignore_case")
 _SHOWN = 5
+_INTO: Mapping[ValuePath, Fill] = {("any",): Fill.TEXTS, ("all",): Fill.TEXTS, ("ignore_case",): Fill.VALUE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,12 @@ class _Relation:
     trim_text: Callable[[str], str] = str
     trim_wanted: Callable[[str], str] = str
     blank_ok: bool = False
+    empty_ok: bool = False
     scopes: frozenset[Scope] = EVERYWHERE
+
+    def problems(self, wanted: Json, path: ValuePath = ()) -> Sequence[Problem]:
+        """Find what keeps a value from being a text to look for."""
+        return text_problems(wanted, path, blank_ok=self.blank_ok, empty_ok=self.empty_ok)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,7 @@ class _Wanted:
 def _check(relation: _Relation) -> Check:
     return Check(
         name=relation.name,
-        schema=_schema(relation.description),
+        schema=_schema(relation),
         example=relation.example,
         problems=partial(_problems, relation),
         evaluate=partial(_evaluate, relation),
@@ -130,7 +137,7 @@ def _problems(relation: _Relation, value: Json) -> Sequence[Problem]:
     if is_list(value):
         hint = "write {any: [...]} or {all: [...]}"
         return (Problem(path=(), message="this must be text, not a list", hint=hint),)
-    return text_problems(value, blank_ok=relation.blank_ok)
+    return relation.problems(value)
 
 
 def _object_problems(relation: _Relation, value: JsonObject) -> Iterator[Problem]:
@@ -142,7 +149,7 @@ def _object_problems(relation: _Relation, value: JsonObject) -> Iterator[Problem
         if form in value:
             yield from _list_problems(relation, value[form], (form,))
     if "text" in value:
-        yield from text_problems(value["text"], ("text",), blank_ok=relation.blank_ok)
+        yield from relation.problems(value["text"], ("text",))
     if "ignore_case" in value:
         yield from boolean_problems(value["ignore_case"], ("ignore_case",))
 
@@ -155,17 +162,19 @@ def _list_problems(relation: _Relation, value: Json, path: ValuePath) -> Iterato
     if not value:
         yield Problem(path=path, message="the list is empty", hint="list at least one text")
     for index, one in enumerate(value):
-        yield from text_problems(one, (*path, index), blank_ok=relation.blank_ok)
+        yield from relation.problems(one, (*path, index))
 
 
-def _templates(value: Json) -> Sequence[tuple[ValuePath, str]]:
-    if is_object(value):
-        value = {form: value[form] for form in _FORMS if form in value}
-    return tuple(strings(value))
+def _templates(value: Json) -> Sequence[Slot]:
+    return tuple(
+        # Where a list is written, or truth, a text is one whole expression that gives it; else it is a text.
+        Slot(path=path, source=source, into=_INTO.get(path, Fill.TEXT))
+        for path, source in strings(value)
+    )
 
 
-def _schema(description: str) -> JsonObject:
-    text: JsonObject = {"type": "string", "minLength": 1}
+def _schema(relation: _Relation) -> JsonObject:
+    text: JsonObject = {"type": "string"} if relation.empty_ok else {"type": "string", "minLength": 1}
     texts: JsonObject = {"type": "array", "items": text, "minItems": 1}
     arguments: JsonObject = {
         "type": "object",
@@ -178,7 +187,7 @@ def _schema(description: str) -> JsonObject:
         "additionalProperties": False,
         "oneOf": [{"required": [form]} for form in _FORMS],
     }
-    return {"description": description, "anyOf": [text, arguments]}
+    return {"description": relation.description, "anyOf": [text, arguments]}
 
 
 def _pattern_problems(value: Json) -> Sequence[Problem]:
@@ -225,6 +234,7 @@ _EQUALS = _Relation(
     closest=difference,
     description="The text of the reply is this text, white space around it aside. Or {any: [...]}.",
     example={"text": "yes", "ignore_case": True},
+    empty_ok=True,
     scopes=TURN_ONLY,
 )
 
@@ -259,11 +269,13 @@ CHECKS = (
         schema={
             "type": "string",
             "minLength": 1,
-            "description": "The text matches this RE2 pattern somewhere. It is not a template: `{{` "
-            "stands for itself. Put it in single quotes; (?i) ignores case, (?s) lets . be a line break.",
+            "description": "The text matches this RE2 pattern somewhere. Variables in it are filled in, and "
+            "each of their characters stands for itself. Put it in single quotes; (?i) ignores case, (?s) "
+            "lets . be a line break.",
         },
         example="(?i)order [A-Z]-[0-9]+",
         problems=_pattern_problems,
         evaluate=_evaluate_pattern,
+        templates=partial(slots, into=Fill.PATTERN),
     ),
 )

@@ -61,8 +61,8 @@ class TextRenderer(Protocol):
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         """Fill a template once with the variables and `saved`."""
 
-    def extract(self, save: Save, text: str) -> str | None:
-        """Return what the pattern finds in the text, or None."""
+    def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:
+        """Return what the pattern, filled in with the variables and `saved`, finds in the text, or None."""
 
 
 def generated_turns(turns: Sequence[Turn]) -> tuple[int, ...]:

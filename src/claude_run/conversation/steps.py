@@ -210,7 +210,7 @@ def _saved(
     """Return what is saved once a turn has said this, and why it is not all that the turn is to save."""
     saved = dict(before)
     for save in saves:
-        found = renderer.extract(save, text)
+        found = renderer.extract(save, text, saved)
         if found is None:
             return saved, f"nothing in the reply matches the pattern of save {save.name!r}: {save.pattern}"
         saved[save.name] = found

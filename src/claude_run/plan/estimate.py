@@ -177,7 +177,7 @@ class PlaceholderRenderer:
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         return self._scribe.render(text, saved)
 
-    def extract(self, save: Save, text: str) -> str:  # noqa: ARG002 - the signature is the Protocol's
+    def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str:  # noqa: ARG002 - the signature is the Protocol's
         return _UNKNOWN
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.transcript import Transcript, TurnRecord
     from claude_run.play.sender import JournalledLog, Sender
     from claude_run.scenario.model import Expectation, Json
+    from claude_run.scenario.vocabulary import Slot
 
 NO_JUDGE = "no judge is named: write `judge: {model: ...}` in the scenario, or pass --judge-model"
 NO_BASELINE = "there is no accepted reply to compare it with: `claude-run accept` writes a baseline"
@@ -48,7 +49,7 @@ class JudgeClient:
     registry: Registry
     sender: Sender
     log: JournalledLog
-    render: Callable[[str], str]
+    fill: Callable[[Slot], Json]
     accepted: Callable[[Conversation, int], str | None]
     deadline: float
 
@@ -77,10 +78,10 @@ class JudgeClient:
             yield from self._questions(expectation.children)
             if expectation.kind == NAME:
                 try:
-                    value = self.registry.rendered(NAME, expectation.value, self.render)
+                    value = self.registry.rendered(NAME, expectation.value, self.fill)
                 except ClaudeRunError:
                     continue  # evaluating the expectation meets the same error, and reports it at its place
-                if not self.registry.problems(NAME, value, on_conversation=False):
+                if not self.registry.filled_problems(NAME, value):
                     yield Question.read(value)
 
     async def _ask(self, question: Question, turns: Sequence[TurnRecord], index: int) -> Grade:

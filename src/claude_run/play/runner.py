@@ -159,7 +159,7 @@ class ConversationRunner:
                 registry=context.registry,
                 sender=context.sender,
                 log=log,
-                render=lambda source: self._renderer.render_string(source, saved),
+                fill=lambda slot: self._renderer.fill(slot.source, saved, into=slot.into),
                 accepted=context.accepted,
                 deadline=self._deadline,
             )
@@ -174,7 +174,9 @@ class ConversationRunner:
             evaluate=lambda expectation, subject: context.registry.evaluate(
                 expectation,
                 subject,
-                lambda source: self._renderer.render_string(source, saved, position=expectation.position),
+                lambda slot: self._renderer.fill(
+                    slot.source, saved, into=slot.into, position=expectation.position
+                ),
             ),
         )
         log.append(

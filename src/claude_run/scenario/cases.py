@@ -16,13 +16,22 @@ from typing import TYPE_CHECKING
 from claude_run.scenario import keys
 from claude_run.scenario.content import file_path
 from claude_run.scenario.diagnostics import InvalidScenarioError, Problems
-from claude_run.scenario.fields import Reporter, is_own, known, mapping, name, sequence
+from claude_run.scenario.fields import (
+    Reporter,
+    check_spelling,
+    is_own,
+    known,
+    mapping,
+    name,
+    respelling,
+    sequence,
+)
 from claude_run.scenario.files import MAX_DATA, FileProblemError
 from claude_run.scenario.model import Case, Position
 from claude_run.scenario.vocabulary import name_problem, variable_problem
 from claude_run.scenario.yaml_reader import MAX_DEPTH, parse
 from claude_run.scenario.yaml_tree import MappingNode, to_json
-from claude_run.text.strict_json import DeepJsonError, read_json
+from claude_run.text.strict_json import DeepJsonError, RespelledError, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -157,6 +166,9 @@ def read_jsonl(source: Source, problems: Problems) -> Iterator[Row]:
         except json.JSONDecodeError as error:
             position = source.position(start + error.pos)
             source.report(problems, position, f"this is not valid JSON: {error.msg}")
+        except RespelledError as error:
+            respelled = respelling(error.written, error.spelling)
+            source.report(problems, source.position(start), respelled[0], hint=respelled[1])
         except ValueError as error:
             message = "this JSON nests too deeply" if isinstance(error, DeepJsonError) else str(error)
             hint = "write one JSON object on each line"
@@ -194,7 +206,9 @@ def _open(context: ReadContext, path: str, problems: Problems) -> Iterator[Row]:
     reader = readers.get(PurePath(path).suffix.lower())
     if reader is None:
         raise FileProblemError(f"{path} is of no known kind", f"use a file that ends in {', '.join(readers)}")
-    return reader(context.files.text(path, limit=MAX_DATA), problems)
+    source = context.files.text(path, limit=MAX_DATA)
+    context.sources[source.path] = source
+    return reader(source, problems)
 
 
 def _read_yaml(source: Source, problems: Problems) -> Iterator[Row]:
@@ -228,6 +242,9 @@ def _variables_of(report: Reporter, entry: Entry) -> dict[str, Entry]:
 def _yaml_row(
     report: Reporter, node: MappingNode, variables: Mapping[str, Entry], *, case: Json, number: int
 ) -> Row:
+    for key, entry in variables.items():
+        if not is_own(key):
+            check_spelling(report, entry.value)
     return Row(
         source=report.source,
         position=node.position,
@@ -275,7 +292,7 @@ def _header_places(source: Source, line: int, header: list[str], problems: Probl
 
 def _json_row(source: Source, start: int, *, text: str, number: int) -> Row:
     # As in YAML: what nests deeper could not be written into the journal and read again.
-    value = read_json(text, deepest=MAX_DEPTH, unique_keys=True)
+    value = read_json(text, deepest=MAX_DEPTH, unique_keys=True, as_written=True)
     if not isinstance(value, dict):
         raise ValueError("a case must be an object")  # noqa: TRY004 - one error type for every bad line
     case = value.pop("id", None)

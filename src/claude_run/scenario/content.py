@@ -10,6 +10,7 @@ from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.fields import Template, conforms, is_own, known, mapping, sequence, text, unknown_key
 from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.model import EMPTY, Block, Content, JsonBlock, Position, Text, TextBlock
+from claude_run.scenario.source import with_lf
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def document_block(data: bytes, name: str) -> JsonObject:
     if kind:
         raise FileProblemError(f"{name} is an image, not a document", "use `image:` for it")
     try:
-        text = data.decode("utf-8-sig")
+        text = with_lf(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         message = f"{name} is neither a PDF nor a UTF-8 text"
         raise FileProblemError(message, "use a PDF or a text file") from error
@@ -128,6 +129,7 @@ def _text_file(context: ReadContext, node: MappingNode) -> Text | None:
     if not source.text.strip():
         context.report.node(entry.value, f"{name} is empty", hint="write the prompt into it")
         return None
+    context.sources[source.path] = source
     context.templates.append(Template(text=source.text, source=source, scalar=None, turn=0))
     return Text(source=source.text, position=Position(path=source.path, line=1, column=1))
 

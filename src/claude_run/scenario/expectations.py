@@ -8,7 +8,7 @@ from claude_run.scenario import keys
 from claude_run.scenario.fields import is_own, mapping, meant, sequence, text
 from claude_run.scenario.model import Expectation
 from claude_run.scenario.vocabulary import refused_kind
-from claude_run.scenario.yaml_tree import Entry, MappingNode, ScalarNode, UnknownNode, descend, to_json
+from claude_run.scenario.yaml_tree import Entry, MappingNode, ScalarNode, UnknownNode, descend, to_looked_for
 
 if TYPE_CHECKING:
     from claude_run.scenario.fields import ReadContext
@@ -41,15 +41,15 @@ def _expectation(context: ReadContext, node: Node, *, turn: int, on_conversation
         return Expectation(kind=entry.key, children=children, label=label, position=entry.position)
 
     # Those who know the kind say what is wrong with its value, and which texts in it are templates.
-    value = to_json(entry.value)
+    value = to_looked_for(entry.value)
     if not isinstance(entry.value, UnknownNode):
         for problem in context.vocabulary.problems(entry.key, value, on_conversation=on_conversation):
             _report(context, entry, problem)
-    for path, template in context.vocabulary.templates(entry.key, value):
-        found = descend(entry.value, path)
+    for slot in context.vocabulary.templates(entry.key, value):
+        found = descend(entry.value, slot.path)
         place = found.value if isinstance(found, Entry) else found
         if isinstance(place, ScalarNode):
-            context.template(template, place, turn=turn)
+            context.template(slot.source, place, turn=turn)
     return Expectation(kind=entry.key, value=value, label=label, position=entry.position)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from claude_run.scenario.diagnostics import Diagnostic, Problems, did_you_mean, found_out
 from claude_run.scenario.files import FileProblemError
+from claude_run.scenario.template_language import to_text
 from claude_run.scenario.vocabulary import name_problem, variable_problem
 from claude_run.scenario.yaml_tree import (
     Entry,
@@ -87,7 +88,8 @@ class Template:
 class ReadContext:
     """What the reading of one scenario file knows and finds.
 
-    `problems` are those of other files that it names; `saves` tells for each saved name which turn saves it.
+    `problems` are those of other files that it names, whose texts are the `sources` by their paths; `saves`
+    tells for each saved name which turn saves it.
     `blocks` are what images and documents became, or why not, by kind and path: each is read once.
     `unread_text` tells that a file with a text could not be read, so that its variables are not known.
     """
@@ -97,6 +99,8 @@ class ReadContext:
     vocabulary: Vocabulary
     templates: list[Template] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
+    warnings: Problems = field(default_factory=Problems)
+    sources: dict[str, Source] = field(default_factory=dict)
     saves: dict[str, int] = field(default_factory=dict)
     blocks: dict[tuple[str, str], JsonObject | tuple[str, Hint]] = field(default_factory=dict)
     unread_text: bool = False
@@ -236,9 +240,33 @@ def variables(report: Reporter, entry: Entry) -> dict[str, Entry]:
         problem = variable_problem(variable.key)
         if problem is None:
             found[variable.key] = variable
+            check_spelling(report, variable.value)
         elif not is_own(variable.key):
             report.key(variable, f"`{variable.key}` {problem}")
     return found
+
+
+def check_spelling(report: Reporter, node: Node) -> None:
+    """Report each part of a variable's value that a text would hold in another spelling than is written."""
+    if isinstance(node, MappingNode):
+        for entry in node.entries:
+            check_spelling(report, entry.value)
+    elif isinstance(node, ListNode):
+        for item in node.items:
+            check_spelling(report, item)
+    elif isinstance(node, ScalarNode) and not node.style and not isinstance(node.value, str):
+        written, spelling = report.source.text[node.start : node.end], to_text(node.value)
+        if written != spelling:
+            message, hint = respelling(written, spelling)
+            report.node(node, message, hint=hint)
+
+
+def respelling(written: str, spelling: str) -> tuple[str, str]:
+    """Return what to say of a value that reaches the model in another spelling than it was written in."""
+    if not written:
+        return "this value is empty", f"write '' for an empty text, or {spelling}"
+    message = f"this value would reach the model as `{spelling}`, not as it is written"
+    return message, f"quote it, or write {spelling}"
 
 
 def _has_type(node: Node, wanted: str) -> bool:

@@ -9,7 +9,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from claude_run.scenario.beside import SUFFIXES, shared_baselines
 from claude_run.scenario.diagnostics import (
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from claude_run.scenario.vocabulary import Vocabulary
     from claude_run.scenario.yaml_reader import Document
 
+    Inspect: TypeAlias = Callable[[Scenario, Problems], Iterable[Diagnostic]]
+
 # Folders that hold other people's files or our own output; hidden ones are skipped as well.
 _UNRELATED = frozenset({"__pycache__", "__snapshots__", "node_modules", "outputs", "venv"})
 _WORD = re.compile(r"[^\s:,\]}]+")
@@ -58,13 +60,14 @@ def load(
     vocabulary: Vocabulary,
     overrides: Mapping[str, str] | None = None,
     file_root: str | None = None,
-    inspect: Callable[[Scenario], Iterable[Diagnostic]] = lambda _scenario: (),
+    inspect: Inspect = lambda _scenario, _warnings: (),
 ) -> tuple[Scenario, ...]:
     """Read the scenarios that files, folders and patterns name, in that order, each file once.
 
     Nothing is sent and nothing is written. `overrides` are the variables of `--set`: they count as defined,
     and one that no scenario knows is a problem. `file_root` widens the folder that the files named in a
-    scenario may not leave. `inspect` says what else is wrong with a scenario that can be read.
+    scenario may not leave. `inspect` says what else is wrong with a scenario that can be read; it
+    gets what the reader warns of.
     InvalidScenarioError lists every problem of every file.
     """
     with _collector_paused():
@@ -77,7 +80,7 @@ def _load(
     given: Mapping[str, str],
     *,
     file_root: str | None,
-    inspect: Callable[[Scenario], Iterable[Diagnostic]],
+    inspect: Inspect,
 ) -> tuple[Scenario, ...]:
     root = Path(file_root) if file_root is not None else None
     found, missing = find(paths)
@@ -101,7 +104,7 @@ def _load(
     for read in reads:
         if read.scenario is not None and not read.problems:
             source = sources[read.scenario.path]
-            problems.extend(_with_line(problem, source) for problem in inspect(read.scenario))
+            problems.extend(_with_line(problem, source) for problem in inspect(read.scenario, read.warnings))
 
     # What can be said only of all files together.
     if found and not reads and not problems:
@@ -195,7 +198,7 @@ def _open(file: Found) -> _Opened:
 
 
 def _read_all(
-    files: Iterable[_Opened], vocabulary: Vocabulary, *, file_root: Path | None, given: Iterable[str]
+    files: Iterable[_Opened], vocabulary: Vocabulary, *, file_root: Path | None, given: Mapping[str, str]
 ) -> Iterator[ReadResult]:
     for file in files:
         if file.document is not None:

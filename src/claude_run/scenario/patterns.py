@@ -37,11 +37,16 @@ def check_pattern(pattern: str) -> None:
     _compile(pattern)
 
 
+def escape(text: str) -> str:
+    """Return the pattern that matches this text alone."""
+    import re2  # noqa: PLC0415 - costs start-up time, and most commands match nothing
+
+    return str(re2.escape(_storable(text)))
+
+
 def search(pattern: str, text: str) -> Match | None:
     """Return the first match anywhere in the text, or None; PatternError for a pattern that is none."""
-    # RE2 works on UTF-8, which has no lone surrogates: they can match nothing, so any stand-in will do.
-    clean = text.encode("utf-8", "replace").decode("utf-8")
-    found = _compile(pattern).search(clean)
+    found = _compile(pattern).search(_storable(text))
     if found is None:
         return None
     has_group = found.re.groups > 0
@@ -52,6 +57,11 @@ def search(pattern: str, text: str) -> Match | None:
         start=found.start(),
         end=found.end(),
     )
+
+
+def _storable(text: str) -> str:
+    # RE2 works on UTF-8, which has no lone surrogates: one stands for all of them, in text and in values.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @lru_cache(maxsize=512)

@@ -14,6 +14,7 @@ from claude_run.scenario.content import system_prompt
 from claude_run.scenario.expectations import expectations
 from claude_run.scenario.fields import ReadContext, Reporter, conforms, known, mapping, name, variables
 from claude_run.scenario.files import Files
+from claude_run.scenario.filled_in import FilledIn
 from claude_run.scenario.model import Case, Scenario, Variant
 from claude_run.scenario.turns import turns
 from claude_run.scenario.variables import Known, check_templates, inspect, report_unused, used_names
@@ -21,7 +22,7 @@ from claude_run.scenario.vocabulary import name_problem, refused_key
 from claude_run.scenario.yaml_tree import ListNode, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from claude_run.scenario.diagnostics import Problems
     from claude_run.scenario.model import CacheMode, Expectation, Json, JsonObject, Position, Turn
@@ -46,6 +47,7 @@ class ReadResult:
 
     scenario: Scenario | None
     problems: Problems
+    warnings: Problems
     named_at: Position
     variables: frozenset[str]
     used: frozenset[Path]
@@ -57,7 +59,7 @@ def read_scenario(
     *,
     vocabulary: Vocabulary,
     file_root: Path | None,
-    given: Iterable[str],
+    given: Mapping[str, str],
 ) -> ReadResult:
     """Read a scenario from its tree; `data` are the bytes of its file, `given` the variables of `--set`."""
     report = Reporter(document.source)
@@ -69,6 +71,7 @@ def read_scenario(
         return ReadResult(
             scenario=None,
             problems=report.problems,
+            warnings=context.warnings,
             named_at=document.root.position,
             variables=frozenset(),
             used=files.used,
@@ -90,13 +93,31 @@ def read_scenario(
     if not context.unread_text:
         report_unused(definitions, used, spared=doubtful, problems=context.problems)
     report.problems.merge(context.problems)
+    # What is sound by itself is filled in for every case: nothing else may turn up once replies are paid for.
+    if not report.problems:
+        _fill_in(context, scenario, given)
     return ReadResult(
         scenario=scenario,
         problems=report.problems,
+        warnings=context.warnings,
         named_at=entries["name"].value.position if "name" in entries else scenario.position,
         variables=doubtful.union(used, definitions),
         used=files.used,
     )
+
+
+def _fill_in(context: ReadContext, scenario: Scenario, given: Mapping[str, str]) -> None:
+    report = context.report
+    sources = {**context.sources, report.source.path: report.source}
+
+    def told(position: Position, message: str, hint: str | None) -> None:
+        sources[position.path].report(report.problems, position, message, hint=hint)
+
+    filled_in = FilledIn(scenario=scenario, vocabulary=context.vocabulary, overrides=given)
+    filled_in.check(told)
+    if left := filled_in.left_out:
+        message = f"{left:,} cases were not filled in beforehand: there is too much text in all of them"
+        report.source.report(context.warnings, scenario.position, message, hint="split the scenario")
 
 
 def _build(

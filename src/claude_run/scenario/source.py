@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from claude_run.scenario.diagnostics import Hint, Problems
 
-# What editors count as the end of a line; other Unicode line separators are ordinary characters.
-_BREAK = re.compile(r"\r\n|\r|\n")
+# Other Unicode line separators are ordinary characters.
+_BREAK = re.compile("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,18 @@ class Source:
         return start, end
 
 
+def with_lf(text: str) -> str:
+    """Return a text with LF at the end of each line, in place of CR LF or CR."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
 def decode(path: str, data: bytes) -> Source:
-    """Return the text of a file, without a byte-order mark; InvalidScenarioError where it is not UTF-8."""
+    """Return the text of a file, without a byte-order mark; InvalidScenarioError where it is not UTF-8.
+
+    Whatever ends its lines becomes LF, as YAML has it: a repository says the same on every machine.
+    """
     try:
-        return Source(path, data.decode("utf-8-sig"))
+        return Source(path, with_lf(data.decode("utf-8-sig")))
     except UnicodeDecodeError as error:
         # The codec counts from behind the byte-order mark.
         body = data.removeprefix(codecs.BOM_UTF8)

@@ -5,13 +5,15 @@ What is bounded is bounded only in the small language that the inspection of a t
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Protocol
 
 from claude_run.errors import ClaudeRunError, ExitCode
 from claude_run.scenario.model import EMPTY
-from claude_run.scenario.patterns import search
-from claude_run.scenario.template_inspection import variables_in
+from claude_run.scenario.patterns import PatternError, search
+from claude_run.scenario.template_inspection import Tag, plain_pieces, variables_in
 from claude_run.scenario.template_language import (
     MAX_OUTPUT,
     MAX_STEPS,
@@ -19,14 +21,19 @@ from claude_run.scenario.template_language import (
     count_turns,
     environment,
     is_template,
+    parse,
+    pattern_environment,
+    to_pattern,
+    to_text,
 )
+from claude_run.scenario.vocabulary import Fill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable
 
-    from jinja2 import Template
+    from jinja2 import nodes
 
-    from claude_run.scenario.model import JsonObject, Position, Save, Text
+    from claude_run.scenario.model import Json, JsonObject, Position, Save, Text
 
 
 class RenderError(ClaudeRunError):
@@ -49,45 +56,131 @@ class Renderer:
 
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         """Fill a text with the variables and `saved`; RenderError where that fails."""
-        return self.render_string(text.source, saved, position=text.position)
+        return str(self.fill(text.source, saved, position=text.position))
 
-    def render_string(
-        self, source: str, saved: Mapping[str, str], *, position: Position | None = None
-    ) -> str:
-        """Fill a template, as `render`."""
+    def fill(
+        self,
+        source: str,
+        saved: Mapping[str, str],
+        *,
+        into: Fill = Fill.TEXT,
+        position: Position | None = None,
+    ) -> Json:
+        """Fill a template, and return what it is to become; RenderError where that fails."""
         if not is_template(source):
             return source
-        from jinja2 import TemplateError  # noqa: PLC0415 - slow, and most texts have nothing to render
-
-        pieces: list[str] = []
-        size = 0
+        values = {**self._variables, "saved": saved}
         try:
-            # Counted piece by piece: a text without bounds must not be whole before it is refused.
-            values = {**self._variables, "saved": saved}
-            for steps, piece in enumerate(_compiled(source).generate(values)):
-                size += len(piece)
-                if size > MAX_OUTPUT:
-                    raise BoundError(f"the text would be longer than {MAX_OUTPUT:,} characters")
-                if steps > MAX_STEPS:
-                    raise BoundError(f"the text has more than {MAX_STEPS:,} steps")
-                pieces.append(piece)
-        except TemplateError as error:
-            raise RenderError(error.message or type(error).__name__, position) from error
+            filled = _compiled(source, into)(values)
         except (ArithmeticError, LookupError, RecursionError, SyntaxError, TypeError, ValueError) as error:
             raise RenderError(str(error) or type(error).__name__, position) from error
-        return "".join(pieces)
+        if into is Fill.TEXTS and isinstance(filled, Sequence) and not isinstance(filled, str):
+            return [to_text(entry) if isinstance(entry, int | float) else entry for entry in filled]
+        return filled
 
-    def extract(self, save: Save, text: str) -> str | None:
-        """Return the first group of the first match, the whole match where there is no group, or None."""
-        found = search(save.pattern, text)
+    def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:
+        """Return the first group of the first match, the whole match where there is no group, or None.
+
+        The pattern is filled in with the variables and `saved`; RenderError where that fails.
+        """
+        pattern = self.fill(save.pattern, saved, into=Fill.PATTERN, position=save.position)
+        try:
+            found = search(str(pattern), text)
+        except PatternError as error:
+            raise RenderError(str(error), save.position) from error
         if found is None:
             return None
         return found.first_group if found.has_group else found.whole
 
 
+class _Compiled(Protocol):
+    """A template that is ready to be filled, as often as there are conversations."""
+
+    def __call__(self, values: JsonObject, /) -> Json:
+        """Fill it; LookupError, ValueError and others of Python's own errors where that fails."""
+
+
 @lru_cache(maxsize=1024)
-def _compiled(source: str) -> Template:
+def _compiled(source: str, into: Fill) -> _Compiled:
     # What is bounded is bounded only in the small language that the check lets through.
     for problem in variables_in(source).problems:
         raise BoundError(problem.message)
-    return environment().from_string(count_turns(environment().parse(source)))
+    write = to_pattern if into is Fill.PATTERN else to_text
+    keeps_type = into in {Fill.VALUE, Fill.TEXTS}
+    # Most texts need no more than a look at their variables.
+    pieces = plain_pieces(source)
+    if pieces is not None and keeps_type and len(pieces) == 1 and isinstance(pieces[0], Tag):
+        return partial(_read, pieces[0])
+    if pieces is not None:
+        return lambda values: _joined(
+            piece if isinstance(piece, str) else write(_read(piece, values)) for piece in pieces
+        )
+    return _compiled_by_jinja(source, keeps_type=keeps_type, as_pattern=into is Fill.PATTERN)
+
+
+def _read(tag: Tag, values: JsonObject) -> Json:
+    """Return what a tag reads; LookupError where there is nothing."""
+    if tag.name not in values:
+        raise LookupError(f"'{tag.name}' is undefined")
+    value = values[tag.name]
+    if tag.part is None:
+        return value
+    if not isinstance(value, Mapping) or tag.part not in value:
+        raise LookupError(f"'{tag.name}' has no attribute '{tag.part}'")
+    return value[tag.part]
+
+
+def _compiled_by_jinja(source: str, *, keeps_type: bool, as_pattern: bool) -> _Compiled:
+    from jinja2 import TemplateError, nodes  # noqa: PLC0415 - slow, and most texts need no more than a look
+    from jinja2.environment import TemplateExpression  # noqa: PLC0415 - same
+
+    tree = count_turns(parse(source))
+    chosen = pattern_environment() if as_pattern else environment()
+
+    def run(filling: Callable[[JsonObject], Json], values: JsonObject) -> Json:
+        try:
+            return filling(values)
+        except TemplateError as error:
+            raise BoundError(error.message or type(error).__name__) from error
+
+    expression = _whole_expression(tree) if keeps_type else None
+    if expression is not None:
+        # What Jinja2 itself makes of an expression: a template that gives its value a name.
+        name = nodes.Assign(nodes.Name("result", "store"), expression, lineno=1)
+        whole = TemplateExpression(chosen.from_string(nodes.Template([name], lineno=1)), False)  # noqa: FBT003 - jinja2's own signature
+        return partial(run, lambda values: _plain_value(whole(values)))
+    template = chosen.from_string(tree)
+    return partial(run, lambda values: _joined(template.generate(values)))
+
+
+def _whole_expression(tree: nodes.Template) -> nodes.Expr | None:
+    """Return the one expression that a template is, or None where it is anything else."""
+    from jinja2 import nodes  # noqa: PLC0415 - slow; the caller has loaded it
+
+    parts = [part for output in tree.body for part in getattr(output, "nodes", [None])]
+    if len(parts) != 1 or not isinstance(parts[0], nodes.Expr) or isinstance(parts[0], nodes.TemplateData):
+        return None
+    return parts[0]
+
+
+def _plain_value(value: object) -> Json:
+    """Return what an expression gives as JSON; jinja2's own error for what is not defined."""
+    if isinstance(value, str):
+        return value
+    # Tuples become lists; what is not defined raises the error that names it.
+    plain: Json = json.loads(to_text(value))
+    return plain
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """Join pieces as they come: a text without bounds must not be whole before it is refused."""
+    kept: list[str] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        kept.append(piece)
+        if size > MAX_OUTPUT:
+            raise BoundError(f"the text would be longer than {MAX_OUTPUT:,} characters")
+        if len(kept) > MAX_STEPS:
+            raise BoundError(f"the text has more than {MAX_STEPS:,} steps")
+    return "".join(kept)

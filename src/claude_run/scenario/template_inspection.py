@@ -22,6 +22,8 @@ from claude_run.scenario.template_language import (
     environment,
     filters,
     is_template,
+    lexable,
+    parse,
 )
 from claude_run.scenario.vocabulary import RESERVED
 
@@ -41,7 +43,7 @@ _WHY_NOT = {
     "FromImport": "templates import no files",
     "Extends": "templates extend no files",
 }
-_BRACES = "write {{ '{{' }} for braces that are meant as they are"
+_BRACES = "write {{ '{{' }} or {{ '{%' }} for signs that are meant as they are"
 _NAME_IT = "give the result a name of its own, under `vars` or in the cases"
 # What jinja2's tree calls the operators that compute, how a user knows them, and what to write instead.
 _COMPUTING = {
@@ -75,6 +77,20 @@ class Use:
     saved: bool
     offset: int
     optional: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """`{{ name }}` or `{{ name.part }}`, and the offset of the name in the text."""
+
+    name: str
+    part: str | None
+    offset: int
+
+    @property
+    def saved(self) -> bool:
+        """Whether it reads what a turn has saved."""
+        return self.name == "saved" and self.part is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +128,7 @@ def variables_in(source: str) -> Inspection:
         tokens = tuple(islice(_tokens(source), MAX_CODE + 1))
         if len(tokens) > MAX_CODE:
             return too_much_code(tokens[0].offset)
-        tree = environment().parse(source)
+        tree = parse(source)
         parts = _parts(tree)
         lexed = _Lexed(tokens)
         problems = tuple(_problems(parts, lexed))
@@ -123,6 +139,24 @@ def variables_in(source: str) -> Inspection:
         return _one(f"the template is wrong: {error.message}", hint=_BRACES, offset=offset, length=length)
     except RecursionError:
         return _one(_TOO_DEEP, hint=_BRACES, offset=0, length=1)
+
+
+def plain_pieces(source: str) -> tuple[str | Tag, ...] | None:
+    """Return a text in pieces where all its tags are like `{{ name }}` and `{{ name.part }}`, else None.
+
+    Nothing but a look at a variable is needed to fill them: jinja2 is never loaded for them.
+    """
+    pieces: list[str | Tag] = []
+    end = 0
+    for found in _PLAIN.finditer(source):
+        tag = Tag(name=found[1], part=found[2], offset=found.start(1))
+        if tag.name in RESERVED and not tag.saved:
+            return None
+        pieces += (source[end : found.start()], tag)
+        end = found.end()
+    pieces.append(source[end:])
+    texts = (piece for piece in pieces if isinstance(piece, str))
+    return None if any(map(is_template, texts)) else tuple(piece for piece in pieces if piece != "")
 
 
 def too_much_code(offset: int = 0) -> Inspection:
@@ -147,8 +181,9 @@ def _one(message: str, *, hint: str | None, offset: int, length: int) -> Inspect
 def _tokens(source: str) -> Iterator[_Token]:
     """Yield jinja2's tokens with their offsets; what white-space control strips lies between tokens."""
     offset = 0
-    for line, kind, value in environment().lex(source):
-        offset = source.find(value, offset)
+    text = lexable(source)
+    for line, kind, value in environment().lex(text):
+        offset = text.find(value, offset)
         if kind != "whitespace":
             yield _Token(kind=kind, value=value, offset=offset, line=line)
         offset += len(value)
@@ -159,23 +194,24 @@ def _line_mark(source: str, line: int) -> tuple[int, int]:
     lines = source.split("\n")
     start = sum(len(text) + 1 for text in lines[: line - 1])
     here = lines[line - 1] if line <= len(lines) else ""
-    marks = [here.find(mark) for mark in ("{{", "{%", "{#") if mark in here]
+    marks = [here.find(mark) for mark in ("{{", "{%") if mark in here]
     if marks:
         return start + min(marks), 2
     return start + len(here) - len(here.lstrip()), 1
 
 
 def _plain_uses(source: str) -> tuple[Use, ...] | None:
-    """Return what a text uses that has only tags like `{{ name }}` and `{{ name.part }}`, else None."""
+    """Return what a text uses whose tags are all plain, each once, else None."""
+    pieces = plain_pieces(source)
+    if pieces is None:
+        return None
     uses: dict[tuple[str, bool], Use] = {}
-    for found in _PLAIN.finditer(source):
-        name, part = found.groups()
-        saved = name == "saved" and part is not None
-        if name in RESERVED and not saved:
-            return None
-        use = Use(name=part if saved else name, saved=saved, offset=found.start(1), optional=False)
-        uses.setdefault((use.name, saved), use)
-    return None if is_template(_PLAIN.sub("", source)) else tuple(uses.values())
+    for tag in pieces:
+        if isinstance(tag, Tag):
+            name = tag.part if tag.saved and tag.part else tag.name
+            use = Use(name=name, saved=tag.saved, offset=tag.offset, optional=False)
+            uses.setdefault((name, tag.saved), use)
+    return tuple(uses.values())
 
 
 class _Lexed:

@@ -15,10 +15,12 @@ from functools import cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from claude_run.scenario.patterns import escape
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from jinja2 import nodes
+    from jinja2 import Environment, nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_OUTPUT = 1024 * 1024
@@ -49,7 +51,11 @@ TESTS = frozenset(
 )
 """The tests that a template may use after `is`."""
 
-_MARK = re.compile(r"\{[{%#]")
+_MARK = re.compile(r"\{[{%]")
+# A comment of Jinja2 would vanish from the text. What no file can hold begins none: `{#` is ordinary text.
+_NO_COMMENT = ("\ud800{#", "#}\ud800")
+# Jinja2 makes every line break LF. A CR that a text has by an escape is kept as what no text can hold.
+_CR = "\0"
 _MAX_INDENT = 40
 _LOOP = frozenset(
     {"depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem", "revindex"}
@@ -90,11 +96,35 @@ def environment() -> ImmutableSandboxedEnvironment:
         optimized=False,
         finalize=lambda value: value if isinstance(value, Undefined) else to_text(value),
         cache_size=0,
+        comment_start_string=_NO_COMMENT[0],
+        comment_end_string=_NO_COMMENT[1],
     )
     made.globals.clear()
     made.filters = filters()
     made.tests = {name: test for name, test in made.tests.items() if name in TESTS}
     return made
+
+
+@cache
+def pattern_environment() -> Environment:
+    """Return the environment of patterns: what a tag gives stands for itself in them."""
+    return environment().overlay(finalize=to_pattern)
+
+
+def lexable(source: str) -> str:
+    """Return a template as jinja2 may read it: each character in its place, line breaks LF alone."""
+    return source.replace("\r", _CR)
+
+
+def parse(source: str) -> nodes.Template:
+    """Return the tree of a template; jinja2's TemplateSyntaxError where it is wrong."""
+    from jinja2 import nodes  # noqa: PLC0415 - slow, and most texts have nothing to render
+
+    tree = environment().parse(lexable(source))
+    if "\r" in source:
+        for data in tree.find_all(nodes.TemplateData):
+            data.data = data.data.replace(_CR, "\r")
+    return tree
 
 
 def count_turns(template: nodes.Template) -> nodes.Template:
@@ -114,6 +144,11 @@ def to_text(value: object) -> str:
         return to_json_text(value)
     # What is left is jinja2's Undefined, whose str() raises the error that names the variable.
     return str(value)
+
+
+def to_pattern(value: object) -> str:
+    """Return a pattern that matches the text of a value, and nothing else."""
+    return escape(to_text(value))
 
 
 def to_json_text(value: object, indent: int | None = None) -> str:

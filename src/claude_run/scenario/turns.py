@@ -12,7 +12,9 @@ from claude_run.scenario.expectations import expectations
 from claude_run.scenario.fields import is_own, known, mapping, sequence, text, unknown_key, variables
 from claude_run.scenario.model import AssistantTurn, Save, SystemTurn, Turn, UserTurn
 from claude_run.scenario.patterns import PatternError, check_pattern
+from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Refusal
+from claude_run.scenario.yaml_tree import ScalarNode, to_looked_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,11 +110,15 @@ def _saves(context: ReadContext, entry: Entry, *, turn: int) -> tuple[Save, ...]
             message = f"`{name}` is saved by turn {context.saves[name] + 1} already"
             context.report.key(variable, message, hint="choose another name")
         context.saves.setdefault(name, turn)
-        pattern = text(context.report, variable)
-        if pattern is None:
+        if text(context.report, variable) is None:
             continue
+        pattern = str(to_looked_for(variable.value))
+        if isinstance(variable.value, ScalarNode):
+            context.template(pattern, variable.value, turn=turn)
         try:
-            check_pattern(pattern)
+            # What a template becomes is known only when it is filled in, and is looked at then.
+            if not is_template(pattern):
+                check_pattern(pattern)
         except PatternError as error:
             hint = "see the syntax of RE2; quote the pattern with '...'"
             context.report.node(variable.value, f"this pattern is wrong: {error}", hint=hint)

@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from claude_run.scenario.model import Json, JsonObject
 
 ValuePath: TypeAlias = "tuple[str | int, ...]"
 """Where something stands inside a value: keys of objects and indexes of lists, outermost first."""
+
+
+class Fill(Enum):
+    """What a text inside an expectation becomes when its variables are filled in."""
+
+    TEXT = "text"
+    """A text, whatever its variables hold."""
+
+    VALUE = "value"
+    """Where it is one whole `{{ expression }}`, what that gives: a number stays a number; else a text."""
+
+    TEXTS = "texts"
+    """As `VALUE`, for a list of texts: numbers and booleans in the list become texts."""
+
+    PATTERN = "pattern"
+    """A pattern: the values in it are escaped, so that each of their characters stands for itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A text inside the value of an expectation that is a template, its place, and what it becomes."""
+
+    path: ValuePath
+    source: str
+    into: Fill
+
 
 MAX_NAME = 100
 """How many characters a name may have."""
@@ -108,8 +135,14 @@ class Vocabulary(Protocol):
     def problems(self, kind: str, value: Json, *, on_conversation: bool) -> Sequence[Problem]:
         """Return what is wrong with a value: its type, a pattern that does not compile, a wrong scope."""
 
-    def templates(self, kind: str, value: Json) -> Sequence[tuple[ValuePath, str]]:
-        """Return the strings inside the value that are templates, each with its place."""
+    def filled_problems(self, kind: str, value: Json) -> Sequence[Problem]:
+        """Return what is wrong with a value whose templates are filled in."""
+
+    def templates(self, kind: str, value: Json) -> Sequence[Slot]:
+        """Return the strings inside the value that are filled in before it is evaluated."""
+
+    def rendered(self, kind: str, value: Json, fill: Callable[[Slot], Json]) -> Json:
+        """Return the value with its templates filled in; raises what `fill` raises."""
 
 
 def name_problem(value: str) -> str | None:

@@ -46,6 +46,22 @@ _HINTS = (
     ("could not find expected ':'", "a key needs a colon and a space after it"),
 )
 _TEMPLATE_FIRST = re.compile(r"(:|-)\s+\{[{%#]")
+# What a backslash in double quotes stands for that few know, and how it is written where it is meant.
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+_SURPRISING = {
+    "a": "the character BEL",
+    "b": "a backspace",
+    "e": "the character ESC",
+    "f": "a form feed",
+    "v": "a vertical tab",
+    "N": "a line break, U+0085",
+    "L": "a line separator",
+    "P": "a paragraph separator",
+    "_": "a space that does not break",
+}
+_WRITTEN = {"a": r"\x07", "b": r"\x08", "e": r"\x1b", "f": r"\x0c", "v": r"\x0b"}
+_WRITTEN |= {"N": r"\x85", "L": r"\u2028", "P": r"\u2029", "_": r"\xa0"}
+_CUT_OFF = re.compile(r"[ \t]+(#[^\s#]\S*)")
 _TAB_INDENT = re.compile(r" *\t")
 _TOO_DEEP = f"lists and mappings nest deeper than {MAX_DEPTH} levels"
 _OPENING = ("MappingStartEvent", "SequenceStartEvent")
@@ -162,7 +178,28 @@ class _Builder:
             return UnknownNode(position=position)
         if "\0" in event.value:
             self._report(start, "a text may not hold the character NUL", hint=None, length=end - start)
+        if event.style == '"':
+            self._check_escapes(start, end)
+        elif not event.style and isinstance(value, str):
+            self._check_comment(end)
         return ScalarNode(position=position, value=value, style=event.style or "", start=start, end=end)
+
+    def _check_escapes(self, start: int, end: int) -> None:
+        """Report what double quotes make of a backslash that was surely meant for a pattern or a path."""
+        for found in _ESCAPE.finditer(self._source.text, start, end):
+            name = _SURPRISING.get(found[0][1])
+            if name is not None:
+                message = f"`{found[0]}` in double quotes is {name}"
+                hint = f"use single quotes, or write the backslash twice; {name} is {_WRITTEN[found[0][1]]}"
+                self._report(found.start(), message, hint=hint, length=2)
+
+    def _check_comment(self, end: int) -> None:
+        """Report a text that a `#` cuts off which was surely meant as a part of it, such as `order #4711`."""
+        found = _CUT_OFF.match(self._source.text, end)
+        if found is not None:
+            message = f"the text ends here: ` {found[1]}` is a comment in YAML"
+            hint = "use single quotes around the text; a comment has a space behind the `#`"
+            self._report(found.start(1), message, hint=hint, length=len(found[1]))
 
     def _close(self, *, is_mapping: bool) -> None:
         start, nodes = self._stack.pop()

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from claude_run.scenario.model import Json, Position
     from claude_run.scenario.source import Source
     from claude_run.scenario.vocabulary import ValuePath
 
 _FEW = 16
+_BLOCKS = frozenset("|>")
 _BLANK_ESCAPES = frozenset("tnvrfe NLP_0ab\t\n\r")
 # Runs of characters that are not blank. The C0 characters that `\a`, `\b` and `\e` stand for count as blank,
 # both as they are and as escapes. Two single quotes stand for one.
@@ -87,13 +88,31 @@ Node: TypeAlias = ScalarNode | ListNode | MappingNode | UnknownNode
 
 def to_json(node: Node) -> Json:
     """Return the value of a node as JSON; null for what could not be read."""
+    return _to_json(node, lambda scalar: scalar.value)
+
+
+def to_looked_for(node: Node) -> Json:
+    """Return the value of a node as JSON, for what a reply is held against.
+
+    The line break that a block (`|`) ends in is YAML's own: who looks for a text in a block means its words.
+    """
+    return _to_json(node, _without_break)
+
+
+def _to_json(node: Node, scalar_value: Callable[[ScalarNode], Json]) -> Json:
     if isinstance(node, ScalarNode):
-        return node.value
+        return scalar_value(node)
     if isinstance(node, ListNode):
-        return [to_json(item) for item in node.items]
+        return [_to_json(item, scalar_value) for item in node.items]
     if isinstance(node, MappingNode):
-        return {entry.key: to_json(entry.value) for entry in node.entries}
+        return {entry.key: _to_json(entry.value, scalar_value) for entry in node.entries}
     return None
+
+
+def _without_break(scalar: ScalarNode) -> Json:
+    if scalar.style in _BLOCKS and isinstance(scalar.value, str):
+        return scalar.value.removesuffix("\n")
+    return scalar.value
 
 
 def descend(node: Node, path: ValuePath) -> Node | Entry:
@@ -162,7 +181,7 @@ def _visible_runs(raw: str, style: str) -> Iterator[tuple[int, int]]:
     """Yield where characters of a scalar stand in it as it was written, and how many; blank ones left out."""
     # The text of a block begins behind its header, that of a quoted scalar lies between the quotes.
     first, last = 0, len(raw)
-    if style in {"|", ">"}:
+    if style in _BLOCKS:
         header = re.search(r"\r\n|\r|\n", raw)
         first = header.end() if header else last
     elif style:

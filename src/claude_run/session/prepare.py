@@ -81,7 +81,8 @@ def load_scenarios(request: RunRequest) -> Loaded:
     today = datetime.now(UTC).date()
     warnings = Problems()
 
-    def inspect(scenario: Scenario) -> Iterable[Diagnostic]:
+    def inspect(scenario: Scenario, noticed: Problems) -> Iterable[Diagnostic]:
+        warnings.merge(noticed)
         found = problems(scenario, choices(scenario, request.models), today=today)
         warnings.extend(found.warnings)
         return [*found.errors, *_credential_problems(scenario, redactor)]

@@ -39,6 +39,15 @@ class HugeNumberError(ValueError):
         super().__init__(f"{digits} is not a JSON number")
 
 
+class RespelledError(ValueError):
+    """A number that would be written in another way than it is; both spellings."""
+
+    def __init__(self, written: str, spelling: str) -> None:
+        self.written = written
+        self.spelling = spelling
+        super().__init__(f"{written} would be written as {spelling}")
+
+
 class DeepJsonError(ValueError):
     """The text may be JSON, but it is nested too deeply to be looked at."""
 
@@ -49,16 +58,19 @@ def read_json(
     deepest: int | None = MAX_DEPTH,
     unique_keys: bool = False,
     most_digits: int | None = None,
+    as_written: bool = False,
 ) -> Any:  # noqa: ANN401 - JSON of any shape
     """Return the value of one JSON text; ValueError for everything else.
 
     Refused are NaN, Infinity and numbers that become infinite, more than `deepest` levels (None: as many as
-    can be parsed), with `unique_keys` a key twice in one object, and whole numbers of over `most_digits`.
+    can be parsed), with `unique_keys` a key twice in one object, whole numbers of over `most_digits`, and
+    with `as_written` numbers that would be written in another way, such as 1.50 (a RespelledError).
     A syntax error is a `json.JSONDecodeError`, bytes that are not UTF-8 a UnicodeDecodeError.
     """
     text = data if isinstance(data, str) else data.decode()
     try:
-        value = _decoder(unique_keys=unique_keys, most_digits=most_digits).decode(text)
+        decoder = _decoder(unique_keys=unique_keys, most_digits=most_digits, as_written=as_written)
+        value = decoder.decode(text)
     except RecursionError as error:
         raise DeepJsonError("it is nested too deeply") from error
     # Most values cannot be too deep, because they do not open that many levels.
@@ -99,17 +111,23 @@ def join_text(pieces: Iterable[str]) -> str:
 
 
 @cache
-def _decoder(*, unique_keys: bool, most_digits: int | None) -> json.JSONDecoder:
+def _decoder(*, unique_keys: bool, most_digits: int | None, as_written: bool) -> json.JSONDecoder:
     # Each hook is called only for what it looks at; the scanner around them is the one written in C.
     def whole_number(digits: str) -> int:
         if most_digits is not None and len(digits) > most_digits:
             raise HugeNumberError(digits)
         return int(digits)
 
+    def spelled(digits: str) -> float:
+        number = _finite(digits)
+        if repr(number) != digits:
+            raise RespelledError(digits, repr(number))
+        return number
+
     return json.JSONDecoder(
         object_pairs_hook=_unique if unique_keys else None,
         parse_constant=_refuse,
-        parse_float=_finite,
+        parse_float=spelled if as_written else _finite,
         parse_int=None if most_digits is None else whole_number,
     )
 

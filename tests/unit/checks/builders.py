@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from claude_run.conversation.results import CheckResult
-    from claude_run.scenario.vocabulary import Problem
+    from claude_run.scenario.vocabulary import Problem, Slot, ValuePath
 
 REGISTRY = default_registry()
 HERE = Position(path="scenarios/a.yaml", line=7, column=9)
@@ -44,7 +44,7 @@ def expectation(
 def found(kind: str, value: Json, judged: Subject | str) -> CheckResult:
     """Evaluate one expectation without templates."""
     whole = subject(judged) if isinstance(judged, str) else judged
-    return REGISTRY.evaluate(expectation(kind, value), whole, str)
+    return REGISTRY.evaluate(expectation(kind, value), whole, unfilled)
 
 
 def status(kind: str, value: Json, judged: Subject | str) -> str:
@@ -55,6 +55,16 @@ def status(kind: str, value: Json, judged: Subject | str) -> str:
 def problems(kind: str, value: Json, *, on_conversation: bool = False) -> Sequence[Problem]:
     """Return what is wrong with a value, on a turn unless said otherwise."""
     return REGISTRY.problems(kind, value, on_conversation=on_conversation)
+
+
+def slots(kind: str, value: Json) -> list[tuple[ValuePath, str, str]]:
+    """Return the templates of a value: each with its place, and what it becomes."""
+    return [(slot.path, slot.source, slot.into.value) for slot in REGISTRY.templates(kind, value)]
+
+
+def unfilled(slot: Slot) -> Json:
+    """Leave a template as it is written."""
+    return slot.source
 
 
 def spelt(problem: Problem) -> str:

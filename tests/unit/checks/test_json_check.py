@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.scenario.model import EMPTY
-from tests.unit.checks.builders import REGISTRY, expectation, found, problems, spelt, status, subject
+from tests.unit.checks.builders import REGISTRY, expectation, found, problems, slots, spelt, status, subject
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -293,16 +293,27 @@ def test_unique_items_cost_linear_time() -> None:
     assert time.process_time() - started < 5
 
 
-def test_pointers_and_values_are_templates_and_schemas_are_not() -> None:
+def test_every_text_is_a_template() -> None:
     """A rendered pointer that is none makes the check errored, because nobody could check it before."""
     value: Json = {"pointer": "/{{ a }}", "equals": {"b": ["{{ c }}"]}}
-    assert list(REGISTRY.templates("json", value)) == [
-        (("pointer",), "/{{ a }}"),
-        (("equals", "b", 0), "{{ c }}"),
+    assert slots("json", value) == [
+        (("pointer",), "/{{ a }}", "text"),
+        (("equals", "b", 0), "{{ c }}", "value"),
     ]
     assert not problems("json", value)
-    assert not REGISTRY.templates("json", {"const": "{{ a }}"})
-    assert not REGISTRY.templates("json", {"schema": {"const": "{{ a }}"}})
+    for before, schema in (((), {}), (("schema",), {"pointer": "/a"})):
+        written: Any = {"const": "{{ a }}", "pattern": "{{ b }}", "default": {"pattern": "{{ c }}"}}
+        value = {**schema, "schema": written} if before else written
+        assert (
+            slots("json", value)
+            == [
+                ((*before, "const"), "{{ a }}", "value"),
+                ((*before, "pattern"), "{{ b }}", "pattern"),
+                ((*before, "default", "pattern"), "{{ c }}", "value"),
+            ]
+            if not before
+            else slots("json", value)[1:]
+        )
     assert not REGISTRY.templates("json", value=True)
     for rendered, expected in (("/a", "passed"), ("/b", "failed"), ("a", "errored"), ("{{", "errored")):
         wanted = expectation("json", {"pointer": "{{ p }}", "equals": 1})

@@ -24,7 +24,7 @@ from claude_run.checks.judge_question import (
 )
 from claude_run.conversation.exchange import Reply
 from claude_run.scenario.model import Graders
-from tests.unit.checks.builders import REGISTRY, expectation, problems, spelt, subject
+from tests.unit.checks.builders import REGISTRY, expectation, problems, slots, spelt, subject
 from tests.unit.conversation.builders import body, script, user
 
 if TYPE_CHECKING:
@@ -133,10 +133,14 @@ def test_the_schema_for_editors_accepts_what_has_no_problems(value: Json) -> Non
 
 def test_its_texts_are_templates_and_its_models_are_not() -> None:
     """The criterion may name the case's variables; the judges' ids are taken as they stand."""
-    value = {"rubric": "{{ a }}", "by": "{{ b }}"}
-    assert REGISTRY.templates("judge", value) == ((("rubric",), "{{ a }}"),)
-    assert REGISTRY.templates("judge", "{{ a }}") == (((), "{{ a }}"),)
-    assert REGISTRY.templates("judge", 3) == ()
+    assert slots("judge", {"rubric": "{{ a }}", "by": "b"}) == [(("rubric",), "{{ a }}", "text")]
+    assert slots("judge", "{{ a }}") == [((), "{{ a }}", "text")]
+    assert slots("judge", 3) == []
+    for by in ("{{ b }}", ["c", "{{ b }}"]):
+        (problem,) = problems("judge", {"rubric": "{{ a }}", "by": by})
+        assert problem.message == (
+            "the model of a judge is not filled in: what a run asks is known before it begins"
+        )
 
 
 @pytest.mark.parametrize("mode", MODES)

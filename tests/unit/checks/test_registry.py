@@ -23,6 +23,7 @@ from tests.unit.checks.builders import (
     spelt,
     status,
     subject,
+    unfilled,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Expectation, Json
-    from claude_run.scenario.vocabulary import Vocabulary
+    from claude_run.scenario.vocabulary import Slot, Vocabulary
 
 KINDS = [check.name for check in BUILT_IN]
 
@@ -120,24 +121,24 @@ def test_no_reply_is_errored_for_every_kind() -> None:
     for kind in KINDS:
         assert status(kind, REGISTRY.example(kind), silent) == "errored"
         inner = expectation(kind, REGISTRY.example(kind))
-        assert REGISTRY.evaluate(expectation("not", None, inner), silent, str).status == "errored"
+        assert REGISTRY.evaluate(expectation("not", None, inner), silent, unfilled).status == "errored"
 
 
 def test_templates_are_rendered_once_and_the_result_is_data() -> None:
     """Braces that come out of a rendering are text to look for."""
     seen: list[str] = []
 
-    def render(source: str) -> str:
-        seen.append(source)
+    def fill(slot: Slot) -> str:
+        seen.append(slot.source)
         return "{{ x }}"
 
-    result = REGISTRY.evaluate(expectation("contains", "{{ a }}"), subject("say {{ x }}"), render)
+    result = REGISTRY.evaluate(expectation("contains", "{{ a }}"), subject("say {{ x }}"), fill)
     assert (result.status, result.expected, seen) == ("passed", "{{ x }}", ["{{ a }}"])
 
 
 def test_a_text_that_renders_to_nothing_is_errored() -> None:
     """An empty text stands in every reply: it must not pass, and `not` must not fail."""
-    for kind in ("contains", "equals", "starts_with", "ends_with"):
+    for kind in ("contains", "starts_with", "ends_with", "matches"):
         inner = expectation(kind, "{{ a }}")
         assert REGISTRY.evaluate(inner, ABC, lambda _: "").status == "errored"
         assert REGISTRY.evaluate(expectation("not", None, inner), ABC, lambda _: "").status == "errored"
@@ -146,17 +147,17 @@ def test_a_text_that_renders_to_nothing_is_errored() -> None:
 def test_a_template_that_cannot_be_rendered_is_errored() -> None:
     """The reason is kept; any other exception is a bug and is not swallowed."""
 
-    def refuse(source: str) -> str:
-        raise ClaudeRunError(f"no value for {source}")
+    def refuse(slot: Slot) -> str:
+        raise ClaudeRunError(f"no value for {slot.source}")
 
-    result = REGISTRY.evaluate(expectation("contains", "x"), ABC, refuse)
-    assert (result.status, result.message) == ("errored", "no value for x")
+    result = REGISTRY.evaluate(expectation("contains", "{{ x }}"), ABC, refuse)
+    assert (result.status, result.message) == ("errored", "no value for {{ x }}")
 
-    def break_down(source: str) -> str:
-        raise ZeroDivisionError(source)
+    def break_down(slot: Slot) -> str:
+        raise ZeroDivisionError(slot.source)
 
     with pytest.raises(ZeroDivisionError):
-        REGISTRY.evaluate(expectation("contains", "x"), ABC, break_down)
+        REGISTRY.evaluate(expectation("contains", "{{ x }}"), ABC, break_down)
 
 
 @pytest.mark.parametrize(("kind", "value"), [("contains", 7), ("max_words", "x"), ("contain", "x")])
@@ -251,7 +252,9 @@ def test_a_registry_is_built_from_any_checks() -> None:
         registry.evaluate(expectation("shouts", value=True), subject(text), str) for text in ("HO", "hi", "")
     ]
     assert [result.status.value for result in results] == ["passed", "failed", "errored"]
-    assert [registry.templates("shouts", value) for value in ("{{ a }}", True)] == [(), ()]
+    (slot,) = registry.templates("shouts", "{{ a }}")
+    assert (slot.path, slot.source, slot.into.value) == ((), "{{ a }}", "value")
+    assert not registry.templates("shouts", value=True)
 
 
 @pytest.mark.parametrize("name", ["contains", "not"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from claude_run.checks.registry import Registry
 from claude_run.checks.similar_check import MAX_WORK, EmbeddingError, LocalModel, cosine, similar_check
-from tests.unit.checks.builders import REGISTRY, expectation, found, problems, spelt, status, subject
+from tests.unit.checks.builders import REGISTRY, expectation, found, problems, slots, spelt, status, subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,11 +128,14 @@ def test_problems(value: Json, snapshot: SnapshotAssertion) -> None:
 
 
 def test_the_text_is_a_template() -> None:
-    """Variables are filled into the text, in both forms, and nowhere else."""
-    assert list(REGISTRY.templates("similar", "{{ a }}")) == [((), "{{ a }}")]
-    assert list(REGISTRY.templates("similar", {"to": "{{ a }}", "by": "ratio"})) == [(("to",), "{{ a }}")]
-    assert not REGISTRY.templates("similar", {"to": 7})
-    assert not REGISTRY.templates("similar", 7)
+    """Variables are filled into the text, in both forms, and give the number of a limit."""
+    assert slots("similar", "{{ a }}") == [((), "{{ a }}", "text")]
+    assert slots("similar", {"to": "{{ a }}", "at_least": "{{ b }}"}) == [
+        (("to",), "{{ a }}", "text"),
+        (("at_least",), "{{ b }}", "value"),
+    ]
+    assert not slots("similar", {"to": 7})
+    assert not slots("similar", 7)
 
 
 def test_a_template_that_becomes_nothing_passes_nothing() -> None:

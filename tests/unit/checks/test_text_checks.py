@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.checks.builders import REGISTRY, expectation, found, problems, spelt, status, subject
+from tests.unit.checks.builders import REGISTRY, expectation, found, problems, slots, spelt, status, subject
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -149,22 +149,31 @@ def test_a_message_holds_no_character_that_acts_on_a_terminal() -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "expected"),
     [
-        ("contains", "{{ a }}", [((), "{{ a }}")]),
-        ("contains", {"any": ["a", "b"], "ignore_case": True}, [(("any", 0), "a"), (("any", 1), "b")]),
-        ("equals", {"text": "a"}, [(("text",), "a")]),
+        ("contains", "{{ a }}", [((), "{{ a }}", "text")]),
+        (
+            "contains",
+            {"any": ["a", "b"], "ignore_case": True},
+            [(("any", 0), "a", "text"), (("any", 1), "b", "text")],
+        ),
+        (
+            "contains",
+            {"all": "{{ a }}", "ignore_case": "{{ b }}"},
+            [(("all",), "{{ a }}", "texts"), (("ignore_case",), "{{ b }}", "value")],
+        ),
+        ("equals", {"text": "a"}, [(("text",), "a", "text")]),
         ("ends_with", 7, []),
-        ("matches", "{{ a }}", []),
+        ("matches", "{{ a }}", [((), "{{ a }}", "pattern")]),
     ],
 )
-def test_texts_are_templates_and_patterns_are_not(kind: str, value: Json, expected: list[object]) -> None:
+def test_texts_and_patterns_are_templates(kind: str, value: Json, expected: list[object]) -> None:
     """The loader learns exactly the strings that are rendered, each with its place."""
-    assert list(REGISTRY.templates(kind, value)) == expected
+    assert slots(kind, value) == expected
 
 
 def test_each_text_of_a_list_is_rendered() -> None:
     """What is looked for is the rendered text, and only that."""
     wanted = expectation("contains", {"all": ["{{ a }}", "b"]})
-    result = REGISTRY.evaluate(wanted, subject("one b"), lambda source: source.replace("{{ a }}", "one"))
+    result = REGISTRY.evaluate(wanted, subject("one b"), lambda slot: slot.source.replace("{{ a }}", "one"))
     assert result.status == "passed"
     assert result.expected == ["one", "b"]
 

@@ -213,9 +213,9 @@ class _CountingRenderer(PlainRenderer):
         self.count += 1
         return super().render(text, saved)
 
-    def extract(self, save: Save, text: str) -> str | None:
+    def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:
         self.count += 1
-        return super().extract(save, text)
+        return super().extract(save, text, saved)
 
 
 def test_a_long_conversation_costs_what_is_new_in_each_turn() -> None:

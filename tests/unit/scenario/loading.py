@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.loader import load
 from claude_run.scenario.patterns import PatternError, check_pattern
-from claude_run.scenario.vocabulary import Problem
+from claude_run.scenario.vocabulary import Fill, Problem, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from claude_run.scenario.model import Json, JsonObject, Scenario
-    from claude_run.scenario.vocabulary import ValuePath
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 ONE_TURN = "turns: [{user: Hi}]\n"
@@ -52,13 +51,30 @@ class FakeVocabulary:
             return [Problem(path=(), message="not a text", hint="quote it")]
         return []
 
-    def templates(self, kind: str, value: Json) -> Sequence[tuple[ValuePath, str]]:
-        if kind != "contains":
+    def filled_problems(self, kind: str, value: Json) -> Sequence[Problem]:
+        if kind == "contains" and value == "":
+            return [Problem(path=(), message="the text is empty", hint="write the text to look for")]
+        return self.problems(kind, value, on_conversation=False)
+
+    def templates(self, kind: str, value: Json) -> Sequence[Slot]:
+        into = Fill.PATTERN if kind == "matches" else Fill.TEXT
+        if kind not in {"contains", "matches"}:
             return []
         if isinstance(value, dict):
             texts = value.get("any", [])
-            return [(("any", index), text) for index, text in enumerate(texts) if isinstance(text, str)]
-        return [((), value)] if isinstance(value, str) else []
+            return [
+                Slot(path=("any", index), source=text, into=into)
+                for index, text in enumerate(texts)
+                if isinstance(text, str)
+            ]
+        return [Slot(path=(), source=value, into=into)] if isinstance(value, str) else []
+
+    def rendered(self, kind: str, value: Json, fill: Callable[[Slot], Json]) -> Json:
+        if isinstance(value, dict):
+            texts = [fill(slot) for slot in self.templates(kind, value)]
+            return {**value, "any": texts} if "any" in value else value
+        slots = self.templates(kind, value)
+        return fill(slots[0]) if slots else value
 
 
 def load_files(

@@ -69,7 +69,7 @@ def reason(source: str) -> str:
         ("{% for i in items %}{{ loop.index }}:{{ i }}{% if not loop.last %}, {% endif %}{% endfor %}",
          '1:b, 2:1, 3:{"c": null}'),
         ("{% set greeting = ['Hi', x] | join(' ') -%}   {{ greeting }}", "Hi Ada"),
-        ("{{ 'yes' if n > 2 else 'no' }}{# a comment #}", "yes"),
+        ("{{ 'yes' if n > 2 else 'no' }}{# no comment #}", "yes{# no comment #}"),
         ("{{ missing | default('none') }} {{ nothing | default('x') }}", "none null"),
         ("{{ '' | d('y', true) }}", "y"),
         ("{{ missing is defined }} {{ n is odd }} {{ 'd' in x }}", "false true true"),
@@ -97,7 +97,7 @@ def test_values_are_never_rendered(value: str) -> None:
     """Whatever a variable or a saved text holds comes out as it is, template syntax included."""
     for hostile in (value, "{{ x }}" + value, "{% for i in x %}" + value):
         renderer = Renderer({"value": hostile})
-        out = renderer.render_string("{{ value }}|{{ saved.s }}|{{ [value]|join }}", {"s": hostile})
+        out = renderer.fill("{{ value }}|{{ saved.s }}|{{ [value]|join }}", {"s": hostile})
         assert out == f"{hostile}|{hostile}|{hostile}"
 
 
@@ -216,13 +216,13 @@ def test_the_error_says_where() -> None:
     with pytest.raises(ClaudeRunError, match=r"^a\.yaml:3:9: the text cannot be rendered: 'q' is undefined$"):
         render("{{ q }}")
     with pytest.raises(RenderError, match=r"^the text cannot be rendered"):
-        Renderer().render_string("{{ q }}", {})
+        Renderer().fill("{{ q }}", {})
 
 
 def test_any_mapping_and_sequence_is_written_as_json() -> None:
     """Values need not be of the built-in types."""
     values = Renderer({"m": MappingProxyType({"a": (1, MappingProxyType({}))})})
-    assert values.render_string("{{ m }} {{ m.a[0] }}", {}) == '{"a": [1, {}]} 1'
+    assert values.fill("{{ m }} {{ m.a[0] }}", {}) == '{"a": [1, {}]} 1'
 
 
 def test_the_environment_of_the_process_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +240,7 @@ def test_the_environment_of_the_process_is_out_of_reach(monkeypatch: pytest.Monk
 def test_extract_takes_the_first_group_or_the_whole_match(pattern: str, expected: str | None) -> None:
     """A save takes its group; a group that took no part saves nothing."""
     save = Save(name="state", pattern=pattern, position=HERE)
-    assert Renderer().extract(save, "It is Shipped") == expected
+    assert Renderer().extract(save, "It is Shipped", {}) == expected
 
 
 def test_plain_text_does_not_load_jinja2() -> None:
@@ -249,7 +249,7 @@ def test_plain_text_does_not_load_jinja2() -> None:
         "import sys\n"
         "from claude_run.scenario.template import Renderer\n"
         "from claude_run.scenario.template_inspection import variables_in\n"
-        "assert Renderer().render_string('a { b }', {}) == 'a { b }'\n"
+        "assert Renderer().fill('a { b }', {}) == 'a { b }'\n"
         "assert variables_in('a { b }').uses == ()\n"
         "assert 'jinja2' not in sys.modules\n"
     )

@@ -40,7 +40,7 @@ class _Renderer:
         except KeyError as error:
             raise InputError(f"undefined variable {error}") from error
 
-    def extract(self, save: Save, text: str) -> str | None:
+    def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:  # noqa: ARG002 - the signature is the Protocol's
         found = re.search(save.pattern, text)
         return found[0] if found else None
 

@@ -1,0 +1,237 @@
+"""Every case filled in before anything is sent: what is refused in a text is refused in what it becomes.
+
+What a reply will say is not known yet. Where a text reads a saved reply, several stand-ins take its place,
+and only what goes wrong with each of them is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from claude_run.scenario.model import Text, TextBlock, UserTurn
+from claude_run.scenario.patterns import PatternError, check_pattern
+from claude_run.scenario.template import Renderer, RenderError
+from claude_run.scenario.template_inspection import plain_pieces, variables_in
+from claude_run.scenario.template_language import is_template
+from claude_run.scenario.vocabulary import Fill, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from claude_run.scenario.model import (
+        Case,
+        Content,
+        Expectation,
+        Position,
+        Save,
+        Scenario,
+    )
+    from claude_run.scenario.vocabulary import Vocabulary
+
+MAX_WORK = 2_000_000
+"""How many pieces of text are filled in beforehand: some seconds of work. Few scenarios have as many."""
+
+# What it costs to make a template ready that needs Jinja2, and to fill it in, in pieces of a plain text.
+_COMPILING = 1_000
+_RUNNING = 30
+_STAND_INS = ("some text of a reply, which is long enough for most", "1" * 50, "0.5", "")
+
+
+class Report(Protocol):
+    """Where problems go."""
+
+    def __call__(self, position: Position, message: str, hint: str | None, /) -> None:
+        """Take a problem, with its place and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """Something that is filled in: `find` says what is wrong with it for the variables of one case.
+
+    `what` it is called, and which variables it reads. `work` says how much it costs each time.
+    """
+
+    position: Position
+    what: str
+    names: frozenset[str]
+    reads_saved: bool
+    work: int
+    find: Callable[[Renderer, Mapping[str, str]], Problem | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class FilledIn:
+    """Fills in a scenario whose texts have no problem by themselves, case by case.
+
+    `overrides` are the variables of `--set`. `left_out` is how many cases were not looked at, because there
+    would be too much to do.
+    """
+
+    scenario: Scenario
+    vocabulary: Vocabulary
+    overrides: Mapping[str, str]
+    left_out: int = 0
+    _work: int = field(default=0, init=False)
+
+    def check(self, report: Report) -> None:
+        """Report what cannot be sent or evaluated once its variables are filled in."""
+        parts = list(self._parts())
+        cases = self.scenario.cases
+        # What reads no variable of a case is the same in all of them.
+        of_cases = frozenset(name for case in cases for name in case.vars) - self.overrides.keys()
+        shared = [part for part in parts if part.names.isdisjoint(of_cases)]
+        for part, problem in self._problems(shared, cases[0] if cases else None):
+            report(part.position, f"{part.what} {problem.message}", problem.hint)
+
+        # What does is told at the case; where it is the same in every one, the text is at fault.
+        varied = [part for part in parts if not part.names.isdisjoint(of_cases)]
+        found: dict[tuple[Position, str], list[tuple[Case, _Part, Problem]]] = {}
+        for number, case in enumerate(cases if varied else ()):
+            if self._work > MAX_WORK:
+                self.left_out = len(cases) - number
+                break
+            for part, problem in self._problems(varied, case):
+                found.setdefault((part.position, problem.message), []).append((case, part, problem))
+        for together in found.values():
+            if len(together) == len(cases):
+                _, part, problem = together[0]
+                report(part.position, f"{part.what} {problem.message}", problem.hint)
+                continue
+            for case, part, problem in together:
+                place = case.position or part.position
+                report(place, f"{part.what} at {part.position} {problem.message}", problem.hint)
+
+    def _problems(self, parts: Iterable[_Part], case: Case | None) -> Iterator[tuple[_Part, Problem]]:
+        renderer = Renderer({**self.scenario.vars, **(case.vars if case else {}), **self.overrides})
+        for part in parts:
+            self._work += part.work
+            if not part.reads_saved:
+                problem = part.find(renderer, {})
+            else:
+                problem = self._with_stand_ins(part, renderer)
+            if problem is not None:
+                yield part, problem
+
+    def _with_stand_ins(self, part: _Part, renderer: Renderer) -> Problem | None:
+        names = [
+            save.name for turn in self.scenario.turns if isinstance(turn, UserTurn) for save in turn.save
+        ]
+        found = None
+        for stand_in in _STAND_INS:
+            found = part.find(renderer, dict.fromkeys(names, stand_in))
+            if found is None:
+                return None
+        return found
+
+    def _parts(self) -> Iterator[_Part]:
+        scenario = self.scenario
+        systems = [scenario.system, *(each.system for each in scenario.variants if each.overrides_system)]
+        for text in _texts(systems):
+            # A block of the system prompt that is empty in some case is left out there.
+            yield from self._part("the text", text.position, [text.source], _text(text, may_be_blank=True))
+        for turn in scenario.turns:
+            for text in _texts([turn.content]):
+                yield from self._part("the text", text.position, [text.source], _text(text))
+            if isinstance(turn, UserTurn):
+                yield from self._of_reply(turn)
+        for expectation in scenario.expect:
+            yield from self._expected(expectation, on_conversation=True)
+
+    def _of_reply(self, turn: UserTurn) -> Iterator[_Part]:
+        if turn.example is not None:
+            yield from self._part(
+                "the example", turn.example.position, [turn.example.source], _text(turn.example)
+            )
+        for save in turn.save:
+            yield from self._part("the pattern", save.position, [save.pattern], _pattern(save))
+        for expectation in turn.expect:
+            yield from self._expected(expectation, on_conversation=False)
+
+    def _expected(self, expectation: Expectation, *, on_conversation: bool) -> Iterator[_Part]:
+        for child in expectation.children:
+            yield from self._expected(child, on_conversation=on_conversation)
+        kind, value, vocabulary = expectation.kind, expectation.value, self.vocabulary
+        sources = [slot.source for slot in vocabulary.templates(kind, value)]
+        reads_saved = any(use.saved for source in sources for use in variables_in(source).uses)
+
+        def find(renderer: Renderer, saved: Mapping[str, str]) -> Problem | None:
+            try:
+                filled = vocabulary.rendered(
+                    kind, value, lambda slot: renderer.fill(slot.source, saved, into=slot.into)
+                )
+            except RenderError as error:
+                return _unfilled(error)
+            # What a reply makes of an expectation nobody knows before it is there.
+            problems = () if reads_saved else vocabulary.filled_problems(kind, filled)
+            for problem in problems:
+                message = f"cannot be evaluated: {problem.message}"
+                return Problem(path=(), message=message, hint=problem.hint)
+            return None
+
+        yield from self._part(f"`{kind}`", expectation.position, sources, find)
+
+    def _part(
+        self,
+        what: str,
+        position: Position,
+        sources: Iterable[str],
+        find: Callable[[Renderer, Mapping[str, str]], Problem | None],
+    ) -> Iterator[_Part]:
+        """Yield what is to be filled in where any of its texts is a template."""
+        templates = [source for source in sources if is_template(source)]
+        if not templates:
+            return
+        pieces = [plain_pieces(source) for source in templates]
+        self._work += sum(_COMPILING for plain in pieces if plain is None)
+        uses = [use for source in templates for use in variables_in(source).uses]
+        yield _Part(
+            position=position,
+            what=what,
+            names=frozenset(use.name for use in uses if not use.saved),
+            reads_saved=any(use.saved for use in uses),
+            work=sum(_RUNNING if plain is None else len(plain) for plain in pieces),
+            find=find,
+        )
+
+
+def _texts(contents: Iterable[Content | None]) -> Iterator[Text]:
+    for content in contents:
+        if isinstance(content, Text):
+            yield content
+        elif content is not None:
+            yield from (block.text for block in content if isinstance(block, TextBlock))
+
+
+def _text(
+    text: Text, *, may_be_blank: bool = False
+) -> Callable[[Renderer, Mapping[str, str]], Problem | None]:
+    def find(renderer: Renderer, saved: Mapping[str, str]) -> Problem | None:
+        try:
+            filled = renderer.render(text, saved)
+        except RenderError as error:
+            return _unfilled(error)
+        if filled.strip() or may_be_blank:
+            return None
+        hint = "give its variables a value: the API refuses a text of nothing but white space"
+        return Problem(path=(), message="is empty", hint=hint)
+
+    return find
+
+
+def _pattern(save: Save) -> Callable[[Renderer, Mapping[str, str]], Problem | None]:
+    def find(renderer: Renderer, saved: Mapping[str, str]) -> Problem | None:
+        try:
+            check_pattern(str(renderer.fill(save.pattern, saved, into=Fill.PATTERN)))
+        except RenderError as error:
+            return _unfilled(error)
+        except PatternError as error:
+            return Problem(path=(), message=f"is not valid: {error}", hint="see the syntax of RE2")
+        return None
+
+    return find
+
+
+def _unfilled(error: RenderError) -> Problem:
+    hint = "mend the text, or the values of its variables"
+    return Problem(path=(), message=f"cannot be filled in: {error.reason}", hint=hint)

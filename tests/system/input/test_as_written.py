@@ -1,0 +1,228 @@
+"""Text arrives as it was written, and no check is silently another one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.scripted_server import Answer, RawServer, ReceivedRequest, json_answer, message
+from tests.system.input.checking import check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.system.harness.workspace import CommandResult, Workspace
+
+HEAD = "name: s\nmodel: claude-haiku-5-5\nmax_tokens: 100\n"
+
+
+def play(workspace: Workspace, text: str, reply: str = "Fine.") -> tuple[CommandResult, list[Any]]:
+    """Play `s.yaml` with this text; return how it ended, and the bodies that were sent."""
+
+    def respond(_request: ReceivedRequest) -> Answer:
+        return json_answer(message({"type": "text", "text": reply}))
+
+    (workspace.folder / "s.yaml").write_bytes(text.encode())
+    with RawServer(respond=respond) as server:
+        result = workspace.run("s.yaml", "-j", "1", url=server.base_url)
+    return result, [each.body for each in server.ledger]
+
+
+def sent(bodies: list[Any]) -> list[str]:
+    """Return the last message of each request."""
+    return [body["messages"][-1]["content"] for body in bodies]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (r"'Explain \newcommand{\kw}[1]{#1} and \textbf{#2} on the list.'", None),
+        (r"'Explain {#1} to {{ who }}, {# not a comment #}.'", "Explain {#1} to Ada, {# not a comment #}."),
+        ("'{# a #}{% if who %}b{#{% endif %}'", "{# a #}b{#"),
+        (r'"one\r\ntwo\rthree {{ who }}"', "one\r\ntwo\rthree Ada"),
+        (r'"one\r\ntwo {% if who %}\r\n{% endif %}{{ who }}"', "one\r\ntwo \r\nAda"),
+        ("'50 %} of {braces} }} and #} {{ who }}'", "50 %} of {braces} }} and #} Ada"),
+        ("'  {{ who }}\t'", "  Ada\t"),
+    ],
+)
+def test_a_text_reaches_the_model_whole(workspace: Workspace, source: str, expected: str | None) -> None:
+    """LaTeX, signs of a template that are none, and line breaks by escapes, with variables and without."""
+    result, bodies = play(
+        workspace, f"{HEAD}vars: {{who: Ada}}\nturns:\n  - user: {source}\n  - user: '{{{{ who }}}}'\n"
+    )
+    assert result.code == 0, result.stderr
+    assert sent(bodies)[0] == (expected or source.strip("'"))
+
+
+def test_line_ends_are_lf_wherever_a_text_stands(workspace: Workspace) -> None:
+    """A checkout with CR LF sends what one with LF sends: prompts, documents and cells of a table."""
+    files = {
+        "prompt.md": "line one\nline two\n{{ q }}\n",
+        "notes.txt": "a\nb\n",
+        "cases.csv": 'id,q\none,"first\nsecond"\n',
+    }
+    text = (
+        f"{HEAD}system: {{file: prompt.md}}\ncases: {{file: cases.csv}}\n"
+        "turns:\n  - user:\n      - text: |\n          {{ q }}\n          x\n      - document: notes.txt\n"
+    )
+    bodies: list[Any] = []
+    for ends in ("\n", "\r\n", "\r"):
+        for name, content in files.items():
+            (workspace.folder / name).write_bytes(content.replace("\n", ends).encode())
+        result, found = play(workspace, text.replace("\n", ends))
+        assert result.code == 0, result.stderr
+        bodies += found
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert bodies[0]["system"][0]["text"] == "line one\nline two\nfirst\nsecond\n"
+    assert bodies[0]["messages"][0]["content"][1]["source"]["data"] == "a\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("1.50", "reach the model as `1.5`"),
+        ("3.10", "reach the model as `3.1`"),
+        ("1e3", "reach the model as `1000.0`"),
+        ("-0", "reach the model as `0`"),
+        ("True", "reach the model as `true`"),
+        ("~", "reach the model as `null`"),
+        ("[a, {b: 2.0e1}]", "reach the model as `20.0`"),
+        ("", "this value is empty"),
+    ],
+)
+@pytest.mark.parametrize("place", ["vars: {{v: {}}}\n", "cases: [{{id: a, vars: {{v: {}}}}}]\n"])
+def test_a_value_that_would_be_respelled_is_refused(
+    tmp_path: Path, value: str, said: str, place: str
+) -> None:
+    """A version or a price keeps its zeros, or somebody is told to quote it."""
+    code, output = check(tmp_path, HEAD + place.format(value) + "turns: [{user: '{{ v }}'}]\n")
+    assert (code, said in output) == (2, True), output
+    assert "quote it" in output or "write ''" in output
+
+
+@pytest.mark.parametrize(
+    "value", ["1.5", "7", "007", "1_000", "+1", "0.10.2", "yes", "2026-11-28", "null", "true"]
+)
+def test_any_other_value_reaches_the_model_in_its_spelling(workspace: Workspace, value: str) -> None:
+    """Numbers, what only looks like a number, and the words of YAML."""
+    (workspace.folder / "c.yaml").write_text(f"- {{id: a, v: {value}}}\n", encoding="utf-8")
+    result, bodies = play(
+        workspace,
+        f"{HEAD}vars: {{w: {value}}}\ncases: {{file: c.yaml}}\n"
+        "turns: [{user: '{{ v }} {{ w }}'}]\n",
+    )
+    assert (result.code, sent(bodies)) == (0, [f"{value} {value}"]), result.stderr
+
+
+def test_numbers_in_a_file_of_objects_keep_their_spelling(tmp_path: Path) -> None:
+    """JSON has no other way to write 1.50 than in quotes, if it is a text."""
+    (tmp_path / "c.jsonl").write_text('{"id": "a", "v": 1.50}\n{"id": "b", "v": "1.50"}\n', encoding="utf-8")
+    code, output = check(tmp_path, f"{HEAD}cases: {{file: c.jsonl}}\nturns: [{{user: '{{{{ v }}}}'}}]\n")
+    assert code == 2
+    assert "c.jsonl:1:1" in output
+    assert output.count("error:") == 1
+
+
+PATTERNS = {
+    "a value in a pattern": ("not: {matches: '(?i)\\b{{ agent }}\\b'}", "agent: Robin", "I am ROBIN.", False),
+    "a value of signs": ("matches: '^{{ agent }}$'", "agent: 'a.(b|c)*'", "a.(b|c)*", True),
+    "a value that is no pattern": ("not: {matches: '{{ agent }}!'}", "agent: 'a.c'", "abc!", True),
+    "a loop": ("matches: '^({% for a in agent %}{{ a }}{% if not loop.last %}|{% endif %}{% endfor %})$'",
+               "agent: [x+, y]", "x+", True),
+    "a schema": ("not: {json: {schema: {properties: {a: {const: '{{ agent }}'}}, required: [a]}}}",
+                 "agent: 7", '{"a": 7}', False),
+    "a pattern in a schema": ("json: {properties: {a: {pattern: '^{{ agent }}$'}}}",
+                              "agent: 'a.c'", '{"a": "abc"}', False),
+    "a number": ("json: {pointer: /total, equals: '{{ agent }}'}", "agent: 338", '{"total": 338}', True),
+    "a boolean": ("json: {pointer: /paid, equals: '{{ agent }}'}", "agent: false", '{"paid": false}', True),
+    "a list": ("json: {pointer: /t, equals: '{{ agent }}'}", "agent: [x, y]", '{"t": ["x", "y"]}', True),
+    "a part": ("json: {pointer: /a, equals: '{{ agent.n[1] }}'}", "agent: {n: [1, 2]}", '{"a": 2}', True),
+    "a number in a text": ("json: {pointer: /a, equals: 'n {{ agent }}'}", "agent: 3", '{"a": "n 3"}', True),
+    "a whole object": ("json: {equals: {a: '{{ agent }}', b: '{{ agent | string }}'}}", "agent: 3",
+                       '{"a": 3, "b": "3"}', True),
+    "a list of texts": ("contains: {all: '{{ agent }}'}", "agent: [x, 12]", "x and 12", True),
+    "a list in which one is missing": ("contains: {all: '{{ agent }}'}", "agent: [x, 12]", "x", False),
+    "a number as a text": ("contains: '{{ agent }}'", "agent: 12", "12", True),
+    "a limit": ("max_words: '{{ agent }}'", "agent: 2", "one two three", False),
+    "a length of time": ("max_latency: '{{ agent }}s'", "agent: 20", "x", True),
+    "a switch": ("contains: {text: YES, ignore_case: '{{ agent }}'}", "agent: true", "yes", True),
+    "a reason": ("stop_reason: '{{ agent }}'", "agent: end_turn", "x", True),
+    "a block": ("not:\n          contains: |\n            guarantee", "agent: a", "a guarantee", False),
+    "a pattern in a block": ("matches: |\n          a$", "agent: a", "bla", True),
+    "an empty text": ("equals: ''", "agent: a", " \n", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_an_expectation_is_filled_in_everywhere(workspace: Workspace, name: str) -> None:
+    """Patterns with escaped values, schemas, limits and lists; one whole expression keeps its type."""
+    expected, variable, reply, holds = PATTERNS[name]
+    result, _ = play(
+        workspace,
+        f"{HEAD}cases: [{{id: a, vars: {{{variable}}}}}]\n"
+        f"turns:\n  - user: '{{{{ agent }}}}'\n    expect:\n      - {expected}\n",
+        reply,
+    )
+    assert result.code == (0 if holds else 1), result.stdout + result.stderr
+
+
+def test_a_save_is_filled_in(workspace: Workspace) -> None:
+    """A pattern that is kept from a reply names the case's variable, whose signs stand for themselves."""
+    text = (
+        f"{HEAD}cases: [{{id: a, vars: {{item: 'a+b'}}}}]\nturns:\n"
+        "  - user: '{{ item }}'\n    save: {price: '{{ item }} costs (\\d+)'}\n"
+        "  - user: '{{ saved.price }}'\n    save: {again: '{{ saved.price }} and .*'}\n"
+        "  - user: '{{ saved.again }}'\n"
+    )
+    result, bodies = play(workspace, text, "aab costs 1, a+b costs 12 and more")
+    assert result.code == 0, result.stdout
+    assert sent(bodies) == ["a+b", "12", "12 and more"]
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "said"),
+    [
+        (r'expect: [{not: {matches: "(?i)\bguarantee\b"}}]', "6:35", "`\\b` in double quotes is a backspace"),
+        (r'expect: [{not: {contains: "C:\new\bin"}}]', "6:38", "`\\b` in double quotes is a backspace"),
+        (r'save: {x: "\Pa"}', "6:16", "`\\P` in double quotes is a paragraph separator"),
+        ("example: Where is order #4711?", "6:29", "the text ends here: ` #4711?` is a comment in YAML"),
+        ("expect: [contains: order #4711\n    ]", "6:30", "the text ends here"),
+    ],
+)
+def test_what_yaml_makes_of_a_plain_sentence_is_said(
+    tmp_path: Path, source: str, place: str, said: str
+) -> None:
+    """A backslash that is none, and the rest of a sentence that is a comment, send users to single quotes."""
+    code, output = check(tmp_path, f"{HEAD}turns:\n  - user: x\n    {source}\n")
+    assert code == 2
+    assert f"a.yaml:{place}\n" in output
+    assert said in output
+    assert "use single quotes" in output
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "user: a # a comment",
+        "user: 'a' #4711",
+        "user: a#b",
+        r'user: "a\tb\n\"\\b \x08"',
+        "user: # x\n      a",
+        "user: a\n  # 7",
+    ],
+)
+def test_ordinary_comments_and_escapes_are_none_of_it(tmp_path: Path, source: str) -> None:
+    """Only what would change a text in silence is an error."""
+    code, output = check(tmp_path, f"{HEAD}turns:\n  - {source}\n")
+    assert code == 0, output
+
+
+def test_a_key_of_a_schema_is_not_filled_in(tmp_path: Path) -> None:
+    """What cannot be done is said, instead of looking for a key of this name."""
+    expected = "json: {properties: {'{{ v }}': {type: string}}}"
+    code, output = check(
+        tmp_path, f"{HEAD}vars: {{v: a}}\nturns: [{{user: '{{{{ v }}}}', expect: [{{{expected}}}]}}]\n"
+    )
+    assert code == 2
+    assert "a key is not filled in" in output
