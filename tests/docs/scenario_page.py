@@ -43,8 +43,19 @@ and shows what each key means:
 - Texts are templates: `{{ name }}` is a variable, `{{ saved.name }}` a text kept from an earlier reply. The
   language is a sandboxed part of Jinja2: variables and their parts, filters, `if` and `for`, comparisons. It
   computes nothing, so it has no arithmetic, no `~` and no slices; `{{ [a, b] | join }}` puts texts together,
-  and what is computed is a variable of its own. A variable that is not defined is an error, and so is one
-  that is never used. Variables themselves, cases, saved texts and replies are data: they are never rendered.
+  and what is computed is a variable of its own. `{#` is ordinary text. A variable that is not defined is an
+  error, and so is one under `vars` that is never used; a column of a file may be. Variables themselves,
+  cases, saved texts and replies are data: they are never rendered.
+- Every text of an expectation, and every pattern of `save`, is filled in. In a pattern the values are
+  escaped: each of their characters stands for itself. A text that is one whole `{{ expression }}` becomes
+  what that gives: a number, a boolean or a list where one is wanted. A block (`|`) that a reply is held
+  against has no line break at its end.
+- Every case is filled in before anything is sent. What would then be refused, such as an empty text, is
+  refused beforehand, with the line of the case.
+- Text arrives as it is written. Line ends of all files become LF. A number or a word under `vars` or in a
+  case that a text would spell in another way (`1.50`, `True`) is an error: quote it. So are a backslash in
+  double quotes that stands for a control character (`"\b"` is a backspace) and a `#` that cuts a plain
+  sentence off (`order #4711`): use single quotes.
 - Paths are relative to the scenario's folder and may not leave it.
 - The first turn is a `user` turn. A scripted `assistant` turn follows a `user` turn, which then gets no
   reply of its own. A `system` turn follows the `user` turn whose reply it steers. No script ends with an
@@ -54,8 +65,8 @@ and shows what each key means:
 
 _EXPECTATIONS = """\
 Each entry of an `expect` names one of these, and may add a `label`, its name in reports. All are evaluated,
-whatever the others say. One that cannot be evaluated is errored, never passed. Texts in them are templates
-where nothing else is said. On the conversation as a whole, the text is all replies together and numbers are
+whatever the others say. One that cannot be evaluated is errored, never passed. Texts in them are filled
+in. On the conversation as a whole, the text is all replies together and numbers are
 totals.
 """
 

@@ -140,7 +140,9 @@ def to_text(value: object) -> str:
     """Return a value as a template writes it: strings as they are, everything else as JSON."""
     if isinstance(value, str):
         return value
-    if value is None or isinstance(value, bool | int | float | Mapping | list | tuple):
+    if value is None or isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if isinstance(value, Mapping | list | tuple):
         return to_json_text(value)
     # What is left is jinja2's Undefined, whose str() raises the error that names the variable.
     return str(value)

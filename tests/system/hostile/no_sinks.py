@@ -88,7 +88,7 @@ NO_SINKS: dict[str, str] = {
     **_each("text.strict_json", ("join_text",), "joins pieces of a reply, which is a value"),
     **_each(
         "text.strict_json",
-        ("DuplicateKeyError", "HugeNumberError", "DeepJsonError"),
+        ("DuplicateKeyError", "HugeNumberError", "RespelledError", "DeepJsonError"),
         "their words become part of an error, which its sink escapes",
     ),
     **_each("record.codec", ("checked_types",), "looks at values"),

@@ -12,7 +12,8 @@ from tests.system.input.checking import check
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.system.harness.workspace import CommandResult, Workspace
+    from tests.support.command import CommandResult
+    from tests.system.harness.workspace import Workspace
 
 HEAD = "name: s\nmodel: claude-haiku-5-5\nmax_tokens: 100\n"
 
