@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import warnings
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anthropic
 import httpx2
 
 from claude_run.api.environment import address_problem, check_environment
+from claude_run.api.errors import TRANSPORT_ERRORS
+from claude_run.api.transport import Transport
 from claude_run.errors import CredentialsError, SetupError
 
 if TYPE_CHECKING:
@@ -64,18 +66,19 @@ def secrets_of(client: anthropic.AsyncAnthropic) -> tuple[str, ...]:
 
 
 class _Beginning(httpx2.AsyncByteStream):
-    """The first bytes of a stream."""
+    """The first bytes of an error's body, as far as they come: its status has said already what it is."""
 
     def __init__(self, whole: httpx2.AsyncByteStream) -> None:
         self._whole = whole
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         left = MAX_ERROR_BODY
-        async for chunk in self._whole:
-            yield chunk[:left]
-            left -= len(chunk)
-            if left <= 0:
-                return
+        with suppress(*TRANSPORT_ERRORS):
+            async for chunk in self._whole:
+                yield chunk[:left]
+                left -= len(chunk)
+                if left <= 0:
+                    return
 
     async def aclose(self) -> None:
         await self._whole.aclose()
@@ -95,9 +98,9 @@ def _build(attempt_s: float, simulator_url: str | None) -> anthropic.AsyncAnthro
             base_url=simulator_url,
             max_retries=0,
             timeout=anthropic.Timeout(attempt_s, connect=min(CONNECT_S, attempt_s)),
-            http_client=anthropic.DefaultAioHttpClient(
+            http_client=httpx2.AsyncClient(
+                transport=Transport(trust_environment=simulator_url is None),
                 follow_redirects=False,
-                trust_env=simulator_url is None,
                 event_hooks={"response": [_cut_error_body]},
             ),
         )

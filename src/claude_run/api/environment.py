@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from claude_run.errors import CredentialsError, SetupError
+from claude_run.record.redact import split_user_info
 
 BASE_URL = "ANTHROPIC_BASE_URL"
 _CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 _DEFAULT = "https://api.anthropic.com"
 
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
+_LONGEST_NAME = 253
+
 _WHITE = re.compile(r"\s")
 _NOT_IN_HEADER = re.compile(r"[^\t\x20-\x7e]")
+_NOT_IN_CREDENTIAL = re.compile(r"[^\x21-\x7e]")
+_QUOTES = ("'", '"')
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+", re.IGNORECASE)
 
 
@@ -34,23 +43,23 @@ def check_environment() -> None:
             if not environment[name]:
                 del environment[name]
 
-    # Credentials become headers, and a header is one line of ASCII.
+    # Credentials become headers, and a header is one line of ASCII; within them nothing is blank.
     for name in _CREDENTIALS:
-        if found := _NOT_IN_HEADER.search(environment.get(name, "")):
-            raise CredentialsError(
-                f"{name} holds {_named(found.group())}, which no header can carry: set it anew"
-            )
+        if problem := _credential_problem(environment.get(name, "")):
+            raise CredentialsError(f"{name} {problem}")
     for line in environment.get(_HEADERS, "").split("\n"):
+        header, _, value = (part.strip() for part in line.partition(":"))
+        where = f"{header!r} of {_HEADERS}" if header.isprintable() and value else _HEADERS
         if found := _NOT_IN_HEADER.search(line.strip()):
-            header = line.partition(":")[0].strip()
-            where = f"{header!r} of {_HEADERS}" if header.isprintable() and ":" in line else _HEADERS
             raise CredentialsError(f"{where} holds {_named(found.group())}, which no header can carry")
+        if header.lower() == "x-api-key" and (problem := _credential_problem(value)):
+            raise CredentialsError(f"{where} {problem}")
 
     # Where requests go, which way, and what they trust there.
     url = environment.get(BASE_URL, _DEFAULT)
     if problem := address_problem(url):
         raise SetupError(f"{BASE_URL} {problem}")
-    _check_proxies(url)
+    _check_proxy(url)
     _check_certificates(url)
 
 
@@ -59,7 +68,8 @@ def address_problem(url: str) -> str | None:
 
     A name or a password in it is never shown, also where it is not valid.
     """
-    if "@" in re.split(r"[/?#]", url.partition("://")[2] or url)[0]:
+    scheme, _, _ = split_user_info(url)
+    if "@" in re.split(r"[/?#]", url.removeprefix(scheme))[0]:
         way_out = f"write it without them; what a gateway needs beside the key goes into {_HEADERS}"
         return f"holds a user name or a password: {way_out}"
     problem = None
@@ -72,6 +82,8 @@ def address_problem(url: str) -> str | None:
             problem = "is not an http or https address" if odd else "has no scheme, such as https://"
         elif not parts.hostname:
             problem = "names no host"
+        elif not _is_host(parts.hostname):
+            problem = "names a host that cannot exist"
         elif parts.port == 0:
             problem = "names port 0, where nobody listens"
         elif parts.query or parts.fragment:
@@ -84,47 +96,86 @@ def address_problem(url: str) -> str | None:
 
 def route(url: str) -> str:
     """Return the address that requests go to and the variables that say so, for messages."""
-    shown = re.sub(r"//.*@", "//", url.rstrip("/"))
+    shown = "".join(split_user_info(url.rstrip("/"))[::2])
     where = f"{shown} ({BASE_URL})" if os.environ.get(BASE_URL) else shown
     name, proxy = _proxy(url)
     return f"{where} through the proxy {_without_user(proxy)} ({name})" if proxy else where
 
 
-def _check_proxies(url: str) -> None:
-    # The client builds all of them, so that an odd one is in the way even of requests that do not need it.
-    used, _ = _proxy(url)
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        value = os.environ.get(name, "").strip()
-        if not value:
-            continue
-        shown = _without_user(value)
-        scheme = value.partition("://")[0].lower() if "://" in value else "http"
-        if scheme.startswith("socks"):
-            if name == used:
-                message = f"{name} is {shown}, but {scheme} proxies are not supported"
-                raise SetupError(f"{message}: set HTTPS_PROXY to an http proxy, or NO_PROXY for this address")
-            continue
-        if scheme not in {"http", "https"}:
-            raise SetupError(f"{name} is {shown}, which is not an http proxy")
-        try:
-            parts = urlsplit(value if "://" in value else f"http://{value}")
-            sound = bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            sound = False
-        if not sound:
-            raise SetupError(f"{name} is {shown}, which is not the address of a proxy")
+def proxy_of(url: str) -> str | None:
+    """Return the address of the proxy that the environment names for this address; None for none."""
+    _, proxy = _proxy(url)
+    return (proxy if split_user_info(proxy)[0] else f"http://{proxy}") if proxy else None
 
 
-def _proxy(url: str) -> tuple[str | None, str]:
-    """Return the variable that names the proxy for an address, and its value; None and nothing for none."""
+def _credential_problem(value: str) -> str | None:
+    """Return why a value is no key and no token, as the rest of a sentence; None for nothing."""
+    if re.match(r"bearer\s", value, re.IGNORECASE):
+        return "begins with the word Bearer, which every request gets by itself: set it without"
+    if value.startswith(_QUOTES) and value.endswith(value[0]):
+        return "stands in quotation marks, which are sent with it: set it without"
+    if found := _NOT_IN_CREDENTIAL.search(value):
+        return f"holds {_named(found.group())}, which no credential holds: set it anew"
+    return None
+
+
+def _check_proxy(url: str) -> None:
+    name, proxy = _proxy(url)
+    if not proxy:
+        return
+    shown = _without_user(proxy)
+    scheme = split_user_info(proxy)[0].lower() or "http://"
+    if scheme.startswith("socks"):
+        message = f"{name} is {shown}, but {scheme.removesuffix('://')} proxies are not supported"
+        raise SetupError(f"{message}: set HTTPS_PROXY to an http proxy, or NO_PROXY for this address")
+    if scheme not in {"http://", "https://"}:
+        raise SetupError(f"{name} is {shown}, which is not an http proxy")
+    try:
+        parts = urlsplit(proxy_of(url) or "")
+        sound = _is_host(parts.hostname or "") and parts.port != 0 and parts.path in {"", "/"}
+    except ValueError:
+        sound = False
+    if not sound:
+        raise SetupError(f"{name} is {shown}, which is not the address of a proxy")
+
+
+def _proxy(url: str) -> tuple[str, str]:
+    """Return the variable that names the proxy for an address, and its value; nothing for none."""
     parts, proxies = urlsplit(url), getproxies()
-    if proxy_bypass(parts.netloc):
-        return None, ""
+    if proxy_bypass(parts.netloc) or _in_networks(parts.hostname or "", proxies.get("no", "")):
+        return "", ""
     for kind in (parts.scheme.lower(), "all"):
-        if proxy := proxies.get(kind):
+        if proxy := proxies.get(kind, "").strip():
             names = (f"{kind}_proxy", f"{kind}_proxy".upper())
             return next((name for name in names if os.environ.get(name)), names[1]), proxy
-    return None, ""
+    return "", ""
+
+
+def _in_networks(host: str, networks: str) -> bool:
+    """Return whether an IP address is, or lies in, one of those named, such as 192.168.0.0/16 or ::1."""
+    for network in networks.split(","):
+        # Names of hosts stand among them, and those are seen to by whoever reads the variable first.
+        with suppress(ValueError):
+            if ip_address(host) in ip_network(network.strip().strip("[]"), strict=False):
+                return True
+    return False
+
+
+def _is_host(host: str) -> bool:
+    """Return whether a host is an IP address, or a name that a name server can be asked for: RFC 1035."""
+    with suppress(ValueError):
+        return bool(ip_address(host))
+    try:
+        name = host.encode("idna").decode().removesuffix(".")
+    except UnicodeError:
+        return False
+    *_, last = labels = name.split(".")
+    if last.isdigit():
+        # Whatever ends in a number is meant as an address; it may leave out bytes, such as 127.1.
+        with suppress(OSError):
+            return bool(socket.inet_aton(name))
+        return False
+    return len(name) <= _LONGEST_NAME and all(map(_LABEL.fullmatch, labels))
 
 
 def _check_certificates(url: str) -> None:
@@ -156,11 +207,13 @@ def _entries(folder: Path) -> list[Path]:
 
 def _without_user(url: str) -> str:
     """Return an address without a name and a password, also where it is not valid."""
-    scheme, mark, rest = url.rpartition("://")
-    return repr(scheme + mark + rest.rpartition("@")[2]) if "@" in rest else repr(url)
+    scheme, _, rest = split_user_info(url)
+    return repr(scheme + rest)
 
 
 def _named(character: str) -> str:
     if character in "\r\n":
         return "a line break"
+    if character in "\t ":
+        return "a tab" if character == "\t" else "a blank"
     return f"the character U+{ord(character):04X}"

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import aiohttp
 import anthropic
 import httpx2
+from aiohttp.http import HttpProcessingError
 
 from claude_run.api.environment import BASE_URL
 from claude_run.conversation.exchange import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Redact: TypeAlias = Callable[[str], str]
 
@@ -50,26 +51,47 @@ def from_status_error(error: anthropic.APIStatusError, redact: Redact = str) -> 
 
 
 def from_transport_error(error: BaseException, redact: Redact = str, *, route: str = "") -> Failure:
-    """Return the failure of a connection that could not be made, was cut, or fell silent.
+    """Return the failure of a request that no response came to, or none that is HTTP.
 
     `route` is the address that the request should have gone to, with the variables that say so.
     """
-    causes = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
-        causes.append(cause)
-    # The transport refuses a header before it opens a connection, and so it would that of every request.
-    if type(causes[-1]) is ValueError:
-        message = f"no request can be sent: {excerpt(str(causes[-1]), redact)}; look at the credentials"
+    causes = _causes(error)
+    detail = _detail(causes, redact)
+    # Nothing left: the connection was never made, or the tunnel of a proxy to it.
+    unmade = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+    paid: Literal["no", "maybe"] = "no" if any(isinstance(each, unmade) for each in causes) else "maybe"
+    # The transport refuses an address or a header before it opens a connection, and so it would every time.
+    if paid == "maybe" and isinstance(causes[-1], ValueError):
+        message = f"no request can be sent: {detail}; look at the credentials and the address"
         return Failure(kind="credentials", message=message, may_retry=False, paid="no")
-    refused = any(isinstance(cause, aiohttp.ClientConnectorError | httpx2.ConnectTimeout) for cause in causes)
-    paid: Literal["no", "maybe"] = "no" if refused else "maybe"
-    if any(isinstance(cause, httpx2.TimeoutException | anthropic.APITimeoutError) for cause in causes):
+    if _is_timeout(causes):
         return Failure(kind="timeout", message="the API fell silent", paid=paid)
-    detail = next((str(cause) for cause in reversed(causes) if str(cause)), type(error).__name__)
-    what = f"the API cannot be reached{' at ' if route else ''}{route}"
-    if not refused:
+    status = next((each.status for each in causes if isinstance(each, aiohttp.ClientHttpProxyError)), None)
+    if paid == "no":
+        what = f"the API cannot be reached{' at ' if route else ''}{route}"
+    elif any(isinstance(each, aiohttp.ClientResponseError) for each in causes):
+        # Somebody did answer, and may have worked for it.
+        whose = f" of {route}" if route else ""
+        message = f"invalid reply: the answer{whose} is not valid HTTP: {detail}"
+        return Failure(kind="invalid_reply", message=message)
+    else:
         what = f"the connection{' to ' if route else ''}{route} was cut"
-    return Failure(kind="connection", message=f"{what}: {excerpt(detail, redact)}", paid=paid)
+    return Failure(kind="connection", message=f"{what}: {detail}", status=status, paid=paid)
+
+
+def from_broken_body(error: BaseException, redact: Redact = str, *, request_id: str | None = None) -> Failure:
+    """Return the failure of a response whose head said success and whose body did not come whole.
+
+    The model has answered, so that the attempt is probably billed.
+    """
+    causes = _causes(error)
+    if _is_timeout(causes):
+        return Failure(kind="timeout", message="the API fell silent", request_id=request_id)
+    detail = _detail(causes, redact)
+    if isinstance(error, httpx2.DecodingError):
+        message = f"invalid reply: the body cannot be unpacked: {detail}"
+        return Failure(kind="invalid_reply", message=message, request_id=request_id)
+    return Failure(kind="truncated", message=f"the reply was cut off: {detail}", request_id=request_id)
 
 
 def is_error(body: Mapping[str, object]) -> bool:
@@ -122,6 +144,25 @@ def excerpt(body: bytes | str, redact: Redact = str) -> str:
     beginning = body[:_READ]
     text = beginning.decode(errors="replace") if isinstance(beginning, bytes) else beginning
     return " ".join(redact(text).split())[:_EXCERPT]
+
+
+def _causes(error: BaseException) -> Sequence[BaseException]:
+    """Return the error and what it was raised from, the deepest cause last."""
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    return causes
+
+
+def _is_timeout(causes: Sequence[BaseException]) -> bool:
+    return any(isinstance(cause, aiohttp.ServerTimeoutError | anthropic.APITimeoutError) for cause in causes)
+
+
+def _detail(causes: Sequence[BaseException], redact: Redact) -> str:
+    """Return the words of the deepest cause that has any, without a status that no server has said."""
+    unread = (aiohttp.ClientResponseError, HttpProcessingError)
+    words = [each.message if isinstance(each, unread) else str(each) for each in causes]
+    return excerpt(next((each for each in reversed(words) if each), type(causes[0]).__name__), redact)
 
 
 def _said(value: object) -> str | None:

@@ -13,6 +13,7 @@ from claude_run.api.environment import route
 from claude_run.api.errors import (
     TRANSPORT_ERRORS,
     excerpt,
+    from_broken_body,
     from_error_body,
     from_status_error,
     from_transport_error,
@@ -31,7 +32,7 @@ from claude_run.play.ports import Received, RequestFailedError
 from claude_run.record.redact import Redactor, bare_credential, is_searched_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     import httpx2
     from anthropic import AsyncAPIResponse
@@ -92,11 +93,6 @@ class AnthropicMessages:
                 content=content,
                 options={"headers": {**headers, **extra_headers(request.model, request.body), **_UNREAD}},
             )
-            try:
-                self._learn_credential(response.http_request)
-                return await _receive(response, streamed=streamed, redact=self._redact)
-            finally:
-                await response.close()
         except anthropic.APIStatusError as error:
             self._learn_credential(error.request)
             raise RequestFailedError(from_status_error(error, self._redact)) from error
@@ -106,6 +102,14 @@ class AnthropicMessages:
         except anthropic.AnthropicError as error:
             failure = Failure(kind="credentials", message=str(error), may_retry=False, paid="no")
             raise RequestFailedError(failure) from error
+        try:
+            self._learn_credential(response.http_request)
+            return await _receive(response, streamed=streamed, redact=self._redact)
+        except TRANSPORT_ERRORS as error:
+            request_id = response.headers.get("request-id")
+            raise RequestFailedError(from_broken_body(error, self._redact, request_id=request_id)) from error
+        finally:
+            await response.close()
 
     def _redact(self, text: str) -> str:
         return self._redactor.text(text)
@@ -158,6 +162,7 @@ async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact:
         async for chunk in _capped(response):
             raise InvalidReplyError(f"{problem}: {excerpt(chunk, redact)}")
         raise InvalidReplyError(problem)
+    _refuse_unknown_codings(response)
     if kind == _STREAM:
         return await _read_stream(response, redact)
 
@@ -172,6 +177,18 @@ async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact:
         request_id = response.headers.get("request-id")
         raise RequestFailedError(from_error_body(body, request_id, where="under status 200", redact=redact))
     return body
+
+
+def _refuse_unknown_codings(response: AsyncAPIResponse[Any]) -> None:
+    """Raise InvalidReplyError for a body that is packed in a way that nobody asked for, or can unpack."""
+    known = {"", "identity", *_names(response.http_request.headers, "accept-encoding")}
+    for coding in _names(response.headers, "content-encoding"):
+        if coding not in known:
+            raise InvalidReplyError(f"the body is packed as {coding!r:.40}, which nobody asked for")
+
+
+def _names(headers: httpx2.Headers, name: str) -> Sequence[str]:
+    return [each.strip().lower() for each in headers.get(name, "").split(",")]
 
 
 async def _read_stream(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:

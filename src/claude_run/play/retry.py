@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Failure
 
 _RETRIED_STATUSES = frozenset({408, 409, 429})
-_FATAL_STATUSES = frozenset({401, 402, 403})
+_FATAL_STATUSES = frozenset({401, 402, 403, 407})
+"""Keys, bills and permissions; 407 is a proxy that wants a password."""
 _FATAL_CODES = frozenset(
     {"enforced_spend_limit_reached", "contract_spend_limit_reached", "organization_on_hold"}
 )

@@ -27,6 +27,7 @@ _CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _ADDRESSES = ("ANTHROPIC_BASE_URL", *_PROXIES, *map(str.upper, _PROXIES))
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _URL_SAFE = str.maketrans("+/", "-_")
 _ESCAPE = re.compile(r"%[0-9A-F]{2}")
 
@@ -116,11 +117,19 @@ def bare_credential(value: str) -> str:
     return value.strip().rpartition(" ")[2]
 
 
+def split_user_info(url: str) -> tuple[str, str, str]:
+    """Return an address in three parts: its scheme with `://`, what stands before the last `@`, and the rest.
+
+    The address need not be valid: a password may hold what ought to be escaped in it, be it `/`, `@` or `://`.
+    """
+    scheme = found.group() if (found := _SCHEME.match(url)) else ""
+    user_info, _, rest = url.removeprefix(scheme).rpartition("@")
+    return scheme, user_info, rest
+
+
 def _passwords(url: str) -> Iterator[str]:
     """Yield the password of an address as it stands there and as it is meant, valid or not."""
-    user_info, at, _ = url.rpartition("@")
-    password = user_info.rpartition("//")[2].partition(":")[2]
-    if at and password:
+    if password := split_user_info(url)[1].partition(":")[2]:
         yield from {password, unquote(password)}
 
 

@@ -121,8 +121,23 @@ FAULTS: Mapping[str, Fault] = {
     "N22-cut": Fault(answers=(ok(stop_reason="max_tokens"),), attempts=1),
 }
 
+ANSWERED: Mapping[str, Fault] = {
+    "N7-cut": always(
+        short(b'{"id": "msg_'), r"^the reply was cut off: Not enough data", attempts=5, uncertain=True
+    ),
+    "N7-header": Fault(answers=(json_answer(WHOLE, headers=[f"x-long: {'y' * 20_000}"]),), attempts=1),
+    "N7-endless": always(
+        json_answer(WHOLE, headers=[f"x-long: {'y' * 2_000_000}"]),
+        r"^invalid reply: the answer of http://127\.0\.0\.1:[0-9]+ \(ANTHROPIC_BASE_URL\) is not valid HTTP",
+        attempts=5,
+        uncertain=True,
+    ),
+}
+"""Replies that came, and could not be read."""
+
 EVENTS = events_of(message())
 STREAM = stream_answer(sse(EVENTS))
+CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}
 
 
@@ -140,6 +155,18 @@ STREAMED: Mapping[str, Fault] = {
         uncertain=True,
     ),
     "N16-cut": streamed(stream_answer(sse(EVENTS[:4]), length=100_000)),
+    "N16-always": always(
+        stream_answer(sse(EVENTS[:4]), length=100_000),
+        "^the reply was cut off: Not enough data",
+        attempts=5,
+        uncertain=True,
+    ),
+    "N16-chunks": always(
+        Answer(data=CHUNKED + b"%x\r\n%s\r\n" % (len(sse(EVENTS[:4])), sse(EVENTS[:4]))),
+        "^the reply was cut off: Not enough data",
+        attempts=5,
+        uncertain=True,
+    ),
     "N16-reset": streamed(Answer(data=stream_answer(sse(EVENTS[:4])).data, reset=True)),
     "N17-error": streamed(stream_answer(sse([*EVENTS[:2], OVERLOADED]))),
     "N18-bad": streamed(stream_answer(sse(EVENTS[:2]) + b"event: x\ndata: {nonsense\n\n")),
@@ -206,6 +233,11 @@ def test_each_fault_of_a_reply_is_handled_as_promised(workspace: Workspace) -> N
     page = (workspace.folder / "out" / "transcripts.md").read_bytes()
     assert b"<script>" not in page
     assert b"\x1b" not in page
+
+
+def test_what_was_answered_is_paid_a_few_times_at_most(workspace: Workspace) -> None:
+    """A reply that breaks on its way is probably billed; one in an unusual head is read: N7."""
+    assert_as_promised(ANSWERED, play(workspace, ANSWERED))
 
 
 def test_each_fault_of_a_stream_is_handled_as_promised(workspace: Workspace) -> None:

@@ -86,6 +86,11 @@ def test_what_cannot_be_used_is_named_before_anything_is_sent(workspace: Workspa
             ({"ANTHROPIC_BASE_URL": f"me:pass-word@[{host}"}, "ANTHROPIC_BASE_URL holds a user name"),
             ({"ANTHROPIC_BASE_URL": "http://127.0.0.1:99999"}, "ANTHROPIC_BASE_URL is not a valid address"),
             ({"ANTHROPIC_BASE_URL": host}, "ANTHROPIC_BASE_URL has no scheme"),
+            ({"ANTHROPIC_BASE_URL": "http://a..b"}, "ANTHROPIC_BASE_URL names a host that cannot exist"),
+            ({"ANTHROPIC_BASE_URL": "http://me:pass-word://pass-word@[::1"}, "ANTHROPIC_BASE_URL is not a"),
+            ({"HTTP_PROXY": f"http://me:pass-word://z@{host}9999"}, "HTTP_PROXY is 'http://127.0.0.1:"),
+            ({"ANTHROPIC_API_KEY": "sk-ant pass-word"}, "ANTHROPIC_API_KEY holds a blank"),
+            ({"ANTHROPIC_API_KEY": "Bearer pass-word"}, "ANTHROPIC_API_KEY begins with the word Bearer"),
         ):
             result = workspace.run("s.yaml", "-o", "out", url="http://api.example", env=env)
             assert result.code == 3, env

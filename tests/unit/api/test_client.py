@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import re
 from datetime import UTC, datetime
@@ -16,7 +17,9 @@ from claude_run.api.messages import AnthropicMessages
 from claude_run.conversation.exchange import Request
 from claude_run.errors import CredentialsError, SetupError
 from claude_run.plan.model_rules import retirement
-from tests.support.scripted_server import RawServer, in_turn, json_answer, message
+from claude_run.play.ports import RequestFailedError
+from claude_run.play.retry import is_fatal, is_transient
+from tests.support.scripted_server import RawServer, http, in_turn, json_answer, message
 from tests.unit.api.scripted_client import BODY, KEY, send
 
 if TYPE_CHECKING:
@@ -86,6 +89,12 @@ def test_an_empty_address_is_none(clean_environment: pytest.MonkeyPatch) -> None
         ("ANTHROPIC_API_KEY", "sk-ant\n-secret", "ANTHROPIC_API_KEY holds a line break"),
         ("ANTHROPIC_AUTH_TOKEN", "sk-ant\u2011secret", r"ANTHROPIC_AUTH_TOKEN holds the character U\+2011"),
         ("ANTHROPIC_AUTH_TOKEN", "sk-ant\x7fsecret", r"ANTHROPIC_AUTH_TOKEN holds the character U\+007F"),
+        ("ANTHROPIC_API_KEY", "sk-ant se cret", "ANTHROPIC_API_KEY holds a blank, which no credential holds"),
+        ("ANTHROPIC_AUTH_TOKEN", "sk-ant\tsecret", "ANTHROPIC_AUTH_TOKEN holds a tab"),
+        ("ANTHROPIC_API_KEY", "bearer  sk-secret", "begins with the word Bearer, .*: set it without"),
+        ("ANTHROPIC_API_KEY", "'sk-secret'", "ANTHROPIC_API_KEY stands in quotation marks"),
+        ("ANTHROPIC_AUTH_TOKEN", '"sk-secret"', "ANTHROPIC_AUTH_TOKEN stands in quotation marks"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "X-Api-Key: se cret", "'X-Api-Key' of ANTHROPIC_CUSTOM_HEADERS holds"),
         ("ANTHROPIC_CUSTOM_HEADERS", "x-team: secr\u00e9t", "'x-team' of ANTHROPIC_CUSTOM_HEADERS holds"),
         ("ANTHROPIC_CUSTOM_HEADERS", "a: b\nx-team: se\rcret", "ANTHROPIC_CUSTOM_HEADERS holds a line break"),
     ],
@@ -111,6 +120,16 @@ def test_a_credential_that_no_header_can_carry(
         ("http://", "names no host"),
         ("http://api.example:99999", "is not a valid address .*0-65535"),
         ("http://api.example:0", "port 0"),
+        ("http://a..b", "names a host that cannot exist: 'http://a..b'"),
+        ("http://.api.example", "names a host that cannot exist"),
+        (f"http://{'x' * 80}.example", "names a host that cannot exist"),
+        (f"http://{'x.' * 127}example", "names a host that cannot exist"),
+        ("http://1.2.3.4.5:8080", "names a host that cannot exist"),
+        ("http://10.0.0.256", "names a host that cannot exist"),
+        ("http://host\\\\path", "names a host that cannot exist"),
+        ("http://api.exam!ple", "names a host that cannot exist"),
+        ("http://user:p4ss://word@host:99", "is not a valid address: 'http://host:99'$"),
+        ("us:p4ss://word@host", "is not an http or https address: 'host'$"),
         ("http://api.example:port", "is not a valid address"),
         ("http://api.example/a b", "holds white space"),
         ("http://api.example/?team=a", "more than an address and a path"),
@@ -127,6 +146,7 @@ def test_an_address_that_is_none(clean_environment: pytest.MonkeyPatch, url: str
     with pytest.raises(SetupError, match=f"^ANTHROPIC_BASE_URL .*{words}") as caught:
         send(BODY)
     assert "word@" not in str(caught.value)
+    assert "p4ss" not in str(caught.value)
     assert "pass-word" not in str(caught.value)
     assert caught.value.exit_code == 3
 
@@ -147,6 +167,15 @@ def test_an_address_that_is_none(clean_environment: pytest.MonkeyPatch, url: str
             "HTTPS_PROXY is 'http://proxy:99999', which is not",
         ),
         ("https_proxy", "http://", "https_proxy is 'http://', which is not the address"),
+        ("HTTPS_PROXY", "http://a..b:80", "HTTPS_PROXY is 'http://a..b:80', which is not the address"),
+        ("HTTPS_PROXY", "1.2.3.4.5:80", "HTTPS_PROXY is '1.2.3.4.5:80', which is not the address"),
+        (
+            "HTTPS_PROXY",
+            "http://us:pass-word://z@10.0.0.1:99999",
+            "HTTPS_PROXY is 'http://10.0.0.1:99999', ",
+        ),
+        ("HTTPS_PROXY", "http://me:80/pass-word@proxy:1", "HTTPS_PROXY is 'http://proxy:1', which is not"),
+        ("all_proxy", "socks5:pass-word://z@proxy:1", "all_proxy is 'proxy:1', which is not the address"),
     ],
 )
 def test_a_proxy_that_is_none(
@@ -160,7 +189,15 @@ def test_a_proxy_that_is_none(
     assert "pass-word" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "value"), [("HTTPS_PROXY", "socks5://p:1"), ("NO_PROXY", "127.0.0.1")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "socks5://p:1"),
+        ("HTTPS_PROXY", "nonsense"),
+        ("NO_PROXY", "127.0.0.1"),
+        ("NO_PROXY", "localhost, 127.0.0.0/8"),
+    ],
+)
 def test_a_proxy_that_is_not_used_is_in_nobodys_way(
     clean_environment: pytest.MonkeyPatch, server: RawServer, name: str, value: str
 ) -> None:
@@ -172,6 +209,41 @@ def test_a_proxy_that_is_not_used_is_in_nobodys_way(
     clean_environment.setenv(name, value)
     send(BODY)
     assert len(server.ledger) == 1
+
+
+@pytest.mark.parametrize("user", ["", "me:pass-word@"])
+def test_a_request_goes_through_the_proxy_that_is_named(
+    clean_environment: pytest.MonkeyPatch, server: RawServer, user: str
+) -> None:
+    """The proxy gets the whole address, and the password that is meant for it."""
+    clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
+    clean_environment.setenv("ANTHROPIC_BASE_URL", "http://api.example/gw")
+    clean_environment.setenv("HTTP_PROXY", f"{user}{server.base_url.partition('//')[2]}")
+    send(BODY)
+    (request,) = server.ledger
+    assert request.path == "http://api.example/gw/v1/messages"
+    expected = f"Basic {base64.b64encode(b'me:pass-word').decode()}" if user else None
+    assert request.headers.get("proxy-authorization") == expected
+
+
+@pytest.mark.parametrize(("status", "fatal"), [(407, True), (502, False)])
+def test_a_tunnel_that_a_proxy_refuses_was_never_there(
+    clean_environment: pytest.MonkeyPatch, status: int, fatal: bool
+) -> None:
+    """Nothing left, so that it costs nothing; a proxy that wants a password wants it of every request."""
+    clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
+    with RawServer(respond=in_turn(http(b"", status=status))) as proxy:
+        clean_environment.setenv("HTTPS_PROXY", f"{proxy.base_url}")
+        with pytest.raises(RequestFailedError) as caught:
+            send(BODY)
+        assert proxy.ledger[0].method == "CONNECT"
+    failure = caught.value.failure
+    assert (failure.kind, failure.status, failure.paid) == ("connection", status, "no")
+    assert failure.message.startswith(
+        "the API cannot be reached at https://api.anthropic.com through the pro"
+    )
+    assert is_fatal(failure) is fatal
+    assert is_transient(failure)
 
 
 def test_certificates_that_are_none(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.api.errors import (
+    from_broken_body,
     from_error_body,
     from_status_error,
     from_transport_error,
@@ -191,16 +192,14 @@ def test_any_body_of_an_error_is_judged_by_its_shape(status: int, body: Any) -> 
             "maybe",
             "the API fell silent",
         ),
-        (httpx2.ReadTimeout("slow", request=REQUEST), "timeout", "maybe", "the API fell silent"),
+        (aiohttp.SocketTimeoutError("slow"), "timeout", "maybe", "the API fell silent"),
         (
-            caused(
-                anthropic.APITimeoutError(request=REQUEST), httpx2.ConnectTimeout("slow", request=REQUEST)
-            ),
+            caused(anthropic.APIConnectionError(request=REQUEST), aiohttp.ConnectionTimeoutError("slow")),
             "timeout",
             "no",
             "the API fell silent",
         ),
-        (httpx2.ReadError("cut", request=REQUEST), "connection", "maybe", "the connection was cut: cut"),
+        (aiohttp.ClientOSError(32, "cut"), "connection", "maybe", "the connection was cut: [Errno 32] cut"),
         (
             ConnectionResetError(104, "reset by peer"),
             "connection",
@@ -228,6 +227,25 @@ def test_broken_connections(error: BaseException, kind: str, paid: str, words: s
     failure = from_transport_error(error)
     assert (failure.kind, failure.paid, failure.may_retry) == (kind, paid, True)
     assert failure.message.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (aiohttp.ClientPayloadError("short"), "truncated", "the reply was cut off: short"),
+        (ConnectionResetError(104, "reset by peer"), "truncated", "the reply was cut off: [Errno 104] reset"),
+        (httpx2.DecodingError("bad block"), "invalid_reply", "the body cannot be unpacked: bad block"),
+        (aiohttp.SocketTimeoutError("slow"), "timeout", "the API fell silent"),
+    ],
+)
+def test_a_reply_that_broke_on_its_way_was_worked_for(error: BaseException, kind: str, words: str) -> None:
+    """Whatever breaks after the head of a success, the attempt is one that was probably billed."""
+    failure = from_broken_body(error, request_id="req_1")
+    assert (failure.kind, failure.paid, failure.request_id) == (kind, "maybe", "req_1")
+    assert words in failure.message
+    failures = Failures()
+    failures.add(failure, key="k", now=0.0)
+    assert failures.billed == 1
 
 
 def test_an_error_event() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
+import re
 import socket
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,9 +107,9 @@ def test_a_stream_that_ends_too_soon_is_truncated(client: ScriptedClient, length
 
 
 def test_a_stream_cut_by_the_network(client: ScriptedClient) -> None:
-    """A connection that breaks in mid-stream is a cut connection."""
+    """A connection that breaks in mid-stream cuts a reply off that was worked for."""
     failure = client.fail(stream_answer(STREAM[:200], length=len(STREAM)), **LONG)
-    assert (failure.kind, failure.paid) == ("connection", "maybe")
+    assert (failure.kind, failure.paid) == ("truncated", "maybe")
 
 
 def test_an_error_in_mid_stream(client: ScriptedClient) -> None:
@@ -312,16 +314,64 @@ def test_a_reset_after_the_request_may_be_paid(client: ScriptedClient, data: byt
 
 
 def test_a_body_that_breaks_off(client: ScriptedClient) -> None:
-    """A body shorter than announced is a cut connection, not a shorter message."""
+    """A body shorter than announced is a reply that was cut off, not a shorter message."""
     whole = json_answer(message()).data
     failure = client.fail(Answer(data=whole[:-10]))
-    assert (failure.kind, failure.paid) == ("connection", "maybe")
+    assert (failure.kind, failure.paid) == ("truncated", "maybe")
+    assert failure.message.startswith("the reply was cut off: ")
 
 
-def test_what_is_no_http_at_all(client: ScriptedClient) -> None:
-    """A server that speaks something else is a broken connection."""
-    failure = client.fail(Answer(data=b"\x16\x03\x01 nonsense\r\n\r\n"))
-    assert failure.kind == "connection"
+def test_an_error_whose_body_breaks_off_is_the_error_of_its_status(client: ScriptedClient) -> None:
+    """The status and its headers were said before: it is waited for, and costs nothing."""
+    busy = error_answer("rate_limit_error", "slow down", status=429, headers=["retry-after: 3"])
+    failure = client.fail(Answer(data=busy.data[:-10]))
+    assert (failure.status, failure.retry_after_s, failure.paid) == (429, 3.0, "no")
+
+
+VALID = {
+    "a long header": json_answer(message(), headers=[f"x-long: {'y' * 20_000}"]),
+    "many headers": json_answer(message(), headers=[f"x-{number}: {'y' * 100}" for number in range(300)]),
+    "a long reason": Answer(data=json_answer(message()).data.replace(b"Scripted", b"y" * 20_000)),
+    "no reason": Answer(data=json_answer(message()).data.replace(b"Scripted", b"")),
+    "early hints": Answer(
+        data=b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" + json_answer(message()).data
+    ),
+    "a cookie": json_answer(message(), headers=["set-cookie: a[]=1; Path=/; Max-Age=x"]),
+    "x-gzip": http(gzip.compress(json.dumps(message()).encode()), headers=["content-encoding: X-GZip"]),
+    "packed twice": http(
+        gzip.compress(gzip.compress(json.dumps(message()).encode())),
+        headers=["Content-Encoding: gzip", "content-encoding: x-gzip, identity"],
+    ),
+    "deflate": http(zlib.compress(json.dumps(message()).encode()), headers=["content-encoding: deflate"]),
+}
+
+
+@pytest.mark.parametrize("answer", VALID.values(), ids=VALID)
+def test_whatever_is_valid_http_is_read(client: ScriptedClient, answer: Answer) -> None:
+    """Headers of any length and number, and each name of a content coding, as gateways send them."""
+    assert client.ask(answer).reply.text == "Hello there."
+    assert len(client.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (json_answer(message(), headers=[f"x: {'y' * 2_000_000}"]), "is not valid HTTP: .*1048576"),
+        (Answer(data=b"\x16\x03\x01 nonsense\r\n\r\n"), "the answer of http://127.*is not valid HTTP: "),
+        (
+            json_answer(message(), headers=["content-encoding: compress"]),
+            "packed as 'compress', which nobody",
+        ),
+        (json_answer(message(), headers=["content-encoding: gzip"]), "the body cannot be unpacked: "),
+    ],
+)
+def test_an_answer_that_cannot_be_read_was_worked_for(
+    client: ScriptedClient, answer: Answer, words: str
+) -> None:
+    """Somebody answered: it counts among the attempts that are probably billed."""
+    failure = client.fail(answer)
+    assert (failure.kind, failure.paid) == ("invalid_reply", "maybe")
+    assert re.search(f"^invalid reply: .*{words}", failure.message), failure.message
 
 
 @pytest.mark.parametrize(

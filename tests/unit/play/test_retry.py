@@ -103,6 +103,7 @@ def test_what_stays_ends_its_request_alone(failure: Failure) -> None:
         status(403, "permission_error"),
         status(404, "not_found_error"),
         status(404),
+        status(407),
         Failure(kind="status", status=400, type="invalid_request_error", message=BROKE),
         status(429, "rate_limit_error", code="enforced_spend_limit_reached"),
         status(429, "rate_limit_error", code="contract_spend_limit_reached"),

@@ -57,7 +57,7 @@ def test_a_short_key_is_a_placeholder_and_not_searched_for() -> None:
     assert Redactor(["x" * 16]).text(f"a {'x' * 16}") == f"a {REDACTED}"
 
 
-@pytest.mark.parametrize("password", ["pw", "a-long-password-0123456789"])
+@pytest.mark.parametrize("password", ["pw", "p4ss://w", "a-long-password-0123456789"])
 def test_the_password_of_an_address_counts_where_it_stands_as_in_one(password: str) -> None:
     """However short it is, and whether the address is valid or not; the word alone is no secret."""
     redactor = Redactor.from_environment({"ANTHROPIC_BASE_URL": f"https://me:{password}@[::1:99999/x"})
