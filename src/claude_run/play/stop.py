@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 FATAL_GRACE_S = 1.0
 """How long replies under way may take once it is known that no other will come."""
 
-_NUMBER = re.compile(r"[0-9]+")
+_IDENTIFIER = re.compile(r"[\w+-]*[0-9][\w+-]*=*")
+"""A number, or what only a program would write: the id of a request or of a trace, a UUID, a time."""
 _YEAR_S = 365 * 86_400.0
 
 
@@ -83,13 +84,14 @@ class StopSignal:
 class FailureBreaker:
     """Counts the attempts at each model that brought no reply, as long as none does.
 
-    `refusals` requests may be refused in the same words before the run is stopped.
+    `refusals` requests may be refused in the same way before the run is stopped: with the same status, type
+    and words, but for the numbers and ids in them.
     """
 
     def __init__(self, *, refusals: int = 5) -> None:
         self._refusals = refusals
         self._failed: dict[str, Failures] = {}
-        self._refused: dict[str, tuple[str, int]] = {}
+        self._refused: dict[str, tuple[tuple[object, ...], int]] = {}
 
     def replied(self, model: str) -> None:
         """Note that the model does not refuse everything."""
@@ -106,13 +108,13 @@ class FailureBreaker:
         return failures
 
     def refused(self, model: str, failure: Failure) -> Halt | None:
-        """Note a request that failed for good; return a Halt once all fail in the same words.
+        """Note a request that failed for good; return a Halt once all fail in the same way.
 
         What is under way may finish however long it takes, because it may be the request that is not refused.
         """
-        words = _NUMBER.sub("#", failure.message)
-        before, count = self._refused.get(model, (words, 0))
-        self._refused[model] = words, count + 1 if words == before else 1
+        way = (failure.kind, failure.status, failure.type, _IDENTIFIER.sub("#", failure.message))
+        before, count = self._refused.get(model, (way, 0))
+        self._refused[model] = way, count + 1 if way == before else 1
         if self._refused[model][1] < self._refusals:
             return None
         reason = f"the first {self._refusals} requests to {model} failed in the same way: {failure.message}"

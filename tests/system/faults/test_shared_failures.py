@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tests.system.faults.api import Api, ok, scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.system.faults.api import TurnRequest
     from tests.system.harness.workspace import Workspace
 
 CASES = [f"c{number}" for number in range(40)]
@@ -53,6 +55,23 @@ def test_an_answer_that_every_request_gets_ends_the_run(
         assert len(api.ledger) <= 7
     assert result.code == 3
     assert words in workspace.summary()["exit_reason"]
+
+
+def test_a_refusal_with_a_new_id_in_it_ends_the_run_too(workspace: Workspace) -> None:
+    """The words are the same; one case that is refused by itself stops nobody."""
+    workspace.write("s.yaml", scenario(*CASES, turns=1))
+
+    def traced(asked: TurnRequest) -> Answer:
+        trace = hashlib.sha256(asked.case.encode()).hexdigest()
+        return error_answer("invalid_request_error", f"rejected by policy (trace {trace})", status=400)
+
+    with Api(answer=traced) as api:
+        assert workspace.run("s.yaml", "-o", "all", "-q", "-j", "2", url=api.url, speed=50).code == 3
+        assert len(api.ledger) <= 7
+    assert "rejected by policy" in workspace.summary("all")["exit_reason"]
+    with Api(answer=lambda asked: traced(asked) if asked.case == "c0" else ok()) as api:
+        assert workspace.run("s.yaml", "-o", "one", "-q", "-j", "2", url=api.url, speed=50).code == 3
+        assert len(api.ledger) == len(CASES)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
+import uuid
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +21,8 @@ from claude_run.record.recording import Recording
 from tests.unit.play.fakes import EPOCH, FakedRun, FakeMessages, conversation, failure, message, user
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from claude_run.conversation.exchange import Request
 
 DOWN = failure(529)
@@ -178,6 +183,42 @@ def test_what_refuses_the_first_few_requests_refuses_all() -> None:
     )
     assert halt.grace_s is None
     assert 5 <= len(messages.requests) <= 7
+
+
+@pytest.mark.parametrize(
+    "name_of",
+    [
+        lambda dice: f"{dice.getrandbits(128):032x}",
+        lambda dice: f"{dice.getrandbits(32):08X}",
+        lambda dice: str(uuid.UUID(int=dice.getrandbits(128))),
+        lambda dice: f"req_011CS{base64.urlsafe_b64encode(dice.randbytes(15)).decode()}",
+        lambda dice: f"{base64.b64encode(b'id 0' + dice.randbytes(12)).decode().replace('/', '+')}",
+        lambda dice: f"2026-11-28T{dice.randrange(24):02}:{dice.randrange(60):02}:00.{dice.randrange(1000)}Z",
+    ],
+    ids=["hexadecimal", "short", "uuid", "request", "base64", "time"],
+)
+def test_a_refusal_that_names_each_request_is_the_same_refusal(name_of: Callable[[Random], str]) -> None:
+    """Ids and times are no words: servers put new ones into each answer."""
+    dice, breaker = Random(7), FailureBreaker()  # noqa: S311 - only a test's dice
+    halts = [breaker.refused("m", refusal(f"rejected (trace {name_of(dice)})")) for _ in range(5)]
+    assert halts[:4] == [None] * 4
+    assert halts[4] is not None
+
+
+def test_refusals_of_different_kinds_are_not_the_same() -> None:
+    """Another status, another type, other words: each case may have its own, and the others may be good."""
+    for others in (
+        [refusal("too odd", status=400 + n) for n in range(10)],
+        [refusal("too odd", type=f"kind_{'x' * n}") for n in range(10)],
+        [refusal(f"{word} is not allowed") for word in ("top_k", "tools", "system", "stop", "metadata")],
+    ):
+        breaker = FailureBreaker()
+        assert [breaker.refused("m", each) for each in others] == [None] * len(others)
+
+
+def refusal(message: str, **fields: Any) -> Failure:
+    """Return what the API refuses for good."""
+    return Failure(**{"kind": "status", "status": 400, "message": message, "paid": "no", **fields})
 
 
 def test_what_can_never_leave_is_no_attempt() -> None:
