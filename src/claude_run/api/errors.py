@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import math
 import time
 from collections.abc import Mapping
@@ -144,6 +145,11 @@ def excerpt(body: bytes | str, redact: Redact = str) -> str:
     beginning = body[:_READ]
     text = beginning.decode(errors="replace") if isinstance(beginning, bytes) else beginning
     return " ".join(redact(text).split())[:_EXCERPT]
+
+
+def quoted(value: object, redact: Redact = str) -> str:
+    """Return the beginning of what a server sent, be it a body or a part of one: the words are its own."""
+    return excerpt(value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False), redact)
 
 
 def _causes(error: BaseException) -> Sequence[BaseException]:

@@ -12,12 +12,12 @@ from claude_run.api.client import secrets_of
 from claude_run.api.environment import route
 from claude_run.api.errors import (
     TRANSPORT_ERRORS,
-    excerpt,
     from_broken_body,
     from_error_body,
     from_status_error,
     from_transport_error,
     is_error,
+    quoted,
 )
 from claude_run.api.stream import Accumulator, events, parse_json
 from claude_run.conversation.exchange import (
@@ -137,10 +137,16 @@ def _without_credential(reply: Reply, redactor: Redactor) -> Reply:
 
 async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Received:
     request_id = response.headers.get("request-id")
+    body: Mapping[str, Any] | None = None
     try:
-        reply = Reply.from_body(await _read_body(response, streamed=streamed, redact=redact))
+        body = await _read_body(response, streamed=streamed, redact=redact)
+        reply = Reply.from_body(body)
     except InvalidReplyError as error:
-        failure = Failure(kind="invalid_reply", message=f"invalid reply: {error}", request_id=request_id)
+        # What is wrong, what stands there, and what the whole says: it may be an error in a form of its own.
+        message = f"invalid reply: {error.problem}"
+        message += "" if error.came is None else f": {quoted(error.came, redact)}"
+        message += "" if body is None else f"; it says: {quoted(body, redact)}"
+        failure = Failure(kind="invalid_reply", message=message, request_id=request_id)
         raise RequestFailedError(failure) from error
     return Received(
         reply=reply,
@@ -157,22 +163,19 @@ async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact:
     found = response.headers.get("content-type", "")
     kind = found.partition(";")[0].strip().lower()
     kind = wanted if kind in _SAY_NOTHING else _JSON if kind.endswith(("/json", "+json")) else kind
+    _refuse_unknown_codings(response)
     if kind not in {_STREAM, _JSON}:
         problem = f"status {response.status_code} with content type {found!r}, not {wanted}"
         async for chunk in _capped(response):
-            raise InvalidReplyError(f"{problem}: {excerpt(chunk, redact)}")
+            raise InvalidReplyError(problem, chunk)
         raise InvalidReplyError(problem)
-    _refuse_unknown_codings(response)
     if kind == _STREAM:
         return await _read_stream(response, redact)
 
     data = b"".join([chunk async for chunk in _capped(response)])
-    try:
-        body = parse_json(data, "the body")
-    except InvalidReplyError as error:
-        raise InvalidReplyError(f"{error}: {excerpt(data, redact)}") from error
+    body = parse_json(data, "the body")
     if not isinstance(body, dict):
-        raise InvalidReplyError(f"the body is not a JSON object: {excerpt(data, redact)}")
+        raise InvalidReplyError("the body is not a JSON object", data)
     if is_error(body):
         request_id = response.headers.get("request-id")
         raise RequestFailedError(from_error_body(body, request_id, where="under status 200", redact=redact))
@@ -193,21 +196,32 @@ def _names(headers: httpx2.Headers, name: str) -> Sequence[str]:
 
 async def _read_stream(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
     message, request_id = Accumulator(), response.headers.get("request-id")
-    async for event in events(_capped(response)):
+    first: list[bytes] = []
+    said: object = None
+    async for event in events(_capped(response, first)):
         if is_error(event):
             raise RequestFailedError(from_error_body(event, request_id, where="in mid-stream", redact=redact))
         message.add(event)
         if message.message is not None:
             return message.message
-    raise RequestFailedError(
-        Failure(kind="truncated", message="the stream ended before its message did", request_id=request_id)
-    )
+        said = said if "type" in event else event
+    # Its last word may be an error in a form of its own; where no message began, whatever came is.
+    if said is None and not message.has_begun:
+        said = b"".join(first) or None
+    problem = "the stream ended before its message did"
+    problem += "" if said is None else f"; it says: {quoted(said, redact)}"
+    raise RequestFailedError(Failure(kind="truncated", message=problem, request_id=request_id))
 
 
-async def _capped(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
-    """Yield the body as it comes, up to its limit: nobody holds an endless reply in memory."""
+async def _capped(response: AsyncAPIResponse[Any], first: list[bytes] | None = None) -> AsyncIterator[bytes]:
+    """Yield the body as it comes, up to its limit: nobody holds an endless reply in memory.
+
+    What comes first goes into `first` too, for whoever wants to quote it.
+    """
     size = 0
     async for chunk in response.iter_bytes():
+        if first is not None and not size:
+            first.append(chunk)
         size += len(chunk)
         if size > MAX_BODY:
             message = f"invalid reply: the body is longer than {MAX_BODY} bytes"

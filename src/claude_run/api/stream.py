@@ -43,7 +43,7 @@ async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Mapping[str, Any
             if text:
                 event = parse_json(text, "an event of the stream")
                 if not isinstance(event, dict):
-                    raise InvalidReplyError("an event of the stream is not a JSON object")
+                    raise InvalidReplyError("an event of the stream is not a JSON object", text)
                 yield event
 
 
@@ -116,6 +116,11 @@ class Accumulator:
         self._said: dict[str, Any] = {}
         self._blocks: list[_Block] = []
         self._unread: list[Mapping[str, Any]] = []
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of the message came."""
+        return bool(self._said)
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take one event; unknown events are ignored, as the API asks.
@@ -207,7 +212,11 @@ class Accumulator:
         if usage.get("output_tokens") is None:
             usage.update(dict.fromkeys(name for name in _OF_OUTPUT if name in usage))
         unread = {UNREAD_DELTAS: self._unread} if self._unread else {}
-        # A server that streams no block may have begun with all of them.
+        # A server that streams no block may have begun with all of them; one that does may have begun with
+        # the same, or with where they begin. Anything else would be lost.
+        begun = self._said["content"]
+        if content and begun and begun not in (content, [block.begun for block in self._blocks]):
+            raise InvalidReplyError("the stream's content is not the one that it began with", begun)
         self.message = {**self._said, **({"content": content} if content else {}), **unread}
 
     def _whole(self, index: int, block: _Block, *, cut: bool) -> Mapping[str, Any]:
@@ -257,8 +266,8 @@ class _Block:
 def _need(value: object, kind: type, what: str) -> None:
     """Raise InvalidReplyError where a value of JSON is of another type; true and false are no numbers."""
     if type(value) is not kind:
-        problem = "is missing" if value is None else f"is not {_NOUNS[kind]}: {value!r:.40}"
-        raise InvalidReplyError(f"{what} {problem}")
+        problem = "is missing" if value is None else f"is not {_NOUNS[kind]}"
+        raise InvalidReplyError(f"{what} {problem}", value)
 
 
 def _usage(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,6 +297,6 @@ def parse_json(data: bytes | str, what: str) -> Any:  # noqa: ANN401 - JSON of a
     try:
         return read_json(text, deepest=MAX_DEPTH, unique_keys=True)
     except DuplicateKeyError as error:
-        raise InvalidReplyError(f"{what} holds a {error}") from error
+        raise InvalidReplyError(f"{what} holds a {error}", data) from error
     except ValueError as error:
-        raise InvalidReplyError(f"{what} is not valid JSON: {error}") from error
+        raise InvalidReplyError(f"{what} is not valid JSON: {error}", data) from error

@@ -80,7 +80,15 @@ class Request:
 
 
 class InvalidReplyError(ValueError):
-    """The body is not a whole message."""
+    """The body is not a whole message.
+
+    `came` is what stands where the problem is, whole and as it came: whoever shows it redacts it first.
+    """
+
+    def __init__(self, problem: str, came: object = None) -> None:
+        super().__init__(problem if came is None else f"{problem}: {came!r:.40}")
+        self.problem = problem
+        self.came = came
 
 
 UNREAD_DELTAS = "unread_deltas"
@@ -152,12 +160,12 @@ class Reply:
         for number, block in enumerate(content):
             for name, (kind, noun) in _FIELDS.get(block["type"], {}).items():
                 if block.get(name) is not None and not isinstance(block[name], kind):
-                    raise InvalidReplyError(f"content[{number}].{name} is not {noun}: {block[name]!r:.40}")
+                    raise InvalidReplyError(f"content[{number}].{name} is not {noun}", block[name])
         for name in ("id", "model", "stop_reason"):
             if body.get(name) is None:
                 raise InvalidReplyError(f"{name} is missing")
             if not isinstance(body[name], str):
-                raise InvalidReplyError(f"{name} is not a string: {body[name]!r:.40}")
+                raise InvalidReplyError(f"{name} is not a string", body[name])
         return cls(body=body, usage=Usage.from_api(body.get("usage")))
 
     @property

@@ -143,6 +143,9 @@ def test_every_valid_stream_is_read(workspace: Workspace) -> None:
         assert (usage["input_tokens"], usage["output_tokens"]) == (100, 12), case
 
 
+TYPED = json.dumps(message({"type": "text", "text": 5}))
+
+
 def test_an_error_under_status_200_is_quoted(workspace: Workspace) -> None:
     """The words of the server reach the user, and a key that stands twice is named."""
     overloaded = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
@@ -152,7 +155,8 @@ def test_an_error_under_status_200_is_quoted(workspace: Workspace) -> None:
         "refused": json_answer(refused),
         "gateway": json_answer({"error": {"message": "quota exceeded for key", "code": "quota"}}),
         "doubled": http(b'{"a": 1,' + json.dumps(message()).encode()[1:-1] + b',"a": 2}'),
-        "typed": json_answer(message(content=[{"type": "text", "text": 5}])),
+        "typed": http(TYPED.encode()),
+        "many": json_answer({"errors": [{"message": "no \x1b[31mplan"}]}),
     }
 
     def answer(asked: TurnRequest) -> Answer:
@@ -167,7 +171,9 @@ def test_an_error_under_status_200_is_quoted(workspace: Workspace) -> None:
         "refused": "invalid_request_error under status 200: too odd",
         "gateway": "quota under status 200: quota exceeded for key",
         "doubled": workspace.transcripts()["doubled"]["error"],
-        "typed": "invalid reply: content[0].text is not a string: 5",
+        "typed": f"invalid reply: content[0].text is not a string: 5; it says: {TYPED[:200]}",
+        "many": 'invalid reply: the body is not an assistant message; it says: {"errors": [{"message": "no '
+        '\\u001b[31mplan"}]}',
     }
     assert "holds a duplicate key `a`" in workspace.transcripts()["doubled"]["error"]
 

@@ -211,6 +211,65 @@ def test_an_error_under_the_status_of_a_success(client: ScriptedClient, changes:
     assert failure.message == "an error under status 200: quota exceeded for key"
 
 
+@pytest.mark.parametrize("changes", [{}, LONG])
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"errors": [{"message": "the words"}]}, "the body is not an assistant message"),
+        ({"detail": "the words"}, "the body is not an assistant message"),
+        ({"type": "message", "error": {"message": "the words"}}, "the body is not an assistant message"),
+        (
+            {**message(), "id": 5, "type": "message", "content": ["the words"]},
+            "content is not a list of typed",
+        ),
+        ({"error_text": "the words", **message(stop_reason=5)}, "stop_reason is not a string: 5"),
+        ({"note": "the words", **message(id=None)}, "id is missing"),
+    ],
+)
+def test_an_error_in_another_form_is_quoted(
+    client: ScriptedClient, body: dict[str, Any], problem: str, changes: dict[str, Any]
+) -> None:
+    """Whatever came instead of a message is shown: the words of its sender are the way to mend it."""
+    failure = client.fail(json_answer(body), **changes)
+    assert failure.message.startswith(f"invalid reply: {problem}")
+    assert "; it says: {" in failure.message
+    assert "the words" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b'data: {"detail": "the words"}\n\n', "the stream ended before its message did; it says: {"),
+        (b"upstream: the words\n", "the stream ended before its message did; it says: upstream: the words"),
+        (sse(events_of(ODD)[:2]) + b'data: {"errors": ["the words"]}\n\n', 'message did; it says: {"errors'),
+        (b"data: the words\n\n", "an event of the stream is not valid JSON: "),
+        (b'data: ["the words"]\n\n', 'an event of the stream is not a JSON object: ["the words"]'),
+        (b'data: {"type": "message_start", "message": "the words"}\n\n', 'not an object: "the words"'),
+    ],
+)
+def test_a_stream_that_says_an_error_in_another_form_is_quoted(
+    client: ScriptedClient, data: bytes, problem: str
+) -> None:
+    """Be it an event of an unknown form, or no event at all."""
+    failure = client.fail(stream_answer(data), **LONG)
+    assert failure.kind in {"truncated", "invalid_reply"}
+    assert problem in failure.message
+    assert "the words" in failure.message
+
+
+@pytest.mark.parametrize("changes", [{}, LONG])
+def test_half_a_key_is_not_quoted_either(client: ScriptedClient, changes: dict[str, Any]) -> None:
+    """It is taken out before a quotation is cut, wherever it stands."""
+    odd = message(stop_reason=["x" * 190, KEY])
+    answers = [json_answer(odd), json_answer({"detail": f"{'x' * 180}{KEY}"})]
+    if changes:
+        answers.append(stream_answer(sse(events_of(odd))))
+    for answer in answers:
+        failure = client.fail(answer, **changes)
+        assert "xxx" in failure.message
+        assert KEY[:10] not in failure.message
+
+
 @pytest.mark.parametrize(
     "usage", [{"output_tokens": None}, {"input_tokens": None, "output_tokens": None}, {"output_tokens": 7}]
 )

@@ -94,10 +94,19 @@ def test_what_a_newer_api_says_of_the_message_is_data() -> None:
 
 
 def test_a_server_that_streams_no_block_may_begin_with_all_of_them() -> None:
-    """What came is the reply; where blocks are streamed, the content of the begin is a placeholder."""
+    """What came is the reply; where blocks are streamed as well, both say the same, or it is none."""
     begun = {"type": "message_start", "message": scripted_server.message()}
     assert put_together(begun, *END)["content"] == [{"type": "text", "text": "Hello there."}]
-    assert put_together(begun, BLOCK_START, BLOCK_STOP, *END)["content"] == [{"type": "text", "text": ""}]
+    same = {**BLOCK_START, "content_block": {"type": "text", "text": "Hello there."}}
+    assert put_together(begun, same, BLOCK_STOP, *END)["content"] == [
+        {"type": "text", "text": "Hello there."}
+    ]
+    blank = {"type": "message_start", "message": scripted_server.message({"type": "text", "text": ""})}
+    streamed = [BLOCK_START, TEXT_DELTA, BLOCK_STOP, *END]
+    assert put_together(blank, *streamed)["content"] == put_together(START, *streamed)["content"]
+    for other in (begun, {"type": "message_start", "message": {**scripted_server.message(), "content": "x"}}):
+        with pytest.raises(InvalidReplyError, match="content is not the one that it began with: "):
+            put_together(other, *streamed)
 
 
 # UTF-8 carries no lone surrogates, and neither does the data of a stream.
