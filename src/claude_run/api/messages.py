@@ -143,7 +143,7 @@ async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: R
         reply = Reply.from_body(body)
     except InvalidReplyError as error:
         # What is wrong, what stands there, and what the whole says: it may be an error in a form of its own.
-        message = f"invalid reply: {error.problem}"
+        message = f"invalid reply: {redact(error.problem)}"
         message += "" if error.came is None else f": {quoted(error.came, redact)}"
         message += "" if body is None else f"; it says: {quoted(body, redact)}"
         failure = Failure(kind="invalid_reply", message=message, request_id=request_id)
@@ -187,7 +187,7 @@ def _refuse_unknown_codings(response: AsyncAPIResponse[Any]) -> None:
     known = {"", "identity", *_names(response.http_request.headers, "accept-encoding")}
     for coding in _names(response.headers, "content-encoding"):
         if coding not in known:
-            raise InvalidReplyError(f"the body is packed as {coding!r:.40}, which nobody asked for")
+            raise InvalidReplyError("the body is packed in a way that nobody asked for", coding)
 
 
 def _names(headers: httpx2.Headers, name: str) -> Sequence[str]:

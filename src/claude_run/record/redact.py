@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import quote_plus, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,6 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _ADDRESSES = ("ANTHROPIC_BASE_URL", *_PROXIES, *map(str.upper, _PROXIES))
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _URL_SAFE = str.maketrans("+/", "-_")
-_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 
 
 class Redactor:
@@ -46,7 +45,12 @@ class Redactor:
         forms |= {f":{password}@" for password in self._passwords}
         # The longest first, so that a secret within a secret leaves no rest.
         self._needles = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, self._needles)))
+        spellings = map(_in_any_spelling, sorted(self._secrets, key=len, reverse=True))
+        self._pattern = re.compile("|".join([*spellings, *map(re.escape, self._needles)]))
+        escapes = {
+            escape for secret in self._secrets for character in secret for escape in _escapes(character)
+        }
+        self._escapes = re.compile("|".join(sorted(escapes)) or "(?!)", re.IGNORECASE)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Redactor:
@@ -71,8 +75,11 @@ class Redactor:
 
     def finds(self, text: str) -> bool:
         """Return whether a secret stands in the text."""
-        # Nearly every text is free of them, and plain searches are much faster than the pattern.
-        return any(needle in text for needle in self._needles)
+        # Nearly every text is free of them, and these searches are much faster than the pattern, which only
+        # finds more where a character of a secret is escaped.
+        if any(needle in text for needle in self._needles):
+            return True
+        return self._escapes.search(text) is not None and self._pattern.search(text) is not None
 
     def text(self, text: str) -> str:
         """Return the text with its secrets replaced."""
@@ -134,20 +141,33 @@ def _passwords(url: str) -> Iterator[str]:
 
 
 def _forms(secret: str) -> Iterator[str]:
+    """Yield the secret as it stands, and in base64."""
     data = secret.encode("utf-8", "surrogateescape")
-    # As it stands, in an address by any of the rules for that, in JSON, and in HTML.
     yield secret
-    in_addresses = (quote(data, safe=safe) for safe in ("", "/", "!*'()"))
-    for escaped in (*in_addresses, quote_plus(data), quote_plus(data, safe="/")):
-        yield escaped
-        yield _ESCAPE.sub(lambda found: found.group().lower(), escaped)
-    for inside in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
-        yield inside
-        yield inside.replace("/", r"\/")
-    yield html.escape(secret)
     # Inside a longer text the base64 of the secret depends on where it begins; these characters never change.
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")
         part = encoded[-(-8 * offset // 6) : len(encoded) - 1]
         yield part
         yield part.translate(_URL_SAFE)
+
+
+def _in_any_spelling(secret: str) -> str:
+    """Return the pattern of the secret with any of its characters escaped; no rule says which are."""
+    # Once an escape is read it stays read, so that no text makes the search go back and forth.
+    each = (f"(?>(?i:{'|'.join(_escapes(character))})|{re.escape(character)})" for character in secret)
+    return "".join(each)
+
+
+def _escapes(character: str) -> Sequence[str]:
+    """Return the patterns of a character escaped in an address, in JSON and in HTML, longest first."""
+    code, units = ord(character), character.encode("utf-16-be", "surrogatepass")
+    patterns = {
+        "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "surrogateescape")),
+        "".join(rf"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2)),
+        f"&#0*{code};",
+        f"&#x0*{code:x};",
+        *map(re.escape, {html.escape(character), json.dumps(character)[1:-1], quote_plus(character)}),
+        *([r"\\/"] if character == "/" else []),
+    }
+    return sorted(patterns - {re.escape(character)}, key=len, reverse=True)

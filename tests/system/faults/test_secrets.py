@@ -39,7 +39,9 @@ def echoes(secret: str) -> dict[str, Answer]:
     plain, safe = (
         encode(secret.encode()).decode() for encode in (base64.b64encode, base64.urlsafe_b64encode)
     )
-    forms = f"{secret} {quote(secret, safe='')} {basic} {plain} {safe}"
+    every = "".join(f"%{byte:02x}" for byte in secret.encode())
+    units = "".join(f"\\u{byte:04x}" for byte in secret.encode())
+    forms = f"{secret} {quote(secret, safe='')} {basic} {plain} {safe} {every} {units}"
     padded = "x" * 150 + forms
     bad = "invalid_request_error"
     return {

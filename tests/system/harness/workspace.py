@@ -142,7 +142,7 @@ def open_workspace(folder: Path) -> Iterator[Workspace]:
 
 
 def assert_nowhere(secrets: list[str], folder: Path) -> None:
-    """Fail where a file's name or content holds a secret, or its base64 or URL form."""
+    """Fail where a file's name or content holds a secret, or its base64, URL or JSON form."""
     forms = {form for secret in secrets for form in _forms(secret)}
     searched = 0
     for path in folder.rglob("*"):
@@ -157,6 +157,10 @@ def assert_nowhere(secrets: list[str], folder: Path) -> None:
 def _forms(secret: str) -> Iterator[bytes]:
     yield secret.encode()
     yield quote(secret, safe="").encode()
+    yield "".join(f"%{byte:02x}" for byte in secret.encode()).encode()
+    # As a text of its own, which is escaped once more in a file of JSON.
+    for escape in ("\\u", "\\\\u"):
+        yield "".join(f"{escape}{byte:04x}" for byte in secret.encode()).encode()
     for offset in range(3):
         # The ends depend on what stands around the secret.
         encoded = base64.b64encode(b"x" * offset + secret.encode())[4:-4]

@@ -75,6 +75,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.project", ("pyproject_table",), "reads"),
     **_each("record.redact", ("is_searched_for",), "looks at a secret"),
     **_each("record.redact", ("bare_credential",), "a part of a header, which is searched for"),
+    **_each("record.redact", ("split_user_info",), "parts of an address, which are shown elsewhere"),
     **_each("record.redact", ("Redactor",), "takes secrets out and puts a word of ours in"),
     **_each("record.run", ("Run", "Change"), _VALUE),
     **_each("record.journal", ("Extent", "Seal"), _VALUE),

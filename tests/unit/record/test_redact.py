@@ -84,6 +84,15 @@ def test_numbers_of_json_are_never_changed() -> None:
         json.dumps,
         lambda text: json.dumps(text).replace("/", "\\/"),
         html.escape,
+        lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+        lambda text: "".join(
+            f"%{byte:02x}" if at % 2 else chr(byte) for at, byte in enumerate(text.encode())
+        ),
+        lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+        lambda text: "".join(f"\\u{ord(character):04X}" for character in text),
+        lambda text: "".join(f"&#{ord(character)};" for character in text),
+        lambda text: "".join(f"&#x{ord(character):04X};" for character in text),
+        lambda text: text.replace("c", "%63").replace("n", "\\u006E").replace("y", "&#121;"),
     ],
     ids=[
         "url",
@@ -94,6 +103,13 @@ def test_numbers_of_json_are_never_changed() -> None:
         "json",
         "json with \\/",
         "html",
+        "url, all of it",
+        "url, half of it",
+        "json, all of it",
+        "json, all of it in upper case",
+        "html, all of it",
+        "html, all of it in hexadecimal",
+        "a mixture",
     ],
 )
 def test_an_encoded_secret_is_found(encode: Callable[[str], str]) -> None:
@@ -102,6 +118,35 @@ def test_an_encoded_secret_is_found(encode: Callable[[str], str]) -> None:
     encoded = encode(f"<a {SECRET} b>")
     assert redactor.finds(encoded)
     assert "0123" not in redactor.text(encoded).replace(REDACTED, "")
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "100%25-of-a-token",
+        "\\\\\\n-is-no-line-break",
+        "p\u00e4ssw\u00f6rter-\U0001f511-0123",
+        "a b+c d&amp;e 0123",
+    ],
+)
+def test_what_looks_like_an_escape_itself_is_found(secret: str) -> None:
+    """As it stands, and escaped once more."""
+    for encoded in (
+        secret,
+        quote(secret),
+        quote_plus(secret),
+        json.dumps(secret),
+        html.escape(secret),
+        "".join(f"%{byte:02x}" for byte in secret.encode()),
+    ):
+        assert secret[-6:] not in Redactor([secret]).text(encoded), encoded
+
+
+def test_other_escapes_are_ordinary_text() -> None:
+    """A text full of them is no secret, however many of its characters a key has too."""
+    text = "%73%6b \\u0073\\u006b &#115;&#107; sk-ant-api03-%zz" * 1000
+    assert not Redactor([KEY]).finds(text)
+    assert Redactor([KEY]).text(text) == text
 
 
 @settings(deadline=None, max_examples=50)
