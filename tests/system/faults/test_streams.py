@@ -38,12 +38,21 @@ MALFORMED = {
     "reason": stream(START, BLOCK, *PIECES, BLOCK_STOP, {**END, "delta": {"stop_reason": {}}}, STOP),
     "error": stream(START, {"type": "error", "error": {"type": ["x"], "message": 5e300}}),
     "empty": stream(),
+    "begun": stream(
+        {**START, "message": message({"type": "text", "text": "Lost."})},
+        BLOCK,
+        *PIECES,
+        BLOCK_STOP,
+        END,
+        STOP,
+    ),
+    "twice": stream(START, BLOCK, *PIECES, START, BLOCK_STOP, END, STOP),
 }
 
 
 def test_a_malformed_stream_ends_its_conversation_alone(workspace: Workspace) -> None:
     """It is asked for again, and then not measured; the run goes on, and every good reply is kept."""
-    good = [f"good{n}" for n in range(6)]
+    good = [f"good{n}" for n in range(7)]
     cases = chain.from_iterable(zip(good, *[iter(MALFORMED)] * 2, strict=True))
     workspace.write("s.yaml", scenario(*cases, turns=2, max_tokens=LONG))
     whole = stream(*events_of(message()))
@@ -57,6 +66,7 @@ def test_a_malformed_stream_ends_its_conversation_alone(workspace: Workspace) ->
         dict.fromkeys(MALFORMED)
     )
     assert "the stream goes on with block -1, which is not open" in rows["index"]["error"]
+    assert "content is not the one that it began with: [{" in rows["begun"]["error"]
     assert "says another model than message_start" in rows["model"]["error"]
 
 
