@@ -1,38 +1,28 @@
-"""Custom checks: how one is written, and how a file or an installed package with some is read."""
+"""Custom checks: how one is written, what it says of itself, and how it then stands among the others."""
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 import re
-import sys
-import traceback
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_run.checks.arguments import is_list, is_object
 from claude_run.checks.excerpt import as_json, spell
-from claude_run.checks.guard import error_text, error_with_location, guarded
 from claude_run.checks.json_schema import TooMuchWorkError, schema_errors, schema_problems
-from claude_run.checks.kind import EVERYWHERE, Check, all_templates, no_templates
+from claude_run.checks.kind import EVERYWHERE, Check, all_templates, errored, no_templates
 from claude_run.checks.registry import BUILT_IN, WRAPPERS
-from claude_run.errors import InputError
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Problem, refused_kind
+from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from importlib.metadata import EntryPoint
+    from collections.abc import Callable, Iterator, Sequence
 
     from claude_run.checks.kind import Finding, Scope
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Json, JsonObject
-
-GROUP = "claude_run.checks"
-"""The entry-point group by which an installed package offers checks."""
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -52,6 +42,41 @@ class Judge(Protocol):
         """Judge a reply by the value that stands in the scenario, with its templates filled in."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckDescription:
+    """What a custom check says of itself: JSON, but for the function that judges."""
+
+    name: str
+    schema: JsonObject
+    example: Json
+    scopes: frozenset[Scope] = EVERYWHERE
+    templates: bool = True
+
+    def check(self) -> Check:
+        """Return the check as it stands among the others.
+
+        Its function is called elsewhere, before expectations are evaluated: here only its finding is read.
+        """
+        return Check(
+            name=self.name,
+            schema=self.schema,
+            example=self.example,
+            problems=partial(_problems, self),
+            evaluate=partial(_found, self.name),
+            templates=all_templates if self.templates else no_templates,
+            scopes=self.scopes,
+            foreign=True,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomCheck:
+    """A custom check: what it says of itself, and `evaluate`, the function that judges."""
+
+    described: CheckDescription
+    evaluate: Judge
+
+
 def check(
     name: str,
     *,
@@ -59,7 +84,7 @@ def check(
     example: Json,
     scopes: frozenset[Scope] = EVERYWHERE,
     templates: bool = True,
-) -> Callable[[Judge], Check]:
+) -> Callable[[Judge], CustomCheck]:
     """Make a check of the function below; it then stands in scenarios as `- name: value`.
 
     `schema` is JSON Schema, draft 7: a value that does not fit is reported with its line before anything is
@@ -68,77 +93,59 @@ def check(
     wrong with these.
     """
 
-    def make(judge: Judge) -> Check:
+    def make(judge: Judge) -> CustomCheck:
         if inspect.iscoroutinefunction(judge):
             raise InvalidCheckError(f"the check `{name}` is an async function: it must be a plain one")
         # Editors show the description of the schema: its own, or the first sentence of the function.
         about = (inspect.getdoc(judge) or "A check of your own.").split("\n\n")[0].replace("\n", " ")
-        made = Check(
+        described = CheckDescription(
             name=name,
-            schema={"description": about, **schema} if is_object(schema) else schema,
-            example=example,
-            problems=partial(_problems, name=name, schema=schema, example=example, templates=templates),
-            evaluate=judge,
-            templates=all_templates if templates else no_templates,
+            schema=_as_read({"description": about, **schema}) if is_object(schema) else schema,
+            example=_as_read(example),
             scopes=scopes,
+            templates=templates,
         )
-        for fault in faults(made):
+        for fault in faults(described):
             raise InvalidCheckError(fault)
-        return made
+        return CustomCheck(described=described, evaluate=judge)
 
     return make
 
 
-def faults(check: Check) -> Iterator[str]:
-    """Yield what keeps a check from being used, whoever made it."""
-    if not _NAME.fullmatch(str(check.name)):
-        yield f"a check cannot be called {check.name!r}: write small letters, digits and _"
-    elif check.name in _TAKEN or refused_kind(check.name):
-        yield f"`{check.name}` is a name of claude-run itself: give the check another one"
-    elif not is_object(check.schema) or any(_misplaced(check.schema)):
-        yield f"the schema of `{check.name}` must be an object without {', '.join(_MISPLACED)}"
-    elif found := schema_problems({"$schema": _DRAFT, **check.schema}):
+def faults(described: CheckDescription) -> Iterator[str]:
+    """Yield what keeps a check from being used."""
+    name, schema = described.name, described.schema
+    if not _NAME.fullmatch(str(name)):
+        yield f"a check cannot be called {name!r}: write small letters, digits and _"
+    elif name in _TAKEN or refused_kind(name):
+        yield f"`{name}` is a name of claude-run itself: give the check another one"
+    elif not is_object(schema) or any(_misplaced(schema)):
+        yield f"the schema of `{name}` must be an object without {', '.join(_MISPLACED)}"
+    elif found := schema_problems({"$schema": _DRAFT, **schema}):
         for problem in found:
             place = "/".join(map(str, problem.path))
             where = f" at {place}" if place else ""
-            yield f"the schema of `{check.name}` is not valid{where}: {problem.message}"
+            yield f"the schema of `{name}` is not valid{where}: {problem.message}"
     else:
-        for problem in check.problems(check.example):
-            yield f"the example of `{check.name}` is not valid: {problem.message}"
+        for problem in _problems(described, described.example):
+            yield f"the example of `{name}` is not valid: {problem.message}"
 
 
-def load_file(path: str | Path) -> tuple[Check, ...]:
-    """Run a Python file and return its checks: every `Check` at its top level, in order.
+def question_key(name: str, value: Json) -> str:
+    """Return what tells apart what custom checks are asked about one subject."""
+    return f"{name} {as_json(value)}"
 
-    Raises InputError with the place when the file cannot be read or run, or holds no check that can be used.
-    """
+
+def _found(name: str, value: Json, subject: Subject) -> Finding:
+    return subject.findings.get(question_key(name, value)) or errored(f"the check `{name}` was not called")
+
+
+def _as_read(value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
+    """Return what the author wrote, as JSON gives it back; InvalidCheckError where it is not JSON."""
     try:
-        source = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"--checks: {path} cannot be read: {error.strerror or error}") from error
-    # A module of its own: two files of one name do not meet.
-    digest = hashlib.sha256(str(Path(path).resolve()).encode()).hexdigest()
-    module = ModuleType(f"claude_run_own_checks_{digest[:12]}")
-    module.__file__ = str(path)
-    # The dataclasses of a file look for their module here.
-    sys.modules[module.__name__] = module
-    try:
-        code = compile(source, str(path), "exec", dont_inherit=True)
-        exec(code, vars(module))  # noqa: S102 - the file is named on the command line, to be run
-    except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
-        raise InputError(f"{_place(path, error)}: {_why(error)}") from error
-    return _usable(vars(module).values(), where=str(path))
-
-
-def installed() -> tuple[Check, ...]:
-    """Return the checks that installed packages offer in the entry-point group `claude_run.checks`.
-
-    An entry point names a check, or a module with checks. InputError names the package where one is broken.
-    """
-    from importlib.metadata import entry_points  # noqa: PLC0415 - costs a look at every installed package
-
-    return tuple(one for point in entry_points(group=GROUP) for one in _offered(point))
+        return read_json(as_json(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidCheckError(f"the schema and the example of a check must be JSON: {error}") from error
 
 
 def _misplaced(schema: Json) -> Iterator[str]:
@@ -151,63 +158,15 @@ def _misplaced(schema: Json) -> Iterator[str]:
             yield from _misplaced(part)
 
 
-def _problems(
-    value: Json, *, name: str, schema: JsonObject, example: Json, templates: bool
-) -> Sequence[Problem]:
-    draft = json.loads(as_json({"$schema": _DRAFT, **schema}))
+def _problems(described: CheckDescription, value: Json) -> Sequence[Problem]:
     try:
         found = schema_errors(
-            draft,
-            json.loads(as_json(value)),
+            {"$schema": _DRAFT, **described.schema},
+            read_json(as_json(value), deepest=None),
             # What a template becomes is known only at play time, and is judged then.
-            overlook=lambda part: templates and isinstance(part, str) and is_template(part),
+            overlook=lambda part: described.templates and isinstance(part, str) and is_template(part),
         )
     except TooMuchWorkError as error:
         return (Problem(path=(), message=str(error), hint="write a smaller value"),)
-    hint = f"for example `{name}: {spell(example)}`"
+    hint = f"for example `{described.name}: {spell(described.example)}`"
     return tuple(Problem(path=(), message=f"this does not fit, {one}", hint=hint) for one in found)
-
-
-def _offered(point: EntryPoint) -> tuple[Check, ...]:
-    package = point.dist.name if point.dist else "unknown"
-    where = f"the checks `{point.name}` of the installed package {package}"
-    try:
-        found = point.load()
-    except (Exception, SystemExit) as error:
-        raise InputError(
-            f"{where} cannot be loaded: {error_with_location(error)}; mend or uninstall it"
-        ) from error
-    return _usable(vars(found).values() if isinstance(found, ModuleType) else [found], where=where)
-
-
-def _usable(found: Iterable[object], *, where: str) -> tuple[Check, ...]:
-    """Return the checks among the values, each once; InputError where there is none, or a faulty one."""
-    checks = tuple({id(one): one for one in found if isinstance(one, Check)}.values())
-    if not checks:
-        hint = "write @check(name, schema=..., example=...) above a function"
-        raise InputError(f"{where}: there is no check in it; {hint}")
-    for one in checks:
-        for fault in faults(guarded(one)):
-            raise InputError(f"{where}: {fault}")
-    return checks
-
-
-def _place(path: str | Path, error: BaseException) -> str:
-    """Return where in the file it happened: the line that is wrong, or the last one of the file that ran."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return f"{path}:{error.lineno}:{error.offset}"
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-    ]
-    return f"{path}:{lines[-1]}" if lines else str(path)
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        return f"this is not valid Python: {error.msg}"
-    if isinstance(error, InvalidCheckError):
-        return str(error)
-    hint = "; install it beside claude-run, for files beside this one are not found"
-    return f"this file of checks broke: {error_text(error)}" + (
-        hint if isinstance(error, ModuleNotFoundError) else ""
-    )

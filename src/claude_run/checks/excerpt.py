@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LIMIT = 300
 """How many characters of anything a result shows."""
 
+MAX_MESSAGE = 1_000
+"""How many characters are kept of a message that others wrote: an own check, or a judge."""
+
 _ELLIPSIS = "…"
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 

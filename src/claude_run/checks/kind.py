@@ -64,7 +64,8 @@ class Check:
     `schema` is draft 7 and describes the value for editors and the reference; `example` is a value that it
     accepts. `problems` says what is wrong with a value before anything is sent, for any JSON value at all.
     `evaluate` is asked only about values without problems, with the templates among them rendered, and about
-    subjects that have a reply; it raises nothing.
+    subjects that have a reply; it raises nothing. What is `foreign` is code of others, which is called
+    elsewhere before: `evaluate` then only reads what was found.
     """
 
     name: str
@@ -74,3 +75,4 @@ class Check:
     evaluate: Callable[[Json, Subject], Finding]
     templates: Callable[[Json], Sequence[Slot]] = all_templates
     scopes: frozenset[Scope] = EVERYWHERE
+    foreign: bool = False

@@ -19,7 +19,6 @@ from claude_run.checks import (
 )
 from claude_run.checks.arguments import replace_strings, suggest
 from claude_run.checks.excerpt import short
-from claude_run.checks.guard import guarded
 from claude_run.checks.kind import Finding, errored, failed, passed
 from claude_run.conversation.results import CheckResult, Status
 from claude_run.errors import ClaudeRunError, InputError
@@ -27,7 +26,7 @@ from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from claude_run.checks.kind import Check
     from claude_run.checks.subject import Subject
@@ -58,6 +57,11 @@ class Registry:
     def kinds(self) -> Sequence[str]:
         """Return every name that may stand in an expectation, the wrappers last."""
         return (*self._checks, *WRAPPERS)
+
+    @property
+    def foreign(self) -> frozenset[str]:
+        """The names of the checks that are code of others, whose findings must be there beforehand."""
+        return frozenset(check.name for check in self._checks.values() if check.foreign)
 
     def schema(self, kind: str) -> JsonObject:
         """Return the draft-7 schema of the value of a kind; KeyError for a wrapper or an unknown kind."""
@@ -132,6 +136,25 @@ class Registry:
         templates = [slot for slot in self.templates(kind, value) if is_template(slot.source)]
         return replace_strings(value, {slot.path: fill(slot) for slot in templates}) if templates else value
 
+    def values(
+        self, kinds: Container[str], expectations: Iterable[Expectation], fill: Callable[[Slot], Json]
+    ) -> Iterator[tuple[str, Json]]:
+        """Yield kind and value of each expectation of these kinds that can be evaluated, filled in.
+
+        Whoever asks others about a reply learns here what to ask. An expectation that cannot be evaluated is
+        left out: evaluating it meets the same problem, and reports it at its place.
+        """
+        for expectation in expectations:
+            yield from self.values(kinds, expectation.children, fill)
+            kind = expectation.kind
+            if kind in kinds:
+                try:
+                    value = self.rendered(kind, expectation.value, fill)
+                except ClaudeRunError:
+                    continue
+                if not self.filled_problems(kind, value):
+                    yield kind, value
+
     def _find(self, expectation: Expectation, subject: Subject, fill: Callable[[Slot], Json]) -> Finding:
         kind, value = expectation.kind, expectation.value
         if subject.stop_reason is None:
@@ -148,12 +171,12 @@ class Registry:
 
 
 def default_registry(own: Sequence[Check] = ()) -> Registry:
-    """Return the registry of the built-in checks and the user's own, which cannot crash a run.
+    """Return the registry of the built-in checks and the user's own.
 
     InputError when two have one name.
     """
     try:
-        return Registry([*BUILT_IN, *map(guarded, own)])
+        return Registry([*BUILT_IN, *own])
     except ValueError as error:
         raise InputError(f"{error}: rename one of them") from error
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from claude_run.checks.judge_question import Grade
+    from claude_run.checks.kind import Finding
     from claude_run.conversation.transcript import TurnRecord
     from claude_run.scenario.model import JsonObject
 
@@ -23,7 +24,7 @@ class Subject:
 
     `stop_reason` is None where there was no reply, and then nothing can be judged. `cost_usd` is None where
     the model has no known price. `name` is what messages call the subject. `grades` are what judges say of
-    it, by the digest of the question.
+    it, by the digest of the question, and `findings` what own checks have found, by `question_key`.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Subject:
     content: tuple[JsonObject, ...] = ()
     name: str = "the reply"
     grades: Mapping[str, Grade] = field(default_factory=dict)
+    findings: Mapping[str, Finding] = field(default_factory=dict)
 
     @classmethod
     def of_turn(cls, record: TurnRecord) -> Subject:

@@ -12,15 +12,17 @@ from claude_run.conversation.steps import StopKind
 from claude_run.scenario.model import UserTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from claude_run.checks.judge_question import Grades
+    from claude_run.checks.kind import Finding
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Stop
     from claude_run.conversation.transcript import Transcript
     from claude_run.scenario.model import Expectation, Turn
 
     Evaluate: TypeAlias = Callable[[Expectation, Subject], CheckResult]
+    Findings: TypeAlias = Mapping[int | None, Mapping[str, Finding]]
 
 _EXPLAIN_THE_END = {"refusal", "stop_reason"}
 _CREDENTIAL = "the credential in use stood in the reply and was replaced as it came in, by [redacted]"
@@ -47,55 +49,65 @@ class Evaluation:
     warnings: tuple[str, ...]
 
 
-def evaluate_expectations(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What is judged by a list of expectations: the reply to a turn, or with `index` None the whole."""
+
+    index: int | None
+    expectations: Sequence[Expectation]
+    subject: Subject
+
+
+def judged_parts(conversation: Conversation, transcript: Transcript, end: End) -> Iterator[Part]:
+    """Yield what is judged: every reply that is there, and the whole where the script was played to its end.
+
+    A part of a conversation proves nothing about all of it.
+    """
+    for index, record in enumerate(transcript.turns):
+        turn = conversation.turns[index]
+        if record.exchanges and isinstance(turn, UserTurn):
+            yield Part(index=index, expectations=turn.expect, subject=Subject.of_turn(record))
+    _, error = _error(conversation, transcript, end)
+    if error is None and all(record.sent for record in transcript.turns):
+        whole = Subject.of_conversation(transcript.turns)
+        yield Part(index=None, expectations=conversation.expect, subject=whole)
+
+
+def evaluate_expectations(  # noqa: PLR0913 - keywords, but for what was played
     conversation: Conversation,
     transcript: Transcript,
     *,
     end: End,
     evaluate: Evaluate,
     grades: Grades,
+    findings: Findings,
 ) -> Evaluation:
-    """Evaluate every expectation whose reply is there.
-
-    The expectations on the whole are evaluated only where the script was played to its end: a part of a
-    conversation proves nothing about all of it.
-    """
-    turn_checks = tuple(
-        (index, _turn_results(conversation.turns[index], index, subject, end=end, evaluate=evaluate))
-        for index, subject in _subjects(transcript, grades)
-    )
+    """Evaluate every expectation on what is judged, with what judges and own checks have said of it."""
+    turn_checks: list[tuple[int, tuple[CheckResult, ...]]] = []
+    checks: tuple[CheckResult, ...] = ()
+    for part in judged_parts(conversation, transcript, end):
+        index = part.index
+        subject = replace(part.subject, grades=grades.get(index, {}), findings=findings.get(index, {}))
+        results = tuple(evaluate(expectation, subject) for expectation in part.expectations)
+        if index is None:
+            checks = results
+        else:
+            turn_checks.append((index, (*results, *_unwritten(conversation.turns[index], index, end.stop))))
     error_turn, error = _error(conversation, transcript, end)
-    whole = error is None and all(record.sent for record in transcript.turns)
-    subject = replace(Subject.of_conversation(transcript.turns), grades=grades.get(None, {}))
-    checks = tuple(evaluate(expectation, subject) for expectation in conversation.expect) if whole else ()
-    results = [*checks, *(result for _, turn_results in turn_checks for result in turn_results)]
     return Evaluation(
-        turn_checks=turn_checks,
+        turn_checks=tuple(turn_checks),
         checks=checks,
-        outcome=outcome_of(results, error),
+        outcome=outcome_of([*checks, *(one for _, found in turn_checks for one in found)], error),
         error=error,
         error_turn=error_turn,
         warnings=tuple(_warnings(conversation, transcript)),
     )
 
 
-def _subjects(transcript: Transcript, grades: Grades) -> Iterator[tuple[int, Subject]]:
-    for index, record in enumerate(transcript.turns):
-        if record.exchanges:
-            yield index, replace(Subject.of_turn(record), grades=grades.get(index, {}))
-
-
-def _turn_results(
-    turn: Turn, index: int, subject: Subject, *, end: End, evaluate: Evaluate
-) -> tuple[CheckResult, ...]:
-    if not isinstance(turn, UserTurn):
-        return ()
-    results = tuple(evaluate(expectation, subject) for expectation in turn.expect)
-    return results if end.stop is None or end.stop.turn != index else (*results, *_unwritten(turn, end.stop))
-
-
-def _unwritten(turn: UserTurn, stop: Stop) -> tuple[CheckResult, ...]:
+def _unwritten(turn: Turn, index: int, stop: Stop | None) -> tuple[CheckResult, ...]:
     """Return the failed check that a refusal or an unmatched `save` is, though nobody wrote it down."""
+    if stop is None or stop.turn != index or not isinstance(turn, UserTurn):
+        return ()
     if stop.kind is StopKind.NOT_SAVED:
         position = turn.save[0].position
         return (CheckResult(kind="save", status=Status.FAILED, message=stop.message, position=position),)

@@ -18,12 +18,11 @@ from claude_run.checks.judge_question import (
 )
 from claude_run.conversation.exchange import Failure, SentMessage
 from claude_run.conversation.steps import Send
-from claude_run.errors import ClaudeRunError
 from claude_run.play.ports import RequestFailedError
 from claude_run.scenario.model import UserTurn, turn_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from claude_run.checks.judge_question import GradeRequest, Grades
     from claude_run.checks.registry import Registry
@@ -70,19 +69,9 @@ class JudgeClient:
     ) -> Mapping[str, Grade]:
         return {
             digest(question): await self._ask(question, turns, index)
-            for question in self._questions(expectations)
+            for _, value in self.registry.values({NAME}, expectations, self.fill)
+            for question in (Question.read(value),)
         }
-
-    def _questions(self, expectations: Iterable[Expectation]) -> Iterator[Question]:
-        for expectation in expectations:
-            yield from self._questions(expectation.children)
-            if expectation.kind == NAME:
-                try:
-                    value = self.registry.rendered(NAME, expectation.value, self.fill)
-                except ClaudeRunError:
-                    continue  # evaluating the expectation meets the same error, and reports it at its place
-                if not self.registry.filled_problems(NAME, value):
-                    yield Question.read(value)
 
     async def _ask(self, question: Question, turns: Sequence[TurnRecord], index: int) -> Grade:
         graders = self.conversation.judge

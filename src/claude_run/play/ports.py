@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from typing import TypeVar
 
+    from claude_run.checks.kind import Finding
+    from claude_run.checks.subject import Subject
     from claude_run.conversation.events import Event
     from claude_run.conversation.exchange import Exchange, Failure, Reply, Request
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.model import Json, JsonObject
 
     T = TypeVar("T")
 
@@ -101,6 +103,13 @@ class RecordedReplies(Protocol):
 
     def explain(self, request: Request, conversation_id: str) -> str:
         """Say why there is none: the first part in which the nearest recorded request differs."""
+
+
+class OwnChecks(Protocol):
+    """Checks that are code of others, called where they can do no harm."""
+
+    async def judge(self, name: str, value: Json, subject: Subject) -> Finding:
+        """Return what a check finds about a subject; errored where it does not come to a finding."""
 
 
 class Clock(Protocol):

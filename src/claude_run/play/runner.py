@@ -6,14 +6,15 @@ The decision what comes next is made by `conversation.steps.Steps`, the sending 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from claude_run.checks.custom import question_key
 from claude_run.conversation.events import Ended, Started
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.steps import Finish, Steps, StopKind, role_of, system_blocks
 from claude_run.errors import ExitCode
-from claude_run.play.evaluate import End, evaluate_expectations
+from claude_run.play.evaluate import End, evaluate_expectations, judged_parts
 from claude_run.play.judges import JudgeClient
 from claude_run.play.ports import RequestFailedError
 from claude_run.play.sender import JournalledLog
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from claude_run.checks.judge_question import Grades
+    from claude_run.checks.kind import Finding
     from claude_run.checks.registry import Registry
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript
-    from claude_run.play.ports import Clock, Progress, Recorder
+    from claude_run.play.evaluate import Findings
+    from claude_run.play.ports import Clock, OwnChecks, Progress, Recorder
     from claude_run.play.sender import Sender
     from claude_run.play.stop import StopSignal
     from claude_run.scenario.model import Json
@@ -38,7 +41,8 @@ if TYPE_CHECKING:
 class PlayContext:
     """What all conversations of a run work with.
 
-    `accepted` gives the baseline's reply to one of the turns of a conversation.
+    `accepted` gives the baseline's reply to one of the turns of a conversation. `own_checks` calls those of
+    the registry that are code of others; the tasks that wait for one are `checking`.
     """
 
     sender: Sender
@@ -48,6 +52,8 @@ class PlayContext:
     clock: Clock
     progress: Progress
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
+    own_checks: OwnChecks | None = None
+    checking: set[asyncio.Task[object]] = field(default_factory=set)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -81,7 +87,7 @@ class Player:
         return self.context.stop.halt
 
     async def _supervise(self, workers: set[asyncio.Task[None]]) -> None:
-        """Wait for the workers; once a stop is requested, only for those whose request is under way."""
+        """Wait for the workers; once a stop is requested, only for what is under way: requests and checks."""
         requested = asyncio.create_task(self.context.stop.requested())
         running = set(workers)
         try:
@@ -94,8 +100,8 @@ class Player:
             await _cancel({requested})
 
     async def _let_finish(self, running: set[asyncio.Task[None]], halt: Halt) -> None:
-        sending = running & self.context.sender.sending
-        await _cancel(running - sending)
+        under_way = running & (self.context.sender.sending | self.context.checking)
+        await _cancel(running - under_way)
         stop, clock = self.context.stop, self.context.clock
         ends = {
             asyncio.create_task(stop.requested_again()),
@@ -103,11 +109,11 @@ class Player:
             asyncio.create_task(_grace_of_user(clock, stop)),
         }
         try:
-            while sending and not any(end.done() for end in ends):
-                done, _ = await asyncio.wait({*sending, *ends}, return_when=asyncio.FIRST_COMPLETED)
-                sending -= _finished(done)
+            while under_way and not any(end.done() for end in ends):
+                done, _ = await asyncio.wait({*under_way, *ends}, return_when=asyncio.FIRST_COMPLETED)
+                under_way -= _finished(done)
         finally:
-            await _cancel({*sending, *ends})
+            await _cancel({*under_way, *ends})
 
     async def _work(self, queue: Iterable[Conversation], earlier: Mapping[str, ConversationLog]) -> None:
         for conversation in queue:
@@ -165,12 +171,13 @@ class ConversationRunner:
             )
             grades = await judges.grades(log.known.transcript())
 
-        # Evaluate every expectation, and write down how it ended.
+        # Call the own checks, evaluate every expectation, and write down how it ended.
         evaluation = evaluate_expectations(
             conversation,
             log.known.transcript(),
             end=end,
             grades=grades,
+            findings=await self._findings(end),
             evaluate=lambda expectation, subject: context.registry.evaluate(
                 expectation,
                 subject,
@@ -194,6 +201,29 @@ class ConversationRunner:
         )
         await log.synced()
         return log.known.transcript()
+
+    async def _findings(self, end: End) -> Findings:
+        """Call every own check that is expected to hold of something, and return what each has found."""
+        context, saved = self._context, self._steps.saved
+        found: dict[int | None, dict[str, Finding]] = {}
+        task = asyncio.current_task()
+        if context.own_checks is None or task is None:
+            return found
+        context.checking.add(task)
+        try:
+            for part in judged_parts(self._conversation, self._log.known.transcript(), end):
+                findings = found.setdefault(part.index, {})
+                for kind, value in context.registry.values(
+                    context.registry.foreign,
+                    part.expectations,
+                    lambda slot: self._renderer.fill(slot.source, saved, into=slot.into),
+                ):
+                    findings[question_key(kind, value)] = await context.own_checks.judge(
+                        kind, value, part.subject
+                    )
+        finally:
+            context.checking.discard(task)
+        return found
 
     async def _play_turns(self) -> End:
         conversation, log = self._conversation, self._log

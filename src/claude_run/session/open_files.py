@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 PER_REQUEST = 2
 """A request's socket, and its other end in the simulator or a second one while an address is tried."""
 
-SPARE = 24
-"""For the journal, the reports, certificates, and the look-up of addresses."""
+SPARE = 40
+"""For the journal, the reports, certificates, the look-up of addresses, and processes of own checks."""
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 

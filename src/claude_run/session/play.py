@@ -35,6 +35,7 @@ from claude_run.record.runs import note_played
 from claude_run.session.compare import accepted_replies, exit_code_of, gate_run, verdict_of
 from claude_run.session.open_files import affordable, exhaustion_said_once
 from claude_run.session.options import saved_options
+from claude_run.session.own_checks import OwnCheckFiles, OwnCheckProcesses
 from claude_run.session.prepare import LOOKS
 from claude_run.session.world import ListPrices, connect, graceful
 from claude_run.verdict.basics import Rate, Verdict
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.events import Event
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
-    from claude_run.play.ports import Clock, Messages, Progress, RecordedReplies
+    from claude_run.play.ports import Clock, Messages, OwnChecks, Progress, RecordedReplies
     from claude_run.record.journal import Journal
     from claude_run.record.summary import CaseRate
     from claude_run.session.prepare import Prepared
@@ -200,9 +201,15 @@ def stamp() -> str:
 
 
 async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> None:
-    prepared = inputs.prepared
-    player = _player(inputs, io, stop)
-    timer = asyncio.create_task(_stop_in_time(stop, io.world.clock, prepared.request))
+    prepared, request = inputs.prepared, inputs.prepared.request
+    own_checks = OwnCheckProcesses(
+        OwnCheckFiles.of(request.own_checks),
+        limit_s=request.check_limit_s,
+        clock=io.world.clock,
+        tell=io.observer.warn,
+    )
+    player = _player(inputs, io, stop, own_checks)
+    timer = asyncio.create_task(_stop_in_time(stop, io.world.clock, request))
     try:
         for number, look in enumerate(looks_of(prepared)):
             needed = look if number == 0 else _needed(prepared, look, io.folder)
@@ -213,9 +220,10 @@ async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> None:
                 return
     finally:
         timer.cancel()
+        own_checks.end()
 
 
-def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
+def _player(inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnChecks) -> Player:
     prepared, clock, progress = inputs.prepared, io.world.clock, io.observer.progress
     request = prepared.request
     concurrency = request.concurrency
@@ -247,6 +255,7 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal) -> Player:
         clock=clock,
         progress=progress,
         accepted=_accepted(prepared),
+        own_checks=own_checks,
     )
     return Player(context=context, concurrency=concurrency, max_failures=request.failures_allowed)
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from claude_run.checks.custom import installed, load_file
 from claude_run.checks.judge_check import asks_for_accepted, judges_of
 from claude_run.checks.registry import Registry, default_registry
 from claude_run.conversation.exchange import Request
@@ -27,6 +26,7 @@ from claude_run.scenario.loader import load
 from claude_run.scenario.model import Graders
 from claude_run.session.compare import arm_of_accepted, arm_of_baseline, scenarios_of
 from claude_run.session.last_failed import last_failed
+from claude_run.session.own_checks import OwnCheckFiles
 from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def load_scenarios(request: RunRequest) -> Loaded:
 
     InvalidScenarioError lists every problem of every file.
     """
-    own = (check for path in request.own_checks for check in load_file(path))
-    registry = default_registry([*installed(), *own])
+    own = OwnCheckFiles.of(request.own_checks).describe()
+    registry = default_registry([described.check() for described in own])
     redactor = Redactor.from_environment(os.environ)
     today = datetime.now(UTC).date()
     warnings = Problems()

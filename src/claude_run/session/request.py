@@ -273,6 +273,14 @@ class RunRequest:
         shapes=True,
         help="Python file with checks of your own; repeatable.",
     )
+    check_limit_s: float = option(
+        "--check-timeout",
+        kind=DURATION,
+        shown="10s",
+        project=True,
+        panel=HOW,
+        help="How long a check of your own may take.",
+    )
     max_cost: Decimal | None = option(
         "--max-cost",
         kind=MONEY,

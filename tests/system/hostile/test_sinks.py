@@ -37,6 +37,7 @@ WATCHED = [
 # Which modules may touch the two streams, and which may write a file, with what they write.
 TO_STREAMS = {
     "__main__.py": "the version",
+    "checks/own_worker.py": "nothing: it flushes what own checks have printed",
     "cli/app.py": "nothing: it flushes",
     "cli/compare.py": "nothing: it hands stdout to a sink of report",
     "cli/review.py": "nothing: it hands stderr to a sink of report",
@@ -44,6 +45,7 @@ TO_STREAMS = {
     "cli/terminal.py": "nothing: it hands stderr to the sinks of report",
 }
 TO_FILES = {
+    "checks/own_worker.py": "lines of JSON to the process of claude-run, which reads them strictly",
     "cli/app.py": "the details of a bug, redacted, in a file that only its owner can read",
     "session/project.py": "files whose content is ours",
     "cli/write_reports.py": "what sinks of report made, into files that the user or the CI names",

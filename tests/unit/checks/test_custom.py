@@ -1,17 +1,19 @@
-"""Checks of one's own: written in a file or a package, found, refused, and kept from crashing a run."""
+"""Checks of one's own: written in a file or a package, found, refused, and whatever they do a finding."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claude_run.checks.custom import installed, load_file
+from claude_run.checks.custom import InvalidCheckError, question_key
+from claude_run.checks.guard import judged
 from claude_run.checks.own import (
     TURN_ONLY,
-    Check,
+    CustomCheck,
     Finding,
     Subject,
     check,
@@ -19,7 +21,8 @@ from claude_run.checks.own import (
     failed,
     passed,
 )
-from claude_run.checks.registry import BUILT_IN, default_registry
+from claude_run.checks.own_files import load_file, load_packages
+from claude_run.checks.registry import Registry, default_registry
 from claude_run.errors import InputError
 from tests.docs.page_examples import blocks
 from tests.docs.pages import ROOT
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.results import CheckResult
     from claude_run.scenario.model import Json
+    from claude_run.scenario.vocabulary import Slot
 
 PAGE = ROOT / "docs/how-to/own-checks.md"
 UNFIT: Any = object()
@@ -54,14 +58,31 @@ def write(folder: Path, source: str) -> Path:
 
 def own(
     judge: Callable[[Any, Subject], Any], *, schema: Any = None, example: Json = "x", **fields: Any
-) -> Check:
+) -> CustomCheck:
     """Make a check called `mine` that takes any text, unless told otherwise."""
     return check("mine", schema=schema or {"type": "string"}, example=example, **fields)(judge)
 
 
-def judged(made: Check, value: Json = "x", text: str = "abc") -> CheckResult:
-    """Evaluate a check as a run does."""
-    return default_registry([made]).evaluate(expectation("mine", value), subject(text), str)
+def registry_of(*checks: CustomCheck) -> Registry:
+    """Return the registry that a run with these checks has."""
+    return default_registry([one.described.check() for one in checks])
+
+
+def as_written(slot: Slot) -> Json:
+    """Leave a template as it stands."""
+    return slot.source
+
+
+def result(
+    made: CustomCheck, value: Json, text: str, fill: Callable[[Slot], Json] = as_written
+) -> CheckResult:
+    """Evaluate a check as a run does: its function is called first, and then its finding is read."""
+    registry, asked = registry_of(made), expectation(made.described.name, value)
+    findings = {
+        question_key(name, rendered): judged(made, rendered, subject(text))
+        for name, rendered in registry.values(registry.foreign, [asked], fill)
+    }
+    return registry.evaluate(asked, subject(text, findings=findings), fill)
 
 
 def yes(_value: Any, reply: Subject) -> Finding:
@@ -80,12 +101,9 @@ def test_a_file_of_checks(tmp_path: Path) -> None:
     """Each check of a file works as a built-in one, in the order of the file, once."""
     path = write(tmp_path, SHOUTS + "again = shouts\n" + SHOUTS.removeprefix(HEAD).replace("shouts", "roars"))
     found = load_file(path)
-    assert [one.name for one in found] == ["shouts", "roars"]
-    registry = default_registry(found)
-    assert registry.schema("shouts")["description"] == "The reply is in capitals."
-    results = [
-        registry.evaluate(expectation("shouts", value=True), subject(text), str) for text in ("HO", "hi")
-    ]
+    assert [one.described.name for one in found] == ["shouts", "roars"]
+    assert registry_of(*found).schema("shouts")["description"] == "The reply is in capitals."
+    results = [result(found[0], value=True, text=text) for text in ("HO", "hi")]
     assert [one.status.value for one in results] == ["passed", "failed"]
 
 
@@ -145,33 +163,42 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         load_file(tmp_path)
 
 
-def test_an_imported_built_in_check_is_refused(tmp_path: Path) -> None:
-    """A check that was made by hand is held to the same rules."""
+def test_an_imported_built_in_check_is_none_of_ones_own(tmp_path: Path) -> None:
+    """Only what `@check` has made counts."""
     path = write(tmp_path, "from claude_run.checks.text_checks import CHECKS\nmine = CHECKS[-1]\n")
-    with pytest.raises(InputError, match="`matches` is a name of claude-run itself"):
+    with pytest.raises(InputError, match="there is no check in it; write @check"):
         load_file(path)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"example": UNFIT}, {"example": float("nan")}, {"schema": {"enum": [UNFIT]}}], ids=range(3)
+)
+def test_what_a_check_says_of_itself_is_json(fields: dict[str, Any]) -> None:
+    """It crosses to another process and stands in the schema of scenarios."""
+    with pytest.raises(InvalidCheckError, match="must be JSON"):
+        own(yes, **fields)
 
 
 def test_two_checks_of_one_name() -> None:
     """Between a file and a package, too, a name is given once."""
     with pytest.raises(InputError, match="two checks are called 'mine': rename one of them"):
-        default_registry([own(yes), own(yes)])
+        registry_of(own(yes), own(yes))
 
 
 @pytest.mark.parametrize("value", ["x", 7, {"a": 1}, ["x", "{{ y }}"], None])
 def test_a_value_that_does_not_fit_is_a_problem(value: Json, snapshot: SnapshotAssertion) -> None:
     """The schema of the check decides, and the hint shows its example."""
     schema = {"type": "array", "minItems": 1, "items": {"enum": ["a", "b"]}}
-    registry = default_registry([own(yes, schema=schema, example=["a"])])
+    registry = registry_of(own(yes, schema=schema, example=["a"]))
     assert [spelt(one) for one in registry.problems("mine", value, on_conversation=False)] == snapshot
 
 
 def test_templates_are_judged_when_they_are_rendered() -> None:
     """Before that nobody knows what they become; afterwards a value that does not fit is errored."""
-    registry = default_registry([own(yes, schema={"enum": ["a", "b"]}, example="a")])
-    assert not registry.problems("mine", "{{ y }}", on_conversation=False)
+    made = own(yes, schema={"enum": ["a", "b"]}, example="a")
+    assert not registry_of(made).problems("mine", "{{ y }}", on_conversation=False)
     results = [
-        registry.evaluate(expectation("mine", "{{ y }}"), subject("abc"), lambda _, text=text: text)  # type: ignore[misc] # mypy knows no type for a default of a lambda
+        result(made, "{{ y }}", "abc", lambda _, text=text: text)  # type: ignore[misc] # mypy knows no type for a default of a lambda
         for text in ("b", "c")
     ]
     assert [one.status.value for one in results] == ["passed", "errored"]
@@ -180,29 +207,35 @@ def test_templates_are_judged_when_they_are_rendered() -> None:
 def test_a_value_without_templates() -> None:
     """A check may take its texts as they are written."""
     made = own(lambda value, _: passed(value), templates=False)
-    assert judged(made, "{{ y }}").message == "{{ y }}"
-    assert own(yes, schema={"type": "string", "maxLength": 3}, templates=False).problems("{{ y }}")
+    assert result(made, "{{ y }}", "abc").message == "{{ y }}"
+    strict = own(yes, schema={"type": "string", "maxLength": 3}, templates=False)
+    assert registry_of(strict).problems("mine", "{{ y }}", on_conversation=False)
 
 
 def test_a_value_that_takes_too_much_work_is_a_problem() -> None:
     """Work on a stranger's value is bounded."""
     limits = dict.fromkeys(("minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength"), 1)
-    (problem,) = own(yes, schema={"items": limits}, example=[]).problems([None] * 20_000)
+    registry = registry_of(own(yes, schema={"items": limits}, example=[]))
+    (problem,) = registry.problems("mine", [None] * 20_000, on_conversation=False)
     assert "too much work" in problem.message
 
 
 def test_a_check_of_turns_only() -> None:
     """It is refused on a conversation as a whole."""
-    registry = default_registry([own(yes, scopes=TURN_ONLY)])
+    registry = registry_of(own(yes, scopes=TURN_ONLY))
     assert not registry.problems("mine", "x", on_conversation=False)
     assert "whole conversation" in registry.problems("mine", "x", on_conversation=True)[0].message
 
 
 def test_the_description_is_the_docstring_unless_the_schema_has_one() -> None:
     """An editor shows what the check is for."""
-    assert own(yes).schema["description"] == "Agree."
-    assert own(lambda _, reply: passed(reply.text)).schema["description"] == "A check of your own."
-    assert own(yes, schema={"description": "Says yes."}).schema["description"] == "Says yes."
+
+    def about(*arguments: Any, **fields: Any) -> Json:
+        return own(*arguments, **fields).described.schema["description"]
+
+    assert about(yes) == "Agree."
+    assert about(lambda _, reply: passed(reply.text)) == "A check of your own."
+    assert about(yes, schema={"description": "Says yes."}) == "Says yes."
 
 
 def raises(_value: Any, reply: Subject) -> Finding:
@@ -220,12 +253,37 @@ def is_unspeakable(_value: Any, _reply: Subject) -> Finding:
     raise UnspeakableError
 
 
+def is_cancelled(_value: Any, _reply: Subject) -> Finding:
+    """Raise what would end a task of asyncio."""
+    raise asyncio.CancelledError
+
+
+def fails_like_a_test(_value: Any, _reply: Subject) -> Finding:
+    """Raise what pytest raises, which is no Exception."""
+    pytest.fail("no")
+
+
+class UnspeakablyBadError(BaseException):
+    """Has no text, and ends whoever asks for it."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+def is_unspeakably_bad(_value: Any, _reply: Subject) -> Finding:
+    """Raise what nobody can show."""
+    raise UnspeakablyBadError
+
+
 @pytest.mark.parametrize(
     ("judge", "message"),
     [
         (raises, "the check `mine` broke: ValueError: no such reply: abc (test_custom.py, line "),
         (leaves, "the check `mine` broke: SystemExit: 3 (test_custom.py, line "),
         (is_unspeakable, "the check `mine` broke: UnspeakableError (test_custom.py, line "),
+        (is_cancelled, "the check `mine` broke: CancelledError (test_custom.py, line "),
+        (fails_like_a_test, "the check `mine` broke: Failed: no ("),
+        (is_unspeakably_bad, "the check `mine` broke: UnspeakablyBadError (test_custom.py, line "),
         (lambda _, __: None, "the check `mine` returned a NoneType: return passed(...) or failed(...)"),
         (lambda _, __: True, "the check `mine` returned a bool: "),
         (
@@ -235,38 +293,30 @@ def is_unspeakable(_value: Any, _reply: Subject) -> Finding:
         (lambda _, __: passed("x", actual=UNFIT), "the check `mine` broke: TypeError: "),
         (lambda _, __: replace(passed("x"), status=UNFIT), "the check `mine` broke: ValueError: <object"),
     ],
-    ids=range(8),
+    ids=range(11),
 )
 def test_a_check_that_breaks_is_errored(judge: Callable[[Any, Subject], Any], message: str) -> None:
     """Whatever code of others does, it neither crashes a run nor passes."""
-    result = judged(own(judge))
-    assert result.status == "errored"
-    assert result.message.startswith(message)
+    finding = judged(own(judge), "x", subject("abc"))
+    assert finding.status == "errored"
+    assert finding.message.startswith(message)
 
 
 def test_what_a_check_shows_is_made_short() -> None:
     """A reply of a megabyte does not stand in every report, and tuples become lists."""
-    result = judged(own(lambda _, __: failed("m" * 5_000, expected=(1, 2), actual="a" * 5_000)))
-    assert len(result.message) == 1_000
-    assert len(str(result.actual)) == 300
-    assert result.expected == [1, 2]
-    assert judged(own(lambda _, __: errored("who knows"))).message == "who knows"
+    made = own(lambda _, __: failed("m" * 5_000, expected=(1, 2), actual="a" * 5_000))
+    finding = judged(made, "x", subject("abc"))
+    assert len(finding.message) == 1_000
+    assert len(str(finding.actual)) == 300
+    assert finding.expected == [1, 2]
+    unsure = own(lambda _, __: errored("who knows"))
+    assert judged(unsure, "x", subject("abc")).message == "who knows"
 
 
-def test_a_check_made_by_hand_that_breaks_on_a_value_is_a_problem() -> None:
-    """`problems` and `templates` of others are behind the same wall."""
-
-    def fall(value: Json) -> Any:
-        raise KeyError(value)
-
-    made = replace(own(yes), problems=fall, templates=fall)
-    registry = default_registry([made])
-    (problem,) = registry.problems("mine", "x", on_conversation=False)
-    assert problem.message.startswith(
-        "the check `mine` broke on this value: KeyError: 'x' (test_custom.py, line "
-    )
-    assert registry.templates("mine", "x") == ()
-    assert judged(made).status == "errored"
+def test_a_check_that_nobody_called_is_errored() -> None:
+    """A finding that is missing is never a pass."""
+    missing = registry_of(own(yes)).evaluate(expectation("mine", "x"), subject("abc"), as_written)
+    assert (missing.status, missing.message) == ("errored", "the check `mine` was not called")
 
 
 @pytest.fixture
@@ -289,7 +339,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
 def test_checks_of_installed_packages(package: Callable[[str, str], None], entry_point: str) -> None:
     """An entry point names a module full of checks, or one check."""
     package(entry_point, SHOUTS)
-    assert [one.name for one in installed()] == ["shouts"]
+    assert [one.described.name for one in load_packages()] == ["shouts"]
 
 
 @pytest.mark.parametrize(
@@ -306,14 +356,13 @@ def test_a_broken_package_is_named(package: Callable[[str, str], None], source: 
     """The user learns which package to mend or uninstall."""
     package("our_checks_module", source)
     with pytest.raises(InputError, match="the checks `mine` of the installed package our-checks") as caught:
-        installed()
+        load_packages()
     assert message in str(caught.value)
 
 
 def test_nothing_is_installed_here() -> None:
-    """Without such packages there are the built-in checks only."""
-    assert installed() == ()
-    assert list(default_registry(installed()).kinds())[: len(BUILT_IN)] == [one.name for one in BUILT_IN]
+    """Without such packages there are no checks of theirs."""
+    assert load_packages() == ()
 
 
 def test_the_page_shows_a_check_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,9 +371,8 @@ def test_the_page_shows_a_check_that_works(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "my_checks.py"
     path.write_text(files["my_checks.py"], encoding="utf-8")
     (found,) = load_file(path)
-    registry = default_registry([found])
     text = "Of course. What is the order number?"
-    results = [registry.evaluate(expectation("max_questions", n), subject(text), str) for n in (1, 0)]
+    results = [result(found, n, text) for n in (1, 0)]
     assert [one.status.value for one in results] == ["passed", "failed"]
 
     monkeypatch.syspath_prepend(tmp_path)

@@ -66,6 +66,7 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("gate", {"alpha": 0.05, "margin": 0.1, "min_drop": 0.0, "on_inconclusive": "warn"}),
     ("judge_models", []),
     ("own_checks", []),
+    ("check_limit_s", 10.0),
     ("max_cost", None),
     ("max_time_s", None),
     ("max_requests", None),

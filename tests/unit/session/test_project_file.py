@@ -73,7 +73,10 @@ def test_the_repository_is_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
     ("text", "message"),
     [
         ("\nrepeats = 3\n", "claude-run.toml:2: a project file has no `repeats`: did you mean `repeat`?"),
-        ("xyz = 'x'\n", "claude-run.toml:1: a project file has no `xyz`: there are allow_model, checks"),
+        (
+            "xyz = 'x'\n",
+            "claude-run.toml:1: a project file has no `xyz`: there are allow_model, check_timeout",
+        ),
         ("repeat = 0\n", "claude-run.toml:1: -n 0: write a whole number from 1"),
         ("repeat = true\n", "claude-run.toml:1: `repeat` is not a value that --repeat takes"),
         ("repeat = [1, 2]\n", "claude-run.toml:1: -n was given twice, as 1 and 2"),

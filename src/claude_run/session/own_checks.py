@@ -1,0 +1,352 @@
+"""Own checks in processes of their own: nobody else waits for what they do there, or suffers from it.
+
+A check that does not return in time is ended together with its process, and named. One process is enough for
+checks that are quick; where questions have to wait, more are started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_run.checks.excerpt import cut
+from claude_run.checks.kind import errored
+from claude_run.checks.own_files import offered_by_packages
+from claude_run.checks.own_protocol import (
+    Loaded,
+    Loading,
+    Refused,
+    read_finding,
+    read_progress,
+    write_question,
+)
+from claude_run.errors import InputError
+from claude_run.text.visible import count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from claude_run.checks.custom import CheckDescription
+    from claude_run.checks.kind import Finding
+    from claude_run.checks.subject import Subject
+    from claude_run.play.ports import Clock
+    from claude_run.scenario.model import Json
+
+MOST_PROCESSES = 8
+"""How many checks are called at a time at most."""
+
+_GROW_AFTER_S = 0.5
+_LOST_CALLS = 3  # in a row, after which a check is not called any more
+_LINE_LIMIT = 2**20  # what a finding shows is short, so nothing of ours is longer
+_MOST_PRINTED = 50  # lines of one check
+_PIECE = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCheckFiles:
+    """Where own checks come from: files that the user names, and packages that are installed.
+
+    Loading them may take `load_s` seconds: imports are slow, and are no check.
+    """
+
+    files: tuple[Path, ...] = ()
+    packages: bool = False
+    load_s: float = 60.0
+
+    @classmethod
+    def of(cls, files: Sequence[Path]) -> OwnCheckFiles:
+        """Return these files, and the packages if there are any."""
+        return cls(files=tuple(files), packages=bool(offered_by_packages()))
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.packages)
+
+    def describe(self) -> tuple[CheckDescription, ...]:
+        """Return which checks there are; InputError where loading them fails, in whatever way."""
+        if not self:
+            return ()
+        null = subprocess.DEVNULL  # what is printed while they are loaded is told when they are called
+        process = self.start(call_s=0, stdin=null, stdout=subprocess.PIPE, stderr=null)
+        try:
+            answer, _ = process.communicate(timeout=self.load_s)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            answer, _ = process.communicate()
+            raise InputError(_did_not_load(answer, f"did not end within {self.load_s:g} s")) from None
+        match _last_progress(answer):
+            case Loaded(checks=checks):
+                return checks
+            case Refused(reason=reason):
+                raise InputError(reason)
+            case _:
+                raise InputError(_did_not_load(answer, f"ended its process ({_how_ended(process)})"))
+
+    def start(self, *, call_s: float, stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+        """Start a process that loads them, in a session of its own: no Ctrl-C reaches it, we end it."""
+        files = [str(path) for path in self.files]
+        code = (
+            # It finds the modules that we find, and none in the current folder.
+            f"import sys; sys.path[:] = {sys.path!r}; from claude_run.checks.own_worker import main;"
+            f" main({files!r}, packages={self.packages}, load_s={self.load_s}, call_s={call_s})"
+        )
+        return subprocess.Popen(  # noqa: S603 - this Python, to run what the user has named
+            [sys.executable, "-P", "-u", "-c", code],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
+
+class OwnCheckProcesses:
+    """Calls own checks, each within `limit_s` seconds; satisfies `play.ports.OwnChecks`.
+
+    `tell` gets what they print.
+    """
+
+    def __init__(
+        self, source: OwnCheckFiles, *, limit_s: float, clock: Clock, tell: Callable[[str], None]
+    ) -> None:
+        self._source = source
+        self._limit_s = limit_s
+        self._clock = clock
+        self._printed = _Printed(tell)
+        # Who asks holds a place: a process that waits for questions, or None where one is to be started.
+        self._places: asyncio.LifoQueue[_Process | None] = asyncio.LifoQueue()
+        self._places.put_nowait(None)
+        self._place_count = 1
+        self._starting = 0
+        self._processes: set[_Process] = set()
+        self._lost_calls: Counter[str] = Counter()
+
+    def end(self) -> None:
+        """End every process, and whatever checks have started in it."""
+        for process in self._processes:
+            process.end()
+
+    async def judge(self, name: str, value: Json, subject: Subject) -> Finding:
+        """Return what the check finds; errored where it does not return, or ends its process."""
+        process = await self._place()
+        try:
+            if self._lost_calls[name] >= _LOST_CALLS:
+                lost = count(_LOST_CALLS, "call")
+                return errored(f"the check `{name}` was not called: its last {lost} did not return")
+            process = process or await self._start()
+            finding = await self._call(process, name, write_question(name, value, subject))
+        except _LostError as lost:
+            self._lost_calls[name] += 1
+            return errored(f"the check `{name}` {lost}")
+        finally:
+            # Lost, or cancelled in the middle of a call: nobody knows what such a process would answer next.
+            if process is not None and process.asked is not None:
+                self._end(process)
+                process = None
+            self._places.put_nowait(process)
+        del self._lost_calls[name]
+        return finding
+
+    async def _place(self) -> _Process | None:
+        while True:
+            try:
+                return await self._clock.within(_GROW_AFTER_S, self._places.get())
+            except TimeoutError:
+                # One by one: a process that has just been started may be all that was needed.
+                if self._starting == 0 and self._place_count < MOST_PROCESSES:
+                    self._place_count += 1
+                    self._places.put_nowait(None)
+
+    async def _start(self) -> _Process:
+        self._starting += 1
+        try:
+            process = await _Process.start(self._source, call_s=self._limit_s, printed=self._printed)
+            self._processes.add(process)
+            try:
+                await self._clock.within(self._source.load_s, process.loaded())
+            except BaseException:
+                self._end(process)
+                raise
+        except TimeoutError:
+            raise _LostError(f"could not be loaded within {self._source.load_s:g} s") from None
+        finally:
+            self._starting -= 1
+        return process
+
+    def _end(self, process: _Process) -> None:
+        process.end()
+        self._processes.discard(process)
+
+    async def _call(self, process: _Process, name: str, question: bytes) -> Finding:
+        try:
+            return await self._clock.within(self._limit_s, process.ask(name, question))
+        except TimeoutError:
+            raise _LostError(f"did not return within {self._limit_s:g} s (--check-timeout)") from None
+
+
+class _LostError(Exception):
+    """A check did not come to a finding; the text says why, behind its name."""
+
+
+class _Process:
+    """One process of own checks; `asked` is the name of the check that is called, None while it waits."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        *,
+        printed: _Printed,
+        pipe: int,
+    ) -> None:
+        self.asked: str | None = None
+        self._process = process
+        self._answers, self._questions = streams
+        self._printed = printed
+        self._pipe = pipe
+        self._unfinished = b""
+        os.set_blocking(pipe, False)
+        asyncio.get_running_loop().add_reader(pipe, self._hear)
+
+    @classmethod
+    async def start(cls, source: OwnCheckFiles, *, call_s: float, printed: _Printed) -> _Process:
+        """Start a process; _LostError where the system has no room for one."""
+        try:
+            ours, theirs = socket.socketpair()
+            pipe, end = os.pipe()
+            try:
+                process = source.start(
+                    call_s=call_s, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=end
+                )
+            finally:
+                theirs.close()
+                os.close(end)
+        except OSError as error:
+            raise _LostError(f"could not be called: {error.strerror or error}") from error
+        streams = await asyncio.open_unix_connection(sock=ours, limit=_LINE_LIMIT)
+        return cls(process, streams, printed=printed, pipe=pipe)
+
+    async def loaded(self) -> None:
+        """Return when it can be asked; _LostError where its files cannot be loaded this time."""
+        while True:
+            try:
+                progress = read_progress(await self._line())
+            except ValueError as error:
+                raise _LostError(f"could not be loaded: {error}") from error
+            match progress:
+                case Refused():
+                    raise _LostError(f"could not be loaded: {progress.reason}")
+                case Loaded():
+                    return
+
+    async def ask(self, name: str, question: bytes) -> Finding:
+        """Return what the check finds; after _LostError or a cancellation it cannot be asked again."""
+        self.asked = name
+        with suppress(ConnectionError):
+            self._questions.write(question)
+            await self._questions.drain()
+        try:
+            finding = read_finding(await self._line())
+        except ValueError as error:
+            raise _LostError(f"answered with something that is not a finding: {error}") from error
+        self._hear_all()
+        self.asked = None
+        return finding
+
+    def end(self) -> str:
+        """End it, and whatever it has started, if it has not ended itself; return how it ended."""
+        if self._process.returncode is None:
+            _kill(self._process)
+            self._hear_all()
+            asyncio.get_running_loop().remove_reader(self._pipe)
+            os.close(self._pipe)
+            self._questions.transport.abort()
+        return _how_ended(self._process)
+
+    async def _line(self) -> bytes:
+        try:
+            line = await self._answers.readline()
+        except ConnectionError:
+            line = b""
+        if not line:
+            raise _LostError(f"ended its process ({self.end()})")
+        return line
+
+    def _hear_all(self) -> None:
+        """Take in what was printed before the last answer came."""
+        while self._hear():
+            pass
+        if self._unfinished:
+            self._printed.take(self.asked, self._unfinished)
+            self._unfinished = b""
+
+    def _hear(self) -> bool:
+        """Take in what was printed; return whether there may be more."""
+        try:
+            piece = os.read(self._pipe, _PIECE)
+        except BlockingIOError:
+            return False
+        if not piece:
+            asyncio.get_running_loop().remove_reader(self._pipe)
+            return False
+        *lines, self._unfinished = (self._unfinished + piece).split(b"\n")
+        for line in lines:
+            self._printed.take(self.asked, line)
+        # A line without an end is not waited for.
+        self._unfinished = self._unfinished[:_PIECE]
+        return True
+
+
+class _Printed:
+    """Tells what checks print, as much of each as somebody would read."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._lines: Counter[str] = Counter()
+
+    def take(self, name: str | None, line: bytes) -> None:
+        """Tell a line that was printed in a call of this check, or while they were loaded."""
+        who = f"the check `{name}`" if name else "a file of checks"
+        self._lines[who] += 1
+        if self._lines[who] <= _MOST_PRINTED:
+            self._tell(f"{who} printed: {cut(line.decode('utf-8', 'replace'))}")
+        elif self._lines[who] == _MOST_PRINTED + 1:
+            self._tell(f"{who} printed more than {_MOST_PRINTED} lines: the rest is left out")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started in its session, and wait for the end of the first."""
+    # macOS calls it not permitted where only the dead are left.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _how_ended(process: subprocess.Popen[bytes]) -> str:
+    code = process.returncode
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def _last_progress(answer: bytes) -> Loading | Refused | Loaded | None:
+    """Return how far loading has come by what was answered, as far as that can be read."""
+    last = None
+    for line in answer.splitlines():
+        try:
+            last = read_progress(line)
+        except ValueError:
+            return last
+    return last
+
+
+def _did_not_load(answer: bytes, what: str) -> str:
+    """Return the words for a loading that came to no end of its own, with what was loaded then."""
+    last = _last_progress(answer)
+    name = last.what if isinstance(last, Loading) else "own checks"
+    return f"{name}: loading it {what}; a file of checks only defines them"
