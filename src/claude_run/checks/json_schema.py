@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,8 @@ def schema_errors(
     from jsonschema import exceptions  # noqa: PLC0415 - see schema_problems
 
     bare = {key: part for key, part in schema.items() if key not in {"$schema", "$id"}}
-    validator = _validator_class(_dialect_of(schema) or "", _Budget(left=MAX_STEPS))
+    validator, budget = _counting_validator(_dialect_of(schema) or "")
+    budget.left = MAX_STEPS
     reasons = []
     try:
         found = (error for error in validator(bare).iter_errors(value) if not overlook(error.instance))
@@ -310,9 +312,9 @@ _PLAIN: Mapping[str, Callable[[Json], bool]] = {
 
 @dataclass(slots=True, kw_only=True)
 class _Budget:
-    """The steps that are left; the one thing in this room that changes, and it lives for one evaluation."""
+    """The steps that are left; the one thing in this room that changes, set anew by each evaluation."""
 
-    left: int
+    left: int = 0
 
     def spend(self, steps: int = 1) -> None:
         self.left -= steps
@@ -320,13 +322,15 @@ class _Budget:
             raise TooMuchWorkError("the schema asks for too much work on this JSON")
 
 
-def _validator_class(dialect: str, budget: _Budget) -> Any:  # noqa: ANN401 - the library makes its classes at run time
+@cache
+def _counting_validator(dialect: str) -> tuple[Any, _Budget]:
+    """Return the validator of a draft, and the steps that it counts; making one costs more than its use."""
     from jsonschema import validators  # noqa: PLC0415 - see schema_problems
 
     base: Any = getattr(validators, dialect)
     extend: Any = validators.extend
-    keywords = {**base.VALIDATORS, **_SAFE}
-    return extend(base, {name: _counted(judge, budget) for name, judge in keywords.items()})
+    keywords, budget = {**base.VALIDATORS, **_SAFE}, _Budget()
+    return extend(base, {name: _counted(judge, budget) for name, judge in keywords.items()}), budget
 
 
 def _counted(judge: Callable[..., Any], budget: _Budget) -> Callable[..., Any]:
