@@ -92,6 +92,16 @@ EVENTS: Mapping[str, tuple[str, Fields]] = {
             at; string; ISO 8601, UTC.
         """),
     ),
+    "set_aside": (
+        "A reply that cannot be used counts no longer: its request is asked again, by `--retry-errors`.",
+        fields("""
+            conversation_id; string; Whose it is.
+            turn; integer; The user turn, from 0.
+            key; string; The request's key. The next `reply` with it is the one that counts.
+            reason; string; Why it cannot be used.
+            at; string; ISO 8601, UTC.
+        """),
+    ),
     "end": (
         "A conversation is over.",
         fields("""

@@ -24,9 +24,10 @@ LINE = fields("""
     error; string or null; Why it was errored or cut off, in words.
     error_turn; integer or null; The turn that the error belongs to.
     warnings; list of strings; What was odd but did not stop it, such as a reply cut at `max_tokens`.
-    usage; usage or null; The sum over all replies.
+    usage; usage or null; The sum over all replies, those that were set aside too.
     cost_usd; number or null; The sum over all replies; null where one of them is unpriced.
     judge; judge or null; What judges were asked and answered; null where none was asked.
+    set_aside; list of exchanges; Replies that were of no use and asked for again, each with its `turn`.
     uncertain_cost_usd; number or null; The most that attempts without a reply may have cost on top.
     started_at; string or null; ISO 8601, UTC.
     duration_s; number or null; From the start to the end, waiting included.
@@ -73,7 +74,7 @@ EXCHANGE = fields("""
 JUDGE = fields("""
     usage; usage; The sum over the judges' answers; no part of the conversation's own `usage`.
     cost_usd; number or null; The same sum in US dollars, on top of the conversation's own `cost_usd`.
-    replies; list of exchanges; Every answer, in the order asked. Its text is the JSON of reason and verdict.
+    replies; list of exchanges; Every answer, of no use or not, in order. Its text is JSON: reason, verdict.
 """)
 
 CHECK = fields("""
@@ -159,6 +160,7 @@ RUN = fields("""
     claude_run; string; The version that played the run.
     created_at; string; ISO 8601, UTC.
     paths; list of strings; The paths of the command line.
+    labels; string or null; The labelled replies that a judge is held against, in a run of `judge-eval`.
     options; object; The options that shape the run.
     files; object; For each scenario's path the SHA-256 of all that it reads.
     pass_rates; object; For each scenario the share of repeats that must pass.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from claude_run.conversation.events import Event
+from claude_run.conversation.events import Event, SetAside
+from claude_run.record.codec import encode
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder
 from claude_run.record.transcripts import to_json
@@ -97,6 +98,15 @@ def test_each_key_of_an_exchange_is_documented(played: Path) -> None:
     assert set(exchanges[0]["reply"]) == set(names(run_fields.REPLY))
 
 
+def test_each_key_of_what_was_set_aside_is_documented(played: Path) -> None:
+    """It is an exchange with the number of its turn."""
+    record = read_played(RunFolder.open(played)).records[0]
+    assert record.transcript is not None
+    aside = record.transcript.turns[0].exchanges
+    value: Any = to_json(replace(record, transcript=replace(record.transcript, set_aside=aside)))
+    assert [list(each) for each in value["set_aside"]] == [["turn", *names(run_fields.EXCHANGE)]]
+
+
 def test_a_skipped_conversation_has_the_same_keys(played: Path) -> None:
     """A conversation that was never started has every documented key too."""
     record = read_played(RunFolder.open(played)).records[0]
@@ -125,8 +135,10 @@ def test_each_key_of_run_json_is_documented(played: Path) -> None:
 
 
 def test_each_event_of_the_journal_is_documented(played: Path) -> None:
-    """A run with a failed attempt writes every documented kind of event, with the documented keys."""
+    """A run with a failed attempt writes every documented kind of event but one, with the documented keys."""
     lines = [line for line in _lines(played / "journal.jsonl") if line["event"] != "run"]
+    aside = encode(SetAside(conversation_id="", turn=0, key="", reason="", at=""))
+    lines.append(dict.fromkeys(("crc", "seq")) | aside)
 
     assert {line["event"] for line in lines} == set(journal_fields.EVENTS)
     assert len(journal_fields.EVENTS) == len(get_args(Event)) + len(("journal",))

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 LIMIT = 300
 """How many characters of anything a result shows."""
 
-MAX_MESSAGE = 1_000
-"""How many characters are kept of a message that others wrote: an own check, or a judge."""
 
+_MAX_MESSAGE = 1_000
 _ELLIPSIS = "…"
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 
@@ -40,6 +39,11 @@ def spell(value: Json, limit: int = 80) -> str:
 def cut(text: str, limit: int = LIMIT) -> str:
     """Return the beginning of a text, with an ellipsis where something was left out."""
     return text if len(text) <= limit else text[: limit - 1] + _ELLIPSIS
+
+
+def cut_message(text: str) -> str:
+    """Return the beginning of a message that others wrote: an own check, or a judge."""
+    return cut(_storable(text), _MAX_MESSAGE)
 
 
 def cut_start(text: str, limit: int = LIMIT) -> str:

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.checks.excerpt import MAX_MESSAGE, as_json, cut, short
+from claude_run.checks.excerpt import as_json, cut_message, short
 from claude_run.checks.kind import Finding, errored
 from claude_run.conversation.results import Status
 
@@ -30,7 +30,7 @@ def judged(check: CustomCheck, value: Json, subject: Subject) -> Finding:
             return errored(f"the check `{name}` returned a {kind}: return passed(...) or failed(...)")
         return Finding(
             status=Status(found.status),
-            message=cut(str(found.message), MAX_MESSAGE),
+            message=cut_message(str(found.message)),
             expected=_plain(found.expected),
             actual=_plain(found.actual),
         )
@@ -46,7 +46,7 @@ def error_text(error: BaseException) -> str:
         text = str(error)
     except BaseException:  # noqa: BLE001 - an exception of others whose text cannot be had still has a name
         text = ""
-    return cut(f"{kind}: {text}" if text else kind, MAX_MESSAGE)
+    return cut_message(f"{kind}: {text}" if text else kind)
 
 
 def error_with_location(error: BaseException) -> str:

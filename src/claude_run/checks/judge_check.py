@@ -13,7 +13,7 @@ from claude_run.checks.arguments import (
     strings,
     text_problems,
 )
-from claude_run.checks.excerpt import short
+from claude_run.checks.excerpt import cut_message, short
 from claude_run.checks.judge_question import GradeMode, Question, digest
 from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.scenario.model import UserTurn
@@ -97,10 +97,10 @@ def _evaluate(value: Json, subject: Subject) -> Finding:
     if grade is None:
         return errored("no judge was asked about this reply", expected=expected)
     if grade.passed is None:
-        return errored(f"no verdict: {grade.reason}", expected=expected)
+        return errored(f"no verdict: {cut_message(grade.reason)}", expected=expected)
     verdict = passed if grade.passed else failed
     word = "pass" if grade.passed else "fail"
-    return verdict(f"the judge says {word}: {grade.reason}", expected=expected, actual=word)
+    return verdict(f"the judge says {word}: {cut_message(grade.reason)}", expected=expected, actual=word)
 
 
 _TEXT: JsonObject = {"type": "string", "minLength": 1}

@@ -141,14 +141,17 @@ def digest(question: Question) -> str:
 def _request(
     question: Question, transcript: GradedTranscript, *, model: str, params: JsonObject, swapped: bool
 ) -> Request:
-    criterion, data, ask, verdicts = _parts(question, transcript, swapped=swapped)
+    criterion, data, ask = _parts(question, transcript, swapped=swapped)
     # Not escaped to ASCII: six characters for one would be paid for.
     encoded = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     texts = (f"Criterion: {json.dumps(criterion)}", f"<data>{encoded}</data>", ask)
     config = params.get("output_config")
     answer: JsonObject = {
         "type": "object",
-        "properties": {"reason": {"type": "string"}, "verdict": {"type": "string", "enum": list(verdicts)}},
+        "properties": {
+            "reason": {"type": "string"},
+            "verdict": {"type": "string", "enum": list(_verdicts(question))},
+        },
         "required": ["reason", "verdict"],
         "additionalProperties": False,
     }
@@ -167,9 +170,7 @@ def _request(
     )
 
 
-def _parts(
-    question: Question, transcript: GradedTranscript, *, swapped: bool
-) -> tuple[str, Json, str, tuple[str, ...]]:
+def _parts(question: Question, transcript: GradedTranscript, *, swapped: bool) -> tuple[str, Json, str]:
     if question.mode is GradeMode.PAIRWISE:
         replies = [transcript.reply, transcript.accepted or ""]
         first, second = reversed(replies) if swapped else replies
@@ -177,16 +178,11 @@ def _parts(
         ask = (
             "Which of the two last replies, `first` or `second`, is better by the criterion, or is it a tie?"
         )
-        return question.text, data, ask, ("tie", "first", "second")
+        return question.text, data, ask
     ask = "Does the last reply, `reply`, meet the criterion?"
     if question.mode is GradeMode.QUESTION:
         ask = "The criterion is a question about the last reply, `reply`. Is its answer yes? Pass means yes."
-    return (
-        question.text,
-        {"conversation": transcript.messages, "reply": transcript.reply},
-        ask,
-        ("pass", "fail"),
-    )
+    return question.text, {"conversation": transcript.messages, "reply": transcript.reply}, ask
 
 
 def parse_answer(reply: Reply, verdicts: Sequence[str]) -> tuple[str, str]:
@@ -204,15 +200,27 @@ def parse_answer(reply: Reply, verdicts: Sequence[str]) -> tuple[str, str]:
     return value["verdict"], value["reason"]
 
 
+def answer_problem(question: Question, reply: Reply) -> str | None:
+    """Return why a judge's answer cannot be used; None for one that says something, whatever that is."""
+    try:
+        parse_answer(reply, _verdicts(question))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _verdicts(question: Question) -> tuple[str, ...]:
+    return ("tie", "first", "second") if question.mode is GradeMode.PAIRWISE else ("pass", "fail")
+
+
 def _vote(question: Question, asked: GradeRequest, reply: Reply | None) -> tuple[bool | None, str]:
     if reply is None:
         return None, "the judge could not be asked"
-    pairwise = question.mode is GradeMode.PAIRWISE
     try:
-        verdict, reason = parse_answer(reply, ("tie", "first", "second") if pairwise else ("pass", "fail"))
+        verdict, reason = parse_answer(reply, _verdicts(question))
     except ValueError as error:
         return None, str(error)
-    if not pairwise:
+    if question.mode is not GradeMode.PAIRWISE:
         return verdict == "pass", reason
     return verdict == "tie" or (verdict == "second") is asked.swapped, reason
 

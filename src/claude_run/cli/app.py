@@ -100,14 +100,15 @@ def resume_command(
 ) -> int:
     """Go on with a run where it stopped, under the options it was started with; pay for nothing twice."""
     from claude_run.cli import commands  # noqa: PLC0415 - the help needs none of what follows
-    from claude_run.cli.write_reports import finish, refuse_unwritable  # noqa: PLC0415 - same
+    from claude_run.cli.judge_eval import finish_run  # noqa: PLC0415 - same
+    from claude_run.cli.write_reports import refuse_unwritable  # noqa: PLC0415 - same
     from claude_run.session import run as session  # noqa: PLC0415 - same
 
     refuse_unwritable(output)
     result = asyncio.run(
         session.resume(run.path, going_on, given, observer=commands.observer(output), world=world)
     )
-    return finish(result, output)
+    return finish_run(result, output)
 
 
 @app.command("check")
@@ -126,9 +127,10 @@ def check_command(_world: World, request: RunRequest, output: OutputOptions) -> 
 @takes(pick(RunArgument), pick(OutputOptions))
 def report_command(world: World, run: RunArgument, output: OutputOptions) -> int:
     """Rebuild every derived file of a run from its journal."""
-    from claude_run.cli.commands import report  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.commands import read_run  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.judge_eval import finish_run  # noqa: PLC0415 - same
 
-    return report(run.path, output, world)
+    return finish_run(read_run(run.path, output, world), output)
 
 
 @app.command("verify")

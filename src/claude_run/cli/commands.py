@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from claude_run.cli.output import print_error, print_json, print_line
 from claude_run.cli.terminal import Terminal, ask_key
-from claude_run.cli.write_reports import finish
 from claude_run.errors import ExitCode, InputError
+from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, render
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, project, results, world
-from claude_run.session.play import RunObserver
+from claude_run.session.play import RunObserver, RunResult
 from claude_run.session.prepare import load_scenarios, prepare
 from claude_run.text.visible import count
 
@@ -84,19 +84,20 @@ def verify(path: Path | None, world: World) -> int:
     totals = found.result.played.summary.totals
     conversations = count(totals.conversations, "conversation")
     replies = count(totals.replies, "reply", plural="replies")
-    money = f"{usd(totals.cost_usd)}, uncertain {usd(totals.uncertain_usd)}"
+    judges = RunFacts.of(found.result.played).judges
+    money = f"{usd(totals.cost_usd)}{f', {judges}' if judges else ''}, uncertain {usd(totals.uncertain_usd)}"
     verdict = count(len(found.problems), "problem") if found.problems else "whole"
     print_error(f"{found.result.folder.path}: {conversations}, {replies}, {money}: {verdict}")
     return int(ExitCode.NOT_MEASURED if found.problems else ExitCode.PASSED)
 
 
-def report(path: Path | None, output: OutputOptions, world: World) -> int:
-    """Write the derived files of a run anew, and end as the run did."""
+def read_run(path: Path | None, output: OutputOptions, world: World) -> RunResult:
+    """Read a run whose files are about to be written anew, and say which one it is."""
     result = results.read_run(path, world)
     if not output.quiet:
         print_error(f"run {result.folder.path}")
     world.signals.postpone()
-    return finish(result, output)
+    return result
 
 
 def accept(path: Path | None, options: AcceptOptions, world: World) -> int:

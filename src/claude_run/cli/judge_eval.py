@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from claude_run.cli.commands import observer
 from claude_run.cli.output import print_error, print_json, print_line
 from claude_run.cli.write_reports import finish
-from claude_run.session.grade import grade, prepare_grading
+from claude_run.session.grade import grade, grades_of, prepare_grading
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from claude_run.cli.options import OutputOptions
-    from claude_run.session.grade import Graded
+    from claude_run.session.grade import Grades
+    from claude_run.session.play import RunResult
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
 
@@ -24,20 +25,25 @@ def judge_eval(
 ) -> int:
     """Print how often the judge agrees; 0 if it graded all replies."""
     prepared, labelled = prepare_grading(labels, request)
-    graded = asyncio.run(grade(prepared, labelled, observer(output), world))
-    code = finish(graded.result, replace(output, json=False))
-    if graded.missing:
-        missing = count(graded.missing, "reply", plural="replies")
+    result = asyncio.run(grade(prepared, labelled, observer(output), world))
+    return finish_run(result, replace(output, json=as_json))
+
+
+def finish_run(result: RunResult, output: OutputOptions) -> int:
+    """Finish a run of any kind; of one that held a judge against people print how often it agrees."""
+    grades = grades_of(result)
+    if grades is None:
+        return finish(result, output)
+    code = finish(result, replace(output, json=False))
+    if grades.missing:
+        missing = count(grades.missing, "reply", plural="replies")
         print_error(f"{missing} could not be graded: see the transcripts")
-    if as_json:
-        _print_json(graded)
-    else:
-        _print(graded)
+    (_print_json if output.json else _print)(grades)
     return code
 
 
-def _print(graded: Graded) -> None:
-    found = graded.agreement
+def _print(grades: Grades) -> None:
+    found = grades.agreement
     if found is None:
         return
     rate, interval = found.rate, found.rate_interval
@@ -51,12 +57,12 @@ def _print(graded: Graded) -> None:
         print_line(f"Cohen's kappa {found.kappa:.2f}, 95 % {low:.2f} to {high:.2f}")
     print_line(f"judge passed what people failed: {found.counts[False, True]}")
     print_line(f"judge failed what people passed: {found.counts[True, False]}")
-    if graded.missing:
-        print_line(f"not graded: {graded.missing}")
+    if grades.missing:
+        print_line(f"not graded: {grades.missing}")
 
 
-def _print_json(graded: Graded) -> None:
-    found = graded.agreement
+def _print_json(grades: Grades) -> None:
+    found = grades.agreement
     if found is None:
         return
     print_json(
@@ -71,6 +77,6 @@ def _print_json(graded: Graded) -> None:
             "kappa_interval": None if found.kappa_interval is None else list(found.kappa_interval),
             "judge_passed_human_failed": found.counts[False, True],
             "judge_failed_human_passed": found.counts[True, False],
-            "not_graded": graded.missing,
+            "not_graded": grades.missing,
         }
     )

@@ -87,6 +87,17 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """A reply was paid for and cannot be used: it counts no longer, and its request is asked again."""
+
+    conversation_id: str
+    turn: int
+    key: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """A conversation is over: its checks by turn index, the checks on the whole, and its outcome."""
 
@@ -101,4 +112,4 @@ class Ended:
     at: str
 
 
-Event: TypeAlias = Started | Asked | Attempted | Replied | Failed | Ended
+Event: TypeAlias = Started | Asked | Attempted | Replied | Failed | SetAside | Ended

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
+from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, SetAside, Started
 from claude_run.conversation.exchange import Exchange
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.transcript import NOT_ENDED, Transcript, TurnRecord
@@ -23,7 +23,9 @@ class ConversationLog:
     """The events of one conversation, each looked at once.
 
     `exchanges` are its answered requests in order, `judge_exchanges` those to its judges, and `attempts`
-    knows which tries may have been billed. `ended` is None again as soon as the conversation is played on.
+    knows which tries may have been billed. `set_aside` are replies that were paid for and count no longer;
+    of judges they stay among `judge_exchanges`. `ended` is None again as soon as the conversation is played
+    on.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -31,10 +33,12 @@ class ConversationLog:
         self.ended: Ended | None = None
         self.exchanges: list[Exchange] = []
         self.judge_exchanges: list[Exchange] = []
+        self.set_aside: list[Exchange] = []
         self.attempts = AttemptLedger()
         self._asked: dict[str, Asked] = {}
         self._tries: dict[str, int] = {}
         self._answered: dict[str, tuple[list[Exchange], int]] = {}
+        self._tries_for_nothing: dict[str, int] = {}
         self._content: dict[int, SentMessage] = {}
         for event in events:
             self.append(event)
@@ -53,13 +57,15 @@ class ConversationLog:
                 self._count_late_attempt(event.key)
             case Replied():
                 self._answer(event)
+            case SetAside():
+                self._take_back(event.key)
             case Ended():
                 self.ended = event
 
     @property
     def replies(self) -> Iterable[Exchange]:
-        """All answered requests, those to judges too."""
-        return (*self.exchanges, *self.judge_exchanges)
+        """All answered requests, those to judges too, but for what was set aside."""
+        return (exchanges[index] for exchanges, index in self._answered.values())
 
     def exchange(self, key: str) -> Exchange | None:
         """Return the answered request with this key."""
@@ -71,6 +77,10 @@ class ConversationLog:
     def was_asked(self, key: str) -> bool:
         """Return whether the request with this key was made up before, answered or not."""
         return key in self._asked
+
+    def was_set_aside(self, key: str) -> bool:
+        """Return whether a reply to the request with this key was set aside, answered again or not."""
+        return key in self._tries_for_nothing
 
     def tries(self, key: str) -> int:
         """Return how many attempts were made at the request with this key."""
@@ -107,6 +117,7 @@ class ConversationLog:
             error_turn=ended.error_turn if ended else None,
             warnings=ended.warnings if ended else (),
             judge_exchanges=tuple(self.judge_exchanges),
+            set_aside=tuple(self.set_aside),
             duration_s=ended.duration_s if ended else None,
             uncertain_usd=self.attempts.uncertain_usd,
         )
@@ -131,7 +142,7 @@ class ConversationLog:
                 key=event.key,
                 sent=asked.sent if asked else (),
                 reply=event.reply,
-                attempts=self.tries(event.key),
+                attempts=self._tries_since(event.key),
                 latency_s=event.latency_s,
                 request_id=event.request_id,
                 cost_usd=event.cost_usd,
@@ -144,7 +155,18 @@ class ConversationLog:
     def _count_late_attempt(self, key: str) -> None:
         if key in self._answered:
             exchanges, index = self._answered[key]
-            exchanges[index] = replace(exchanges[index], attempts=self.tries(key))
+            exchanges[index] = replace(exchanges[index], attempts=self._tries_since(key))
+
+    def _tries_since(self, key: str) -> int:
+        """Return how many attempts were made since a reply to this request was set aside, if one was."""
+        return self.tries(key) - self._tries_for_nothing.get(key, 0)
+
+    def _take_back(self, key: str) -> None:
+        exchanges, index = self._answered.pop(key)
+        self._tries_for_nothing[key] = self.tries(key)
+        # What a judge said is history for nobody. Of the conversation it is always its last reply.
+        if exchanges is self.exchanges:
+            self.set_aside.append(exchanges.pop(index))
 
 
 class AttemptLedger:

@@ -37,6 +37,10 @@ class StopKind(StrEnum):
     NOT_SAVED = "not_saved"
 
 
+NO_ANSWER = frozenset({StopKind.OTHER_MODEL, StopKind.UNKNOWN, StopKind.PAUSED})
+"""The kinds in which the last reply says nothing of the model: it may be asked for again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """The turn whose reply ended the conversation, and why, in words for the user."""

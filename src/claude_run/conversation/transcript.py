@@ -69,7 +69,11 @@ class TurnRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """A whole conversation, played to its end or as far as it came, with what its judges were asked."""
+    """A whole conversation, played to its end or as far as it came, with what its judges were asked.
+
+    `set_aside` are replies that were paid for and asked for again, because they could not be used: they are
+    part of no turn, and of what the conversation used and cost.
+    """
 
     started: Started
     turns: tuple[TurnRecord, ...]
@@ -79,6 +83,7 @@ class Transcript:
     error_turn: int | None = None
     warnings: tuple[str, ...] = ()
     judge_exchanges: tuple[Exchange, ...] = ()
+    set_aside: tuple[Exchange, ...] = ()
     duration_s: float | None = None
     uncertain_usd: Decimal = Decimal(0)
 
@@ -87,13 +92,18 @@ class Transcript:
         return tuple(exchange for turn in self.turns for exchange in turn.exchanges)
 
     @property
+    def paid_exchanges(self) -> tuple[Exchange, ...]:
+        """The exchanges of the conversation with those that were set aside."""
+        return (*self.exchanges, *self.set_aside)
+
+    @property
     def usage(self) -> Usage:
-        return total(exchange.reply.usage for exchange in self.exchanges)
+        return total(exchange.reply.usage for exchange in self.paid_exchanges)
 
     @property
     def cost_usd(self) -> Decimal | None:
         """What the replies cost; None where one of them has no known price."""
-        return total_cost(exchange.cost_usd for exchange in self.exchanges)
+        return total_cost(exchange.cost_usd for exchange in self.paid_exchanges)
 
     @property
     def judge_usage(self) -> Usage:
@@ -107,7 +117,7 @@ class Transcript:
 
     @property
     def simulated(self) -> bool:
-        return any(exchange.simulated for exchange in (*self.exchanges, *self.judge_exchanges))
+        return any(exchange.simulated for exchange in (*self.paid_exchanges, *self.judge_exchanges))
 
     @property
     def replayed(self) -> bool:

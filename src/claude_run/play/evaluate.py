@@ -9,7 +9,7 @@ from claude_run.checks.subject import Subject
 from claude_run.conversation.exchange import CUT_INPUT
 from claude_run.conversation.results import CheckResult, Outcome, Status, outcome_of
 from claude_run.conversation.steps import StopKind
-from claude_run.scenario.model import UserTurn
+from claude_run.scenario.model import UserTurn, turn_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -158,6 +158,13 @@ def _warnings(conversation: Conversation, transcript: Transcript) -> Iterator[st
                 yield f"turn {record.number}: the reply was cut off in a tool's input, which is kept as text"
             else:
                 yield f"turn {record.number}: the stream changes a block in the unknown way {kind!r:.80}"
+    yield from _other_warnings(transcript)
+
+
+def _other_warnings(transcript: Transcript) -> Iterator[str]:
+    for exchange in transcript.set_aside:
+        number = turn_number(exchange.turn)
+        yield f"turn {number}: a reply that could not be used was set aside and asked for again; both count"
     if not all(exchange.reply.usage.known for exchange in transcript.judge_exchanges):
         yield "a judge's answer does not say how many tokens it used: its cost is unknown"
     if any(exchange.reply.had_credential for exchange in transcript.judge_exchanges):

@@ -12,6 +12,7 @@ from claude_run.checks.judge_question import (
     GradedTranscript,
     GradeMode,
     Question,
+    answer_problem,
     digest,
     grade_requests,
     tally_votes,
@@ -19,6 +20,7 @@ from claude_run.checks.judge_question import (
 from claude_run.conversation.exchange import Failure, SentMessage
 from claude_run.conversation.steps import Send
 from claude_run.play.ports import RequestFailedError
+from claude_run.play.sender import key_of
 from claude_run.scenario.model import UserTurn, turn_number
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ NO_BASELINE = "there is no accepted reply to compare it with: `claude-run accept
 class JudgeClient:
     """The judges of one conversation.
 
-    `render` fills in the templates of expectations, `accepted` gives the baseline's reply to a turn.
+    `render` fills in the templates of expectations, `accepted` gives the baseline's reply to a turn. With
+    `ask_again` an answer that cannot be used, and was there before, is asked for once more.
     """
 
     conversation: Conversation
@@ -51,6 +54,7 @@ class JudgeClient:
     fill: Callable[[Slot], Json]
     accepted: Callable[[Conversation, int], str | None]
     deadline: float
+    ask_again: bool = False
 
     async def grades(self, transcript: Transcript) -> Grades:
         """Return what judges say of every turn that was answered, and of the whole."""
@@ -98,23 +102,31 @@ class JudgeClient:
         for grading in asked:
             reply = None
             try:
-                reply = await self._answer(grading, index)
+                reply = await self._answer(question, grading, index)
             except RequestFailedError as error:
                 lost = f"the judge could not be asked: {error.failure.message}"
             answers.append((grading, reply))
         grade = tally_votes(question, answers)
         return grade if lost is None or grade.passed is not None else Grade(passed=None, reason=lost)
 
-    async def _answer(self, grading: GradeRequest, index: int) -> Reply:
+    async def _answer(self, question: Question, grading: GradeRequest, index: int) -> Reply:
         sent = (SentMessage(turn=index, role="user", content=grading.content),)
         step = Send(turn=index, request=grading.request, sent=sent)
         label = f"{grading.label}:turn-{turn_number(index)}"
+        earlier = self.log.earlier(key_of(self.conversation, step, judge=label)) if self.ask_again else None
+        if earlier is not None:
+            problem = self._other_model(grading, earlier.reply) or answer_problem(question, earlier.reply)
+            if problem is not None:
+                self.sender.set_aside(earlier, problem, log=self.log, conversation_id=self.conversation.id)
         exchange = await self.sender.ask(
             self.conversation, step, log=self.log, deadline=self.deadline, judge=label
         )
-        if other := self.conversation.served.problem(grading.request.model, exchange.reply.model):
+        if other := self._other_model(grading, exchange.reply):
             raise RequestFailedError(Failure(kind="other_model", message=other, may_retry=False))
         return exchange.reply
+
+    def _other_model(self, grading: GradeRequest, reply: Reply) -> str | None:
+        return self.conversation.served.problem(grading.request.model, reply.model)
 
 
 def _messages(turns: Sequence[TurnRecord], judged: int) -> Sequence[Json]:

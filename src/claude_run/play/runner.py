@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from claude_run.checks.custom import question_key
 from claude_run.conversation.events import Ended, Started
 from claude_run.conversation.results import Outcome
-from claude_run.conversation.steps import Finish, Steps, StopKind, role_of, system_blocks
+from claude_run.conversation.steps import NO_ANSWER, Finish, Steps, StopKind, role_of, system_blocks
 from claude_run.errors import ExitCode
 from claude_run.play.evaluate import End, evaluate_expectations, judged_parts
 from claude_run.play.judges import JudgeClient
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from claude_run.checks.registry import Registry
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
+    from claude_run.conversation.steps import Stop
     from claude_run.conversation.transcript import Transcript
     from claude_run.play.evaluate import Findings
     from claude_run.play.ports import Clock, OwnChecks, Progress, Recorder
@@ -42,7 +43,8 @@ class PlayContext:
     """What all conversations of a run work with.
 
     `accepted` gives the baseline's reply to one of the turns of a conversation. `own_checks` calls those of
-    the registry that are code of others; the tasks that wait for one are `checking`.
+    the registry that are code of others; the tasks that wait for one are `checking`. With `ask_again` replies
+    of an earlier process that cannot be used are asked for once more.
     """
 
     sender: Sender
@@ -54,6 +56,7 @@ class PlayContext:
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
     own_checks: OwnChecks | None = None
     checking: set[asyncio.Task[object]] = field(default_factory=set)
+    ask_again: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -168,6 +171,7 @@ class ConversationRunner:
                 fill=lambda slot: self._renderer.fill(slot.source, saved, into=slot.into),
                 accepted=context.accepted,
                 deadline=self._deadline,
+                ask_again=context.ask_again,
             )
             grades = await judges.grades(log.known.transcript())
 
@@ -236,6 +240,8 @@ class ConversationRunner:
                     log.append(self._started(system=None))
                 return End(problem=str(error))
             if isinstance(step, Finish):
+                if step.stop is not None and self._set_aside(step.stop):
+                    continue
                 # What another model said is no measurement, and nothing that a judge should be paid for.
                 if step.stop is not None and step.stop.kind is StopKind.OTHER_MODEL:
                     return End(problem=step.stop.message, problem_turn=step.stop.turn)
@@ -246,6 +252,17 @@ class ConversationRunner:
                 await self._context.sender.ask(conversation, step, log=log, deadline=self._deadline)
             except RequestFailedError as error:
                 return End(problem=error.failure.message, problem_turn=step.turn)
+
+    def _set_aside(self, stop: Stop) -> bool:
+        """Have the reply that stopped the conversation asked for again, where that is wanted and may help."""
+        log = self._log
+        if not self._context.ask_again or stop.kind not in NO_ANSWER:
+            return False
+        last, whose = log.known.exchanges[-1], self._conversation.id
+        if not self._context.sender.set_aside(last, stop.message, log=log, conversation_id=whose):
+            return False
+        self._steps = Steps(self._conversation, self._renderer)
+        return True
 
     def _started(self, system: Json) -> Started:
         conversation = self._conversation

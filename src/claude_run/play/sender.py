@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.events import Asked, Attempted, Failed, Replied
+from claude_run.conversation.events import Asked, Attempted, Failed, Replied, SetAside
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.log import ConversationLog
 from claude_run.play.ports import Deadlines, RequestFailedError
@@ -51,10 +51,13 @@ class JournalledLog:
     def __init__(self, recorder: Recorder, known: ConversationLog | None = None) -> None:
         self.known = known or ConversationLog()
         self._recorder = recorder
+        self._earlier = {exchange.key for exchange in self.known.replies}
 
     def append(self, event: Event) -> None:
         self._recorder.append(event)
         self.known.append(event)
+        if isinstance(event, SetAside):
+            self._earlier.discard(event.key)
 
     def answer(self, event: Replied) -> Exchange:
         """Append a reply and return the exchange that it completes."""
@@ -65,6 +68,10 @@ class JournalledLog:
 
     async def synced(self) -> None:
         await self._recorder.synced()
+
+    def earlier(self, key: str) -> Exchange | None:
+        """Return the answered request with this key where the answer was there before this process began."""
+        return self.known.exchange(key) if key in self._earlier else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,12 @@ class PendingRequest:
     @property
     def model(self) -> str:
         return self.step.request.model
+
+
+def key_of(conversation: Conversation, step: Send, *, judge: str | None = None) -> str:
+    """Return the key of a request of a conversation; `judge` labels a question to a judge."""
+    whose = conversation.identity.key_parts
+    return step.request.key(whose if judge is None else (*whose, judge))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -106,6 +119,25 @@ class Sender:
     chance: Callable[[], float] = random.random
     sending: set[asyncio.Task[object]] = field(default_factory=set)
 
+    def set_aside(self, exchange: Exchange, reason: str, *, log: JournalledLog, conversation_id: str) -> bool:
+        """Let a reply that cannot be used count no longer, so that `ask` asks for it again.
+
+        Return whether it was: only what an earlier process was given is asked for again, each time once, and
+        only where something may be sent.
+        """
+        if self.messages is None or log.earlier(exchange.key) is not exchange:
+            return False
+        log.append(
+            SetAside(
+                conversation_id=conversation_id,
+                turn=exchange.turn,
+                key=exchange.key,
+                reason=reason,
+                at=self.clock.now(),
+            )
+        )
+        return True
+
     async def ask(
         self,
         conversation: Conversation,
@@ -120,8 +152,7 @@ class Sender:
         `judge` labels a question to a judge. Raises RequestFailedError when it is given up, HaltedError when
         the run is being stopped.
         """
-        whose = conversation.identity.key_parts
-        key = step.request.key(whose if judge is None else (*whose, judge))
+        key = key_of(conversation, step, judge=judge)
         pending = PendingRequest(
             conversation=conversation, step=step, key=key, judge=judge, deadline=deadline
         )
@@ -139,8 +170,10 @@ class Sender:
             failure = Failure(kind="invalid_request", message=problem, may_retry=False, paid="no")
             raise RequestFailedError(failure)
 
-        # Recorded: taken for nothing; where nothing may be sent, nobody else can answer.
-        if (recorded := self._recorded(pending)) is not None:
+        # Recorded: taken for nothing, but for what was set aside; where nothing may be sent, nobody else can
+        # answer.
+        asked_again = self.messages is not None and log.known.was_set_aside(key)
+        if not asked_again and (recorded := self._recorded(pending)) is not None:
             return log.answer(recorded)
 
         # Priced: what the API counted of a conversation bounds its next request, but no question to a judge.

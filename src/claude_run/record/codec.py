@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
+from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, SetAside, Started
 from claude_run.conversation.exchange import Failure, Reply, SentMessage
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
@@ -28,6 +28,7 @@ _NAMES: Mapping[type[Event], str] = {
     Attempted: "attempt",
     Replied: "reply",
     Failed: "failure",
+    SetAside: "set_aside",
     Ended: "end",
 }
 _TYPES: Mapping[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}

@@ -137,7 +137,7 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
         exchange.reply.usage
         for record in played.records
         if record.transcript
-        for exchange in record.transcript.exchanges
+        for exchange in record.transcript.paid_exchanges
     )
     if usage != played.summary.totals.usage:
         yield "the usage totals are not the sum of the replies' usage: a bug of claude-run, please report it"

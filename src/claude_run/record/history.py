@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.events import Asked, Ended, Started
+from claude_run.conversation.events import Asked, Ended, SetAside, Started
 from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import checked_types, decode
@@ -151,6 +151,8 @@ class _Reader:
                 raise ValueError(f"{name} has no turn of index {event.turn}")
             if not isinstance(event, Asked) and not log.was_asked(event.key):
                 raise ValueError(f"{name}: the request of this {line.value['event']} was never made")
+            if isinstance(event, SetAside) and log.exchange(event.key) is None:
+                raise ValueError(f"{name}: there is no reply to be set aside")
         log.append(event)
 
 

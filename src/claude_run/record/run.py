@@ -31,7 +31,7 @@ class Run:
     `run_id` stands in the header of its journal too; None in runs of versions that had none.
     `options` are the command-line options that shape it, `files` maps each scenario's path to the SHA-256
     of all that it reads, `pass_rates` each scenario to the share of repeats that must pass. `changes` are in
-    the order in which they were made.
+    the order in which they were made. `labels` is the file of labelled replies that a judge is held against.
     """
 
     run_id: str | None = None
@@ -46,6 +46,7 @@ class Run:
     simulated: bool
     conversations: tuple[Identity, ...]
     changes: tuple[Change, ...] = ()
+    labels: str | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -59,6 +60,7 @@ class Run:
             "claude_run": self.claude_run,
             "created_at": self.created_at,
             "paths": list(self.paths),
+            "labels": self.labels,
             "options": self.options,
             "files": dict(self.files),
             "pass_rates": dict(self.pass_rates),
@@ -91,6 +93,7 @@ class Run:
                 claude_run=data["claude_run"],
                 created_at=data["created_at"],
                 paths=tuple(data["paths"]),
+                labels=data.get("labels"),
                 options=data["options"],
                 files=data["files"],
                 pass_rates=data["pass_rates"],

@@ -162,7 +162,7 @@ def _totals(records: Sequence[Record]) -> Totals:
     counts = Counter(record.outcome for record in records)
     return Totals(
         outcomes={outcome: counts[outcome] for outcome in Outcome},
-        replies=sum(len(transcript.exchanges) for transcript in transcripts),
+        replies=sum(len(transcript.paid_exchanges) for transcript in transcripts),
         usage=total(transcript.usage for transcript in transcripts),
         cost_usd=total_cost(transcript.cost_usd for transcript in transcripts),
         uncertain_usd=sum((transcript.uncertain_usd for transcript in transcripts), Decimal(0)),
@@ -220,7 +220,7 @@ def _unpriced(transcripts: Iterable[Transcript]) -> tuple[str, ...]:
     models = {
         exchange.reply.model
         for transcript in transcripts
-        for exchange in (*transcript.exchanges, *transcript.judge_exchanges)
+        for exchange in (*transcript.paid_exchanges, *transcript.judge_exchanges)
         if exchange.cost_usd is None and exchange.reply.usage.known
     }
     return tuple(sorted(models))

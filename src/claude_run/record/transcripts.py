@@ -96,6 +96,7 @@ def _played(transcript: Transcript) -> dict[str, Json]:
         "usage": transcript.usage.to_json(),
         "cost_usd": money(transcript.cost_usd),
         "judge": _judge(transcript) if transcript.judge_exchanges else None,
+        "set_aside": [_set_aside(exchange) for exchange in transcript.set_aside],
         "uncertain_cost_usd": money(transcript.uncertain_usd),
         "started_at": started.at,
         "duration_s": transcript.duration_s,
@@ -118,6 +119,7 @@ _SKIPPED: dict[str, Json] = {
     "usage": None,
     "cost_usd": None,
     "judge": None,
+    "set_aside": [],
     "uncertain_cost_usd": None,
     "started_at": None,
     "duration_s": None,
@@ -153,7 +155,11 @@ def _turn(turn: TurnRecord) -> JsonObject:
     }
 
 
-def _exchange(exchange: Exchange) -> JsonObject:
+def _set_aside(exchange: Exchange) -> JsonObject:
+    return {"turn": turn_number(exchange.turn), **_exchange(exchange)}
+
+
+def _exchange(exchange: Exchange) -> dict[str, Json]:
     return {
         "reply": _message(exchange),
         "usage": exchange.reply.usage.to_json(),

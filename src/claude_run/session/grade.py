@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.checks.judge_check import NAME
+from claude_run.checks.judge_check import NAME as JUDGE
 from claude_run.checks.registry import default_registry
 from claude_run.conversation.events import Asked, Replied, Started
 from claude_run.conversation.exchange import Reply, SentMessage
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from claude_run.verdict.agreement import Agreement
 
 
+_NAME = "judge-eval"
 _KEYS = frozenset({"prompt", "reply", "rubric", "question", "label", "id"})
 _LABELS = {"pass": True, "fail": False}
 _HINT = 'write {"prompt": ..., "reply": ..., "rubric": ..., "label": "pass"}'
@@ -44,18 +46,16 @@ _HINT = 'write {"prompt": ..., "reply": ..., "rubric": ..., "label": "pass"}'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """A conversation of one turn to be judged, the reply that it got, and what a person said of it."""
+    """A conversation of one turn to be judged, with the label as its only tag, and the reply that it got."""
 
     conversation: Conversation
     reply: str
-    label: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Graded:
-    """The run in which a judge graded, how often it agreed, and how many replies it could not grade."""
+class Grades:
+    """How often a judge agreed with people, and how many replies it could not grade."""
 
-    result: RunResult
     agreement: Agreement | None
     missing: int
 
@@ -96,42 +96,63 @@ def prepare_grading(path: str, request: RunRequest) -> tuple[Prepared, tuple[Lab
         raise InputError("no judge: name the model with --judge-model")
     labels = read_labels(path, request.judge_models)
     conversations = tuple(label.conversation for label in labels)
-    plan = Plan(conversations=conversations, pass_rates={"judge-eval": 0.0}, files={})
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    plan = Plan(conversations=conversations, pass_rates={_NAME: 0.0}, files={path: digest})
     refuse_unpriced(request, plan)
-    return Prepared(request=request, scenarios=(), plan=plan, registry=default_registry()), labels
+    prepared = Prepared(request=request, scenarios=(), plan=plan, registry=default_registry(), labels=path)
+    return prepared, labels
 
 
 async def grade(
     prepared: Prepared, labels: tuple[Labelled, ...], observer: RunObserver, world: World
-) -> Graded:
-    """Let the judge grade every labelled reply, and measure how often it agrees."""
-    request, now = prepared.request, world.clock.now()
-    spoken = {label.conversation.id: _spoken(label, now) for label in labels}
+) -> RunResult:
+    """Let the judge grade every labelled reply; `grades_of` says how often it agrees."""
+    request = prepared.request
     path = request.replay or request.reuse
-    inputs = RunInputs(
-        prepared=prepared,
-        earlier={name: ConversationLog(events) for name, events in spoken.items()},
-        recording=None if path is None else Recording.open(path),
-        begin=[event for events in spoken.values() for event in events],
-    )
+    recording = None if path is None else Recording.open(path)
+    inputs = with_labels(RunInputs(prepared=prepared, recording=recording), labels, now=world.clock.now())
     # `outputs/latest` still points to the last run of scenarios.
-    out = request.out or outputs() / f"{stamp()}-judge-eval-{secrets.token_hex(2)}"
-    result = await play_new(inputs, observer, world, name="judge-eval", out=out, latest=False)
+    out = request.out or outputs() / f"{stamp()}-{_NAME}-{secrets.token_hex(2)}"
+    return await play_new(inputs, observer, world, name=_NAME, out=out, latest=False)
 
-    outcomes = {record.planned.id: record.outcome for record in result.played.records}
+
+def with_labels(inputs: RunInputs, labels: Sequence[Labelled], *, now: str) -> RunInputs:
+    """Add the labelled replies, which cost nothing and are not sent, as far as a journal lacks them."""
+    earlier, begin = dict(inputs.earlier), list(inputs.begin)
+    for label in labels:
+        name = label.conversation.id
+        if name not in inputs.done:
+            log = earlier.setdefault(name, ConversationLog())
+            for event in _unwritten(label, log, now=now):
+                log.append(event)
+                begin.append(event)
+    return replace(inputs, earlier=earlier, begin=begin)
+
+
+def grades_of(result: RunResult) -> Grades | None:
+    """Return how often the judge agreed in a run that held one against people; None for any other run."""
+    if result.played.summary.run.labels is None:
+        return None
+    records = result.played.records
     graded = [
-        (label.label, outcomes[label.conversation.id] is Outcome.PASSED)
-        for label in labels
-        if outcomes[label.conversation.id] in {Outcome.PASSED, Outcome.FAILED}
+        (_LABELS[record.transcript.started.tags[0]], record.outcome is Outcome.PASSED)
+        for record in records
+        if record.transcript and record.outcome in {Outcome.PASSED, Outcome.FAILED}
     ]
-    return Graded(
-        result=result,
-        agreement=agreement(graded) if graded else None,
-        missing=len(labels) - len(graded),
-    )
+    return Grades(agreement=agreement(graded) if graded else None, missing=len(records) - len(graded))
 
 
-def _spoken(label: Labelled, now: str) -> tuple[Event, ...]:
+def _unwritten(label: Labelled, log: ConversationLog, *, now: str) -> tuple[Event, ...]:
+    """Return the events that make a labelled reply of a log: all, or what a process was killed before."""
+    started, asked, replied = _spoken(label, now)
+    if log.started is None:
+        return started, asked, replied
+    if log.exchanges:
+        return ()
+    return (replied,) if log.was_asked(label.conversation.id) else (asked, replied)
+
+
+def _spoken(label: Labelled, now: str) -> tuple[Event, Event, Event]:
     """Return the events of a conversation whose reply is already there: it costs nothing and is not sent."""
     conversation = label.conversation
     sent = (SentMessage(turn=0, role="user", content=str(conversation.vars["prompt"])),)
@@ -149,7 +170,7 @@ def _spoken(label: Labelled, now: str) -> tuple[Event, ...]:
     started = Started(
         identity=conversation.identity,
         vars=conversation.vars,
-        tags=(),
+        tags=conversation.tags,
         system=None,
         params=conversation.params,
         roles=("user",),
@@ -207,6 +228,8 @@ def _problem(value: Mapping[str, object]) -> str | None:
     wrong = next((name for name, text in texts.items() if not isinstance(text, str)), None)
     if wrong is not None:
         return f"`{wrong}` must be text"
+    if isinstance(value.get("id"), bool) or not isinstance(value.get("id", ""), str | int):
+        return "`id` must be text or a whole number"
     if value.get("label") not in tuple(_LABELS):
         return "`label` must be pass or fail"
     return None
@@ -217,19 +240,20 @@ def _labelled(
 ) -> Labelled:
     form = "rubric" if "rubric" in value else "question"
     # Texts of the file come in as values: those are data, whatever braces they hold.
-    expectation = Expectation(kind=NAME, value={form: "{{ criterion }}"}, position=position)
+    expectation = Expectation(kind=JUDGE, value={form: "{{ criterion }}"}, position=position)
     prompt = Text(source="{{ prompt }}", position=position)
     return Labelled(
         conversation=Conversation(
             identity=Identity(
-                id=f"judge-eval/{name}",
-                scenario="judge-eval",
+                id=f"{_NAME}/{name}",
+                scenario=_NAME,
                 path=position.path,
                 case=name,
                 model=judges[0],
                 model_label=judges[0],
             ),
             position=position,
+            tags=(str(value["label"]),),
             vars={"prompt": str(value.get("prompt", "")), "criterion": str(value[form])},
             params={"max_tokens": 1},
             cache="off",
@@ -237,5 +261,4 @@ def _labelled(
             judge=Graders(models=tuple(judges)),
         ),
         reply=str(value["reply"]),
-        label=_LABELS[str(value["label"])],
     )

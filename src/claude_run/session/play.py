@@ -73,7 +73,8 @@ class RunObserver:
 class RunInputs:
     """What is to be played, with what is there of it already, what that has cost and in how many attempts.
 
-    `begin` are events that the journal of a new run starts with.
+    `begin` are events that are written down before anything is played. With `ask_again` replies that cannot
+    be used are asked for once more.
     """
 
     prepared: Prepared
@@ -83,6 +84,7 @@ class RunInputs:
     spent_usd: Decimal = Decimal(0)
     attempts: int = 0
     begin: Sequence[Event] = ()
+    ask_again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +131,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             claude_run=__version__,
             created_at=world.clock.now(),
             paths=prepared.request.paths,
+            labels=prepared.labels,
             options=saved_options(prepared.request),
             files=prepared.plan.files,
             pass_rates=prepared.plan.pass_rates,
@@ -143,8 +146,6 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             note_played(world.disk, folder.path)
         journal, _ = folder.open_journal()
         stack.enter_context(closing(journal))
-        for event in inputs.begin:
-            journal.append(event)
         io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
         return await play_run(inputs, io)
 
@@ -154,6 +155,8 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     journal, clock, prepared, stop = io.journal, io.world.clock, inputs.prepared, StopSignal()
     begin = clock.monotonic()
     grace_s = prepared.request.grace_s
+    for event in inputs.begin:
+        journal.append(event)
     with graceful(io.world.signals, stop, grace_s=grace_s, notify=io.observer.notify):
         journal.append_run("started", at=clock.now())
         try:
@@ -256,6 +259,7 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnCheck
         progress=progress,
         accepted=_accepted(prepared),
         own_checks=own_checks,
+        ask_again=inputs.ask_again,
     )
     return Player(context=context, concurrency=concurrency, max_failures=request.failures_allowed)
 

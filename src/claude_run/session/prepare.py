@@ -53,7 +53,8 @@ class Loaded:
 class Prepared:
     """All that playing needs: the plan, the checks, and the baseline to gate against.
 
-    `accepted` are the replies that judges compare new ones with; None where no judge is asked to.
+    `accepted` are the replies that judges compare new ones with; None where no judge is asked to. `labels` is
+    the file of labelled replies where a judge is held against people.
     """
 
     request: RunRequest
@@ -63,6 +64,7 @@ class Prepared:
     baseline: Arm | None = None
     accepted: Arm | None = None
     warnings: tuple[str, ...] = ()
+    labels: str | None = None
 
 
 def prepare(request: RunRequest) -> Prepared:

@@ -17,6 +17,7 @@ from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
 from claude_run.scenario.template import Renderer
+from claude_run.session.grade import prepare_grading, read_labels, with_labels
 from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.options import restored, saved_options
 from claude_run.session.play import RunInputs, RunIO, RunResult, looks_of, play_new, play_run
@@ -104,7 +105,10 @@ async def resume(
             if drift:
                 history = folder.read_history()
             inputs = _left_to_play(prepared, history, retry_errors=going_on.retry_errors)
-            if any(each.id not in inputs.done for each in prepared.plan.conversations):
+            if saved.labels is not None:
+                labels = read_labels(saved.labels, prepared.request.judge_models)
+                inputs = with_labels(inputs, labels, now=world.clock.now())
+            elif any(each.id not in inputs.done for each in prepared.plan.conversations):
                 note_played(world.disk, folder.path)
             io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
             return await play_run(inputs, io)
@@ -114,9 +118,9 @@ async def resume(
 class Drift:
     """The paths of scenarios that are not as they were when the run was started."""
 
-    changed: frozenset[str]
-    new: frozenset[str]
-    gone: frozenset[str]
+    changed: frozenset[str] = frozenset()
+    new: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.new or self.gone)
@@ -139,6 +143,8 @@ def _prepare_again(
         request = restored(RunRequest, saved.options, given)
     except (AttributeError, TypeError) as error:
         raise StorageError(f"{folder.run_json}: the saved options cannot be read ({error})") from error
+    if saved.labels is not None:
+        return _prepare_grading_again(folder, saved, request), Drift()
     was_selection = request.last_failed
     # A file that the command named and that is gone is told below, with all that has changed besides.
     there = tuple(path for path in saved.paths if path not in saved.files or Path(path).exists())
@@ -171,6 +177,16 @@ def _prepare_again(
     anew = drift.changed | drift.new
     ids = planned | {each.id for each in prepared.plan.conversations if each.identity.path in anew}
     return replace(prepared, plan=make_plan(request, prepared.scenarios, ids=ids)), drift
+
+
+def _prepare_grading_again(folder: RunFolder, saved: Run, request: RunRequest) -> Prepared:
+    prepared, _ = prepare_grading(str(saved.labels), request)
+    if prepared.plan.files != saved.files:
+        raise InputError(
+            f"the labelled replies are not what they were when the run was started ({saved.labels}): put the"
+            f" old ones back, or start a new one: claude-run judge-eval {saved.labels} --reuse {folder.path}"
+        )
+    return prepared
 
 
 def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift, *, lines: int) -> Run:
@@ -207,6 +223,7 @@ def _left_to_play(prepared: Prepared, history: History, *, retry_errors: bool) -
         recording=Recording([history] if path is None else [history, Recording.history_of(path)]),
         spent_usd=history.spent_usd(),
         attempts=history.attempts(),
+        ask_again=retry_errors,
     )
 
 

@@ -39,6 +39,29 @@ def test_another_model_is_no_measurement(workspace: Workspace) -> None:
         assert workspace.run("s.yaml", "--replay", "out", "-o", "third", *ALLOW).code == 0
 
 
+def test_a_reply_of_another_model_can_be_asked_for_again(workspace: Workspace) -> None:
+    """The gateway was mended: `--retry-errors` asks once more; all replies cost, and the last one counts."""
+    workspace.write("s.yaml", scenario("a"))
+    served = other = "claude-sonnet-5-5"
+    with Api(answer=lambda _: ok(model=served)) as api:
+        assert workspace.run("s.yaml", "-o", "out", url=api.url).code == 3
+        assert workspace.run("resume", "out", url=api.url).code == 3
+        assert api.requests == {("a", 1): 1}
+        served = ASKED
+        resumed = workspace.run("resume", "out", "--retry-errors", url=api.url)
+        assert resumed.code == 0, resumed.stderr
+        assert api.requests == workspace.attempts() == {("a", 1): 2, ("a", 2): 1}
+    (transcript,) = workspace.transcripts().values()
+    assert [turn["reply"]["model"] for turn in transcript["turns"]] == [ASKED, ASKED]
+    assert [(aside["turn"], aside["reply"]["model"]) for aside in transcript["set_aside"]] == [(1, other)]
+    assert transcript["usage"]["output_tokens"] == 3 * 5
+    paid = [*transcript["turns"], *transcript["set_aside"]]
+    assert transcript["cost_usd"] == pytest.approx(sum(each["cost_usd"] for each in paid))
+    assert any("was set aside and asked for again" in warning for warning in transcript["warnings"])
+    assert workspace.run("verify", "out").code == 0
+    assert workspace.run("s.yaml", "--replay", "out", "-o", "again").code == 0
+
+
 def test_a_gateway_that_answers_with_another_model_is_not_paid_for_all(workspace: Workspace) -> None:
     """After the first five replies of it the run stops, and can be resumed once the gateway is mended."""
     cases = [f"c{number}" for number in range(40)]

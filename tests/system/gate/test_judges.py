@@ -91,6 +91,27 @@ def test_an_answer_that_does_not_parse_is_not_measured(workspace: GateWorkspace)
     assert "the judge's answer is not a JSON object" in done.stderr
 
 
+def test_an_answer_that_does_not_parse_can_be_asked_for_again(workspace: GateWorkspace) -> None:
+    """Only by `--retry-errors`: one request, paid and journalled, and what it brought is what counts."""
+    workspace.api.judge = lambda _body, _nth: "Of course it passes."
+    workspace.api.reply = lambda _body, _nth: "Yes, please."
+    workspace.write(cases=["only"], expect=POLITE, more=BY)
+    assert workspace.play("run").code == 3
+    assert workspace.run("resume", "run").code == 3
+    assert workspace.api.asked(JUDGE) == 1
+    workspace.api.judge = lambda _body, _nth: verdict("pass")
+    done = workspace.run("resume", "run", "--retry-errors")
+    assert done.code == 0, done.stderr
+    assert "on top for 2 answers of judges" in done.stderr
+    assert workspace.run("resume", "run", "--retry-errors").code == 0
+    assert (workspace.api.asked(JUDGE), len(workspace.api.bodies)) == (2, 3)
+    assert workspace.summary("run")["totals"]["judge"]["replies"] == 2
+    verified = workspace.run("verify", "run")
+    assert (verified.code, "on top for 2 answers of judges" in verified.stderr) == (0, True)
+    assert workspace.play("again", "--replay", "run").code == 0
+    assert len(workspace.api.bodies) == 3
+
+
 def test_a_judge_nobody_named_is_an_error_with_a_way_out(workspace: GateWorkspace) -> None:
     """The option that it names works."""
     workspace.write(cases=["only"], expect=POLITE)
@@ -206,6 +227,48 @@ def test_a_cap_ends_grading_with_the_code_of_a_cap(workspace: GateWorkspace) -> 
     done = grade(workspace, "--max-cost", "0.0001")
     assert done.code == 4
     assert workspace.api.bodies == []
+
+
+@pytest.mark.parametrize("kept", [2, 3, 4, 12, 15, 17])
+def test_grading_that_was_killed_goes_on(workspace: GateWorkspace, kept: int) -> None:
+    """Wherever it ended: what was answered is not asked again, and the numbers are those of a whole one."""
+    labels(workspace.folder, *LABELS)
+    whole = grade(workspace, "-o", "graded")
+    workspace.api.bodies.clear()
+    folder = workspace.folder / "graded"
+    lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)[:kept]
+    for path in folder.iterdir():
+        if path.name not in {"run.json", "journal.jsonl"}:
+            path.unlink()
+    (folder / "journal.jsonl").write_bytes(b"".join(lines))
+    answered = sum(b'"event":"reply"' in line and b'"id":"labelled"' not in line for line in lines)
+    cut = workspace.run("verify", "graded")
+    assert (cut.code, "the run was cut off" in cut.stdout) == (3, True)
+
+    resumed = workspace.run("resume", "graded")
+    assert (resumed.code, resumed.stdout) == (0, whole.stdout), resumed.stderr
+    lost = sum(b'"event":"attempt"' in line for line in lines) - answered
+    assert len(workspace.api.bodies) == len(LABELS) - answered
+    verified = workspace.run("verify", "graded")
+    assert "on top for 4 answers of judges" in verified.stderr
+    assert verified.code == (3 if lost else 0)
+    assert workspace.run("report", "graded").stdout == whole.stdout
+
+
+def test_grading_goes_on_with_the_same_labels_only(workspace: GateWorkspace) -> None:
+    """Other labels are another measurement; the error names both ways out. Answers can be asked for again."""
+    labels(workspace.folder, *LABELS)
+    workspace.api.judge = lambda _body, _nth: "Of course."
+    assert grade(workspace, "-o", "graded").code == 3
+    labels(workspace.folder, *LABELS[1:])
+    refused = workspace.run("resume", "graded", "--retry-errors")
+    assert refused.code == 2
+    assert "claude-run judge-eval labels.jsonl --reuse graded" in refused.stderr
+    labels(workspace.folder, *LABELS)
+    workspace.api.judge = lambda _body, _nth: verdict("pass")
+    again = workspace.run("resume", "graded", "--retry-errors", "--json", "-q")
+    assert (again.code, json.loads(again.stdout)["agreement"]["agreed"]) == (0, 1)
+    assert len(workspace.api.bodies) == 2 * len(LABELS)
 
 
 def test_grading_can_be_replayed(workspace: GateWorkspace) -> None:

@@ -213,6 +213,7 @@ class FakedRun:
     spent: Decimal = Decimal(0)
     attempts: int = 0
     max_failures: int | None = None
+    ask_again: bool = False
     conversation_s: float = 3600.0
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
     recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
@@ -264,6 +265,7 @@ class FakedRun:
             clock=clock,
             progress=self.progress,
             accepted=self.accepted,
+            ask_again=self.ask_again,
         )
         player = Player(context=context, concurrency=self.concurrency, max_failures=self.max_failures)
         if meanwhile is None:

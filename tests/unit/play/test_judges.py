@@ -226,6 +226,10 @@ def test_the_others_decide_where_one_judge_of_three_cannot_be_asked() -> None:
     [
         (message("pass"), "the judge's answer is not a JSON object of `reason` and `verdict`"),
         (verdict("maybe"), "the judge's verdict is none of pass, fail"),
+        (
+            message('{"reason": "hm", "verdict": "fail", "verdict": "pass"}'),
+            "the judge's answer is not a JSON object of `reason` and `verdict`",
+        ),
         (verdict(stop_reason="max_tokens"), "the judge's answer ended with 'max_tokens'"),
         (verdict(stop_reason="refusal"), "the judge's answer ended with 'refusal'"),
     ],
@@ -263,6 +267,103 @@ def test_an_answered_judge_is_not_asked_again_on_resume() -> None:
         "the judge says pass: late",
     ]
     assert [turn.text for turn in transcript.turns] == ["ok", "ok"]
+
+
+UNUSABLE = (
+    message("pass"),
+    message('{"reason": "hm", "verdict": "fail", "verdict": "pass"}'),
+    verdict("maybe"),
+    verdict(stop_reason="max_tokens"),
+    verdict(stop_reason="refusal"),
+)
+
+
+@pytest.mark.parametrize("answer", UNUSABLE)
+def test_an_answer_that_cannot_be_used_is_asked_for_again_when_that_is_wanted(answer: dict[str, Any]) -> None:
+    """Once for each time that it is wanted, as an attempt like any other; and never without that."""
+    first = FakedRun(messages=judged_by(lambda _r, _n: answer))
+    assert play(first, talk()).outcome is Outcome.ERRORED
+    plain = FakedRun(messages=judged_by())
+    assert play(plain, talk(), earlier=first.recorder.events).outcome is Outcome.ERRORED
+    assert plain.messages is not None
+    assert plain.messages.requests == []
+
+    # Still of no use: it is not asked a third time in the same run, be the question put twice.
+    twice = talk(user("Hello", POLITE, POLITE))
+    second = FakedRun(messages=judged_by(lambda _r, _n: answer), ask_again=True)
+    assert play(second, twice, earlier=first.recorder.events).outcome is Outcome.ERRORED
+    assert len(asked_of(second.messages)) == 1
+    events = [*first.recorder.events, *second.recorder.events]
+
+    third = FakedRun(messages=judged_by(lambda _r, _n: verdict(reason="at last")), ask_again=True)
+    transcript = play(third, talk(), earlier=events)
+    assert [type(event).__name__ for event in third.recorder.events] == [
+        "SetAside",
+        "Attempted",
+        "Replied",
+        "Ended",
+    ]
+    assert [event.n for event in third.recorder.events if isinstance(event, Attempted)] == [3]
+    assert transcript.outcome is Outcome.PASSED
+    assert transcript.turns[0].checks[0].message == "the judge says pass: at last"
+
+    # All three were paid for, and only the last one is found again: by a resume, and by a replay.
+    assert [exchange.attempts for exchange in transcript.judge_exchanges] == [1, 1, 1]
+    assert transcript.judge_cost_usd == Decimal("0.03")
+    whole = ConversationLog([*events, *third.recorder.events])
+    assert whole.attempts.spent_usd == Decimal("0.04")
+    again = FakedRun(messages=None, recording=Recording([History(logs={ID: whole})]))
+    assert play(again, talk()).outcome is Outcome.PASSED
+    done = FakedRun(messages=judged_by(), ask_again=True)
+    assert play(done, talk(), earlier=[*events, *third.recorder.events]).outcome is Outcome.PASSED
+    assert done.messages is not None
+    assert done.messages.requests == []
+
+
+def test_another_judge_than_the_one_asked_for_is_asked_again() -> None:
+    """Its answer may fit the schema, and is no verdict all the same."""
+    other = FakeMessages(answer=lambda r, _n: message() if r.model == PLAYED else verdict())
+    first = FakedRun(messages=other)
+    play(first, talk())
+    second = FakedRun(messages=judged_by(), ask_again=True)
+    assert play(second, talk(), earlier=first.recorder.events).outcome is Outcome.PASSED
+    assert len(asked_of(second.messages)) == 1
+
+
+def test_judges_who_do_not_agree_are_not_asked_until_they_do() -> None:
+    """Their answers can be used: they are a result, and nobody goes on asking until another one comes."""
+    split = judged_by(lambda request, _n: verdict("fail" if request.model == "a" else "pass"))
+    first = FakedRun(messages=split)
+    script = talk(judge=("a", "b"))
+    assert play(first, script).outcome is Outcome.ERRORED
+    second = FakedRun(messages=judged_by(), ask_again=True)
+    assert play(second, script, earlier=first.recorder.events).outcome is Outcome.ERRORED
+    assert second.messages is not None
+    assert second.messages.requests == []
+
+
+def test_what_was_set_aside_is_not_taken_from_a_recording() -> None:
+    """A run that reuses an answer that cannot be used can still ask for another one."""
+    first = FakedRun(messages=judged_by(lambda _r, _n: message("pass")))
+    play(first, talk())
+    recording = Recording([History(logs={ID: ConversationLog(first.recorder.events)})])
+    reusing = FakedRun(messages=judged_by(), recording=recording)
+    assert play(reusing, talk()).outcome is Outcome.ERRORED
+    again = FakedRun(messages=judged_by(), recording=recording, ask_again=True)
+    assert play(again, talk(), earlier=reusing.recorder.events).outcome is Outcome.PASSED
+    assert len(asked_of(again.messages)) == 1
+    # Where nothing may be sent, the answer stays.
+    offline = FakedRun(messages=None, recording=recording, ask_again=True)
+    assert play(offline, talk(), earlier=reusing.recorder.events).outcome is Outcome.ERRORED
+    assert [type(event).__name__ for event in offline.recorder.events] == ["Ended"]
+
+
+def test_a_reason_is_cut_as_the_message_of_an_own_check_is() -> None:
+    """A judge who writes a book does not fill every report; the whole answer stays in the transcript."""
+    transcript = play(FakedRun(messages=judged_by(lambda _r, _n: verdict(reason="x" * 5_000))), talk())
+    (check,) = transcript.turns[0].checks
+    assert len(check.message) == len("the judge says pass: ") + 1_000
+    assert "x" * 5_000 in transcript.judge_exchanges[0].reply.text
 
 
 def test_a_judge_in_the_middle_of_a_journal_is_no_part_of_the_history() -> None:

@@ -35,11 +35,12 @@ def test_each_line_becomes_a_conversation(tmp_path: Path) -> None:
     """Its texts are data, whatever braces they hold; without an id the line's number names it."""
     question = {"id": "two", "reply": "No.", "question": "Is it short?", "label": "fail"}
     first, second = read_labels(written(tmp_path, GOOD, "", question), ["a", "b"])
-    assert (first.reply, first.label, first.conversation.id) == ("Hi {{ there }}.", True, "judge-eval/1")
+    assert (first.reply, first.conversation.tags) == ("Hi {{ there }}.", ("pass",))
+    assert first.conversation.id == "judge-eval/1"
     assert first.conversation.vars == {"prompt": "Hello", "criterion": "It is {{ polite }}."}
     assert first.conversation.judge is not None
     assert first.conversation.judge.models == ("a", "b")
-    assert (second.label, second.conversation.id) == (False, "judge-eval/two")
+    assert (second.conversation.tags, second.conversation.id) == (("fail",), "judge-eval/two")
     assert second.conversation.vars["prompt"] == ""
 
 
@@ -59,6 +60,9 @@ def test_each_line_becomes_a_conversation(tmp_path: Path) -> None:
         ({**GOOD, "prompt": ["Hello"]}, "`prompt` must be text"),
         ({**GOOD, "label": "good"}, "`label` must be pass or fail"),
         ({**GOOD, "label": ["pass"]}, "`label` must be pass or fail"),
+        ({**GOOD, "id": None}, "`id` must be text or a whole number"),
+        ({**GOOD, "id": True}, "`id` must be text or a whole number"),
+        ({**GOOD, "id": {"a": 1}}, "`id` must be text or a whole number"),
         ({**GOOD, "id": "a/b"}, "the id 'a/b' is there already, or holds a slash"),
     ],
 )

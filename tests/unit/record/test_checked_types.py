@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
+from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, SetAside, Started
 from claude_run.conversation.exchange import Failure, SentMessage
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult
@@ -22,7 +22,20 @@ from claude_run.scenario.model import Position
 from tests.unit.record.fakes import conversation, run
 
 READ = (
-    *(Started, Asked, Attempted, Replied, Failed, Ended, SentMessage, Failure, CheckResult, Position, Ending),
+    *(
+        Started,
+        Asked,
+        Attempted,
+        Replied,
+        Failed,
+        SetAside,
+        Ended,
+        SentMessage,
+        Failure,
+        CheckResult,
+        Position,
+        Ending,
+    ),
     *(Run, Identity, Baseline, Sample),
 )
 # What a reader has made by itself, and what may be anything.

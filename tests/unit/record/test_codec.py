@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, Started
+from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, SetAside, Started
 from claude_run.conversation.exchange import Failure, Reply, SentMessage
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
@@ -119,6 +119,7 @@ EVENTS: SearchStrategy[Event] = st.one_of(
         failure=FAILURES,
         at=TEXTS,
     ),
+    st.builds(SetAside, conversation_id=TEXTS, turn=st.integers(), key=TEXTS, reason=TEXTS, at=TEXTS),
     st.builds(
         Ended,
         conversation_id=TEXTS,
