@@ -128,11 +128,12 @@ def _table(schema: Any, *, leave_out: Collection[str]) -> str:
 
 
 def _expectations(schema: Any) -> Iterator[str]:
-    properties = schema["definitions"]["expectation"]["properties"]
+    wrappers = schema["definitions"]["expectation"]["properties"]
+    registry = default_registry()
     yield "## Expectations\n"
     yield _EXPECTATIONS
     for kind, example in examples().items():
-        value = properties[kind]
+        value: Any = wrappers[kind] if kind in WRAPPERS else registry.schema(kind)
         yield f"### `{kind}`\n"
         yield f"{value['description']}\n"
         yield f"Takes: {type_in_words(value)}.\n"

@@ -14,7 +14,7 @@ from claude_run.checks.json_schema import TooMuchWorkError, schema_errors, schem
 from claude_run.checks.kind import EVERYWHERE, Check, all_templates, errored, no_templates
 from claude_run.checks.registry import BUILT_IN, WRAPPERS
 from claude_run.scenario.template_language import is_template
-from claude_run.scenario.vocabulary import Problem, refused_kind
+from claude_run.scenario.vocabulary import Problem
 from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def faults(described: CheckDescription) -> Iterator[str]:
     name, schema = described.name, described.schema
     if not _NAME.fullmatch(str(name)):
         yield f"a check cannot be called {name!r}: write small letters, digits and _"
-    elif name in _TAKEN or refused_kind(name):
+    elif name in _TAKEN:
         yield f"`{name}` is a name of claude-run itself: give the check another one"
     elif not is_object(schema) or any(_misplaced(schema)):
         yield f"the schema of `{name}` must be an object without {', '.join(_MISPLACED)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from claude_run.checks.arguments import (
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from claude_run.checks.subject import Subject
     from claude_run.conversation.script import Conversation
-    from claude_run.scenario.model import Expectation, Json, JsonObject
+    from claude_run.scenario.model import Expectation, Json, JsonObject, Scenario
 
 NAME = "judge"
 _KEYS = (*GradeMode, "about", "by")
@@ -115,6 +116,14 @@ def judges_of(conversation: Conversation) -> tuple[str, ...]:
     return tuple(models)
 
 
+def unjudged(scenario: Scenario) -> Iterator[Expectation]:
+    """Yield the expectations of a scenario that name no model of their own to judge."""
+    asked = [scenario.expect, *(turn.expect for turn in scenario.turns if isinstance(turn, UserTurn))]
+    for expectation in _judged(chain.from_iterable(asked)):
+        if not Question.read(expectation.value).by:
+            yield expectation
+
+
 def asks_for_accepted(conversation: Conversation) -> bool:
     """Return whether a reply is to be held against the baseline's."""
     return any(question.mode is GradeMode.PAIRWISE for question in _questions_about(conversation))
@@ -127,10 +136,14 @@ def _questions_about(conversation: Conversation) -> Iterator[Question]:
 
 
 def _questions(expectations: Iterable[Expectation]) -> Iterator[Question]:
+    return (Question.read(expectation.value) for expectation in _judged(expectations))
+
+
+def _judged(expectations: Iterable[Expectation]) -> Iterator[Expectation]:
     for expectation in expectations:
-        yield from _questions(expectation.children)
+        yield from _judged(expectation.children)
         if expectation.kind == NAME:
-            yield Question.read(expectation.value)
+            yield expectation
 
 
 CHECKS = (

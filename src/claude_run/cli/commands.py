@@ -15,7 +15,7 @@ from claude_run.report.run.formats import FILES, render
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, project, results, world
 from claude_run.session.play import RunObserver, RunResult
-from claude_run.session.prepare import load_scenarios, prepare
+from claude_run.session.prepare import load_scenarios, numbered_cases, prepare
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check(request: RunRequest, output: OutputOptions) -> int:
     """Say how many scenarios are sound; InvalidScenarioError lists what is wrong."""
     loaded = load_scenarios(request)
     if not output.quiet:
-        print_error(*loaded.warnings)
+        print_error(*loaded.warnings, *numbered_cases(loaded.scenarios))
         print_error(f"{count(len(loaded.scenarios), 'scenario')}: no problems found")
     return 0
 

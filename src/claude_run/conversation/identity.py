@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from claude_run.scenario.model import Json
+
+_OTHER_VARIABLES = " (other variables)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,8 @@ class Identity:
 
     `id` is what a run calls the conversation; `of` joins it from the parts. `case` and `variant` are None
     where the scenario has none. `model` is the id that is sent, `model_label` what the user calls it.
-    `repeat` counts from 1 and is None where each conversation is played once.
+    `repeat` counts from 1 and is None where each conversation is played once. `case_digest` stands for the
+    variables of a case that has no id but its number: another day another case may have the number.
     """
 
     id: str
@@ -28,6 +31,7 @@ class Identity:
     model: str
     model_label: str
     repeat: int | None = None
+    case_digest: str | None = field(default=None, compare=False)
 
     @classmethod
     def of(  # noqa: PLR0913 - one argument for each part
@@ -40,6 +44,7 @@ class Identity:
         model: str,
         model_label: str,
         repeat: int | None = None,
+        case_digest: str | None = None,
     ) -> Identity:
         """Return the identity whose id is `scenario/case/variant/model/repeat`, the parts in use."""
         once = cls(
@@ -50,8 +55,14 @@ class Identity:
             variant=variant,
             model=model,
             model_label=model_label,
+            case_digest=case_digest,
         )
         return once if repeat is None else once.repeated(repeat)
+
+    def of_case(self, case: str) -> Identity:
+        """Return the same identity for a case of another name."""
+        parts = {name: getattr(self, name) for name in PARTS}
+        return Identity.of(**{**parts, "case": case}, case_digest=self.case_digest)
 
     def repeated(self, number: int) -> Identity:
         """Return the identity of one of several repeats, counted from 1."""
@@ -89,16 +100,52 @@ class Identity:
 
     def parts(self) -> dict[str, Json]:
         """Return the parts without the id as they stand, flat, in every file of a run."""
-        return {name: getattr(self, name) for name in PARTS}
+        digest = {} if self.case_digest is None else {"case_digest": self.case_digest}
+        return {**{name: getattr(self, name) for name in PARTS}, **digest}
 
     @classmethod
     def from_parts(cls, value: Mapping[str, Any], *, name: str) -> Identity:
         """Take the parts of what a file calls `name` out of an object of it; KeyError for a missing one."""
-        return cls(id=name, **{part: value[part] for part in PARTS})
+        parts = {part: value[part] for part in PARTS}
+        return cls(id=name, **parts, case_digest=value.get("case_digest"))
 
 
-PARTS = tuple(field.name for field in fields(Identity) if field.name != "id")
+PARTS = tuple(each.name for each in fields(Identity) if each.name not in {"id", "case_digest"})
 """The names of the parts, which are also those of the JSON fields, in order."""
+
+
+def aligned_to(identities: Iterable[Identity], to: Iterable[Identity]) -> Callable[[Identity], Identity]:
+    """Return what calls the numbered cases of one run as those with the same variables are called in another.
+
+    A case without an id of its own is known by its variables, never by its place: its file may have got
+    another line since. One that has no partner gets a name that says so, so that nothing is paired with it.
+    """
+    numbers: dict[tuple[str, str], dict[str, None]] = {}
+    for identity in to:
+        if identity.case is not None and identity.case_digest is not None:
+            numbers.setdefault((identity.scenario, identity.case_digest), {})[identity.case] = None
+    taken = {(scenario, case) for (scenario, _), cases in numbers.items() for case in cases}
+
+    # Of several cases with the same variables each is taken once, in order.
+    names: dict[tuple[str, str], str] = {}
+    for identity in identities:
+        key = (identity.scenario, identity.case or "")
+        if identity.case is None or key in names:
+            continue
+        plain = identity.case.removesuffix(_OTHER_VARIABLES)
+        if identity.case_digest is None:
+            names[key] = plain + _OTHER_VARIABLES if key in taken else identity.case
+        else:
+            partners = numbers.get((identity.scenario, identity.case_digest), {})
+            partner = next(iter(partners), None)
+            partners.pop(partner or "", None)
+            names[key] = partner or plain + _OTHER_VARIABLES
+
+    def called(identity: Identity) -> Identity:
+        name = names.get((identity.scenario, identity.case or ""), identity.case)
+        return identity if name is None or name == identity.case else identity.of_case(name)
+
+    return called
 
 
 def _joined(*parts: str | None) -> str:

@@ -11,7 +11,6 @@ from claude_run.conversation.identity import Identity
 from claude_run.conversation.script import Conversation
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.filters import check_shard, has_tag, parse_expression, take_shard
-from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
 from claude_run.scenario.model import ModelChoice
 
 if TYPE_CHECKING:
@@ -65,22 +64,10 @@ def expand(
 ) -> Plan:
     """Make the plan; `overrides` are the variables of `--set`.
 
-    Raises InvalidScenarioError for scenarios without a model, InputError for options that make no sense or a
+    Raises InputError for options that make no sense or a
     matrix that is too large, SelectionError where nothing is left to play.
     """
-    # Every scenario needs a model, its own or one of `-m`.
     chosen = {scenario.name: choices(scenario, selection.models) for scenario in scenarios}
-    modelless = [
-        Diagnostic(
-            position=scenario.position,
-            message=f"scenario `{scenario.name}` names no model",
-            hint='add "model: claude-haiku-5-5" or pass -m',
-        )
-        for scenario in scenarios
-        if not chosen[scenario.name]
-    ]
-    if modelless:
-        raise InvalidScenarioError(modelless)
 
     # The whole matrix, then what the filters leave of it.
     _require_size(scenarios, chosen, selection.repeat)
@@ -168,6 +155,7 @@ def _conversations(
                 variant=variant.id,
                 model=choice.id,
                 model_label=choice.label,
+                case_digest=case.digest,
             ),
             position=scenario.position,
             vars={**scenario.vars, **case.vars, **overrides},

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, TypeAlias
 
 from claude_run.plan.matrix import DEFAULT_MAX_TOKENS, MAX_CONVERSATIONS
-from claude_run.plan.model_rules import SAMPLING, ModelRules, retirement, rules_for
+from claude_run.plan.model_rules import SAMPLING, ModelRules, known_names, retirement, rules_for
 from claude_run.scenario.diagnostics import Diagnostic, did_you_mean
 from claude_run.scenario.model import AssistantTurn, SystemTurn, UserTurn
 
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from claude_run.scenario.model import Json, ModelChoice, Scenario, Variant
+    from claude_run.scenario.model import Json, ModelChoice, Position, Scenario, Variant
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 _MIN_BUDGET = 1024
 _DEFAULTS: Mapping[str, float] = {"temperature": 1, "top_p": 0.99}
 _FORCED = ("any", "tool")
+_NEAR = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ def problems(
     know passes.
     """
     chosen = scenario.models if models is None else models
+    if not chosen:
+        return ModelProblems(errors=(_no_model(scenario),))
     if len(chosen) * len(scenario.variants) > MAX_CONVERSATIONS:
         return ModelProblems(errors=(_too_large(scenario, len(chosen)),))
     subjects = [
@@ -57,8 +61,17 @@ def problems(
         *_found(known.values(), [_turns]),
         *(problem for problem, over in retired if problem and over),
     ]
-    warnings = [*_found(subjects, _WARNINGS), *(problem for problem, over in retired if problem and not over)]
+    warnings = [
+        *_found(subjects, _WARNINGS),
+        *(problem for problem, over in retired if problem and not over),
+        *_unknown(scenario, [(choice.id, choice.position, "model") for choice in chosen]),
+    ]
     return ModelProblems(errors=_once(errors), warnings=_once(warnings))
+
+
+def unknown_judges(scenario: Scenario, models: Iterable[str]) -> tuple[Diagnostic, ...]:
+    """Return a warning for each of these judges whose id is nearly that of a known model."""
+    return _once(_unknown(scenario, [(model, None, "judge") for model in models]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +111,12 @@ def _sampling(subject: _Subject) -> Iterator[Diagnostic]:
     given = [name for name in SAMPLING if subject.get(name) is not None]
     rule = subject.rules.sampling
     for name in given:
+        hint = "remove it, or play a model of the 4.6 line or older"
+        if subject.get(name) == 0:
+            hint = "remove it: replies vary on every model; see how often with `repeat` and `pass_rate`"
         if rule == "refused":
-            yield subject.problem(
-                name, f"takes no `{name}`", "remove it, or play a model of the 4.6 line or older"
-            )
+            yield subject.problem(name, f"takes no `{name}`", hint)
         elif rule == "defaults" and subject.get(name) != _DEFAULTS.get(name):
-            hint = "remove it, or play a model of the 4.6 line or older"
             yield subject.problem(name, f"takes no `{name}` but temperature 1 or top_p 0.99", hint)
     if rule in {"defaults", "one"} and {"temperature", "top_p"} <= set(given):
         yield subject.problem("top_p", "takes `temperature` or `top_p`, not both", "remove one of them")
@@ -186,6 +199,26 @@ def _old_thinking(subject: _Subject) -> Iterator[Diagnostic]:
 
 _ERRORS: Sequence[_Check] = (_sampling, _thinking, _effort, _tool_choice, _output, _geography)
 _WARNINGS: Sequence[_Check] = (_old_thinking,)
+
+
+def _no_model(scenario: Scenario) -> Diagnostic:
+    message = f"scenario `{scenario.name}` names no model"
+    hint = 'add "model: claude-haiku-5-5" or pass -m'
+    return Diagnostic(position=scenario.position, message=message, hint=hint)
+
+
+def _unknown(scenario: Scenario, named: Iterable[tuple[str, Position | None, str]]) -> Iterator[Diagnostic]:
+    """Yield a warning for each id that is nearly a known one: a new model, or a slip of the pen."""
+    known = known_names()
+    for model, position, key in named:
+        if rules_for(model) is not None or retirement(model) is not None:
+            continue
+        # A gateway puts a prefix before the id, or something behind it: that is no slip.
+        close = None if any(name in model for name in known) else did_you_mean(model, known)
+        if close is not None and SequenceMatcher(None, model, close).ratio() >= _NEAR:
+            place = position or scenario.param_positions.get(key, scenario.position)
+            message = f"`{model}` is not a model that this version knows"
+            yield Diagnostic(position=place, message=message, hint=f"did you mean `{close}`?")
 
 
 def _too_large(scenario: Scenario, models: int) -> Diagnostic:

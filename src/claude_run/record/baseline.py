@@ -85,6 +85,7 @@ def _conversation(samples: Sequence[Sample]) -> JsonObject:
         "variant": identity.variant,
         "model": identity.model,
         "model_label": identity.model_label,
+        **({} if identity.case_digest is None else {"case_digest": identity.case_digest}),
         "attempts": [
             {
                 "repeat": sample.identity.repeat,
@@ -128,6 +129,7 @@ def _samples(scenario: str, path: str, conversation: Mapping[str, Any]) -> Itera
             model=conversation["model"],
             model_label=conversation["model_label"],
             repeat=row["repeat"],
+            case_digest=conversation.get("case_digest"),
         )
         sample = Sample(
             identity=checked_types(identity),

@@ -6,9 +6,10 @@ What a file of cases holds is data: it is never rendered.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from claude_run.scenario.files import MAX_DATA, FileProblemError
 from claude_run.scenario.model import Case, Position
 from claude_run.scenario.vocabulary import name_problem, variable_problem
 from claude_run.scenario.yaml_reader import MAX_DEPTH, parse
-from claude_run.scenario.yaml_tree import MappingNode, to_json
+from claude_run.scenario.yaml_tree import MappingNode, ScalarNode, to_json
 from claude_run.text.strict_json import DeepJsonError, RespelledError, read_json
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ if TYPE_CHECKING:
     from claude_run.scenario.source import Source
     from claude_run.scenario.yaml_tree import Entry, Node
 
-_CELL = re.compile(r'"(?:[^"]|"")*+"|[^,\r\n]*')
+_EXCEL = re.compile("sep=([,;\t])")
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
 _JSON_KEY = re.compile(r'"([^"\\]*)"\s*:')
+_DIGEST = 16
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _RENAME = "rename it, or begin it with `x-` where it is for you alone"
 
@@ -70,10 +73,14 @@ class Definition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseSet:
-    """The cases of a scenario, and where their variables are named first."""
+    """The cases of a scenario, and where their variables are named first.
+
+    Those of a file may be `carried` along without a text that uses them: a file may serve several scenarios.
+    """
 
     cases: tuple[Case, ...] = ()
     definitions: Mapping[str, Definition] = field(default_factory=dict)
+    carried: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +103,17 @@ class Row:
 def cases(context: ReadContext, entry: Entry) -> CaseSet:
     """Read `cases`: a list, or `{file: path}`. Cases with problems are left out of the result."""
     report = context.report
-    if not isinstance(entry.value, MappingNode):
+    if isinstance(entry.value, ScalarNode) and isinstance(entry.value.value, str):
+        named: Entry | None = entry
+    elif isinstance(entry.value, MappingNode):
+        named = file_path(context, entry.value, what="`cases`")
+    else:
         hint = "write a list, or {file: cases.csv}"
         nodes = sequence(report, entry.value, what="`cases`", hint=hint) or ()
         inline = (_inline(report, node, number) for number, node in enumerate(nodes, 1))
-        return _finish((row for row in inline if row is not None), report.problems)
+        return _finish((row for row in inline if row is not None), report.problems, carried=False)
 
     # A file of cases has problems of its own, which are shown in it.
-    named = file_path(context, entry.value, what="`cases`")
     if named is None:
         return CaseSet()
     path = str(to_json(named.value))
@@ -111,7 +121,7 @@ def cases(context: ReadContext, entry: Entry) -> CaseSet:
     found = None
     try:
         rows = context.file(named.value, lambda: _open(context, path, unreadable))
-        found = None if rows is None else _finish(rows, problems)
+        found = None if rows is None else _finish(rows, problems, carried=True)
     except InvalidScenarioError as error:
         unreadable.merge(error.problems)
     # Of a file that can be read in part only, nobody can tell what its cases are.
@@ -126,12 +136,16 @@ def cases(context: ReadContext, entry: Entry) -> CaseSet:
 def read_csv(source: Source, problems: Problems) -> Iterator[Row]:
     """Read a CSV file: a header with names, then one case in each row.
 
-    The column `id` is the case's id; every value is a string. Empty rows are passed over.
+    The column `id` is the case's id; every value is a string. Empty rows are passed over. Cells are separated
+    by commas, or by the semicolons or tabs that the header shows; Excel's line `sep=;` may stand before it.
     """
     # The header says what the cells of every row are called.
-    lines = _csv_lines(source, problems)
+    separator = _separator(source)
+    lines = _csv_lines(source, problems, separator=separator)
     first, header = next(lines, (1, []))
-    places = _header_places(source, first, header, problems)
+    if first == 1 and _EXCEL.fullmatch(source.line(1)):
+        first, header = next(lines, (2, []))
+    places = _header_places(source, first, header, problems, separator=separator)
     # Of a row with another number of cells nobody can tell which cell is which.
     number = 0
     for count, (line, cells) in enumerate(lines, 1):
@@ -141,7 +155,7 @@ def read_csv(source: Source, problems: Problems) -> Iterator[Row]:
             return
         if len(cells) != len(header):
             message = f"this row has {len(cells)} cells, the header has {len(header)}"
-            hint = "quote a cell that holds a comma or a line break"
+            hint = f"quote a cell that holds a {_NAMES[separator]} or a line break"
             source.report(problems, position, message, hint=hint)
             continue
         values: dict[str, Json] = dict(zip(header, cells, strict=True))
@@ -178,6 +192,15 @@ def read_jsonl(source: Source, problems: Problems) -> Iterator[Row]:
             yield row
 
 
+def with_digest(case: Case, used: Mapping[str, None]) -> Case:
+    """Return a numbered case with the digest of those of its variables that texts use."""
+    if not case.numbered:
+        return case
+    told = {name: value for name, value in case.vars.items() if name in used}
+    canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    return replace(case, digest=hashlib.sha256(canonical.encode()).hexdigest()[:_DIGEST])
+
+
 def _report_too_many(source: Source, position: Position, problems: Problems) -> None:
     message = f"the file holds more than {MAX_CASES:,} cases"
     source.report(problems, position, message, hint="split it: no run has more conversations")
@@ -199,6 +222,7 @@ def _open(context: ReadContext, path: str, problems: Problems) -> Iterator[Row]:
     """Return the rows of a file as it is read; what is wrong with it comes to the problems."""
     readers: dict[str, Callable[[Source, Problems], Iterator[Row]]] = {
         ".csv": read_csv,
+        ".tsv": read_csv,
         ".jsonl": read_jsonl,
         ".yaml": _read_yaml,
         ".yml": _read_yaml,
@@ -255,10 +279,20 @@ def _yaml_row(
     )
 
 
-def _csv_lines(source: Source, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+def _separator(source: Source) -> str:
+    """Return what separates the cells: what Excel's line says, else a sign that the header has."""
+    first = source.line(1)
+    if told := _EXCEL.fullmatch(first):
+        return told[1]
+    if "," in first:
+        return ","
+    return "\t" if "\t" in first else ";" if ";" in first else ","
+
+
+def _csv_lines(source: Source, problems: Problems, *, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not empty, each with the number of its first line."""
     limit = csv.field_size_limit(MAX_DATA)
-    reader = csv.reader(source.lines(), strict=True)
+    reader = csv.reader(source.lines(), strict=True, delimiter=separator)
     line = 1
     try:
         for cells in reader:
@@ -273,12 +307,15 @@ def _csv_lines(source: Source, problems: Problems) -> Iterator[tuple[int, list[s
         csv.field_size_limit(limit)
 
 
-def _header_places(source: Source, line: int, header: list[str], problems: Problems) -> dict[str, Position]:
+def _header_places(
+    source: Source, line: int, header: list[str], problems: Problems, *, separator: str
+) -> dict[str, Position]:
     """Return where each column is named first, behind the quote that it may begin with."""
+    cells = re.compile(f'"(?:[^"]|"")*+"|[^{separator}\r\n]*')
     places: dict[str, Position] = {}
     index = source.index(line)
     for column in header:
-        cell = _CELL.match(source.text, index)
+        cell = cells.match(source.text, index)
         assert cell is not None  # noqa: S101 - the pattern matches any text, be it empty
         position = source.position(index + cell[0].startswith('"'))
         if column in places:
@@ -317,8 +354,10 @@ def _json_places(source: Source, start: int, text: str, names: Iterable[str]) ->
     return {name: source.position(start + written.get(name, 0)) for name in names}
 
 
-def _finish(rows: Iterable[Row], problems: Problems) -> CaseSet:
+def _finish(rows: Iterable[Row], problems: Problems, *, carried: bool) -> CaseSet:
     """Turn rows into cases: ids checked and unique, or the row's number; names checked, `x-*` left out.
+
+    What is `carried` along may have any name: a text that cannot name it does not use it.
 
     Where a file could not be read wholly there are no cases.
     """
@@ -341,7 +380,7 @@ def _finish(rows: Iterable[Row], problems: Problems) -> CaseSet:
                 refused.add(variable)
                 continue
             definition = Definition(source=row.source, position=places[variable], length=len(variable))
-            problem = variable_problem(variable)
+            problem = None if carried else variable_problem(variable)
             if problem is None:
                 definitions[variable] = definition
             else:
@@ -351,8 +390,8 @@ def _finish(rows: Iterable[Row], problems: Problems) -> CaseSet:
             kept = row.vars
             if any(each in refused for each in kept):
                 kept = {name: value for name, value in kept.items() if name in definitions}
-            cases.append(Case(id=row.id, vars=kept, position=row.position))
-    return CaseSet(cases=tuple(cases), definitions=definitions)
+            cases.append(Case(id=row.id, vars=kept, position=row.position, numbered=row.case is None))
+    return CaseSet(cases=tuple(cases), definitions=definitions, carried=carried)
 
 
 def _is_sound(row: Row, seen: dict[str, Position], problems: Problems) -> bool:

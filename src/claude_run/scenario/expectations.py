@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from claude_run.scenario import keys
 from claude_run.scenario.fields import is_own, mapping, meant, sequence, text
+from claude_run.scenario.foreign_words import expectation_hint, own_check_hint
 from claude_run.scenario.model import Expectation
-from claude_run.scenario.vocabulary import refused_kind
 from claude_run.scenario.yaml_tree import Entry, MappingNode, ScalarNode, UnknownNode, descend, to_looked_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from claude_run.scenario.fields import ReadContext
     from claude_run.scenario.vocabulary import Problem
     from claude_run.scenario.yaml_tree import Node
@@ -21,10 +24,43 @@ _HINT = "write `- contains: text`, one expectation in each entry of the list"
 def expectations(
     context: ReadContext, entry: Entry, *, turn: int, on_conversation: bool
 ) -> tuple[Expectation, ...]:
-    """Read the list under `expect`; `turn` is the number of turns whose saved values its texts can read."""
-    nodes = sequence(context.report, entry.value, what=f"`{entry.key}`", hint=_HINT) or ()
+    """Read the list under `expect`; `turn` is the number of turns whose saved values its texts can read.
+
+    One expectation may stand there without a list, and a text in the list is one that the reply contains.
+    """
+    if isinstance(entry.value, MappingNode):
+        nodes: Sequence[Node] = (entry.value,)
+    else:
+        nodes = sequence(context.report, entry.value, what=f"`{entry.key}`", hint=_HINT) or ()
+        if _is_cut_at_commas(context, entry.value, nodes):
+            hint = "put each text in quotes, or write `- contains: text`, one in each line"
+            context.report.node(nodes[0], "a comma ends a text inside [ ]", hint=hint)
+            return ()
+        nodes = [_worded(context, node) for node in nodes]
     read = [_expectation(context, node, turn=turn, on_conversation=on_conversation) for node in nodes]
     return tuple(expectation for expectation in read if expectation is not None)
+
+
+def _is_cut_at_commas(context: ReadContext, whole: Node, nodes: Sequence[Node]) -> bool:
+    """Return whether bare texts stand in brackets, where nobody can tell one with a comma from two."""
+    source = context.report.source
+    bare = [node for node in nodes if isinstance(node, ScalarNode) and not node.style]
+    texts = [
+        node for node in bare if isinstance(node.value, str) and node.value not in context.vocabulary.kinds()
+    ]
+    return bool(texts) and len(nodes) > 1 and source.text.startswith("[", source.index_of(whole.position))
+
+
+def _worded(context: ReadContext, node: Node) -> Node:
+    """Return a text in the list as what it is short for: `contains`, or the kind of this name."""
+    if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+        return node
+    kind, value = "contains", node
+    if not node.style and node.value in context.vocabulary.kinds():
+        kind, value = node.value, replace(node, value=True)
+    return MappingNode(
+        position=node.position, entries=(Entry(key=kind, position=node.position, value=value),)
+    )
 
 
 def _expectation(context: ReadContext, node: Node, *, turn: int, on_conversation: bool) -> Expectation | None:
@@ -68,14 +104,13 @@ def _is_known(context: ReadContext, entry: Entry) -> bool:
     kinds = context.vocabulary.kinds()
     if entry.key in kinds:
         return True
-    if refusal := refused_kind(entry.key):
-        context.report.key(entry, refusal.message, hint=refusal.hint)
-    else:
-        context.report.key(
-            entry,
-            f"unknown expectation `{entry.key}`",
-            hint=lambda: meant(entry.key, [*kinds, "label"]) or f"known: {', '.join(kinds)}",
-        )
+    context.report.key(
+        entry,
+        f"unknown expectation `{entry.key}`",
+        hint=lambda: (
+            expectation_hint(entry.key, kinds) or meant(entry.key, [*kinds, "label"]) or own_check_hint(kinds)
+        ),
+    )
     return False
 
 

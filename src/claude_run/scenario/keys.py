@@ -110,8 +110,14 @@ SCENARIO: Keys = {
     ),
     "vars": Key(schema=ref("variables"), about="Values for {{ name }} in the texts."),
     "cases": Key(
-        schema={"anyOf": [ref("case_file"), {"type": "array", "minItems": 1, "items": ref("case")}]},
-        about="Sets of variables, each played on its own: a list, or {file: cases.csv}.",
+        schema={
+            "anyOf": [
+                ref("case_file"),
+                ref("text"),
+                {"type": "array", "minItems": 1, "items": ref("case")},
+            ]
+        },
+        about="Sets of variables, each played on its own: a list, or the path of a file of them.",
     ),
     "variants": Key(
         schema={"type": "array", "minItems": 1, "items": ref("variant")},

@@ -140,11 +140,17 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One set of variables. `id` is None for the only case of a scenario that lists none."""
+    """One set of variables. `id` is None for the only case of a scenario that lists none.
+
+    A case that is written without an id has its number for one, and is `numbered`. Then `digest` stands for
+    those of its variables that the scenario uses.
+    """
 
     id: str | None = None
     vars: JsonObject = EMPTY
     position: Position | None = None
+    numbered: bool = False
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from claude_run.scenario import keys
-from claude_run.scenario.cases import CaseSet, Definition, cases
+from claude_run.scenario.cases import CaseSet, Definition, cases, with_digest
 from claude_run.scenario.choices import graders, models, params, variants
 from claude_run.scenario.content import system_prompt
 from claude_run.scenario.expectations import expectations
@@ -77,7 +77,8 @@ def read_scenario(
             used=files.used,
         )
     entries = known(report, root, keys=keys.SCENARIO, what="a scenario", refused=refused_key)
-    scenario, definitions = _build(context, root, entries, data=data)
+    scenario, own, of_cases = _build(context, root, entries, data=data)
+    definitions = {**of_cases.definitions, **own}
 
     # Now that all texts are known: every variable that one uses is defined, and every one defined is used.
     texts = inspect(context.templates)
@@ -91,10 +92,13 @@ def read_scenario(
         tags = _TAG.findall(report.source.text)
         doubtful = frozenset(word for tag in tags for word in _WORD.findall(tag))
     if not context.unread_text:
-        report_unused(definitions, used, spared=doubtful, problems=context.problems)
+        report_unused(
+            own if of_cases.carried else definitions, used, spared=doubtful, problems=context.problems
+        )
     report.problems.merge(context.problems)
     # What is sound by itself is filled in for every case: nothing else may turn up once replies are paid for.
     if not report.problems:
+        scenario = replace(scenario, cases=tuple(with_digest(case, used) for case in scenario.cases))
         _fill_in(context, scenario, given)
     return ReadResult(
         scenario=scenario,
@@ -122,8 +126,8 @@ def _fill_in(context: ReadContext, scenario: Scenario, given: Mapping[str, str])
 
 def _build(
     context: ReadContext, root: MappingNode, entries: Mapping[str, Entry], *, data: bytes
-) -> tuple[Scenario, dict[str, Definition]]:
-    """Read the parts of a scenario, and where its variables are defined."""
+) -> tuple[Scenario, dict[str, Definition], CaseSet]:
+    """Read the parts of a scenario, where its own variables are defined, and its cases."""
     report = context.report
     # In the order in which they depend on each other: texts may read what turns have saved.
     script: tuple[Turn, ...] = ()
@@ -165,7 +169,7 @@ def _build(
         expect=expected,
         judge=graders(context, entries["judge"]) if "judge" in entries else None,
     )
-    return scenario, {**case_set.definitions, **definitions}
+    return scenario, definitions, case_set
 
 
 def _name(report: Reporter, root: MappingNode, entries: Mapping[str, Entry]) -> str:

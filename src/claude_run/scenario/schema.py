@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.vocabulary import Vocabulary
 
 _TEXT: JsonObject = {"type": "string", "pattern": "\\S"}
+_TEMPLATE: JsonObject = {"type": "string", "pattern": "\\{[{%]"}
 _NAME: JsonObject = {
     "type": "string",
     "minLength": 1,
@@ -82,16 +83,24 @@ def _definitions() -> dict[str, Json]:
 
 
 def _expectations(vocabulary: Vocabulary) -> dict[str, Json]:
-    several: JsonObject = {"type": "array", "minItems": 1, "items": keys.ref("expectation")}
+    several = keys.ref("expectations")
     kinds: dict[str, Json] = {}
     for kind in vocabulary.kinds():
         if kind not in keys.WRAPPERS:
-            kinds[kind] = vocabulary.schema(kind)
+            schema = vocabulary.schema(kind)
+            # What is filled in may become what is wanted, also where that is no text.
+            kinds[kind] = {"description": schema["description"], "anyOf": [schema, keys.ref("template")]}
             continue
         inner: JsonObject = keys.ref("expectation") if kind == "not" else several
         kinds[kind] = {"description": keys.WRAPPERS[kind], "anyOf": [inner]}
     return {
-        "expectations": several,
+        "expectations": {
+            "anyOf": [
+                {"type": "array", "minItems": 1, "items": _any("expectation", "text")},
+                keys.ref("expectation"),
+            ]
+        },
+        "template": _TEMPLATE,
         "expectation": {
             "type": "object",
             "properties": {**kinds, "label": _property(keys.LABEL)},

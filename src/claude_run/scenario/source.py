@@ -44,6 +44,10 @@ class Source:
         """Return the index of the first character of a line, counted from 1; the end for lines beyond it."""
         return self._starts[line - 1] if line <= len(self._starts) else len(self.text)
 
+    def index_of(self, position: Position) -> int:
+        """Return the index of the character at a place of this file."""
+        return self.index(position.line) + position.column - 1
+
     def line(self, number: int) -> str:
         """Return a line, counted from 1, without its break; empty where the file has none such."""
         start, end = self._bounds(number)

@@ -10,6 +10,7 @@ from claude_run.scenario import keys
 from claude_run.scenario.content import content, text_of
 from claude_run.scenario.expectations import expectations
 from claude_run.scenario.fields import is_own, known, mapping, sequence, text, unknown_key, variables
+from claude_run.scenario.foreign_words import key_hint
 from claude_run.scenario.model import AssistantTurn, Save, SystemTurn, Turn, UserTurn
 from claude_run.scenario.patterns import PatternError, check_pattern
 from claude_run.scenario.template_language import is_template
@@ -61,6 +62,8 @@ def _spoken(context: ReadContext, node: Node, *, index: int) -> _Spoken | None:
     first = next((entry for entry in whole.entries if not is_own(entry.key)), None)
     if first is None or first.key in keys.USER_TURN:
         context.report.node(whole, "this turn has no speaker", hint=_HINT)
+    elif hint := key_hint(first.key, turn=True):
+        context.report.key(first, f"unknown key `{first.key}` in a turn", hint=hint)
     else:
         unknown_key(context.report, first, keys=tuple(_KEYS), what="a turn")
     return None
@@ -85,7 +88,8 @@ def _turn(context: ReadContext, turn: _Spoken) -> Turn | None:
 
 def _misplaced(role: str, key: str) -> Refusal | None:
     if role == "user" or key not in keys.USER_TURN:
-        return None
+        hint = key_hint(key, turn=True)
+        return Refusal(message=f"unknown key `{key}` in this {role} turn", hint=hint) if hint else None
     message = f"`{key}` belongs to a user turn: it speaks of the reply to it"
     return Refusal(message=message, hint="move it to the user turn")
 

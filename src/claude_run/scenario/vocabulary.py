@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from claude_run.scenario.foreign_words import key_hint
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -102,7 +104,6 @@ _ELSEWHERE = {
     ),
     "max_retries": ("`max_retries` is not set in a scenario", "remove it: retries belong to the run"),
 }
-_LATER_KINDS = frozenset({"calls_tool"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,12 +182,7 @@ def refused_key(key: str) -> Refusal | None:
             message=f"`{key}` is a beta parameter, which this version does not send",
             hint="remove it",
         )
-    found = _ELSEWHERE.get(key)
-    return Refusal(message=found[0], hint=found[1]) if found else None
-
-
-def refused_kind(kind: str) -> Refusal | None:
-    """Return why an expectation is refused that a later version knows, or None."""
-    if kind not in _LATER_KINDS:
-        return None
-    return Refusal(message=f"this version does not know `{kind}`", hint="use another expectation")
+    if found := _ELSEWHERE.get(key):
+        return Refusal(message=found[0], hint=found[1])
+    hint = key_hint(key, turn=False)
+    return Refusal(message=f"a scenario has no `{key}`", hint=hint) if hint else None

@@ -223,12 +223,21 @@ class _Builder:
                 self._report_key(key, "merge keys are not allowed", hint="write the keys out")
             elif not isinstance(name, str):
                 self._report_key(key, "a key must be a string", hint="quote it")
+            elif seen and self._has_no_colon(key, value):
+                message = f"`{name}` has no value: a comma ends a value inside {{ }}"
+                self._report_key(key, message, hint="put the text before it in quotes, comma and all")
             elif name in seen:
                 message = f"duplicate key `{name}`: it stands on line {seen[name]} already"
                 self._report_key(key, message, hint="remove one of the two")
             else:
                 seen[name] = key.position.line
                 yield Entry(key=name, position=key.position, value=value)
+
+    def _has_no_colon(self, key: ScalarNode, value: Node) -> bool:
+        """Return whether a key stands alone in braces, as a sentence does behind its comma."""
+        if not isinstance(value, ScalarNode) or value.start < value.end:
+            return False
+        return ":" not in self._source.text[key.end : value.end + 1]
 
     def _report_key(self, key: ScalarNode, message: str, *, hint: str) -> None:
         self._report(key.start, message, hint=hint, length=max(1, key.end - key.start))

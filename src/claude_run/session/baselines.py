@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,10 @@ from claude_run.session.compare import arm_of_played, refuse_unmeasured
 from claude_run.session.results import read_run
 from claude_run.text.strict_json import read_json
 from claude_run.text.visible import count
-from claude_run.verdict.comparison import typical
+from claude_run.verdict.comparison import aligned, typical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from claude_run.conversation.sample import Sample
     from claude_run.record.folder import RunFolder
@@ -97,7 +97,7 @@ def accept(found: Acceptable, world: World) -> Iterator[str]:
         target = baseline_path(file)
         with locked_folder(world.disk, target.parent):
             # A run that left conversations of its scenarios out leaves them in the baseline too.
-            before = _baseline(file) if is_selection else None
+            before = _baseline(file, rows) if is_selection else None
             kept = _write(rows, before, simulated=result.played.summary.simulated, world=world)
         if before is not None:
             cases = {each.identity.name_in_scenario for each in kept}
@@ -129,7 +129,7 @@ def accept_change(change: Change, result: RunResult, world: World) -> bool:
     because somebody else has changed it meanwhile.
     """
     with locked_folder(world.disk, baseline_path(change.path).parent):
-        before = _baseline(change.path)
+        before = _baseline(change.path, arm_of_played(result.played, name="").samples)
         known = before.samples if before else ()
         if change.before != tuple(each for each in known if each.identity.name_in_scenario == change.name):
             return False
@@ -223,9 +223,13 @@ def _write(
     return kept
 
 
-def _baseline(file: str) -> Baseline | None:
+def _baseline(file: str, rows: Iterable[Sample]) -> Baseline | None:
+    """Read the baseline of a scenario, its numbered cases called as those of the run are; None for none."""
     target = baseline_path(file)
-    return read_baseline(target, scenario_path=file) if target.exists() else None
+    if not target.exists():
+        return None
+    baseline = read_baseline(target, scenario_path=file)
+    return replace(baseline, samples=aligned(baseline.samples, (row.identity for row in rows)))
 
 
 def _by_file(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
@@ -237,7 +241,7 @@ def _by_file(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
 
 def _changes(samples: Sequence[Sample]) -> Iterator[Change]:
     for path, rows in _by_file(samples).items():
-        accepted = _accepted(path)
+        accepted = _accepted(path, rows)
         for name in dict.fromkeys(row.identity.name_in_scenario for row in rows):
             after = tuple(row for row in rows if row.identity.name_in_scenario == name)
             before = tuple(row for row in accepted if row.identity.name_in_scenario == name)
@@ -249,12 +253,13 @@ def _changes(samples: Sequence[Sample]) -> Iterator[Change]:
 def _stale(samples: Sequence[Sample]) -> Iterator[str]:
     for path, rows in _by_file(samples).items():
         played = {row.identity.name_in_scenario for row in rows}
-        known = (row.identity for row in _accepted(path))
+        accepted = _accepted(path, rows)
+        known = (row.identity for row in accepted)
         yield from sorted({each.case_name for each in known if each.name_in_scenario not in played})
 
 
-def _accepted(path: str) -> tuple[Sample, ...]:
-    baseline = _baseline(path)
+def _accepted(path: str, rows: Iterable[Sample]) -> tuple[Sample, ...]:
+    baseline = _baseline(path, rows)
     return baseline.samples if baseline else ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
@@ -15,7 +16,7 @@ from claude_run.scenario.beside import baseline_path
 from claude_run.session.request import BESIDE
 from claude_run.text.visible import count
 from claude_run.verdict.basics import Verdict
-from claude_run.verdict.comparison import Arm, Comparison, arms_within, compare, typical
+from claude_run.verdict.comparison import Arm, Comparison, aligned, arms_within, compare, typical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +34,9 @@ def compare_runs(paths: Sequence[Path], request: GateRequest) -> Comparison:
     rules = request.rules()
     arms = [arm_of_run(path) for path in paths]
     if len(arms) > 1:
-        return compare(arms[0], arms[1:], rules)
+        names = [sample.identity for sample in arms[0].samples]
+        others = [replace(arm, samples=aligned(arm.samples, names)) for arm in arms[1:]]
+        return compare(arms[0], others, rules)
     inside = arms_within(arms[0].samples)
     if len(inside) == 1:
         raise InputError(
@@ -116,26 +119,31 @@ def arm_of_played(played: Played, *, name: str) -> Arm:
     return Arm(name=name, samples=tuple(Sample.of(each) for each in transcripts if each is not None))
 
 
-def arm_of_baseline(path: Path, scenarios: Mapping[str, str]) -> Arm:
-    """Return the accepted samples of the scenarios (name to file).
+def arm_of_baseline(path: Path, conversations: Sequence[Conversation]) -> Arm:
+    """Return the accepted samples of the scenarios of these conversations, numbered as they are.
 
     `path` is `BESIDE`, a run folder, or one baseline file. InputError where a scenario has no baseline, and
     for a run that could not be accepted as one.
     """
+    scenarios = _scenarios_of(conversations)
     if path != BESIDE and (path / "run.json").is_file():
         folder = RunFolder.open(path)
         played = read_played(folder)
         refuse_unmeasured(folder, played)
-        return arm_of_played(played, name=str(path))
-    if path != BESIDE:
-        return _arm_of_files(dict.fromkeys(scenarios, path), scenarios)
-    return _arm_of_files({name: baseline_path(file) for name, file in scenarios.items()}, scenarios)
+        arm = arm_of_played(played, name=str(path))
+    elif path != BESIDE:
+        arm = _arm_of_files(dict.fromkeys(scenarios, path), scenarios)
+    else:
+        arm = _arm_of_files({name: baseline_path(file) for name, file in scenarios.items()}, scenarios)
+    return _aligned(arm, conversations)
 
 
-def arm_of_accepted(scenarios: Mapping[str, str]) -> Arm:
+def arm_of_accepted(conversations: Sequence[Conversation]) -> Arm:
     """Return the accepted samples of those scenarios that have a baseline beside them."""
+    scenarios = _scenarios_of(conversations)
     files = {name: baseline_path(file) for name, file in scenarios.items()}
-    return _arm_of_files({name: file for name, file in files.items() if file.is_file()}, scenarios)
+    arm = _arm_of_files({name: file for name, file in files.items() if file.is_file()}, scenarios)
+    return _aligned(arm, conversations)
 
 
 def accepted_replies(arm: Arm) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
@@ -150,9 +158,12 @@ def accepted_replies(arm: Arm) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     }
 
 
-def scenarios_of(conversations: Iterable[Conversation]) -> Mapping[str, str]:
-    """Return the file of each scenario by its name."""
+def _scenarios_of(conversations: Iterable[Conversation]) -> Mapping[str, str]:
     return {conversation.identity.scenario: conversation.identity.path for conversation in conversations}
+
+
+def _aligned(arm: Arm, conversations: Iterable[Conversation]) -> Arm:
+    return replace(arm, samples=aligned(arm.samples, (each.identity for each in conversations)))
 
 
 def _arm_of_files(files: Mapping[str, Path], scenarios: Mapping[str, str]) -> Arm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.identity import aligned_to
 from claude_run.conversation.results import Outcome
 from claude_run.errors import SelectionError
 from claude_run.record.derive import read_played
@@ -94,12 +95,14 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
         if not folder.journal.exists() and folder.made_of() is None:
             continue  # it was killed before it began to play
         run = folder.read_run()
-        asked = [each for each in run.conversations if each.question_name in questions]
-        news = {each.case_name for each in asked if not _is_known(cases, each.case_name)}
+        called = aligned_to(run.conversations, (each.identity for each in conversations))
+        renamed = [(each.id, called(each)) for each in run.conversations]
+        asked = [(name, each) for name, each in renamed if each.question_name in questions]
+        news = {each.case_name for _, each in asked if not _is_known(cases, each.case_name)}
         if not news or (run.simulated and not simulated):
             continue
         outcomes = {each.planned.id: each.outcome for each in read_played(RunFolder.open(path)).records}
-        for identity in asked:
+        for name, identity in asked:
             if identity.case_name in news:
                 case = cases.setdefault(
                     identity.case_name,
@@ -109,7 +112,7 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
                         required=run.pass_rates.get(identity.scenario, 1.0),
                     ),
                 )
-                case.outcomes.setdefault(identity.repeat or 1, outcomes[identity.id])
+                case.outcomes.setdefault(identity.repeat or 1, outcomes[name])
                 case.known = run.options.get("shard") is None
     return cases
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from claude_run.checks.judge_check import asks_for_accepted, judges_of
+from claude_run.checks.judge_check import asks_for_accepted, judges_of, unjudged
 from claude_run.checks.registry import Registry, default_registry
 from claude_run.conversation.exchange import Request
 from claude_run.conversation.served import ServedNames
@@ -17,22 +17,23 @@ from claude_run.errors import InputError
 from claude_run.plan.estimate import worst_cost
 from claude_run.plan.filters import parse_shard
 from claude_run.plan.matrix import Plan, Selection, choices, expand
-from claude_run.plan.model_checks import problems
+from claude_run.plan.model_checks import problems, unknown_judges
 from claude_run.plan.model_rules import known_names
 from claude_run.plan.prices import price_table
 from claude_run.record.redact import Redactor
 from claude_run.scenario.diagnostics import Diagnostic, Problems, render
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import Graders
-from claude_run.session.compare import arm_of_accepted, arm_of_baseline, scenarios_of
+from claude_run.session.compare import arm_of_accepted, arm_of_baseline
 from claude_run.session.last_failed import last_failed
 from claude_run.session.own_checks import OwnCheckFiles
 from claude_run.text.strict_json import plain_json
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from claude_run.scenario.model import Position, Scenario
+    from claude_run.scenario.model import Expectation, Position, Scenario
     from claude_run.session.request import RunRequest
     from claude_run.verdict.comparison import Arm
 
@@ -85,9 +86,11 @@ def load_scenarios(request: RunRequest) -> Loaded:
 
     def inspect(scenario: Scenario, noticed: Problems) -> Iterable[Diagnostic]:
         warnings.merge(noticed)
+        judges = request.judge_models or (scenario.judge.models if scenario.judge else ())
         found = problems(scenario, choices(scenario, request.models), today=today)
-        warnings.extend(found.warnings)
-        return [*found.errors, *_credential_problems(scenario, redactor)]
+        warnings.extend([*found.warnings, *unknown_judges(scenario, judges)])
+        unasked = () if judges else unjudged(scenario)
+        return [*found.errors, *map(_no_judge, unasked), *_credential_problems(scenario, redactor)]
 
     scenarios = load(
         request.paths,
@@ -100,6 +103,17 @@ def load_scenarios(request: RunRequest) -> Loaded:
     return Loaded(scenarios=scenarios, registry=registry, warnings=shown)
 
 
+def numbered_cases(scenarios: Iterable[Scenario]) -> Iterator[str]:
+    """Yield a line of advice for each scenario whose cases have no ids of their own."""
+    for scenario in scenarios:
+        numbered = [case for case in scenario.cases if case.numbered]
+        if numbered:
+            yield (
+                f"note: {scenario.path}: {count(len(numbered), 'case')} without an id; baselines and"
+                " comparisons pair them by their variables, so give each an `id` if those may change"
+            )
+
+
 def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
     """Plan scenarios that were read already, and find what they are gated against or judged beside."""
     notes: list[str] = []
@@ -107,9 +121,9 @@ def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
     refuse_unpriced(request, plan)
     baseline = accepted = None
     if request.baseline is not None:
-        baseline = accepted = arm_of_baseline(request.baseline, scenarios_of(plan.conversations))
+        baseline = accepted = arm_of_baseline(request.baseline, plan.conversations)
     elif any(map(asks_for_accepted, plan.conversations)):
-        accepted = arm_of_accepted(scenarios_of(plan.conversations))
+        accepted = arm_of_accepted(plan.conversations)
     return Prepared(
         request=request,
         scenarios=loaded.scenarios,
@@ -157,6 +171,11 @@ def make_plan(
         plan = replace(plan, conversations=tuple(conversations))
     served = ServedNames(ids=known_names(), allowed=request.allowed_models)
     return replace(plan, conversations=tuple(replace(each, served=served) for each in plan.conversations))
+
+
+def _no_judge(expectation: Expectation) -> Diagnostic:
+    hint = "write `judge: {model: claude-opus-5-5}` in the scenario, or pass --judge-model"
+    return Diagnostic(position=expectation.position, message="`judge` has no model to ask", hint=hint)
 
 
 def _credential_problems(scenario: Scenario, redactor: Redactor) -> Iterator[Diagnostic]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.identity import aligned_to
 from claude_run.verdict.gate import judge_all
 from claude_run.verdict.pairing import Observation, pair_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from claude_run.conversation.identity import Identity
     from claude_run.conversation.sample import Sample
     from claude_run.verdict.basics import GateRules
     from claude_run.verdict.gate import GateResult
@@ -79,6 +81,12 @@ def arms_within(samples: Sequence[Sample]) -> tuple[Arm, ...]:
                 for label in labels
             )
     return (Arm(name="run", samples=tuple(samples)),)
+
+
+def aligned(samples: Sequence[Sample], to: Iterable[Identity]) -> tuple[Sample, ...]:
+    """Return the samples with their numbered cases called as those with the same variables are in `to`."""
+    called = aligned_to((sample.identity for sample in samples), to)
+    return tuple(replace(sample, identity=called(sample.identity)) for sample in samples)
 
 
 def typical(samples: Iterable[Sample], *, passed: bool) -> Sample | None:

@@ -116,8 +116,9 @@ def test_a_judge_nobody_named_is_an_error_with_a_way_out(workspace: GateWorkspac
     """The option that it names works."""
     workspace.write(cases=["only"], expect=POLITE)
     done = workspace.play("run")
-    assert done.code == 3
+    assert done.code == 2
     assert "pass --judge-model" in done.stderr
+    assert not workspace.api.bodies
     workspace.api.reply = lambda _body, _nth: "Yes, please."
     assert workspace.play("again", "--judge-model", JUDGE).code == 0
 

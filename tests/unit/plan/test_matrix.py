@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.matrix import Plan, Selection, choices, expand
-from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.model import Case, Scenario, Variant
 from tests.unit.plan.builders import at, model, scenario, text
 
@@ -119,13 +118,6 @@ def test_the_plan_keeps_pass_rates_and_file_hashes_of_what_is_played() -> None:
     plan = expand([scenario("a", pass_rate=0.5), scenario("b")], Selection(expression="a/"))
     assert plan.pass_rates == {"a": 0.5}
     assert plan.files == {"a.yaml": "sha-of-a"}
-
-
-def test_every_scenario_without_a_model_is_named(snapshot: SnapshotAssertion) -> None:
-    """All of them are reported in one go, each at its place with a hint."""
-    with pytest.raises(InvalidScenarioError) as caught:
-        expand([scenario("a", models=()), scenario("b"), scenario("c", models=())], Selection())
-    assert str(caught.value) == snapshot
 
 
 @pytest.mark.parametrize(

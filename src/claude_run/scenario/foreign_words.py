@@ -1,0 +1,155 @@
+"""Words that users bring along from promptfoo, pytest, OpenAI and others, and what to write instead.
+
+A slip of the pen is found by its letters. These are not slips: the word that looks most like them may mean
+the opposite, as `contains` does for `not-contains`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CASELESS = "contains: {text: ..., ignore_case: true}"
+_JUDGE = "judge: what a good reply must have"
+_OWN_CHECK = "a function of your own in Python, handed over with --checks FILE"
+
+# What to write for an expectation of another tool, by its name in small letters with `_`.
+_EXPECTATIONS = {
+    "icontains": _CASELESS,
+    "contains_all": "contains: {all: [one, two]}",
+    "contains_any": "contains: {any: [one, two]}",
+    "icontains_all": "contains: {all: [one, two], ignore_case: true}",
+    "icontains_any": "contains: {any: [one, two], ignore_case: true}",
+    "includes": "contains: text",
+    "has": "contains: text",
+    "in": "contains: text",
+    "startswith": "starts_with: text",
+    "endswith": "ends_with: text",
+    "is": "equals: text",
+    "eq": "equals: text",
+    "equal": "equals: text",
+    "exact": "equals: text",
+    "exact_match": "equals: text",
+    "regex": "matches: '(?i)pattern'",
+    "regexp": "matches: '(?i)pattern'",
+    "re": "matches: '(?i)pattern'",
+    "match": "matches: '(?i)pattern'",
+    "is_json": "json: true",
+    "contains_json": "json: true",
+    "json_schema": "json: {type: object, required: [name]}",
+    "jsonpath": "json: {pointer: /a/0, equals: text}",
+    "llm_rubric": _JUDGE,
+    "rubric": _JUDGE,
+    "g_eval": _JUDGE,
+    "model_graded_closedqa": _JUDGE,
+    "model_graded_factuality": _JUDGE,
+    "factuality": _JUDGE,
+    "answer_relevance": _JUDGE,
+    "select_best": "judge: {at_least_as_good_as: baseline}",
+    "levenshtein": "similar: {to: text, at_least: 0.8}",
+    "rouge_n": "similar: {to: text, at_least: 0.8}",
+    "bleu": "similar: {to: text, at_least: 0.8}",
+    "cost": "max_cost_usd: 0.01",
+    "latency": "max_latency: 20s",
+    "word_count": "max_words: 100",
+    "max_length": "max_chars: 400",
+    "max_tokens": "max_output_tokens: 300",
+    "is_refusal": "refusal: true",
+    "finish_reason": "stop_reason: end_turn",
+}
+_OWN = frozenset({"javascript", "python", "webhook", "ruby", "function", "callable", "lambda"})
+_OWN |= {"calls_tool", "tool_call", "tool_calls", "is_valid_openai_tools_call", "is_valid_function_call"}
+
+_TOP = {
+    "prompt": "turns: [{user: ...}], or `system` for the system prompt",
+    "prompts": "variants: [{id: v1, system: ...}, {id: v2, system: ...}]",
+    "system_prompt": "system: text, or {file: prompts/support.md}",
+    "instructions": "system: text, or {file: prompts/support.md}",
+    "tests": "cases: [{id: name, vars: {item: value}}], and `expect` at the turns",
+    "test_cases": "cases: [{id: name, vars: {item: value}}]",
+    "examples": "cases: [{id: name, vars: {item: value}}]",
+    "variables": "vars: {name: value}",
+    "providers": "models: [claude-haiku-5-5, claude-opus-5-5]",
+    "provider": "model: claude-haiku-5-5",
+    "assert": "expect: [{contains: text}]",
+    "assertions": "expect: [{contains: text}]",
+    "checks": "expect: [{contains: text}]",
+    "conversation": "turns: [{user: ...}]",
+    "steps": "turns: [{user: ...}]",
+    "max_completion_tokens": "max_tokens: 1024",
+    "max_output_tokens": "max_tokens: 1024",
+    "stop": "stop_sequences: [END]",
+    "n": "repeat: 3",
+    "repetitions": "repeat: 3",
+    "reasoning_effort": "output_config: {effort: low}",
+    "effort": "output_config: {effort: low}",
+    "functions": "tools: [{name: ..., input_schema: {...}}]",
+    "function_call": "tool_choice: {type: auto}",
+    "response_format": "output_config: {format: {type: json_schema, schema: {...}}}",
+}
+
+_TURN = {
+    "assert": "expect: [{contains: text}]",
+    "assertions": "expect: [{contains: text}]",
+    "asserts": "expect: [{contains: text}]",
+    "checks": "expect: [{contains: text}]",
+    "expected": "expect: [{contains: text}]",
+    "expected_output": "example: a good reply, or expect: [{equals: text}]",
+    "role": "- user: ..., - assistant: ... or - system: ...",
+    "content": "- user: ..., - assistant: ... or - system: ...",
+    "input": "- user: ...",
+    "prompt": "- user: ...",
+    "message": "- user: ...",
+    "human": "- user: ...",
+    "ai": "- assistant: ...",
+    "bot": "- assistant: ...",
+    "store": "save: {name: '(pattern)'}",
+    "extract": "save: {name: '(pattern)'}",
+}
+
+
+def key_hint(key: str, *, turn: bool) -> str | None:
+    """Return what to write for a key of another tool, at a turn or at the top of a scenario; None if new."""
+    meant = (_TURN if turn else _TOP).get(_plain(key))
+    return f"write `{meant}`" if meant else None
+
+
+def expectation_hint(kind: str, kinds: Sequence[str]) -> str | None:
+    """Return what to write for an expectation of another tool; None where the word is not known.
+
+    A `not` before a word is never taken away: the hint says the negation of what the rest means.
+    """
+    plain = _plain(kind)
+    for negation in ("not_", "does_not_", "doesnt_", "no_", "never_"):
+        rest = plain.removeprefix(negation)
+        if rest != plain and (meant := _meaning(rest, kinds)) is not None:
+            return f"write `- not: {{{meant}}}`"
+    if plain == "assert":
+        return "write the expectation itself: `- contains: text`"
+    if plain in {"type", "value", "threshold"}:
+        return "the kind is the key, and what it looks for its value: `- contains: text`"
+    if plain in _OWN:
+        return f"this takes {_OWN_CHECK}"
+    meant = _meaning(plain, kinds) if plain not in kinds else None
+    return f"write `- {meant}`" if meant else None
+
+
+def own_check_hint(kinds: Sequence[str]) -> str:
+    """Return what to say of an expectation that nobody knows."""
+    return f"known: {', '.join(kinds)}; a check of your own needs --checks FILE"
+
+
+def _meaning(plain: str, kinds: Sequence[str]) -> str | None:
+    if plain in _EXPECTATIONS:
+        return _EXPECTATIONS[plain]
+    singular = {"contain": "contains", "match": "matches", "equal": "equals", "start_with": "starts_with"}
+    kind = singular.get(plain, plain)
+    if kind in {"refusal", "json"}:
+        return f"{kind}: true"
+    return f"{kind}: ..." if kind in kinds else None
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "_").replace(" ", "_").replace("'", "")

@@ -1,0 +1,201 @@
+"""Inputs as people have them: tables, words of other tools, sentences, and what can be known before a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.scripted_server import Answer, RawServer, ReceivedRequest, json_answer, message
+from tests.system.input.checking import check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.system.harness.workspace import Workspace
+
+HEAD = "name: s\nmodel: claude-haiku-5-5\nmax_tokens: 100\n"
+HI = "turns: [{user: Hi}]\n"
+
+
+CARRIED = ("notes", "Wer?", "Asked by", "category")
+
+
+def respond(request: ReceivedRequest) -> Answer:
+    """Say what was asked last."""
+    return json_answer(message({"type": "text", "text": str(request.body["messages"][-1]["content"])}))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("c.csv", "id,item,qty\na,one two,2\n"),
+        ("c.csv", "id;item;qty\na;one two;2\n"),
+        ("c.csv", "id\titem\tqty\na\tone two\t2\n"),
+        ("c.tsv", "id\titem\tqty\na\tone two\t2\n"),
+        ("c.csv", "sep=;\nid;item;qty\na;one two;2\n"),
+        ("c.csv", '\ufeffsep=\t\r\nid\titem\tqty\r\na\t"one two"\t2\r\n'),
+        ("c.csv", "id;item;qty;notes;Wer?\na;one two;2;b;\n"),
+        ("c.jsonl", '{"id": "a", "item": "one two", "qty": 2, "Asked by": "me"}\n'),
+        ("c.yaml", "- {id: a, item: one two, qty: 2, category: x}\n"),
+    ],
+)
+@pytest.mark.parametrize("form", ["{{file: {}}}", "{}"])
+def test_a_table_is_read_as_it_is(workspace: Workspace, name: str, content: str, form: str) -> None:
+    """Commas, semicolons or tabs, with Excel's line or without; what nothing uses is carried along."""
+    (workspace.folder / name).write_text(content, encoding="utf-8", newline="")
+    workspace.write(
+        "s.yaml", f"{HEAD}cases: {form.format(name)}\nturns: [{{user: '{{{{ item }}}} {{{{ qty }}}}'}}]\n"
+    )
+    with RawServer(respond=respond) as server:
+        assert workspace.run("s.yaml", "-o", "out", url=server.base_url).code == 0
+    assert [each.body["messages"][0]["content"] for each in server.ledger] == ["one two 2"]
+    kept = workspace.transcripts()["a"]["vars"]
+    assert kept.keys() == {"item", "qty", *(column for column in CARRIED if column in content)}
+
+
+def test_two_scenarios_share_a_table(tmp_path: Path) -> None:
+    """Each uses its own columns; a name under `vars` that nothing uses is still a slip."""
+    (tmp_path / "c.csv").write_text("id,item,note\na,b,c\n", encoding="utf-8")
+    (tmp_path / "two.yaml").write_text(
+        f"{HEAD.replace('name: s', 'name: t')}cases: c.csv\nturns: [{{user: '{{{{ note }}}}'}}]\n",
+        encoding="utf-8",
+    )
+    text = f"{HEAD}cases: c.csv\nturns: [{{user: '{{{{ item }}}}'}}]\n"
+    code, said = check(tmp_path, text, str(tmp_path / "two.yaml"))
+    assert (code, said) == (0, "2 scenarios: no problems found\n")
+    for slip in ("vars: {iten: a}\n" + HI, f"cases: [{{id: a, vars: {{iten: b}}}}]\n{HI}"):
+        code, said = check(tmp_path, HEAD + slip)
+        assert (code, "unused variable `iten`" in said) == (2, True)
+
+
+WORDS = {
+    "not-contains": "write `- not: {contains: ...}`",
+    "not_contains": "write `- not: {contains: ...}`",
+    "not-icontains": "write `- not: {contains: {text: ..., ignore_case: true}}`",
+    "not-regex": "write `- not: {matches: '(?i)pattern'}`",
+    "not-equals": "write `- not: {equals: ...}`",
+    "not-llm-rubric": "write `- not: {judge: what a good reply must have}`",
+    "does_not_contain": "write `- not: {contains: ...}`",
+    "icontains": "write `- contains: {text: ..., ignore_case: true}`",
+    "contains-any": "write `- contains: {any: [one, two]}`",
+    "regex": "write `- matches: '(?i)pattern'`",
+    "llm-rubric": "write `- judge: what a good reply must have`",
+    "is-json": "write `- json: true`",
+    "assert": "write the expectation itself: `- contains: text`",
+    "type": "the kind is the key",
+    "javascript": "--checks FILE",
+    "calls_tool": "--checks FILE",
+    "starts-with": "did you mean `starts_with`?",
+    "contian": "did you mean `contains`?",
+    "polite": "a check of your own needs --checks FILE",
+}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_of_another_tool_gets_what_it_means(tmp_path: Path, word: str) -> None:
+    """Never the opposite: what begins with `not` stays a negation."""
+    code, said = check(tmp_path, f"{HEAD}turns:\n  - user: Hi\n    expect:\n      - {word}: guarantee\n")
+    assert code == 2
+    assert f"error: unknown expectation `{word}`\n  --> a.yaml:7:9\n" in said
+    assert WORDS[word] in said
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("assert: [a]\n" + HI, "write `expect: [{contains: text}]`"),
+        ("turns: [{user: Hi, assert: []}]\n", "write `expect: [{contains: text}]`"),
+        ("turns: [{role: user, content: Hi}]\n", "write `- user: ..."),
+        ("messages: []\n" + HI, "write the messages under `turns`"),
+        ("prompts: [a]\n" + HI, "write `variants:"),
+        ("providers: [a]\n" + HI, "write `models:"),
+        ("tests: [a]\n" + HI, "write `cases:"),
+        ("stop: [a]\n" + HI, "write `stop_sequences: [END]`"),
+        ("temperature: 0\n" + HI, "see how often with `repeat` and `pass_rate`"),
+        ("turns: [{user: Hi, expect: [{contains: x}, {judge: polite}]}]\n", "pass --judge-model"),
+        ("vars: {plea: Is there a way, maybe by a fee?}\n" + HI, "put the text before it in quotes"),
+        ("turns: [{user: Hi, expect: [Sorry, we are closed]}]\n", "put each text in quotes"),
+        ("turns: [{user: Hi, expect: [contains: Sorry, we are closed]}]\n", "put each text in quotes"),
+    ],
+)
+def test_hints_name_the_intent(tmp_path: Path, text: str, hint: str) -> None:
+    """What users of other tools write, and what a comma does to a sentence, is said in words of ours."""
+    code, said = check(tmp_path, HEAD + text)
+    assert code == 2
+    assert hint in said
+
+
+@pytest.mark.parametrize(
+    ("expected", "reply", "code"),
+    [
+        ("{contains: 30 days}", "In 30 days.", 0),
+        ("{contains: 30 days}", "No.", 1),
+        ("[30 days]", "In 30 days.", 0),
+        ("['Sorry, no', 'is']", "Sorry, no. It is so.", 0),
+        ("['Sorry, no', 'is']", "Sorry. It is so.", 1),
+        ("[json]", "{}", 0),
+        ("[json]", "json", 1),
+        ("[not: {contains: x}]", "x", 1),
+        ("\n      - Sorry, no", "Sorry, no", 0),
+    ],
+)
+def test_what_is_plain_is_simply_taken(workspace: Workspace, expected: str, reply: str, code: int) -> None:
+    """One expectation needs no list, a text is one that the reply contains, and a kind stands by its name."""
+    workspace.write("s.yaml", f"{HEAD}turns:\n  - user: Hi\n    expect: {expected}\n")
+    answer = json_answer(message({"type": "text", "text": reply}))
+    with RawServer(respond=lambda _request: answer) as server:
+        assert workspace.run("s.yaml", url=server.base_url).code == code
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("claude-haiku-5.5", "did you mean `claude-haiku-5-5`?"),
+        ("claude-haiku-55", "did you mean `claude-haiku-5-5`?"),
+        ("claude-haiku-5-5", None),
+        ("anthropic/claude-haiku-5-5", None),
+        ("my-gateway-model", None),
+    ],
+)
+def test_an_id_that_is_nearly_a_known_model_is_a_warning(
+    tmp_path: Path, model: str, said: str | None
+) -> None:
+    """A new model may be called so; a gateway's name for one is no slip."""
+    text = f"max_tokens: 9\nmodels: [{{model: {model}, label: m}}]\njudge: {{model: {model}}}\n{HI}"
+    code, output = check(tmp_path, text)
+    assert code == 0
+    assert output.count("is not a model that this version knows") == (2 if said else 0)
+    assert said is None or said in output
+
+
+def test_what_a_run_refuses_is_refused_by_check(tmp_path: Path) -> None:
+    """A scenario without a model, and cases that cannot be filled in, each with the line of the case."""
+    assert check(tmp_path, HI)[1].startswith("error: scenario `a` names no model\n  --> a.yaml:1:1")
+    (tmp_path / "c.csv").write_text("id,label\none,a\ntwo,\n", encoding="utf-8")
+    code, said = check(
+        tmp_path, f"{HEAD}cases: c.csv\nturns: [{{user: Hi, expect: [contains: '{{{{ label }}}}']}}]\n"
+    )
+    assert code == 2
+    assert (
+        "error: `contains` at a.yaml:5:29 cannot be evaluated: the text is empty\n  --> c.csv:3:1\n" in said
+    )
+    code, said = check(
+        tmp_path,
+        f"{HEAD}cases: [{{id: a, vars: {{q: [x]}}}}, {{id: b, vars: {{q: [x, y]}}}}]\n"
+        "turns: [{user: '{{ q[0] }}'}, {user: '{{ q[1] }}'}]\n",
+    )
+    assert (code, said.count("error:")) == (2, 1)
+    assert (
+        "the text at a.yaml:5:38 cannot be filled in: list object has no element 1\n  --> a.yaml:4:9" in said
+    )
+
+
+def test_cases_without_ids_are_named_by_check(tmp_path: Path) -> None:
+    """A note, for they may be numbered; nothing is said of cases with ids."""
+    text = f"{HEAD}cases: [{{vars: {{q: a}}}}]\nturns: [{{user: '{{{{ q }}}}'}}]\n"
+    code, said = check(tmp_path, text)
+    assert code == 0
+    assert said.startswith(
+        "note: a.yaml: 1 case without an id; baselines and comparisons pair them by their variables"
+    )
