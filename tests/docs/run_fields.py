@@ -148,6 +148,7 @@ CASE = fields("""
 
 MADE_OF = fields("""
     run_id; string; The run, as in `run.json`.
+    run_sha256; string; The SHA-256 of `run.json`, in hex: the plan that the transcripts are of.
     journal_lines; integer; So many lines of the journal.
     journal_sha256; string; The SHA-256 of those lines, in hex. They are refused where they are others now.
     transcripts_sha256; string; The SHA-256 of `transcripts.jsonl`.
@@ -163,6 +164,7 @@ RUN = fields("""
     labels; string or null; The labelled replies that a judge is held against, in a run of `judge-eval`.
     options; object; The options that shape the run.
     files; object; For each scenario's path the SHA-256 of all that it reads.
+    own_checks; object; The SHA-256 of each file of own checks, in hex.
     pass_rates; object; For each scenario the share of repeats that must pass.
     prices; string; The price table and its version.
     simulated; boolean; Whether it was played against the simulator.

@@ -281,7 +281,7 @@ def _with_values(arguments: Sequence[str]) -> Sequence[str]:
     for index, argument in enumerate(arguments):
         result.append(argument)
         following = arguments[index + 1] if index + 1 < len(arguments) else "-"
-        names_baseline = following.endswith(".baseline.json") or (Path(following) / "run.json").is_file()
+        names_baseline = following.endswith(".baseline.json") or (Path(following) / "run.json").exists()
         if argument == "--baseline" and not names_baseline:
             result.append(str(BESIDE))
     return result

@@ -82,6 +82,10 @@ class ConversationLog:
         """Return whether a reply to the request with this key was set aside, answered again or not."""
         return key in self._tries_for_nothing
 
+    def asked(self, key: str) -> Asked | None:
+        """Return how the request with this key was made up first; None for one that never was."""
+        return self._asked.get(key)
+
     def tries(self, key: str) -> int:
         """Return how many attempts were made at the request with this key."""
         return self._tries.get(key, 0)

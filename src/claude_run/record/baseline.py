@@ -11,7 +11,7 @@ from claude_run.conversation.identity import Identity
 from claude_run.conversation.sample import Sample
 from claude_run.errors import InputError
 from claude_run.record.codec import checked_types, money
-from claude_run.record.disk import replace_file
+from claude_run.record.disk import read_file, replace_file
 from claude_run.text.strict_json import read_json, readable_json
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Baseline:
 def read_baseline(path: Path, *, scenario_path: str) -> Baseline:
     """Read a baseline; InputError where there is none, or it does not fit."""
     try:
-        value = read_json(path.read_bytes())
+        value = read_json(read_file(path))
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror or error}; `claude-run accept` writes baselines"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.sample import Sample
@@ -13,19 +13,22 @@ from claude_run.conversation.served import ServedNames
 from claude_run.conversation.usage import total
 from claude_run.plan.model_rules import known_names
 from claude_run.record import transcripts
-from claude_run.record.folder import MadeOf
+from claude_run.record.disk import read_file
+from claude_run.record.folder import json_file
 from claude_run.record.history import CUT_OFF
 from claude_run.record.journal import Extent, torn_bytes
+from claude_run.record.made_of import MadeOf
 from claude_run.record.summary import Ending, Gate, RunSummary, summarize
 from claude_run.record.transcripts import Record
 from claude_run.scenario.model import turn_number
-from claude_run.text.strict_json import plain_json, read_json
+from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.folder import RunFolder
+    from claude_run.record.run import Run
     from claude_run.scenario.model import JsonObject
 
 
@@ -49,10 +52,7 @@ def read_played(folder: RunFolder) -> Played:
     """Read a run folder; StorageError when its journal or `run.json` is missing or damaged."""
     run = folder.read_run()
     history = folder.read_history()
-    allowed: Any = run.options.get("allowed_models") or {}
-    served = ServedNames(
-        ids=known_names(), allowed={asked: frozenset(names) for asked, names in allowed.items()}
-    )
+    served = ServedNames(ids=known_names(), allowed=run.allowed_models)
     records = tuple(
         Record(
             planned=planned,
@@ -96,18 +96,21 @@ def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
     """Return the samples of a run in the order of its plan; conversations never started are left out.
 
     `transcripts.jsonl` says the same as the journal and is read several times as fast. It is trusted only
-    where both are, byte for byte, those that `summary.json` was made with, and of the run that was planned.
+    where both are, byte for byte, those that `summary.json` was made with, and so is the plan in `run.json`.
     """
     run, made = folder.read_run(), folder.made_of()
     # The short way; a file of another version, or changed by hand, does not count.
     with suppress(OSError, KeyError, TypeError, ValueError, ArithmeticError):
-        if made is not None and made.run_id == run.run_id and made.journal == Extent.of(folder.journal):
-            data = folder.transcripts.read_bytes()
+        if (
+            made is not None
+            and made.run_sha256 == _plan_digest(run)
+            and made.journal == Extent.of(folder.journal)
+        ):
+            data = read_file(folder.transcripts)
             if hashlib.sha256(data).hexdigest() == made.transcripts_sha256:
-                lines = [read_json(line) for line in data.split(b"\n") if line]
-                if [line["conversation_id"] for line in lines] == [each.id for each in run.conversations]:
-                    started = (line for line in lines if line["outcome"] != Outcome.SKIPPED)
-                    return tuple(map(transcripts.sample_from_json, started))
+                lines = (read_json(line) for line in data.split(b"\n") if line)
+                started = (line for line in lines if line["outcome"] != Outcome.SKIPPED)
+                return tuple(map(transcripts.sample_from_json, started))
     # The long way, for the journal is the truth.
     found = (record.transcript for record in read_played(folder).records)
     played = (each for each in found if each is not None and each.outcome is not Outcome.SKIPPED)
@@ -127,7 +130,7 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
     made_of = _made_of(played, hashlib.sha256(data))
     everything: dict[str, Iterable[bytes]] = {
         folder.transcripts.name: [data],
-        folder.summary.name: [plain_json(_summary(played, made_of), indent=2).encode() + b"\n"],
+        folder.summary.name: [json_file(_summary(played, made_of))],
         **{name: make(played) for name, make in derived.items()},
     }
     for name, parts in everything.items():
@@ -146,9 +149,14 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
 def _made_of(played: Played, transcripts_digest: hashlib._Hash) -> MadeOf:
     return MadeOf(
         run_id=played.summary.run.run_id,
+        run_sha256=_plan_digest(played.summary.run),
         journal=played.journal,
         transcripts_sha256=transcripts_digest.hexdigest(),
     )
+
+
+def _plan_digest(run: Run) -> str:
+    return hashlib.sha256(json_file(run.to_json())).hexdigest()
 
 
 def _summary(played: Played, made_of: MadeOf) -> JsonObject:
@@ -176,7 +184,7 @@ def _journal_problems(folder: RunFolder) -> Iterator[str]:
 
 def _file_problems(folder: RunFolder, name: str, parts: Iterable[bytes]) -> Iterator[str]:
     try:
-        found = (folder.path / name).read_bytes()
+        found = read_file(folder.path / name)
     except OSError:
         yield f"{name} is missing: `claude-run report {folder.path}` makes it"
         return

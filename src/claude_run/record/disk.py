@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +15,7 @@ from claude_run.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -63,7 +66,7 @@ class LocalDisk:
         path.mkdir(mode=FOLDER_MODE)
 
     def open(self, path: Path, flags: int) -> int:
-        return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+        return _open(path, flags | os.O_NOFOLLOW)
 
     def write(self, descriptor: int, data: bytes) -> int:
         return os.write(descriptor, data)
@@ -94,6 +97,17 @@ class LocalDisk:
 
     def link(self, target: str, path: Path) -> None:
         path.symlink_to(target)
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading; OSError for what is none, such as a pipe to which nobody may ever write."""
+    return os.fdopen(_open(path, os.O_RDONLY), "rb")
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file; OSError for what is none."""
+    with open_file(path) as file:
+        return file.read()
 
 
 def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
@@ -157,3 +171,13 @@ def sync_folder(disk: Disk, folder: Path) -> None:
         disk.sync(descriptor)
     finally:
         disk.close(descriptor)
+
+
+def _open(path: Path, flags: int) -> int:
+    """Open a file, or a folder, and never wait for another process to open the other end."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, FILE_MODE)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return descriptor

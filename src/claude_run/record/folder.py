@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError, StorageError
-from claude_run.record.codec import checked_types
-from claude_run.record.disk import LocalDisk, replace_file
+from claude_run.record.disk import LocalDisk, read_file, replace_file
 from claude_run.record.history import History, read_history
 from claude_run.record.journal import Extent, Journal, Seal, refuse_if_held
+from claude_run.record.made_of import DERIVED, MadeOf, refuse_less, replies_told
 from claude_run.record.project import project_of
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
@@ -24,42 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from claude_run.record.disk import Disk
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.model import Json
 
 LATEST = "latest"
 IGNORE = "*\n!.gitignore\n"
 """The content of `outputs/.gitignore`: runs stay out of git."""
 
 _MAX_SLUG = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MadeOf:
-    """What `summary.json` was made with: so much of a run's journal, and transcripts (SHA-256, in hex)."""
-
-    run_id: str | None
-    journal: Extent
-    transcripts_sha256: str
-
-    def to_json(self) -> JsonObject:
-        return {
-            "run_id": self.run_id,
-            "journal_lines": self.journal.lines,
-            "journal_sha256": self.journal.sha256,
-            "transcripts_sha256": self.transcripts_sha256,
-        }
-
-    @classmethod
-    def from_json(cls, summary: Any) -> MadeOf:  # noqa: ANN401 - whatever the file holds
-        """Read it out of a summary; KeyError or TypeError where it does not stand there."""
-        made = summary["made_of"]
-        journal = Extent(lines=made["journal_lines"], sha256=made["journal_sha256"])
-        found = cls(
-            run_id=made["run_id"],
-            journal=checked_types(journal),
-            transcripts_sha256=made["transcripts_sha256"],
-        )
-        return checked_types(found)
 
 
 class RunFolder:
@@ -150,7 +121,7 @@ class RunFolder:
             # `outputs/latest` is a moving name: whoever reads a message wants to know which run it was.
             path = Path(os.path.normpath(path.parent / path.readlink()))
         folder = cls(path, disk=disk, redactor=redactor)
-        if not folder.run_json.is_file():
+        if not folder.run_json.exists():
             hint = "no run was made yet" if path.name == LATEST else "name a folder that claude-run wrote"
             raise InputError(f"{path} holds no run: {hint}")
         refuse_if_held(folder.journal, folder.disk)
@@ -159,7 +130,7 @@ class RunFolder:
     def read_run(self) -> Run:
         """Read `run.json`; StorageError when it is damaged."""
         try:
-            value = read_json(self.run_json.read_bytes())
+            value = read_json(read_file(self.run_json), unique_keys=True)
         except OSError as error:
             raise StorageError(f"{self.run_json} cannot be read: {error.strerror or error}") from error
         except ValueError as error:
@@ -168,7 +139,7 @@ class RunFolder:
 
     def write_json(self, name: str, value: Json) -> None:
         """Write a JSON file for people and programs, atomically."""
-        self.write(name, [plain_json(value, indent=2).encode() + b"\n"])
+        self.write(name, [json_file(value)])
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """Write a derived file, atomically; `parts` may be produced one by one."""
@@ -187,7 +158,8 @@ class RunFolder:
             history = self.read_history()
             if seal.made_of is not None and history.lines < seal.made_of.lines:
                 # Its last line is torn, and will not be there again: what was made of it is made anew.
-                self.summary.unlink(missing_ok=True)
+                for path in self.derived():
+                    path.unlink()
 
         journal = Journal(self.journal, seal=seal, inspect=inspect, disk=self.disk, redactor=self.redactor)
         return journal, history
@@ -195,22 +167,54 @@ class RunFolder:
     def read_history(self) -> History:
         """Read the journal; StorageError where it is damaged, or not what the other files say."""
         run = self.read_run()
-        return read_history(self.journal, run, seal=self._seal(run))
+        history = read_history(self.journal, run, seal=self._seal(run))
+        self._refuse_lost(history)
+        return history
+
+    def derived(self) -> list[Path]:
+        """Return the files that were made of the journal, as far as they are there."""
+        return [path for name in DERIVED if (path := self.path / name).exists()]
+
+    def made_of(self) -> MadeOf | None:
+        """Return what the derived files were made of, as `summary.json` says it; None where it does not."""
+        try:
+            return MadeOf.from_json(read_json(read_file(self.summary)))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # derived files can be made anew, whatever has become of them
 
     def _seal(self, run: Run) -> Seal:
         """Return what the files beside the journal say of it."""
         if (made := self.made_of()) is not None:
             return Seal(run_id=run.run_id, made_of=made.journal)
         # A file that says nothing of how it was made was made of something all the same.
-        derived = any(path.exists() for path in (self.transcripts, self.summary))
-        return Seal(run_id=run.run_id, made_of=Extent(lines=1, sha256=None) if derived else None)
+        return Seal(run_id=run.run_id, made_of=Extent(lines=1, sha256=None) if self.derived() else None)
 
-    def made_of(self) -> MadeOf | None:
-        """Return what the derived files were made of, as `summary.json` says it; None where it does not."""
-        try:
-            return MadeOf.from_json(read_json(self.summary.read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # derived files can be made anew, whatever has become of them
+    def _refuse_lost(self, history: History) -> None:
+        """Raise StorageError unless the journal still holds all that the derived files were made of.
+
+        `summary.json` says how far it went, for the transcripts that it was written with. Where it does not,
+        the transcripts speak for themselves. Where nothing speaks, nothing is believed.
+        """
+        made, transcripts = self.made_of(), b""
+        with suppress(OSError):
+            transcripts = read_file(self.transcripts)
+        if made is not None and made.transcripts_sha256 == hashlib.sha256(transcripts).hexdigest():
+            return
+        if (told := replies_told(transcripts)) is not None:
+            refuse_less(self.journal, history, told)
+        elif made is None and (derived := self.derived()):
+            names = " and ".join(path.name for path in derived)
+            raise StorageError(
+                f"{self.journal}: nothing says how far it went when {names} beside it"
+                f" {'was' if len(derived) == 1 else 'were'} made of it, so replies may be lost: restore"
+                " summary.json or transcripts.jsonl from a backup, or remove what is left of such files to"
+                " go on with what the journal holds"
+            )
+
+
+def json_file(value: Json) -> bytes:
+    """Return the content of a JSON file for people and programs."""
+    return plain_json(value, indent=2).encode() + b"\n"
 
 
 def outputs() -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.events import Asked, Ended, SetAside, Started
+from claude_run.conversation.events import Asked, Attempted, Ended, Replied, SetAside, Started
 from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import checked_types, decode
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from claude_run.conversation.events import Attempted
+    from claude_run.conversation.events import Failed
     from claude_run.record.journal import Line, Seal
     from claude_run.record.run import Run
 
@@ -149,11 +149,26 @@ class _Reader:
         elif not isinstance(event, Ended):
             if not 0 <= event.turn < len(log.started.roles):
                 raise ValueError(f"{name} has no turn of index {event.turn}")
-            if not isinstance(event, Asked) and not log.was_asked(event.key):
-                raise ValueError(f"{name}: the request of this {line.value['event']} was never made")
-            if isinstance(event, SetAside) and log.exchange(event.key) is None:
-                raise ValueError(f"{name}: there is no reply to be set aside")
+            if not isinstance(event, Asked) and (problem := _misplaced(event, log)) is not None:
+                raise ValueError(f"{name}: the {problem} of this {line.value['event']} was never made")
         log.append(event)
+
+
+def _misplaced(event: Attempted | Replied | Failed | SetAside, log: ConversationLog) -> str | None:
+    """Return what must come before an event and did not: its request, at its turn, its attempt or reply."""
+    asked = log.asked(event.key)
+    # A judge may be asked the same about several turns, and then it is one request.
+    if asked is None or (asked.judge is None and asked.turn != event.turn):
+        return "request"
+    match event:
+        case Attempted():
+            return None
+        case SetAside():
+            return None if log.exchange(event.key) else "reply"
+        case _:
+            # What was taken from a recording was never attempted, which its number 0 says.
+            first = 0 if isinstance(event, Replied) else 1
+            return None if first <= event.n <= log.tries(event.key) else "attempt"
 
 
 def _ending(value: Mapping[str, Any], before: Ending, *, played_s: float) -> Ending:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from claude_run.conversation.events import Asked, Replied, Started
 from claude_run.errors import InputError, StorageError
 from claude_run.record.codec import encode
-from claude_run.record.disk import LocalDisk, sync_folder, write_whole
+from claude_run.record.disk import LocalDisk, open_file, read_file, sync_folder, write_whole
 from claude_run.record.redact import Redactor
 from claude_run.text.strict_json import plain_json, read_json
 from claude_run.text.visible import count
@@ -41,6 +41,11 @@ VERSION = 1
 _PREFIX = b'{"crc":"'
 _REST = len(_PREFIX) + 10  # eight hexadecimal digits, a quote and a comma
 _RESTORE = "restore the file from a backup, or --reuse a copy of it that ends before the line"
+RESTORE_OR_REMOVE = (
+    "restore it from a backup, or remove what was made of it (transcripts.*, summary.*, comparison.md) to go"
+    " on with what is left"
+)
+"""What to do about a journal that has lost its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,7 @@ class Extent:
     def of(cls, path: Path, lines: int | None = None) -> Extent:
         """Return the extent of the first `lines` lines of a journal, or of all that are there."""
         digest, found = hashlib.sha256(), 0
-        with path.open("rb") as file:
+        with open_file(path) as file:
             for raw in islice(file, lines):
                 digest.update(raw)
                 found += 1
@@ -88,7 +93,7 @@ def read_lines(path: Path, seal: Seal | None = None) -> Iterator[Line]:
     """
     _refuse_missing(path, seal)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             for number, raw in _whole_lines(path, file, seal):
                 yield Line(number=number, value=_parsed(path, number, raw))
     except OSError as error:
@@ -268,7 +273,7 @@ class Journal:
         return max(lines, 1)
 
     def _set_aside(self, size: int) -> None:
-        with self.path.open("rb") as file:
+        with open_file(self.path) as file:
             file.seek(size)
             torn = file.read()
         self.torn = len(torn)
@@ -289,7 +294,7 @@ def _refuse_missing(path: Path, seal: Seal | None) -> None:
     if seal is not None and seal.made_of is not None and not path.exists():
         raise StorageError(
             f"{path} is missing, though files beside it were made of it, so replies may be lost: restore"
-            " it from a backup"
+            " it from a backup, or play the scenarios in a new run"
         )
 
 
@@ -326,8 +331,7 @@ def _whole_lines(path: Path, file: Iterable[bytes], seal: Seal | None) -> Iterat
     if made_of is not None and whole + torn < made_of.lines:
         raise StorageError(
             f"{path} ends after {count(whole, 'whole line')}, though files beside it were made of at least"
-            f" {made_of.lines}, so replies may be lost: restore it from a backup, or remove summary.json and"
-            " transcripts.jsonl to go on with what is left"
+            f" {made_of.lines}, so replies may be lost: {RESTORE_OR_REMOVE}"
         )
 
 
@@ -354,7 +358,7 @@ def _parsed(path: Path, number: int, raw: bytes) -> Mapping[str, Any]:
 def _whole_size(path: Path, seal: Seal | None) -> tuple[int, int]:
     """Return how many bytes and lines of the file are whole."""
     size = lines = 0
-    with path.open("rb") as file:
+    with open_file(path) as file:
         for _, raw in _whole_lines(path, file, seal):
             size += len(raw)
             lines += 1
@@ -371,7 +375,7 @@ def _note_holder(disk: Disk, path: Path) -> None:
 
 def _held(path: Path) -> str:
     try:
-        pid = path.with_suffix(".lock").read_text(encoding="ascii").strip()
+        pid = read_file(path.with_suffix(".lock")).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         pid = "unknown"
     return f"{path.parent}: the run is still going on (pid {pid}): wait for it to end"

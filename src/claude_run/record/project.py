@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_run.record.disk import read_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,7 +31,7 @@ def upwards(start: Path) -> Iterator[Path]:
 def pyproject_table(path: Path) -> Mapping[str, Any] | None:
     """Return what a pyproject.toml says of us; None for nothing, and for a file that is none."""
     try:
-        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+        tools = tomllib.loads(read_file(path).decode()).get("tool", {})
     except (OSError, ValueError):
         return None
     table = tools.get("claude-run") if isinstance(tools, Mapping) else None

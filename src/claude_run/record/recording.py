@@ -50,7 +50,7 @@ class Recording:
         journal = folder.journal if path.is_dir() else path
         refuse_if_held(journal, LocalDisk())
         # With the rest of its run beside it, it must be what that says; alone it can only be whole.
-        if folder.run_json.is_file() and path in {folder.path, folder.journal}:
+        if folder.run_json.exists() and path in {folder.path, folder.journal}:
             return folder.read_history()
         if not journal.is_file():
             raise InputError(f"{path} holds no recording: name a run folder, or its journal.jsonl")

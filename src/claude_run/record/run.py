@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from claude_run.conversation.identity import Identity
@@ -30,8 +31,9 @@ class Run:
 
     `run_id` stands in the header of its journal too; None in runs of versions that had none.
     `options` are the command-line options that shape it, `files` maps each scenario's path to the SHA-256
-    of all that it reads, `pass_rates` each scenario to the share of repeats that must pass. `changes` are in
-    the order in which they were made. `labels` is the file of labelled replies that a judge is held against.
+    of all that it reads, `own_checks` each file of own checks to that of its bytes, and `pass_rates` each
+    scenario to the share of repeats that must pass. `changes` are in the order in which they were made.
+    `labels` is the file of labelled replies that a judge is held against.
     """
 
     run_id: str | None = None
@@ -41,6 +43,7 @@ class Run:
     paths: tuple[str, ...]
     options: JsonObject
     files: Mapping[str, str]
+    own_checks: Mapping[str, str] = field(default_factory=dict)
     pass_rates: Mapping[str, float]
     prices: str
     simulated: bool
@@ -51,6 +54,11 @@ class Run:
     @property
     def models(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(planned.model for planned in self.conversations))
+
+    @property
+    def allowed_models(self) -> Mapping[str, frozenset[str]]:
+        """The names under which each model may answer besides its own."""
+        return _allowed(self.options)
 
     def to_json(self) -> JsonObject:
         return {
@@ -63,6 +71,7 @@ class Run:
             "labels": self.labels,
             "options": self.options,
             "files": dict(self.files),
+            "own_checks": dict(self.own_checks),
             "pass_rates": dict(self.pass_rates),
             "prices": self.prices,
             "simulated": self.simulated,
@@ -92,24 +101,50 @@ class Run:
                 name=data["name"],
                 claude_run=data["claude_run"],
                 created_at=data["created_at"],
-                paths=tuple(data["paths"]),
+                paths=tuple(_listed(data["paths"])),
                 labels=data.get("labels"),
                 options=data["options"],
                 files=data["files"],
+                own_checks=data.get("own_checks", {}),
                 pass_rates=data["pass_rates"],
                 prices=data["prices"],
                 simulated=data["simulated"],
-                changes=tuple(
-                    checked_types(Change(lines=item["journal_lines"], superseded=tuple(item["superseded"])))
-                    for item in data.get("changes", ())
-                ),
+                changes=tuple(map(_change, _listed(data.get("changes", [])))),
                 conversations=tuple(
                     checked_types(Identity.from_parts(item, name=item["id"]))
-                    for item in data["conversations"]
+                    for item in _listed(data["conversations"])
                 ),
             )
-            return checked_types(run)
+            return _consistent(checked_types(run))
         except (KeyError, TypeError) as error:
             raise StorageError(
-                f"{path} is incomplete ({error}): it was changed by hand or cut off"
+                f"{path} is incomplete ({error}): it was changed by hand or cut off; restore it from a backup"
             ) from error
+
+
+def _change(item: Mapping[str, Any]) -> Change:
+    return checked_types(Change(lines=item["journal_lines"], superseded=tuple(_listed(item["superseded"]))))
+
+
+def _listed(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.40} is not a list")
+    return value
+
+
+def _consistent(run: Run) -> Run:
+    """Return a run that can have been planned; TypeError where one of its parts says that it was not."""
+    name, times = next(iter(Counter(each.id for each in run.conversations).most_common(1)), ("", 0))
+    if times > 1:
+        raise TypeError(f"{name} is planned {times} times")
+    if any(rate > 1 for rate in run.pass_rates.values()):
+        raise TypeError("a pass rate is above 1")
+    _allowed(run.options)
+    return run
+
+
+def _allowed(options: JsonObject) -> Mapping[str, frozenset[str]]:
+    saved = options.get("allowed_models", {})
+    if not isinstance(saved, Mapping):
+        raise TypeError(f"allowed_models must be an object, which {saved!r:.40} is not")
+    return {asked: frozenset(_listed(served)) for asked, served in saved.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError, StorageError
-from claude_run.record.disk import write_whole
+from claude_run.record.disk import read_file, write_whole
 from claude_run.record.folder import latest, outputs
 from claude_run.text.strict_json import plain_json, read_json
 
@@ -31,7 +31,7 @@ def note_played(disk: Disk, folder: Path) -> None:
     path = outputs() / _NAME
     line = plain_json(os.path.relpath(folder, outputs())).encode() + b"\n"
     try:
-        if path.exists() and not path.read_bytes().endswith(b"\n"):
+        if path.exists() and not read_file(path).endswith(b"\n"):
             line = b"\n" + line  # whoever wrote last was killed in mid-line
         descriptor = disk.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
@@ -52,7 +52,7 @@ def runs_played() -> Iterator[Path]:
     if link.is_symlink() and (newest := str(link.readlink())) not in names:
         names.append(newest)  # an earlier version, which kept no list, has made it
     folders = (Path(os.path.normpath(outputs() / name)) for name in dict.fromkeys(reversed(names)))
-    there = [folder for folder in folders if (folder / "run.json").is_file()]
+    there = [folder for folder in folders if (folder / "run.json").exists()]
     if not there:
         raise InputError(f"{link} holds no run: no run was made yet")
     yield from there
@@ -61,7 +61,7 @@ def runs_played() -> Iterator[Path]:
 def _listed() -> Iterator[str]:
     path = outputs() / _NAME
     try:
-        data = path.read_bytes() if path.exists() else b""
+        data = read_file(path) if path.exists() else b""
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
     for line in data.split(b"\n"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
 from claude_run.record.baseline import Baseline, read_baseline, write_baseline
-from claude_run.record.disk import locked_folder
+from claude_run.record.disk import locked_folder, read_file
 from claude_run.record.project import project_root
 from claude_run.scenario.beside import baseline_path, rivals
 from claude_run.scenario.loader import scenario_name
@@ -266,7 +266,7 @@ def _accepted(path: str, rows: Iterable[Sample]) -> tuple[Sample, ...]:
 def _read_rejected(folder: RunFolder) -> frozenset[str]:
     path = folder.path / _REJECTED
     try:
-        return frozenset(map(str, read_json(path.read_bytes()))) if path.exists() else frozenset()
+        return frozenset(map(str, read_json(read_file(path)))) if path.exists() else frozenset()
     except (ValueError, TypeError) as error:
         raise StorageError(
             f"{path} is damaged: {error}; remove it, and reject those changes again"

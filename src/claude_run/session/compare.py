@@ -126,7 +126,7 @@ def arm_of_baseline(path: Path, conversations: Sequence[Conversation]) -> Arm:
     for a run that could not be accepted as one.
     """
     scenarios = _scenarios_of(conversations)
-    if path != BESIDE and (path / "run.json").is_file():
+    if path != BESIDE and (path / "run.json").exists():
         folder = RunFolder.open(path)
         played = read_played(folder)
         refuse_unmeasured(folder, played)

@@ -19,6 +19,7 @@ from claude_run.conversation.results import Outcome
 from claude_run.conversation.script import Conversation
 from claude_run.errors import InputError
 from claude_run.plan.matrix import Plan
+from claude_run.record.disk import read_file
 from claude_run.record.folder import outputs
 from claude_run.record.recording import Recording
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Window
@@ -195,7 +196,7 @@ def _spoken(label: Labelled, now: str) -> tuple[Event, Event, Event]:
 
 def _lines(path: str) -> list[str]:
     try:
-        return Path(path).read_text(encoding="utf-8").split("\n")
+        return read_file(Path(path)).decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         position = Position(path=path, line=1, column=1)
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -92,7 +92,7 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
         if all(name in cases and cases[name].known for name in wanted):
             break
         folder = RunFolder(path)
-        if not folder.journal.exists() and folder.made_of() is None:
+        if not folder.journal.exists() and not folder.derived():
             continue  # it was killed before it began to play
         run = folder.read_run()
         called = aligned_to(run.conversations, (each.identity for each in conversations))

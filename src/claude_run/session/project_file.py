@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError
+from claude_run.record.disk import read_file
 from claude_run.record.project import PROJECT_FILE, PYPROJECT, pyproject_table, upwards
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.session.options import PATHS, options_of
@@ -105,13 +106,13 @@ def _nearest(path: Path) -> ProjectFile | None:
             return own
         shared = folder / PYPROJECT
         if (table := pyproject_table(shared)) is not None:
-            return ProjectFile(path=shared, text=shared.read_text(encoding="utf-8"), table=table)
+            return ProjectFile(path=shared, text=read_file(shared).decode(), table=table)
     return None
 
 
 def _read(path: Path) -> ProjectFile | None:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path).decode()
         return ProjectFile(path=path, text=text, table=tomllib.loads(text))
     except (FileNotFoundError, NotADirectoryError):
         return None

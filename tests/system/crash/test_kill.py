@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claude_run.record.made_of import DERIVED
 from tests.system.crash.promises import RunState, assert_promises_kept
 from tests.system.crash.random_kills import UndisturbedRun, kill_at_random, play_undisturbed
 from tests.system.crash.workspace import STREAMED_TALK, CrashWorkspace
@@ -92,8 +93,8 @@ def test_the_checker_sees_a_turn_that_is_sent_again(workspace: CrashWorkspace) -
     assert workspace.play().code == 0
     death = RunState.of(workspace)
     workspace.journal.write_bytes(b"")
-    for name in ("summary.json", "transcripts.jsonl"):
-        (workspace.run_folder / name).unlink()
+    for name in DERIVED:
+        (workspace.run_folder / name).unlink(missing_ok=True)
     assert workspace.resume().code == 0
     with pytest.raises(AssertionError, match="9 finished turns were sent again"):
         assert_promises_kept(workspace, [death])

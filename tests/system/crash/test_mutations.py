@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claude_run.record.made_of import DERIVED
 from tests.system.crash.workspace import CrashWorkspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tests.system.crash.api import LedgerApi
@@ -234,6 +237,144 @@ def test_every_command_names_it_and_changes_nothing(
         assert "run/journal.jsonl" in result.stderr + result.stdout, said
         assert _files(folder) == before, said
     assert workspace.api.ledger == []
+
+
+def _header_alone(run: Path) -> None:
+    journal = run / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
+
+
+def _without_last_reply(run: Path) -> None:
+    """Cut the journal before its last reply, at the end of a line."""
+    journal = run / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[: _at(lines, "reply", -1)]))
+
+
+def _older_summary(run: Path) -> None:
+    """Let `summary.json` be that of an earlier time, when the journal had its header alone."""
+    _header_alone(run)
+    value = json.loads((run / "summary.json").read_bytes())
+    header = (run / "journal.jsonl").read_bytes()
+    value["made_of"] |= {"journal_lines": 1, "journal_sha256": hashlib.sha256(header).hexdigest()}
+    value["made_of"]["transcripts_sha256"] = hashlib.sha256(b"").hexdigest()
+    (run / "summary.json").write_text(json.dumps(value), encoding="utf-8")
+
+
+def _edit_plan(run: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    value = json.loads((run / "run.json").read_bytes())
+    edit(value)
+    (run / "run.json").write_text(json.dumps(value), encoding="utf-8")
+
+
+def _change_models(run: Path) -> None:
+    def edit(value: dict[str, Any]) -> None:
+        for planned in value["conversations"]:
+            planned["model"] = "claude-opus-5-5"
+
+    _edit_plan(run, edit)
+
+
+def _edit_journal(run: Path, event: str, **fields: Any) -> None:
+    journal = run / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(_edited(lines, _at(lines, event), **fields)))
+
+
+def _forget_derived(run: Path, *names: str) -> None:
+    for name in names or DERIVED:
+        (run / name).unlink(missing_ok=True)
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+BESIDE: list[tuple[str, Sequence[Callable[[Path], object]], str]] = [
+    ("no summary", [_header_alone, lambda run: (run / "summary.json").unlink()], "journal.jsonl"),
+    ("no summary, one reply", [_without_last_reply, lambda run: (run / "summary.json").unlink()], "journal"),
+    ("a damaged summary", [_header_alone, lambda run: (run / "summary.json").write_text("{")], "journal"),
+    (
+        "a summary that says nothing",
+        [_header_alone, lambda run: (run / "summary.json").write_text("{}")],
+        "journal.jsonl",
+    ),
+    ("an older summary", [_older_summary], "journal.jsonl"),
+    (
+        "only the pages left",
+        [
+            _without_last_reply,
+            lambda run: _forget_derived(run, "summary.json", "transcripts.jsonl"),
+        ],
+        "journal.jsonl",
+    ),
+    (
+        "only one page left, and no journal",
+        [
+            lambda run: (run / "journal.jsonl").unlink(),
+            lambda run: _forget_derived(run, *set(DERIVED) - {"transcripts.md"}),
+        ],
+        "journal.jsonl",
+    ),
+    (
+        "emptied transcripts and no summary",
+        [
+            _header_alone,
+            lambda run: (run / "summary.json").unlink(),
+            lambda run: (run / "transcripts.jsonl").write_bytes(b""),
+        ],
+        "journal.jsonl",
+    ),
+    ("other models in the plan", [_change_models], "journal.jsonl"),
+    (
+        "a conversation planned twice",
+        [lambda run: _edit_plan(run, lambda value: value["conversations"].append(value["conversations"][0]))],
+        "run.json",
+    ),
+    (
+        "a turn that is not its request's",
+        [lambda run: _edit_journal(run, "reply", turn=1), _forget_derived],
+        "journal.jsonl",
+    ),
+    (
+        "an attempt that was never made",
+        [lambda run: _edit_journal(run, "reply", n=2), _forget_derived],
+        "journal.jsonl",
+    ),
+    ("a pipe for a journal", [lambda run: _pipe(run / "journal.jsonl")], "journal.jsonl"),
+    ("a pipe for a plan", [lambda run: _pipe(run / "run.json")], "run.json"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "mutations", "named"), BESIDE, ids=[name for name, *_ in BESIDE])
+def test_whatever_was_done_to_the_files_beside_it(
+    copied: CrashWorkspace, name: str, mutations: Sequence[Callable[[Path], object]], named: str
+) -> None:
+    """The files that vouch for a journal, and the plan that it fits, are believed no more than itself."""
+    for mutate in mutations:
+        mutate(copied.run_folder)
+    before = _files(copied.folder)
+    for command, arguments in COMMANDS.items():
+        result = copied.run(*arguments)
+        said = f"{name}, {command}: {result.code}\n{result.stdout}{result.stderr}"
+        assert result.code == 3, said
+        assert f"run/{named}" in result.stderr + result.stdout, said
+        assert _files(copied.folder) == before, said
+    assert copied.api.ledger == []
+
+
+@pytest.mark.parametrize("left", [("transcripts.jsonl",), DERIVED[:4], ()])
+def test_files_that_hold_no_more_than_the_journal_are_made_anew(
+    copied: CrashWorkspace, left: Sequence[str]
+) -> None:
+    """A whole journal needs no summary to be believed, where the transcripts say the same or nothing does."""
+    whole = _files(copied.run_folder)
+    for name in set(DERIVED) - set(left):
+        (copied.run_folder / name).unlink(missing_ok=True)
+    assert copied.run("report", "run").code == 0
+    assert _files(copied.run_folder) == whole
+    assert copied.run("verify", "run").code == 0
 
 
 @pytest.mark.parametrize("cut", [1, 20])

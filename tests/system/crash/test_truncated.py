@@ -9,6 +9,7 @@ import pytest
 
 from claude_run.record.derive import problems, read_played, write_derived
 from claude_run.record.folder import RunFolder
+from claude_run.record.made_of import DERIVED
 from claude_run.report.run.formats import FILES, render
 from tests.system.crash.promises import RunState, key_of
 from tests.system.harness.forking_process import QuickDisk
@@ -102,7 +103,7 @@ def test_commands_on_a_cut_run(workspace: CrashWorkspace, whole: bytes) -> None:
 
 
 def _forget_derived(workspace: CrashWorkspace) -> None:
-    for name in ("transcripts.jsonl", "summary.json"):
+    for name in DERIVED:
         (workspace.run_folder / name).unlink(missing_ok=True)
 
 

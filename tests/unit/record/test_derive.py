@@ -152,6 +152,8 @@ assert isinstance(REPLY, Replied)
         ([PLAYED[0], replace(REQUEST, turn=1)], 4, "has no turn of index 1"),
         ([PLAYED[0], REQUEST, replace(ATTEMPT, turn=-1)], 5, "has no turn of index -1"),
         ([PLAYED[0], ATTEMPT], 4, "the request of this attempt was never made"),
+        ([*PLAYED[:3], replace(REPLY, n=2)], 6, "the attempt of this reply was never made"),
+        ([*PLAYED[:2], REPLY], 5, "the attempt of this reply was never made"),
         ([PLAYED[0], REQUEST, replace(REPLY, key="0" * 64)], 5, "the request of this reply was never made"),
         (
             [*PLAYED, *events_of(conversation(case="stranger"), [body()])],

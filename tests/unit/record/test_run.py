@@ -12,6 +12,7 @@ from claude_run.record.folder import RunFolder
 from tests.unit.record.fakes import FaultDisk, conversation, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -82,6 +83,38 @@ def test_a_planned_conversation_that_does_not_fit_is_refused(tmp_path: Path, pla
     value = json.loads(folder.run_json.read_bytes())
     folder.write_json("run.json", {**value, "conversations": planned})
     with pytest.raises(StorageError, match=r"run\.json is incomplete"):
+        folder.read_run()
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "message"),
+    [
+        ("conversations", lambda part: [*part, part[0]], "is planned 2 times"),
+        ("paths", lambda _: "a.yaml", "'a.yaml' is not a list"),
+        ("changes", lambda _: [{"journal_lines": 3, "superseded": "abc"}], "'abc' is not a list"),
+        ("pass_rates", lambda _: {"refund": 1.5}, "a pass rate is above 1"),
+        ("options", lambda part: {**part, "allowed_models": 5}, "allowed_models must be an object"),
+        ("options", lambda part: {**part, "allowed_models": {"a": "bc"}}, "'bc' is not a list"),
+        ("own_checks", lambda _: {"checks.py": 5}, "own_checks must be"),
+    ],
+)
+def test_a_run_json_that_nobody_can_have_planned_is_refused(
+    tmp_path: Path, name: str, part: Callable[[Any], Any], message: str
+) -> None:
+    """A conversation that stands there twice, and what is no list where one belongs."""
+    folder = _create(tmp_path)
+    value = json.loads(folder.run_json.read_bytes())
+    folder.write_json("run.json", {**value, name: part(value[name])})
+    with pytest.raises(StorageError, match=rf"run\.json is incomplete \(.*{message}"):
+        folder.read_run()
+
+
+def test_a_key_that_stands_twice_in_run_json_is_refused(tmp_path: Path) -> None:
+    """Which of the two was meant is not for us to guess."""
+    folder = _create(tmp_path)
+    text = folder.run_json.read_text(encoding="utf-8")
+    folder.run_json.write_text(text.replace("{", '{"files": {"a.yaml": "00"},', 1), encoding="utf-8")
+    with pytest.raises(StorageError, match=r"run\.json is not valid JSON: duplicate key `files`"):
         folder.read_run()
 
 
