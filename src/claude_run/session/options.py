@@ -6,9 +6,11 @@ it is `saved` it is kept in `run.json` and holds again when the run goes on.
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
@@ -18,13 +20,14 @@ from claude_run.checks.excerpt import cut
 from claude_run.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from claude_run.scenario.model import Json, JsonObject
 
 T = TypeVar("T")
 _SET = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _KEY = "option"
+_MOST = 10**15  # no number that the command line takes is larger
 _SHOWN = 60  # characters of a value that a message repeats
 
 # Numbers are finite and plain: no sign, no exponent, no `_`, no digits of other scripts, no name of infinity.
@@ -39,6 +42,7 @@ class Kind:
     `given` is what the command line hands over of each value: True for a switch, a number for a flag that
     counts, and otherwise the text, or the path. `several` says that an option takes any number of values;
     `read` gets them all then, and otherwise the only one. `metavar` stands for the value in the help.
+    `from_json` believes a file no more than `read` does a user: TypeError or InputError for what is no value.
     """
 
     given: type[bool | int | str | Path] = str
@@ -46,7 +50,7 @@ class Kind:
     metavar: str = "TEXT"
     read: Callable[[Option, Any], Any] = lambda _option, value: value
     to_json: Callable[[Any], Json] = lambda value: value
-    from_json: Callable[[Any], Any] = lambda value: value
+    from_json: Callable[[Option, Any], Any] = lambda option, value: option.kind.read(option, _text(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,15 @@ class Option:
                 " keep the one that is meant"
             )
         return self.kind.read(self, values[0])
+
+    def restore(self, kept: Any, *, default: Any) -> Any:  # noqa: ANN401 - what the kind makes of JSON
+        """Return the value that a file has kept; TypeError for what the command line would have refused."""
+        if kept is None and default is None:
+            return None
+        try:
+            return self.kind.from_json(self, kept)
+        except (TypeError, InputError) as error:
+            raise TypeError(f"{self.name}: {error}") from error
 
     def refuse(self, text: str, hint: str) -> NoReturn:
         """Raise InputError for a text that is no value of this option."""
@@ -175,20 +188,19 @@ def restored(cls: type[T], saved: Mapping[str, Any], given: Mapping[str, Any]) -
     """Make an instance of the options as they were saved, but for the values that are given anew, by name.
 
     An option that is not there has its default: an earlier version, which did not know it, began the run.
-    TypeError where what was saved cannot be read.
+    TypeError names the first that holds what could never have been saved.
     """
     values: dict[str, Any] = {}
     for each in fields(cls):  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
         if _KEY not in each.metadata:
             if (nested := _nested(each)) is not None:
-                values[each.name] = restored(nested, saved.get(each.name, {}), given)
+                values[each.name] = restored(nested, _object(saved.get(each.name, {})), given)
             continue
         declared: Option = replace(each.metadata[_KEY], name=each.name)
         if each.name in given:
             values[each.name] = given[each.name]
         elif declared.saved and each.name in saved:
-            kept = saved[each.name]
-            values[each.name] = None if kept is None else declared.kind.from_json(kept)
+            values[each.name] = declared.restore(saved[each.name], default=each.default)
     return cls(**values)
 
 
@@ -243,13 +255,6 @@ def _read_money(option: Option, text: str) -> Decimal:
     return Decimal(digits)
 
 
-def _saved_money(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation as error:
-        raise TypeError(f"{text!r} is not an amount of money") from error
-
-
 def _read_duration(option: Option, text: str) -> float:
     seconds = _read_patience(option, text)
     if seconds <= 0:
@@ -265,6 +270,60 @@ def _read_patience(option: Option, text: str) -> float:
     return seconds
 
 
+def _text(value: object) -> str:
+    """Return a text of JSON that the command line could have given."""
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError(f"{value!r:.40} is not a text that an option takes")
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError as error:
+        raise TypeError(f"{value!r:.40} is not a text that an option takes") from error
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.40} is not a list")
+    return tuple(map(_text, value))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{value!r:.40} is not an object")
+    return value
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r:.40} is neither true nor false")
+    return value
+
+
+def _number(value: object) -> float:
+    # JSON that was read strictly holds no infinity, and nothing else that is not a number.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        raise TypeError(f"{value!r:.40} is not a number from 0 on")
+    return value
+
+
+def _time(value: object) -> float:
+    seconds = _number(value)
+    if not seconds:
+        raise TypeError("a time must be longer than 0")
+    return seconds
+
+
+def _saved_whole(option: Option, value: object) -> int:
+    number = _number(value)
+    if not isinstance(number, int):
+        raise TypeError(f"{value!r:.40} is not a whole number")
+    return _read_number(option, str(number))
+
+
+def _pairs(parts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    return ((name, part) for name, found in parts.items() for part in _texts(found))
+
+
 def choice(*words: str) -> Kind:
     """Return the kind of an option that is one of a few words."""
 
@@ -278,28 +337,38 @@ def choice(*words: str) -> Kind:
 
 
 TEXT = Kind()
-TEXTS = Kind(several=True, to_json=list, from_json=tuple)
-PATH = Kind(given=Path, metavar="PATH", read=lambda _option, path: Path(path), to_json=str, from_json=Path)
+TEXTS = Kind(several=True, to_json=list, from_json=lambda _option, value: _texts(value))
+PATH = Kind(given=Path, metavar="PATH", read=lambda _option, path: Path(path), to_json=str)
 PATHS = Kind(
     given=Path,
     several=True,
     metavar="PATH",
     read=lambda _option, paths: tuple(map(Path, paths)),
     to_json=lambda paths: [str(path) for path in paths],
-    from_json=lambda paths: tuple(map(Path, paths)),
+    from_json=lambda _option, value: tuple(map(Path, _texts(value))),
 )
-SWITCH = Kind(given=bool)
+SWITCH = Kind(given=bool, from_json=lambda _option, value: _switch(value))
 COUNT = Kind(given=int)
-NUMBER = Kind(metavar="N", read=_read_number)
-FRACTION = Kind(metavar="RATE", read=_read_fraction)
-MONEY = Kind(metavar="USD", read=_read_money, to_json=lambda amount: f"{amount:f}", from_json=_saved_money)
-DURATION = Kind(metavar="TIME", read=_read_duration)
-PATIENCE = Kind(metavar="TIME", read=_read_patience)
+NUMBER = Kind(metavar="N", read=_read_number, from_json=_saved_whole)
+FRACTION = Kind(metavar="RATE", read=_read_fraction, from_json=lambda _option, value: _number(value))
+MONEY = Kind(metavar="USD", read=_read_money, to_json=lambda amount: f"{amount:f}")
+DURATION = Kind(metavar="TIME", read=_read_duration, from_json=lambda _option, value: _time(value))
+PATIENCE = Kind(metavar="TIME", read=_read_patience, from_json=lambda _option, value: _number(value))
 NAMES = Kind(
     several=True,
     metavar="ASKED=SERVED",
     read=_read_names,
     to_json=lambda names: {asked: sorted(served) for asked, served in names.items()},
-    from_json=lambda names: {asked: frozenset(served) for asked, served in names.items()},
+    from_json=lambda option, value: _read_names(
+        option, [f"{asked}={served}" for asked, served in _pairs(_object(value))]
+    ),
 )
-ASSIGNMENTS = Kind(several=True, metavar="NAME=VALUE", read=_read_assignments, to_json=dict)
+ASSIGNMENTS = Kind(
+    several=True,
+    metavar="NAME=VALUE",
+    read=_read_assignments,
+    to_json=dict,
+    from_json=lambda option, value: _read_assignments(
+        option, [f"{name}={_text(part)}" for name, part in _object(value).items()]
+    ),
+)

@@ -33,6 +33,7 @@ from claude_run.record.journal import Extent
 from claude_run.record.run import Run
 from claude_run.record.runs import note_played
 from claude_run.session.compare import accepted_replies, exit_code_of, gate_run, verdict_of
+from claude_run.session.known_checks import digests
 from claude_run.session.open_files import affordable, exhaustion_said_once
 from claude_run.session.options import saved_options
 from claude_run.session.own_checks import OwnCheckFiles, OwnCheckProcesses
@@ -134,6 +135,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             labels=prepared.labels,
             options=saved_options(prepared.request),
             files=prepared.plan.files,
+            own_checks=digests(prepared.request.own_checks),
             pass_rates=prepared.plan.pass_rates,
             prices=price_table(),
             simulated=prepared.request.simulate,

@@ -270,7 +270,6 @@ class RunRequest:
         metavar="FILE",
         project=True,
         panel=HOW,
-        shapes=True,
         help="Python file with checks of your own; repeatable.",
     )
     check_limit_s: float = option(
@@ -358,6 +357,11 @@ def check_combination(request: RunRequest) -> None:
         raise InputError("no PATH: name a scenario file or a folder of them, such as scenarios/")
     if request.out is not None and str(request.out) in {"", "."}:
         raise InputError("-o names no folder: is the variable in your command empty? write -o outputs/my-run")
+    refuse_contradictions(request)
+
+
+def refuse_contradictions(request: RunRequest) -> None:
+    """Raise InputError for options of which one cannot hold beside another."""
     if request.faults is not None and not request.simulate:
         raise InputError("--faults is for the simulator: add --simulate")
     if request.replay is not None and (request.reuse is not None or request.simulate):

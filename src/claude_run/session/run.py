@@ -18,11 +18,12 @@ from claude_run.record.run import Change
 from claude_run.record.runs import note_played
 from claude_run.scenario.template import Renderer
 from claude_run.session.grade import prepare_grading, read_labels, with_labels
+from claude_run.session.known_checks import changed, digests, refuse_unknown
 from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.options import restored, saved_options
 from claude_run.session.play import RunInputs, RunIO, RunResult, looks_of, play_new, play_run
 from claude_run.session.prepare import load_scenarios, make_plan, plan_loaded
-from claude_run.session.request import RunRequest
+from claude_run.session.request import RunRequest, refuse_contradictions
 from claude_run.session.world import connect
 
 if TYPE_CHECKING:
@@ -116,17 +117,23 @@ async def resume(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """The paths of scenarios that are not as they were when the run was started."""
+    """The paths of scenarios and of own checks that are not as they were when the run was started."""
 
     changed: frozenset[str] = frozenset()
     new: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
+    own_checks: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.changed or self.new or self.gone)
+        return bool(self.changed or self.new or self.gone or self.own_checks)
 
     def __str__(self) -> str:
-        named = (("changed", self.changed), ("new", self.new), ("gone", self.gone))
+        named = (
+            ("changed", self.changed),
+            ("new", self.new),
+            ("gone", self.gone),
+            ("own checks", self.own_checks),
+        )
         return "; ".join(f"{what}: {', '.join(sorted(paths))}" for what, paths in named if paths)
 
 
@@ -139,12 +146,11 @@ def _prepare_again(
     warn: Callable[[str], None],
 ) -> tuple[Prepared, Drift]:
     """Prepare what the run was started with; InputError where its scenarios drifted and nobody said so."""
-    try:
-        request = restored(RunRequest, saved.options, given)
-    except (AttributeError, TypeError) as error:
-        raise StorageError(f"{folder.run_json}: the saved options cannot be read ({error})") from error
+    request = _request_again(folder, saved, given)
     if saved.labels is not None:
         return _prepare_grading_again(folder, saved, request), Drift()
+    if "own_checks" not in given:
+        refuse_unknown(request.own_checks, saved.own_checks, folder)
     was_selection = request.last_failed
     # A file that the command named and that is gone is told below, with all that has changed besides.
     there = tuple(path for path in saved.paths if path not in saved.files or Path(path).exists())
@@ -163,6 +169,7 @@ def _prepare_again(
         # A run of what failed last left scenarios out: what it did not play is no news.
         new=frozenset() if was_selection else frozenset(now) - frozenset(saved.files),
         gone=frozenset(saved.files) - frozenset(now),
+        own_checks=changed(request.own_checks, saved.own_checks),
     )
     if drift and not going_on.changed:
         raise InputError(
@@ -189,20 +196,39 @@ def _prepare_grading_again(folder: RunFolder, saved: Run, request: RunRequest) -
     return prepared
 
 
-def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift, *, lines: int) -> Run:
-    """Return the run with the plan of its scenarios as they are now.
+def _request_again(folder: RunFolder, saved: Run, given: Mapping[str, Any]) -> RunRequest:
+    """Return what the run was started with, but for what is `given` anew.
 
-    Of what was changed or is gone the first `lines` of the journal count no longer.
+    StorageError for options that the command line would not have taken.
+    """
+    try:
+        request = restored(RunRequest, saved.options, given)
+        refuse_contradictions(request)
+    except (InputError, TypeError) as error:
+        raise StorageError(
+            f"{folder.run_json}: the saved options cannot be read ({error}): it was changed by hand; restore"
+            " it from a backup"
+        ) from error
+    return request
+
+
+def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift, *, lines: int) -> Run:
+    """Return the run with the plan of its scenarios, and with the own checks, as they are now.
+
+    Of what was changed or is gone the first `lines` of the journal count no longer; where own checks were
+    changed that is everything, for any scenario may ask for them.
     """
     stale = drift.changed | drift.gone
     known = {item.id for item in saved.conversations if item.path not in stale}
-    superseded = tuple(item.id for item in saved.conversations if item.path in stale)
+    superseded = tuple(item.id for item in saved.conversations if drift.own_checks or item.path in stale)
     # Looks that may come later are not planned yet.
     first = {each.id for each in looks_of(prepared)[0]}
     conversations = (each.identity for each in prepared.plan.conversations if each.id in known | first)
     return replace(
         saved,
+        options={**saved.options, "own_checks": saved_options(prepared.request)["own_checks"]},
         files=prepared.plan.files,
+        own_checks=digests(prepared.request.own_checks),
         pass_rates=prepared.plan.pass_rates,
         conversations=tuple(conversations),
         changes=(*saved.changes, Change(lines=lines, superseded=superseded)),

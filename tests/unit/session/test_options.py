@@ -76,7 +76,7 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
 ]
 
 # What each kind of option may be given on the command line: the texts of its values, in order.
-_TEXTS = st.text(max_size=5)
+_TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
 _PATHS = st.from_regex(r"[a-z.]{1,3}(/[a-z]{1,3})?", fullmatch=True)
 _NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,3}", fullmatch=True)
 
@@ -139,6 +139,76 @@ def test_what_is_saved_comes_back(asked: Mapping[str, Any]) -> None:
     for name, declared in OPTIONS.items():
         expected = request if declared.saved else RunRequest()
         assert value_of(again, name) == value_of(expected, name), name
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("max_cost", "NaN"),
+        ("max_cost", "Infinity"),
+        ("max_cost", "-5"),
+        ("max_cost", 2.5),
+        ("max_requests", "x"),
+        ("max_requests", 1.5),
+        ("max_requests", 0),
+        ("concurrency", -1),
+        ("concurrency", 0),
+        ("concurrency", 1001),
+        ("concurrency", True),
+        ("concurrency", None),
+        ("attempt_s", None),
+        ("attempt_s", 0),
+        ("patience_s", "5m"),
+        ("patience_s", -1.0),
+        ("max_time_s", "x"),
+        ("max_time_s", 1e300),
+        ("faults", 0),
+        ("faults", True),
+        ("file_root", 0),
+        ("file_root", "a\0b"),
+        ("file_root", "\ud800"),
+        ("own_checks", None),
+        ("own_checks", "a.py"),
+        ("own_checks", [5]),
+        ("models", "claude"),
+        ("simulate", "no"),
+        ("simulate", None),
+        ("overrides", {"a b": "c"}),
+        ("overrides", {"a": 5}),
+        ("overrides", []),
+        ("allowed_models", {"a": "b"}),
+        ("allowed_models", 5),
+        ("replay", 5),
+        ("gate", None),
+        ("gate", {"alpha": "nan"}),
+        ("gate", {"on_inconclusive": "maybe"}),
+    ],
+)
+def test_what_can_never_have_been_saved_is_named(name: str, kept: Any) -> None:
+    """A file is believed no more than a user: the same bounds hold for what `run.json` says."""
+    saved = {**as_saved(RunRequest()), name: kept}
+    option = next(iter(kept)) if name == "gate" and kept else name
+    with pytest.raises(TypeError, match=f"^{option if kept or name != 'gate' else ''}"):
+        restored(RunRequest, saved, {})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from([*OPTIONS, "gate"]), JSON)
+def test_any_json_is_a_value_or_refused(name: str, kept: Any) -> None:
+    """What is taken is what would be saved again."""
+    try:
+        request = restored(RunRequest, {**as_saved(RunRequest()), name: kept}, {})
+    except TypeError:
+        return
+    # A nested object may lack what has a default then, and what is not saved is not looked at.
+    saved, asked = as_saved(request), {name: kept}
+    assert {**saved, **asked} == saved or name == "gate" or not (name in saved and OPTIONS[name].saved)
 
 
 @given(ANYTHING, ANYTHING)
