@@ -58,9 +58,8 @@ def _walk(found: Review, world: World) -> int:
                 _show_whole(change)
         if key == "q":
             break
-        if key == "r":
-            baselines.reject_change(change, found.result, world)
-        elif key == "a" and not baselines.accept_change(change, found.result, world):
+        decide = {"r": baselines.reject_change, "a": baselines.accept_change}.get(key)
+        if decide is not None and not decide(change, found.result, world):
             print_error(f"{change.id} stays open: its baseline has been changed meanwhile; review it again")
             continue
         left -= key in "ar"

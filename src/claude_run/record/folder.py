@@ -83,8 +83,9 @@ class RunFolder:
         # The folder: a fresh one, or the one that was asked for, unless it holds anything.
         try:
             folder = cls(path, disk=disk, redactor=redactor)
-            if out is None:
+            if out is None or _is_within(path, outputs()):
                 make_outputs(folder.disk)
+            if out is None:
                 folder.path = _make_fresh(folder.disk, path)
             elif folder.journal.exists() or folder.run_json.exists():
                 refuse_if_held(folder.journal, folder.disk)
@@ -117,10 +118,8 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path, *, disk: Disk | None = None, redactor: Redactor | None = None) -> RunFolder:
         """Open the folder of an earlier run; InputError when there is none, or it is still going on."""
-        if path.is_symlink():
-            # `outputs/latest` is a moving name: whoever reads a message wants to know which run it was.
-            path = Path(os.path.normpath(path.parent / path.readlink()))
-        folder = cls(path, disk=disk, redactor=redactor)
+        folder = cls(standing(path), disk=disk, redactor=redactor)
+        path = folder.path
         if not folder.run_json.exists():
             hint = "no run was made yet" if path.name == LATEST else "name a folder that claude-run wrote"
             raise InputError(f"{path} holds no run: {hint}")
@@ -226,6 +225,19 @@ def outputs() -> Path:
     return Path("outputs") if folder is None else Path(os.path.relpath(folder / "outputs"))
 
 
+def standing(path: Path) -> Path:
+    """Return what a path, or the folder that it lies in, is called for good.
+
+    `outputs/latest` is a moving name: whoever reads a message wants to know which run it was, and a run that
+    goes on later wants the same one.
+    """
+    if path.is_symlink():
+        return Path(os.path.normpath(path.parent / path.readlink()))
+    if path.parent.is_symlink():
+        return standing(path.parent) / path.name
+    return path
+
+
 def make_outputs(disk: Disk) -> None:
     """Make the folder of runs where it is missing, with a `.gitignore` of its own."""
     folder = outputs()
@@ -244,6 +256,10 @@ def slug(text: str) -> str:
     """Return a file name of `a-z 0-9 . _ -`, at most 60 characters, for any text."""
     plain = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-.")
     return plain[:_MAX_SLUG].rstrip("-.") or "run"
+
+
+def _is_within(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _make_fresh(disk: Disk, path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from claude_run.record.project import project_root
 from claude_run.scenario.beside import baseline_path, rivals
 from claude_run.scenario.loader import scenario_name
 from claude_run.session.compare import arm_of_played, refuse_unmeasured
+from claude_run.session.options import options_of
+from claude_run.session.request import RunRequest
 from claude_run.session.results import read_run
 from claude_run.text.strict_json import read_json
 from claude_run.text.visible import count
@@ -22,6 +25,7 @@ from claude_run.verdict.comparison import aligned, typical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from claude_run.conversation.sample import Sample
     from claude_run.record.folder import RunFolder
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from claude_run.session.world import World
 
 _REJECTED = "review.json"
+_SHOWN = 3  # cases that a message names
+_SELECTING = frozenset(each.name for each in options_of(RunRequest) if each.selects)
+"""The options that leave conversations of a scenario out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,19 +96,25 @@ def acceptable(path: Path | None, world: World) -> Acceptable:
 
 
 def accept(found: Acceptable, world: World) -> Iterator[str]:
-    """Write the baseline of every scenario of a run beside it, and yield what was done, a line each."""
+    """Write the baseline of every scenario of a run beside it, and yield what was done, a line each.
+
+    What was rejected of the run before is accepted with it.
+    """
     result = found.result
-    options = result.folder.read_run().options
-    is_selection = any(options.get(name) for name in ("expression", "shard", "last_failed"))
+    is_whole = not any(result.folder.read_run().options.get(each) for each in _SELECTING)
     for file, rows in _by_file(arm_of_played(result.played, name="").samples).items():
         target = baseline_path(file)
-        with locked_folder(world.disk, target.parent):
+        with _both_locked(target.parent, result.folder, world):
             # A run that left conversations of its scenarios out leaves them in the baseline too.
-            before = _baseline(file, rows) if is_selection else None
-            kept = _write(rows, before, simulated=result.played.summary.simulated, world=world)
-        if before is not None:
-            cases = {each.identity.name_in_scenario for each in kept}
-            yield f"kept {count(len(cases), 'case')} of {target} that were not played"
+            before = _accepted_before(file, rows, whole=is_whole)
+            left = _names(before.samples if before else ()) - _names(rows)
+            _reject_no_more(result.folder, {row.identity.case_name for row in rows})
+            _write(rows, None if is_whole else before, simulated=result.played.summary.simulated, world=world)
+        if left and is_whole:
+            some = ", ".join(sorted(left)[:_SHOWN]) + (", ..." if len(left) > _SHOWN else "")
+            yield f"dropped {count(len(left), 'case')} of {target} that the scenario no longer has: {some}"
+        elif left:
+            yield f"kept {count(len(left), 'case')} of {target} that were not played"
         passed = sum(sample.passed is True for sample in rows)
         yield f"wrote {target}: {passed} of {count(len(rows), 'sample')} passed"
     yield from simulation_warning(result)
@@ -123,25 +136,28 @@ def review(path: Path | None, world: World) -> Review:
 
 
 def accept_change(change: Change, result: RunResult, world: World) -> bool:
-    """Put the samples of one change in the place of those in the baseline.
+    """Put the samples of one change in the place of those in the baseline; it is rejected no more.
 
     Returns whether it was done: not where the baseline no longer holds what the change was shown against,
     because somebody else has changed it meanwhile.
     """
-    with locked_folder(world.disk, baseline_path(change.path).parent):
+    with _both_locked(baseline_path(change.path).parent, result.folder, world):
         before = _baseline(change.path, arm_of_played(result.played, name="").samples)
-        known = before.samples if before else ()
-        if change.before != tuple(each for each in known if each.identity.name_in_scenario == change.name):
+        if not _is_as_shown(change, before):
             return False
+        _reject_no_more(result.folder, {change.id})
         _write(change.after, before, simulated=result.played.summary.simulated, world=world)
     return True
 
 
-def reject_change(change: Change, result: RunResult, world: World) -> None:
-    """Remember that a change was looked at and is not wanted."""
-    with locked_folder(world.disk, result.folder.path):
-        rejected = sorted({*_read_rejected(result.folder), change.id})
-        result.folder.write_json(_REJECTED, rejected)
+def reject_change(change: Change, result: RunResult, world: World) -> bool:
+    """Remember that a change was looked at and is not wanted; returns whether it was, as accepting does."""
+    with _both_locked(baseline_path(change.path).parent, result.folder, world):
+        before = _baseline(change.path, arm_of_played(result.played, name="").samples)
+        if not _is_as_shown(change, before):
+            return False
+        result.folder.write_json(_REJECTED, sorted({*_read_rejected(result.folder), change.id}))
+    return True
 
 
 def simulation_warning(result: RunResult) -> Iterator[str]:
@@ -204,12 +220,36 @@ def _lies_in(file: str, folders: Sequence[Path]) -> bool:
     return can_be and any(Path(file).parent.resolve().is_relative_to(folder) for folder in folders)
 
 
-def _write(
-    rows: Sequence[Sample], before: Baseline | None, *, simulated: bool, world: World
-) -> tuple[Sample, ...]:
-    """Write samples of a scenario in the place of those of the same cases, and return what else was kept."""
-    names = {row.identity.name_in_scenario for row in rows}
-    known = before.samples if before else ()
+@contextmanager
+def _both_locked(baselines: Path, run: RunFolder, world: World) -> Iterator[None]:
+    """Hold what a decision on a change is written to: the folder of the baseline, and that of the run."""
+    with locked_folder(world.disk, baselines), ExitStack() as held:
+        if baselines.resolve() != run.path.resolve():
+            held.enter_context(locked_folder(world.disk, run.path))
+        yield
+
+
+def _is_as_shown(change: Change, now: Baseline | None) -> bool:
+    accepted = now.samples if now else ()
+    return change.before == tuple(each for each in accepted if each.identity.name_in_scenario == change.name)
+
+
+def _accepted_before(file: str, rows: Iterable[Sample], *, whole: bool) -> Baseline | None:
+    try:
+        return _baseline(file, rows)
+    except InputError:
+        if not whole:
+            raise
+        return None  # a whole run is accepted in its place, which is the way to mend it
+
+
+def _names(samples: Iterable[Sample]) -> frozenset[str]:
+    return frozenset(each.identity.name_in_scenario for each in samples)
+
+
+def _write(rows: Sequence[Sample], before: Baseline | None, *, simulated: bool, world: World) -> None:
+    """Write samples of a scenario in the place of those of the same cases; what else was there stays."""
+    names, known = _names(rows), before.samples if before else ()
     kept = tuple(each for each in known if each.identity.name_in_scenario not in names)
     identity = rows[0].identity
     baseline = Baseline(
@@ -220,7 +260,6 @@ def _write(
         samples=(*kept, *rows),
     )
     write_baseline(world.disk, baseline_path(identity.path), baseline)
-    return kept
 
 
 def _baseline(file: str, rows: Iterable[Sample]) -> Baseline | None:
@@ -261,6 +300,12 @@ def _stale(samples: Sequence[Sample]) -> Iterator[str]:
 def _accepted(path: str, rows: Iterable[Sample]) -> tuple[Sample, ...]:
     baseline = _baseline(path, rows)
     return baseline.samples if baseline else ()
+
+
+def _reject_no_more(folder: RunFolder, ids: AbstractSet[str]) -> None:
+    rejected = _read_rejected(folder)
+    if rejected & ids:
+        folder.write_json(_REJECTED, sorted(rejected - ids))
 
 
 def _read_rejected(folder: RunFolder) -> frozenset[str]:

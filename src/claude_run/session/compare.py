@@ -40,7 +40,7 @@ def compare_runs(paths: Sequence[Path], request: GateRequest) -> Comparison:
     inside = arms_within(arms[0].samples)
     if len(inside) == 1:
         raise InputError(
-            f"{paths[0]} was played on one model and one variant: name a second run to compare it with"
+            f"{arms[0].name} was played on one model and one variant: name a second run to compare it with"
         )
     return compare(inside[0], inside[1:], rules)
 
@@ -87,7 +87,8 @@ def exit_code_of(comparison: Comparison, request: GateRequest) -> ExitCode:
 
 def arm_of_run(path: Path) -> Arm:
     """Return the samples of a run folder; InputError where it holds none."""
-    return Arm(name=str(path), samples=read_samples(RunFolder.open(path)))
+    folder = RunFolder.open(path)
+    return Arm(name=str(folder.path), samples=read_samples(folder))
 
 
 def refuse_unmeasured(folder: RunFolder, played: Played) -> None:
@@ -130,7 +131,7 @@ def arm_of_baseline(path: Path, conversations: Sequence[Conversation]) -> Arm:
         folder = RunFolder.open(path)
         played = read_played(folder)
         refuse_unmeasured(folder, played)
-        arm = arm_of_played(played, name=str(path))
+        arm = arm_of_played(played, name=str(folder.path))
     elif path != BESIDE:
         arm = _arm_of_files(dict.fromkeys(scenarios, path), scenarios)
     else:

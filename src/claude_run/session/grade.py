@@ -25,7 +25,7 @@ from claude_run.record.recording import Recording
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Window
 from claude_run.scenario.model import Expectation, Graders, Position, Text, UserTurn
 from claude_run.session.play import RunInputs, RunResult, play_new, stamp
-from claude_run.session.prepare import Prepared, refuse_unpriced
+from claude_run.session.prepare import Prepared, refuse_unpriced, with_standing_runs
 from claude_run.text.strict_json import DuplicateKeyError, read_json
 from claude_run.verdict.agreement import agreement
 
@@ -95,6 +95,7 @@ def prepare_grading(path: str, request: RunRequest) -> tuple[Prepared, tuple[Lab
     """Read labelled replies and plan one conversation for each; InputError where no judge is named."""
     if not request.judge_models:
         raise InputError("no judge: name the model with --judge-model")
+    request = with_standing_runs(request)
     labels = read_labels(path, request.judge_models)
     conversations = tuple(label.conversation for label in labels)
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()

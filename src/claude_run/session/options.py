@@ -57,8 +57,8 @@ class Kind:
 class Option:
     """One declared option. `shown` is its default as a user writes it; None where leaving it out says enough.
 
-    What `shapes` a run decides what the run is: it cannot change when the run goes on. What may stand in the
-    file of a `project` has its default from there.
+    What `shapes` a run decides what the run is: it cannot change when the run goes on. What `selects` leaves
+    conversations of its scenarios out. What may stand in the file of a `project` has its default from there.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Option:
     most: int | None = None
     saved: bool = True
     shapes: bool = False
+    selects: bool = False
     project: bool = False
 
     @property
@@ -123,6 +124,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
     most: int | None = None,
     saved: bool = True,
     shapes: bool = False,
+    selects: bool = False,
     project: bool = False,
 ) -> Any:  # noqa: ANN401 - a dataclass field stands for its value
     """Declare a field as an option; without flags it is the positional argument."""
@@ -138,6 +140,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
         most=most,
         saved=saved,
         shapes=shapes,
+        selects=selects,
         project=project,
     )
     if default is MISSING and shown is not None:

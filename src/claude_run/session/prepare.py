@@ -20,6 +20,7 @@ from claude_run.plan.matrix import Plan, Selection, choices, expand
 from claude_run.plan.model_checks import problems, unknown_judges
 from claude_run.plan.model_rules import known_names
 from claude_run.plan.prices import price_table
+from claude_run.record.folder import standing
 from claude_run.record.redact import Redactor
 from claude_run.scenario.diagnostics import Diagnostic, Problems, render
 from claude_run.scenario.loader import load
@@ -70,7 +71,16 @@ class Prepared:
 
 def prepare(request: RunRequest) -> Prepared:
     """Read, check and plan what the request selects."""
+    request = with_standing_runs(request)
     return plan_loaded(request, load_scenarios(request))
+
+
+def with_standing_runs(request: RunRequest) -> RunRequest:
+    """Return the request with the runs that it names called by what they will be called later, too."""
+    replay, reuse, baseline = (
+        None if path is None else standing(path) for path in (request.replay, request.reuse, request.baseline)
+    )
+    return replace(request, replay=replay, reuse=reuse, baseline=baseline)
 
 
 def load_scenarios(request: RunRequest) -> Loaded:

@@ -108,6 +108,7 @@ class RunRequest:
         default=(),
         panel=WHAT,
         shapes=True,
+        selects=True,
         help="Model to play, instead of the scenario's; repeatable; name=ID labels it.",
     )
     repeat: int | None = option(
@@ -126,6 +127,7 @@ class RunRequest:
         metavar="EXPR",
         panel=WHAT,
         shapes=True,
+        selects=True,
         help="Only conversations whose id, tags or model match: 'refund and not sofa'.",
     )
     tags: tuple[str, ...] = option(
@@ -135,6 +137,7 @@ class RunRequest:
         default=(),
         panel=WHAT,
         shapes=True,
+        selects=True,
         help="Only scenarios with this tag; repeatable.",
     )
     overrides: Mapping[str, str] = option(
@@ -151,6 +154,7 @@ class RunRequest:
         metavar="I/N",
         panel=WHAT,
         shapes=True,
+        selects=True,
         help="Only the I-th of N equal parts.",
     )
     last_failed: bool = option(
@@ -160,6 +164,7 @@ class RunRequest:
         default=False,
         panel=WHAT,
         shapes=True,
+        selects=True,
         help="Only cases that did not pass when they were last played.",
     )
     file_root: str | None = option(

@@ -54,6 +54,8 @@ async def run(prepared: Prepared, observer: RunObserver, world: World) -> RunRes
     """Play what was prepared in a new run folder."""
     request, scenarios = prepared.request, list(prepared.plan.pass_rates)
     path = request.replay or request.reuse
+    if path is not None:
+        observer.warn(f"taking replies from {path}")
     inputs = RunInputs(prepared=prepared, recording=None if path is None else Recording.open(path))
     name = scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)}-scenarios"
     return await play_new(inputs, observer, world, name=name, out=request.out)
@@ -86,7 +88,7 @@ async def resume(
     folder = RunFolder.open(path or latest(), disk=world.disk, redactor=world.redactor)
     journal, history = folder.open_journal()
     with closing(journal):
-        observer.warn(f"going on with {folder.path}")
+        observer.notify(f"going on with {folder.path}")
         if journal.torn:
             observer.warn(
                 f"warning: {folder.journal} ended in a torn line of {journal.torn} bytes, which is kept aside"

@@ -200,3 +200,35 @@ def test_what_is_kept_of_a_simulated_baseline_stays_called_that(workspace: GateW
     assert workspace.play("whole").code == 0
     assert workspace.run("accept", "whole").code == 0
     assert simulated() is False
+
+
+def test_the_run_that_a_moving_name_meant_is_said_and_kept(workspace: GateWorkspace) -> None:
+    """Each command says which run `outputs/latest` was, and a run that goes on later takes the same one."""
+    workspace.write(cases=2)
+    assert [workspace.play(name).code for name in ("first", "second")] == [0, 0]
+    compared = workspace.run("compare", "first", "outputs/latest")
+    assert "INCONCLUSIVE against baseline first: second passes" in compared.stdout
+    replayed = workspace.play("third", "--replay", "outputs/latest")
+    assert "taking replies from second\n" in replayed.stderr
+    reused = workspace.play("fourth", "--reuse", "outputs/latest/journal.jsonl")
+    assert "taking replies from third/journal.jsonl\n" in reused.stderr
+    gated = workspace.play("fifth", "--baseline", "outputs/latest")
+    assert "against baseline fourth" in gated.stderr
+    for name, option, was in (
+        ("third", "replay", "second"),
+        ("fourth", "reuse", "third/journal.jsonl"),
+        ("fifth", "baseline", "fourth"),
+    ):
+        run = json.loads((workspace.folder / name / "run.json").read_bytes())
+        assert run["options"][option] == was
+    assert "against baseline fourth" in workspace.run("resume", "fifth").stderr
+
+
+@pytest.mark.parametrize("command", ["resume", "report"])
+def test_a_quiet_command_says_too_which_run_it_took(workspace: GateWorkspace, command: str) -> None:
+    """`PASSED` alone is of nobody knows what."""
+    workspace.write(cases=2)
+    assert workspace.play("first").code == 0
+    first, *_, last = workspace.run(command, "-q").stderr.splitlines()
+    assert first.endswith(" first")
+    assert last.startswith("PASSED")

@@ -182,6 +182,51 @@ def test_a_case_that_is_gone_is_named(workspace: GateWorkspace) -> None:
     assert "stale: refund/gone/claude-haiku-5-5" in stale.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        (["-m", "claude-haiku-5-5"], 2),
+        (["--lf"], 2),
+        (["-k", "case-01 and haiku"], 3),
+        (["--shard", "1/2"], 2),
+    ],
+)
+def test_what_a_selection_leaves_out_stays_accepted(
+    workspace: GateWorkspace, arguments: list[str], kept: int
+) -> None:
+    """Of models, names, parts and what had not failed alike; how much was kept is said."""
+    workspace.write(cases=2)
+    scenario = workspace.folder / "refund.yaml"
+    text = scenario.read_text(encoding="utf-8")
+    both = text.replace("model: claude-haiku-5-5", "models: [claude-haiku-5-5, claude-opus-5-5]")
+    scenario.write_text(both, encoding="utf-8")
+    workspace.api.reply = failing("case-02") if arguments == ["--lf"] else obeys
+    assert workspace.play("all").code in {0, 1}
+    assert workspace.run("accept", "all", "--with-failures").code == 0
+    before = workspace.accepted()
+    assert len(before) == 4
+    assert workspace.play("some", *arguments).code in {0, 1}
+    done = workspace.run("accept", "some", "--with-failures")
+    assert f"kept {kept} cases of refund.baseline.json that were not played" in done.stderr
+    assert list(workspace.accepted()) == list(before)
+
+
+def test_what_a_whole_run_no_longer_has_is_dropped_by_name(workspace: GateWorkspace) -> None:
+    """Nothing that was accepted goes without a word; a baseline that cannot be read is written anew."""
+    workspace.accept(cases=["kept", "gone"])
+    workspace.write(cases=["kept"])
+    assert workspace.play("second").code == 0
+    done = workspace.run("accept", "second")
+    assert (
+        "dropped 1 case of refund.baseline.json that the scenario no longer has: gone/claude-haiku-5-5"
+        in done.stderr
+    )
+    assert list(workspace.accepted()) == ["kept/claude-haiku-5-5"]
+    workspace.baseline.write_text("<<<<<<< HEAD", encoding="utf-8")
+    assert workspace.run("accept", "second").code == 0
+    assert list(workspace.accepted()) == ["kept/claude-haiku-5-5"]
+
+
 def test_the_baseline_of_another_scenario_is_refused(workspace: GateWorkspace) -> None:
     """A scenario that was renamed would else pass for ever, with nothing compared."""
     workspace.accept(cases=2)

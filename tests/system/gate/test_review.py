@@ -199,6 +199,37 @@ def test_two_who_reject_at_once_lose_nothing(changed: GateWorkspace) -> None:
     assert json.loads(rejected.read_text(encoding="utf-8")) == ["refund/case-01/claude-haiku-5-5", *other]
 
 
+def test_what_was_accepted_meanwhile_is_not_rejected(changed: GateWorkspace) -> None:
+    """Whoever rejects a change must have seen it beside what is accepted now: nothing is both at once."""
+
+    def accept_second() -> None:
+        assert walk(changed, "sas")[0] == 1
+
+    code, shown = walk(changed, "srs", meanwhile=accept_second)
+    assert code == 1
+    assert "refund/case-02/claude-haiku-5-5 stays open: its baseline has been changed meanwhile" in shown
+    assert not (changed.folder / "second" / "review.json").exists()
+    assert replies(changed)["case-02"] == NEW
+
+
+def test_what_was_rejected_meanwhile_can_be_accepted_and_is_rejected_no_more(changed: GateWorkspace) -> None:
+    """The later of two who saw the same decides."""
+    code, _ = walk(changed, "aas", meanwhile=lambda: walk(changed, "rsr"))
+    assert code == 1
+    assert replies(changed) == {"case-01": NEW, "case-02": NEW, "case-03": OLD}
+    rejected = (changed.folder / "second" / "review.json").read_text(encoding="utf-8")
+    assert json.loads(rejected) == ["refund/case-03/claude-haiku-5-5"]
+
+
+def test_a_run_that_is_accepted_wholly_is_rejected_in_no_part(changed: GateWorkspace) -> None:
+    """What was rejected before is in the baseline now."""
+    assert walk(changed, "rrr")[0] == 0
+    assert changed.run_offline("accept", "second", "--with-failures").code == 0
+    rejected = (changed.folder / "second" / "review.json").read_text(encoding="utf-8")
+    assert json.loads(rejected) == []
+    assert set(replies(changed).values()) == {NEW}
+
+
 def test_review_needs_a_terminal_and_no_ci(changed: GateWorkspace) -> None:
     """Otherwise it says what to do, and writes nothing."""
     before = changed.baseline.read_bytes()

@@ -67,6 +67,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.disk", ("locked_folder",), "its words are an error, which `print_error` shows"),
     **_each("record.folder", ("latest",), "a name of ours"),
     **_each("record.folder", ("json_file",), _VALUE),
+    **_each("record.folder", ("standing",), "a path, which whoever shows it escapes"),
     **_each("record.runs", ("note_played", "runs_played"), "paths, and errors that `print_error` shows"),
     **_each("record.history", ("History", "read_history"), _VALUE),
     **_each("record.journal", ("Line", "read_lines", "torn_bytes"), "reads"),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from claude_run.errors import InputError, StorageError
 from claude_run.record.disk import replace_file
-from claude_run.record.folder import RunFolder, latest, slug
+from claude_run.record.folder import RunFolder, latest, slug, standing
 from tests.unit.record.fakes import FaultDisk, FullDisk, run
 
 if TYPE_CHECKING:
@@ -62,6 +62,24 @@ def test_the_folder_that_the_user_names_is_used_itself() -> None:
         assert latest().resolve() == out.resolve()
         assert RunFolder.open(latest()).path == out
     assert [entry.name for entry in Path("outputs").iterdir()] != []
+
+
+@pytest.mark.parametrize("latest", [True, False])
+@pytest.mark.parametrize("out", ["outputs/my-run", "outputs/deep/my-run", "./x/../outputs/my-run"])
+def test_whoever_makes_outputs_keeps_it_out_of_git(out: str, *, latest: bool) -> None:
+    """Also as the parent of a folder that the user names, and for a run that `latest` does not follow."""
+    Path("x").mkdir()
+    RunFolder.create(run(), out=Path(out), stamp=STAMP, latest=latest, disk=FaultDisk())
+    assert Path("outputs/.gitignore").read_text() == "*\n!.gitignore\n"
+
+
+def test_a_moving_name_is_called_by_the_run_that_it_means_now() -> None:
+    """The link itself, and a file in the folder that it leads to; what is no link keeps its name."""
+    _create(Path("mine"))
+    assert standing(Path("outputs/latest")) == Path("mine")
+    assert standing(Path("outputs/latest/journal.jsonl")) == Path("mine/journal.jsonl")
+    assert standing(Path("mine/journal.jsonl")) == Path("mine/journal.jsonl")
+    assert standing(Path("gone")) == Path("gone")
 
 
 def test_a_folder_that_holds_anything_is_refused() -> None:
