@@ -54,9 +54,10 @@ async def run(prepared: Prepared, observer: RunObserver, world: World) -> RunRes
     """Play what was prepared in a new run folder."""
     request, scenarios = prepared.request, list(prepared.plan.pass_rates)
     path = request.replay or request.reuse
-    if path is not None:
+    recording = None if path is None else Recording.open(path)
+    if recording is not None:
         observer.warn(f"taking replies from {path}")
-    inputs = RunInputs(prepared=prepared, recording=None if path is None else Recording.open(path))
+    inputs = RunInputs(prepared=prepared, recording=recording)
     name = scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)}-scenarios"
     return await play_new(inputs, observer, world, name=name, out=request.out)
 

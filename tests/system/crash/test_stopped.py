@@ -152,6 +152,7 @@ def test_reports_under_way_are_finished(
 
     # The report is written to a file that nobody reads yet: there it stands when the signal comes.
     until(summary.exists)
+    assert process.stderr.readline() == "run run\n"
     process.send_signal(number)
     line = process.stderr.readline()
     assert line == f"{number.name}: what is being written is finished first, again stops now\n"
