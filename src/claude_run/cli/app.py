@@ -130,7 +130,7 @@ def report_command(world: World, run: RunArgument, output: OutputOptions) -> int
     from claude_run.cli.commands import read_run  # noqa: PLC0415 - each command imports what it needs
     from claude_run.cli.judge_eval import finish_run  # noqa: PLC0415 - same
 
-    return finish_run(read_run(run.path, output, world), output)
+    return finish_run(read_run(run.path, world), output)
 
 
 @app.command("verify")

@@ -91,7 +91,7 @@ def verify(path: Path | None, world: World) -> int:
     return int(ExitCode.NOT_MEASURED if found.problems else ExitCode.PASSED)
 
 
-def read_run(path: Path | None, output: OutputOptions, world: World) -> RunResult:
+def read_run(path: Path | None, world: World) -> RunResult:
     """Read a run whose files are about to be written anew, and say which one it is."""
     result = results.read_run(path, world)
     print_error(f"run {result.folder.path}")

@@ -98,7 +98,7 @@ def prepare_grading(path: str, request: RunRequest) -> tuple[Prepared, tuple[Lab
     request = with_standing_runs(request)
     labels = read_labels(path, request.judge_models)
     conversations = tuple(label.conversation for label in labels)
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    digest = hashlib.sha256(read_file(Path(path))).hexdigest()
     plan = Plan(conversations=conversations, pass_rates={_NAME: 0.0}, files={path: digest})
     refuse_unpriced(request, plan)
     prepared = Prepared(request=request, scenarios=(), plan=plan, registry=default_registry(), labels=path)
