@@ -93,7 +93,7 @@ def simulator(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def test_the_simulator_alone(simulator: tuple[str, subprocess.Popen[str]], tmp_path: Path) -> None:
     """It answers a run that knows nothing of it, which is marked simulated, and ends on a signal."""
     url, process = simulator
-    env = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "any key will do"}
+    env = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "any-key-will-do"}
     ended = claude_run(QUICKSTART, "-o", "out", "--json", cwd=tmp_path, env=env)
     assert ended.code == 0
     (line,) = (tmp_path / "out/transcripts.jsonl").read_text().splitlines()
