@@ -9,6 +9,8 @@ from claude_run.scenario import keys
 from claude_run.scenario.fields import is_own, mapping, meant, sequence, text
 from claude_run.scenario.foreign_words import expectation_hint, own_check_hint
 from claude_run.scenario.model import Expectation
+from claude_run.scenario.template_inspection import is_one_tag
+from claude_run.scenario.vocabulary import Fill
 from claude_run.scenario.yaml_tree import Entry, MappingNode, ScalarNode, UnknownNode, descend, to_looked_for
 
 if TYPE_CHECKING:
@@ -86,6 +88,13 @@ def _expectation(context: ReadContext, node: Node, *, turn: int, on_conversation
         place = found.value if isinstance(found, Entry) else found
         if isinstance(place, ScalarNode):
             context.template(slot.source, place, turn=turn)
+            if slot.into is Fill.PATTERN and is_one_tag(slot.source):
+                # Whoever has a pattern in a variable would look for its text, and never know.
+                context.warn(
+                    place,
+                    "this pattern is one value, and each of its characters stands for itself",
+                    hint=f"`contains: '{slot.source}'` says the same; a pattern is written out here",
+                )
     return Expectation(kind=entry.key, value=value, label=label, position=entry.position)
 
 

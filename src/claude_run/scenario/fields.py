@@ -109,6 +109,12 @@ class ReadContext:
         """Keep a text of the scenario file for the check of its variables."""
         self.templates.append(Template(text=text, source=self.report.source, scalar=node, turn=turn))
 
+    def warn(self, node: ScalarNode, message: str, *, hint: str) -> None:
+        """Tell of something that is no problem by itself."""
+        self.report.source.report(
+            self.warnings, node.position, message, hint=hint, length=max(1, node.end - node.start)
+        )
+
     def file(self, node: Node, read: Callable[[], T]) -> T | None:
         """Return what `read` makes of a file, or None where it cannot: the problem is shown at the node."""
         try:

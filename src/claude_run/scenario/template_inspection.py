@@ -159,6 +159,12 @@ def plain_pieces(source: str) -> tuple[str | Tag, ...] | None:
     return None if any(map(is_template, texts)) else tuple(piece for piece in pieces if piece != "")
 
 
+def is_one_tag(source: str) -> bool:
+    """Return whether a text is nothing but one variable."""
+    pieces = plain_pieces(source)
+    return pieces is not None and len(pieces) == 1 and isinstance(pieces[0], Tag)
+
+
 def too_much_code(offset: int = 0) -> Inspection:
     """Return what is to be said of texts that hold more code than is looked at."""
     message = f"there is too much code in these templates: more than {MAX_CODE:,} names, words and signs"

@@ -168,6 +168,16 @@ def test_an_expectation_is_filled_in_everywhere(workspace: Workspace, name: str)
     assert result.code == (0 if holds else 1), result.stdout + result.stderr
 
 
+def test_a_pattern_that_is_one_value_is_a_warning(tmp_path: Path) -> None:
+    """It is taken literally, which whoever has a pattern in a table should know before it finds nothing."""
+    text = f"{HEAD}vars: {{p: 'a|b'}}\nturns:\n  - user: x\n    expect:\n"
+    code, said = check(tmp_path, f"{text}      - not: {{matches: '{{{{ p }}}}'}}\n")
+    assert (code, said.count("warning: this pattern is one value")) == (0, 1)
+    assert "--> a.yaml:8:24" in said
+    code, said = check(tmp_path, f"{text}      - not: {{matches: '^{{{{ p }}}}'}}\n")
+    assert (code, said) == (0, "1 scenario: no problems found\n")
+
+
 def test_a_save_is_filled_in(workspace: Workspace) -> None:
     """A pattern that is kept from a reply names the case's variable, whose signs stand for themselves."""
     text = (
