@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import difflib
+from bisect import insort
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from claude_run.errors import InputError
-from claude_run.text.visible import visible, visible_character, width
+from claude_run.text.visible import count, visible, visible_character, width
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from claude_run.scenario.model import Position
 
 MAX_SHOWN = 100
-"""How many problems the text of one error lists; the others are counted."""
+"""How many problems in different words the text of one error lists; the others are counted."""
 
 MAX_LINE = 100
 """How many characters of a source line are shown around its problem."""
@@ -28,6 +29,7 @@ MAX_WORDS = 500
 _BEFORE = 40
 _TAB = "    "
 _MAX_KEPT = 2 * MAX_SHOWN
+_MAX_PLACES = 6
 _Rank: TypeAlias = tuple[str, int, int, str]
 
 # How alike two words must be, which words are compared, and of how many candidates.
@@ -85,14 +87,48 @@ class Diagnostic:
         return _render(self, "error")
 
 
+class ProblemGroup:
+    """Problems in the same words: the first few by place are `kept` in order, of the others their hashes."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[_Rank, Diagnostic]] = []
+        self._seen: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    @property
+    def first(self) -> _Rank:
+        return self.kept[0][0]
+
+    @property
+    def problem(self) -> Diagnostic:
+        """The first of them by place."""
+        return self.kept[0][1]
+
+    def add(self, rank: _Rank, make: Callable[[], Diagnostic]) -> None:
+        self._seen.add(hash(rank))
+        if len(self.kept) < _MAX_PLACES or rank < self.kept[-1][0]:
+            insort(self.kept, (rank, make()), key=itemgetter(0))
+            del self.kept[_MAX_PLACES:]
+
+    def merge(self, other: ProblemGroup) -> None:
+        """Add those of another group, whether they are known already or not."""
+        for rank, problem in other.kept:
+            if hash(rank) not in self._seen:
+                self.add(rank, lambda problem=problem: problem)  # type: ignore[misc] # mypy cannot infer a lambda with a default
+        self._seen |= other._seen
+
+
 class Problems:
     """Problems as they are found, each once: the first ones by place are kept, the others only counted.
 
-    So a file with a million mistakes costs no more memory than their number.
+    Those in the same words are one group, so that none hides the others. A file with a million mistakes costs
+    no more memory than their number.
     """
 
     def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
-        self._kept: list[tuple[_Rank, Diagnostic]] = []
+        self._groups: dict[str, ProblemGroup] = {}
         # What was found is known by its hash alone: two of a million agree once in 10^7 runs.
         self._seen: set[int] = set()
         self._limit: _Rank | None = None
@@ -103,19 +139,31 @@ class Problems:
 
     @property
     def shown(self) -> tuple[Diagnostic, ...]:
-        """The first `MAX_SHOWN` by path, line and column."""
+        """The first `MAX_SHOWN` by path, line and column, and of those in the same words the first few."""
+        kept = (each for group in self.groups for each in group.kept)
+        return tuple(problem for _, problem in sorted(kept, key=itemgetter(0)))[:MAX_SHOWN]
+
+    @property
+    def groups(self) -> Sequence[ProblemGroup]:
+        """The problems by their words: the first `MAX_SHOWN` of those by place."""
         self._cut()
-        return tuple(problem for _, problem in self._kept)
+        return tuple(self._groups.values())
 
     def add(self, position: Position, message: str, make: Callable[[], Diagnostic]) -> None:
         """Count a problem, and have it made if it may be shown."""
         rank = (position.path, position.line, position.column, message)
         known = len(self._seen)
         self._seen.add(hash(rank))
-        if len(self._seen) > known and (self._limit is None or rank < self._limit):
-            self._kept.append((rank, make()))
-            if len(self._kept) > _MAX_KEPT:
-                self._cut()
+        if len(self._seen) == known:
+            return
+        group = self._groups.get(message)
+        if group is None:
+            if self._limit is not None and rank >= self._limit:
+                return
+            group = self._groups[message] = ProblemGroup()
+        group.add(rank, make)
+        if len(self._groups) > _MAX_KEPT:
+            self._cut()
 
     def extend(self, found: Iterable[Diagnostic]) -> None:
         """Add problems that are made already."""
@@ -124,15 +172,18 @@ class Problems:
 
     def merge(self, other: Problems) -> None:
         """Add what another collection holds or has counted."""
-        self._kept += [(rank, problem) for rank, problem in other._kept if hash(rank) not in self._seen]
+        for message, group in other._groups.items():
+            self._groups.setdefault(message, ProblemGroup()).merge(group)
         self._seen |= other._seen
         self._cut()
 
     def _cut(self) -> None:
-        self._kept.sort(key=itemgetter(0))
-        if len(self._kept) >= MAX_SHOWN:
-            del self._kept[MAX_SHOWN:]
-            self._limit = self._kept[-1][0]
+        """Put the groups in the order of their first places, and let go of those that cannot be shown."""
+        ordered = sorted(self._groups.items(), key=lambda item: item[1].first)
+        if len(ordered) >= MAX_SHOWN:
+            del ordered[MAX_SHOWN:]
+            self._limit = ordered[-1][1].first
+        self._groups = dict(ordered)
 
 
 class InvalidScenarioError(InputError):
@@ -155,10 +206,25 @@ class InvalidScenarioError(InputError):
 
 
 def render(problems: Problems, *, severity: Literal["error", "warning"] = "error") -> str:
-    """Return the problems as text, each with its source line and a caret; after `MAX_SHOWN`, their number."""
-    shown = [_render(problem, severity) for problem in problems.shown]
-    left = len(problems) - len(shown)
-    return "\n\n".join([*shown, f"... and {left:,} more"] if left > 0 else shown)
+    """Return the problems as text, in at most `MAX_SHOWN` blocks, and how many are left.
+
+    Those with the same words and hint are one block: its first place with the source line and a caret, and
+    where the others are.
+    """
+    blocks: list[tuple[_Rank, int, str]] = []
+    for group in problems.groups:
+        by_hint: dict[str | None, list[tuple[_Rank, Diagnostic]]] = {}
+        for rank, problem in group.kept:
+            by_hint.setdefault(problem.hint, []).append((rank, problem))
+        uncounted = len(group) - len(group.kept)
+        for (rank, first), *others in by_hint.values():
+            text = _render(first, severity, [problem.position for _, problem in others], more=uncounted)
+            blocks.append((rank, 1 + len(others) + uncounted, text))
+            uncounted = 0
+    shown = sorted(blocks)[:MAX_SHOWN]
+    left = len(problems) - sum(number for _, number, _ in shown)
+    texts = [text for *_, text in shown]
+    return "\n\n".join([*texts, f"... and {left:,} more"] if left > 0 else texts)
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
@@ -184,7 +250,8 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     return names[close[0]] if close else None
 
 
-def _render(problem: Diagnostic, severity: str) -> str:
+def _render(problem: Diagnostic, severity: str, others: Sequence[Position] = (), *, more: int = 0) -> str:
+    """Return a block; `others` are places of the same problem, and there are so many `more`."""
     number = str(problem.position.line)
     gutter = " " * (len(number) + 2)
     hint = _words(problem.hint) if problem.hint else None
@@ -192,10 +259,24 @@ def _render(problem: Diagnostic, severity: str) -> str:
     lines = [f"{severity}: {_words(problem.message)}", f"{gutter[:-1]}--> {place}"]
     # Without a source line there is nothing that a caret could stand under.
     if problem.window is None:
-        return "\n".join([*lines, f"{gutter}= {hint}"] if hint else lines)
-    shown, before, under = _drawn(problem.window)
-    caret = " " * before + "^" * under + (f" {hint}" if hint else "")
-    return "\n".join([*lines, f"{gutter}|", f" {number} | {shown}".rstrip(), f"{gutter}| {caret}"])
+        lines += [f"{gutter}= {hint}"] if hint else []
+    else:
+        shown, before, under = _drawn(problem.window)
+        caret = " " * before + "^" * under + (f" {hint}" if hint else "")
+        lines += [f"{gutter}|", f" {number} | {shown}".rstrip(), f"{gutter}| {caret}"]
+    if others:
+        lines.append(f"{gutter}= also at {_places(problem.position, others)}")
+        lines[-1] += f" and {count(more, 'more place')}" if more else ""
+    return "\n".join(lines)
+
+
+def _places(first: Position, others: Sequence[Position]) -> str:
+    """Return places as `line:column`, with the path where it is another than before."""
+    texts = []
+    for before, each in pairwise((first, *others)):
+        path = "" if each.path == before.path else f"{_words(each.path)}:"
+        texts.append(f"{path}{each.line}:{each.column}")
+    return ", ".join(texts)
 
 
 def _words(text: str) -> str:

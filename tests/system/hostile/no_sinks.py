@@ -22,7 +22,7 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each(
         "report.run.reasons",
-        ("Reason", "CheckRow", "reasons", "check_rows", "check_name", "check_place"),
+        ("Reason", "Cause", "CheckRow", "reasons", "causes", "check_rows", "check_name", "check_place"),
         _VALUE,
     ),
     **_each("report.run.reasons", ("turns_that_went_wrong", "expected_and_actual"), _VALUE),
@@ -55,7 +55,7 @@ NO_SINKS: dict[str, str] = {
     **_each("report.compare.words", ("change_row", "steady_row"), _NAMES),
     **_each("report.compare.words", ("ranked", "steady", "is_flaky", "rates_of"), _VALUE),
     **_each("report.compare.words", ("metric_rows", "change_word", "rate_words"), _NUMBER),
-    **_each("scenario.diagnostics", ("Window", "Problems"), "hold what `render` makes safe"),
+    **_each("scenario.diagnostics", ("Window", "Problems", "ProblemGroup"), "hold what `render` makes safe"),
     **_each("scenario.diagnostics", ("found_out",), "hands a hint over, which `render` makes safe"),
     **_each("scenario.diagnostics", ("did_you_mean",), "returns one of the words that it is given"),
     **_each("text.visible", ("width",), "a number"),

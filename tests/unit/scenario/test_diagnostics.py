@@ -79,21 +79,48 @@ def test_problems_are_sorted_by_place_and_shown_once() -> None:
     error = InvalidScenarioError([late, early, late])
     assert error.diagnostics == (early, late)
     assert isinstance(error, InputError)
-    assert str(error) == f"{early}\n\n{late}"
+    assert str(error) == f"{early}\n   = also at 12:2"
 
 
 @pytest.mark.parametrize("step", [1, -1, 7])
 def test_a_flood_of_problems_is_counted(step: int) -> None:
     """The first hundred by place are shown, whatever the order of finding, and the rest is a number."""
     numbers = [(step * number) % 4001 or 4001 for number in range(1, 4001)]
-    found = Problems(problem(line=line) for line in numbers)
-    found.extend(problem(line=line) for line in numbers)
+    found = Problems(problem(line=line, message=f"wrong {line}") for line in numbers)
+    found.extend(problem(line=line, message=f"wrong {line}") for line in numbers)
     text = str(InvalidScenarioError(found))
     assert text.endswith("\n\n... and 3,900 more")
     first = sorted(numbers)[:100]
     assert [
         int(line.rpartition(":")[0].rpartition(":")[2]) for line in text.split("\n") if "-->" in line
     ] == first
+
+
+@pytest.mark.parametrize("step", [1, -1, 7])
+def test_a_flood_in_the_same_words_is_one_block(step: int) -> None:
+    """Its first places are listed and the rest is counted; a problem in other words is not hidden by it."""
+    numbers = [(step * number) % 201 or 201 for number in range(1, 201)]
+    found = Problems(problem(line=line) for line in numbers)
+    found.extend([*(problem(line=line) for line in numbers), problem(line=300, message="another")])
+    first, second = str(InvalidScenarioError(found)).split("\n\n")
+    assert first.split("\n")[1] == "  --> scenarios/foo.yaml:1:1"
+    places = ", ".join(f"{line}:1" for line in sorted(numbers)[1:6])
+    assert first.split("\n")[-1] == f"   = also at {places} and 194 more places"
+    assert second.startswith("error: another\n")
+
+
+def test_the_same_words_in_another_file_are_the_same_problem() -> None:
+    """The place names the file where it is another than before."""
+    found = Problems(problem(path=path, line=line) for path in ("a.yaml", "b.yaml") for line in (1, 2))
+    assert str(InvalidScenarioError(found)).split("\n")[-1] == "   = also at 2:1, b.yaml:1:1, 2:1"
+
+
+def test_another_hint_is_another_block() -> None:
+    """What is to be done differs, so that it must be read."""
+    found = Problems([problem(line=1, hint="a"), problem(line=2, hint="b"), problem(line=3, hint="a")])
+    first, second = str(InvalidScenarioError(found)).split("\n\n")
+    assert first.endswith("= also at 3:1")
+    assert second.endswith("= b")
 
 
 def test_only_what_may_be_shown_is_made() -> None:
@@ -114,14 +141,25 @@ def test_only_what_may_be_shown_is_made() -> None:
 def test_two_collections_become_one() -> None:
     """What both have found counts once, also where it is not shown."""
     one, other = Problems(), Problems()
-    one.extend(problem(line=line) for line in range(1, 301))
-    other.extend(problem(line=line) for line in range(201, 501))
+    one.extend(problem(line=line, message=f"{line}") for line in range(1, 301))
+    other.extend(problem(line=line, message=f"{line}") for line in range(201, 501))
     one.merge(other)
     assert len(one) == 500
     assert [each.position.line for each in one.shown] == list(range(1, 101))
     other.merge(one)
     assert len(other) == 500
     assert [each.position.line for each in other.shown] == list(range(1, 101))
+
+
+def test_the_same_words_of_two_collections_become_one_block() -> None:
+    """What both have found counts once."""
+    one, other = Problems(), Problems()
+    one.extend(problem(line=line) for line in range(11, 31))
+    other.extend(problem(line=line) for line in range(1, 21))
+    one.merge(other)
+    assert len(one) == 30
+    text = str(InvalidScenarioError(one))
+    assert text.endswith("= also at 2:1, 3:1, 4:1, 5:1, 6:1 and 24 more places")
 
 
 def test_a_problem_keeps_no_more_of_its_line_than_is_shown() -> None:
