@@ -7,13 +7,14 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from claude_run.cli.output import print_error, print_json, print_line
+from claude_run.cli.output import print_error, print_json, print_line, print_next
 from claude_run.cli.terminal import Terminal, ask_key
 from claude_run.errors import ExitCode, InputError
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, render
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, project, results, world
+from claude_run.session.next_command import command_line, play_command
 from claude_run.session.play import RunObserver, RunResult
 from claude_run.session.prepare import load_scenarios, numbered_cases, prepare
 from claude_run.text.visible import count
@@ -43,7 +44,8 @@ def check(request: RunRequest, output: OutputOptions) -> int:
     loaded = load_scenarios(request)
     if not output.quiet:
         print_error(*loaded.warnings, *numbered_cases(loaded.scenarios))
-        print_error(f"{count(len(loaded.scenarios), 'scenario')}: no problems found")
+        print_line(f"{count(len(loaded.scenarios), 'scenario')}: no problems found")
+        print_next(play_command(request))
     return 0
 
 
@@ -55,7 +57,7 @@ def list_conversations(request: RunRequest, output: OutputOptions) -> int:
 
 
 def dry_run(request: RunRequest, output: OutputOptions) -> int:
-    """Print the conversations on stdout and the bound on stderr; send and write nothing."""
+    """Print the conversations and the bound of their cost; send and write nothing."""
     from claude_run.session.run import dry_run as estimate  # noqa: PLC0415 - imports the price table
 
     found = estimate(_prepared(request, output))
@@ -64,15 +66,17 @@ def dry_run(request: RunRequest, output: OutputOptions) -> int:
     bound = found.bound
     for row in bound.models:
         conversations, requests = count(row.conversations, "conversation"), count(row.requests, "request")
-        print_error(f"{row.model}: {conversations}, {requests}, at most {usd(row.worst_cost_usd)}")
+        print_line(f"{row.model}: {conversations}, {requests}, at most {usd(row.worst_cost_usd)}")
     for model in bound.unpriced:
-        print_error(f"{model} has no known price: its cost is not bounded")
+        print_line(f"{model} has no known price: its cost is not bounded")
     if found.judge_answers:
         answers = count(found.judge_answers, "answer")
-        print_error(f"judges: {answers} on top, not in the bound below; --max-cost holds them too")
+        print_line(f"judges: {answers} on top, not in the bound below; --max-cost holds them too")
     conversations, requests = count(bound.conversations, "conversation"), count(bound.requests, "request")
     worst = usd(bound.worst_cost_usd)
-    print_error(f"{conversations}, {requests}, at most {worst} ({found.prices}); nothing was sent")
+    print_line(f"{conversations}, {requests}, at most {worst} ({found.prices}); nothing was sent")
+    if not output.quiet:
+        print_next(play_command(request))
     return 0
 
 
@@ -87,7 +91,7 @@ def verify(path: Path | None, world: World) -> int:
     judges = RunFacts.of(found.result.played).judges
     money = f"{usd(totals.cost_usd)}{f', {judges}' if judges else ''}, uncertain {usd(totals.uncertain_usd)}"
     verdict = count(len(found.problems), "problem") if found.problems else "whole"
-    print_error(f"{found.result.folder.path}: {conversations}, {replies}, {money}: {verdict}")
+    print_line(f"{found.result.folder.path}: {conversations}, {replies}, {money}: {verdict}")
     return int(ExitCode.NOT_MEASURED if found.problems else ExitCode.PASSED)
 
 
@@ -114,7 +118,7 @@ def accept(path: Path | None, options: AcceptOptions, world: World) -> int:
             return int(ExitCode.FAILED)
     world.signals.postpone()
     for line in baselines.accept(found, world):
-        print_error(line)
+        print_line(line)
     return 0
 
 
@@ -146,8 +150,8 @@ def simulate(options: SimulateOptions, request: RunRequest, machine: World) -> i
 def init(folder: Path) -> int:
     """Say what was written, and what to try first."""
     for path in project.start_project(folder):
-        print_error(f"wrote {path}")
-    print_error(f"try: claude-run {folder / 'scenarios' / 'first.yaml'} --simulate")
+        print_line(f"wrote {path}")
+    print_next(command_line(str(folder / "scenarios" / "first.yaml"), "--simulate"))
     return 0
 
 

@@ -34,7 +34,7 @@ def finish_run(result: RunResult, output: OutputOptions) -> int:
     grades = grades_of(result)
     if grades is None:
         return finish(result, output)
-    code = finish(result, replace(output, json=False))
+    code = finish(result, replace(output, json=False), aside=True)
     if grades.missing:
         missing = count(grades.missing, "reply", plural="replies")
         print_error(f"{missing} could not be graded: see the transcripts")

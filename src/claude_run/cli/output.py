@@ -1,4 +1,4 @@
-"""The two streams: data goes to stdout, talk to stderr, and nothing untrusted reaches a terminal raw."""
+"""The two streams: results go to stdout, talk to stderr, and nothing untrusted reaches a terminal raw."""
 
 from __future__ import annotations
 
@@ -33,8 +33,14 @@ def print_error(*lines: str) -> None:
     _write(sys.stderr, "".join(f"{safe_line(line)}\n" for line in lines))
 
 
+def print_next(command: str | None) -> None:
+    """Name the command that its user may want next, if there is one: the last line of talk."""
+    if command is not None:
+        print_error(f"next: {command}")
+
+
 def print_line(line: str) -> None:
-    """Write one line of data to stdout, safe for a terminal."""
+    """Write one line of a result to stdout, safe for a terminal."""
     _write(sys.stdout, f"{safe_line(line)}\n")
 
 

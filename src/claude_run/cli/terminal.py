@@ -1,4 +1,4 @@
-"""What the user sees on stderr: progress while a run plays, and the closing block."""
+"""What the user sees of a run: progress on stderr while it plays, and then how it ended on stdout."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import termios
 import tty
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from claude_run.cli.output import print_error
 from claude_run.report.run.progress import LineProgress, LiveProgress, own_line
@@ -23,24 +23,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """stderr as the options want it; `verbose` counts the `-v`."""
+    """The two streams as the options want them; `verbose` counts the `-v`.
+
+    How it ended is told on stdout, or `aside` on stderr where stdout is taken.
+    """
 
     color: str = "auto"
     quiet: bool = False
     verbose: int = 0
+    aside: bool = False
 
     @classmethod
-    def of(cls, options: OutputOptions) -> Terminal:
+    def of(cls, options: OutputOptions, *, aside: bool = False) -> Terminal:
         """Return the terminal that the options ask for."""
-        return cls(color=options.color, quiet=options.quiet, verbose=options.verbose)
+        return cls(color=options.color, quiet=options.quiet, verbose=options.verbose, aside=aside)
 
     def progress(self) -> LiveProgress | LineProgress | _Silent:
         """Return a live display on a terminal, else plain lines; nothing with `-q`."""
         if self.quiet:
             return _Silent()
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            return LiveProgress(sys.stderr, colour=self._colour)
-        return LineProgress(sys.stderr, colour=self._colour)
+            return LiveProgress(sys.stderr, colour=self._colour(sys.stderr), each=self.verbose > 0)
+        return LineProgress(sys.stderr, colour=self._colour(sys.stderr), each=self.verbose > 0)
 
     def print_summary(self, result: RunResult, facts: RunFacts) -> None:
         """Print the closing block."""
@@ -48,8 +52,8 @@ class Terminal:
             result.played,
             facts,
             folder=result.folder.path,
-            stream=sys.stderr,
-            colour=self._colour,
+            stream=self._results,
+            colour=self._colour(self._results),
             verbose=self.verbose,
             quiet=self.quiet,
         )
@@ -59,11 +63,19 @@ class Terminal:
         from claude_run.report.compare.terminal import print_comparison  # noqa: PLC0415 - rarely needed
 
         if result.comparison is not None:
-            print_comparison(result.comparison, stream=sys.stderr, colour=self._colour, verbose=self.verbose)
+            print_comparison(
+                result.comparison,
+                stream=self._results,
+                colour=self._colour(self._results),
+                verbose=self.verbose,
+            )
 
     @property
-    def _colour(self) -> bool:
-        return colour_wanted(self.color, os.environ, isatty=sys.stderr.isatty())
+    def _results(self) -> TextIO:
+        return sys.stderr if self.aside else sys.stdout
+
+    def _colour(self, stream: TextIO) -> bool:
+        return colour_wanted(self.color, os.environ, isatty=stream.isatty())
 
 
 def ask_key(prompt: str, signals: Signals) -> str:

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.cli.output import print_json, print_workflow_command
+from claude_run.cli.output import print_json, print_next, print_workflow_command
 from claude_run.cli.terminal import Terminal
 from claude_run.errors import ExitCode, StorageError
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, render
+from claude_run.session.next_command import next_command
 from claude_run.session.results import write_files
 
 if TYPE_CHECKING:
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from claude_run.session.play import RunResult
 
 
-def finish(result: RunResult, output: OutputOptions) -> int:
-    """Write every derived file anew from the journal, say how the run ended, and return its exit code."""
+def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> int:
+    """Write every derived file anew from the journal, say how the run ended, and return its exit code.
+
+    That stands on stderr where stdout is for something else: for JSON, or with `aside` for another result.
+    """
     played, comparison = result.played, result.comparison
-    terminal = Terminal.of(output)
+    terminal = Terminal.of(output, aside=aside or output.json)
 
     # The files of the run folder, the comparison with the baseline among them.
     markdown: str | None = None
@@ -52,6 +56,8 @@ def finish(result: RunResult, output: OutputOptions) -> int:
     terminal.print_summary(result, facts)
     if output.json:
         print_json(played.summary.to_json())
+    if not output.quiet:
+        print_next(next_command(result))
     return int(played.summary.exit_code)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _count = partial(count, grouped=False)
 SCHEMA_VERSION = 1
+_STOPPED = "the run was stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ class RunSummary:
     duration_s: float | None
     exit_code: ExitCode
     exit_reason: str
+    stopped: str | None = None
     gate: Gate | None = None
 
     def to_json(self) -> JsonObject:
@@ -148,6 +150,7 @@ def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary
         duration_s=ending.duration_s,
         exit_code=exit_code,
         exit_reason=reason,
+        stopped=None if ending.stop is None else ending.reason or _STOPPED,
         gate=ending.gate,
     )
 
@@ -203,12 +206,14 @@ def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Endin
             f"every case reached its pass rate, though {_count(failed, 'conversation')} failed"
         )
     if missed and ending.gate is None:
-        reasons[ExitCode.FAILED] = f"{_count(len(missed), 'case')} failed"
+        reasons[ExitCode.FAILED] = f"{_count(failed, 'conversation')} failed"
+        if below := sum(rate.repeats > 1 for rate in missed):
+            reasons[ExitCode.FAILED] += f", {_count(below, 'case')} below the pass rate"
     # What could not be measured, and what was not even tried; a reason to stop says more than a count.
     if errored:
         reasons[ExitCode.NOT_MEASURED] = f"{_count(errored, 'conversation')} could not be measured"
     if ending.stop is not None:
-        reasons[ending.stop] = ending.reason or "the run was stopped"
+        reasons[ending.stop] = ending.reason or _STOPPED
     elif skipped and not errored:
         reasons[ExitCode.NOT_MEASURED] = f"{_count(skipped, 'conversation')} not played"
     # Each code has one reason, and the code that takes precedence decides.

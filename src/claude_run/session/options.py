@@ -41,13 +41,15 @@ class Kind:
 
     `given` is what the command line hands over of each value: True for a switch, a number for a flag that
     counts, and otherwise the text, or the path. `several` says that an option takes any number of values;
-    `read` gets them all then, and otherwise the only one. `metavar` stands for the value in the help.
-    `from_json` believes a file no more than `read` does a user: TypeError or InputError for what is no value.
+    `read` gets them all then, and otherwise the only one. `metavar` stands for the value in the help; where
+    it is one of a few `words`, a shell completes them. `from_json` believes a file no more than `read` does a
+    user: TypeError or InputError for what is no value.
     """
 
     given: type[bool | int | str | Path] = str
     several: bool = False
     metavar: str = "TEXT"
+    words: tuple[str, ...] = ()
     read: Callable[[Option, Any], Any] = lambda _option, value: value
     to_json: Callable[[Any], Json] = lambda value: value
     from_json: Callable[[Option, Any], Any] = lambda option, value: option.kind.read(option, _text(value))
@@ -187,6 +189,25 @@ def saved_options(value: object) -> JsonObject:
     return result
 
 
+def as_arguments(cls: type, saved: Mapping[str, Json], *, keep: Callable[[Option], bool]) -> Sequence[str]:
+    """Return the saved options that are not the default as arguments of a command line."""
+    defaults = saved_options(cls())
+    found: list[str] = []
+    for option in filter(keep, options_of(cls)):
+        value = saved.get(option.name)
+        if not option.flags or value is None or value == defaults[option.name]:
+            continue
+        flag = option.flags[0]
+        if option.kind is SWITCH:
+            found.append(flag)
+        elif isinstance(value, Mapping):
+            pairs = ((name, part) for name, parts in value.items() for part in _each(parts))
+            found += [argument for name, part in pairs for argument in (flag, f"{name}={part}")]
+        else:
+            found += [argument for part in _each(value) for argument in (flag, str(part))]
+    return found
+
+
 def restored(cls: type[T], saved: Mapping[str, Any], given: Mapping[str, Any]) -> T:
     """Make an instance of the options as they were saved, but for the values that are given anew, by name.
 
@@ -210,6 +231,10 @@ def restored(cls: type[T], saved: Mapping[str, Any], given: Mapping[str, Any]) -
 def _nested(each: Any) -> type | None:  # noqa: ANN401 - a dataclass field
     factory = each.default_factory
     return cast("type", factory) if is_dataclass(factory) else None
+
+
+def _each(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, list) else [value]
 
 
 def _read_assignments(option: Option, texts: Sequence[str]) -> Mapping[str, str]:
@@ -336,7 +361,7 @@ def choice(*words: str) -> Kind:
             option.refuse(text, f"choose {', '.join(first)} or {last}")
         return text
 
-    return Kind(metavar="|".join(words), read=read)
+    return Kind(metavar="|".join(words), words=words, read=read)
 
 
 TEXT = Kind()

@@ -28,7 +28,7 @@ def test_twenty_deaths_count_against_one_cap(workspace: CrashWorkspace) -> None:
     sent = len(workspace.api.ledger)
     ended = workspace.resume("-j", "1")
     assert ended.code == 4
-    assert f"stopped by --max-cost {CAP}" in ended.stderr
+    assert f"stopped by --max-cost {CAP}" in ended.stdout
     assert CAP - worst < _spent(workspace) <= CAP, "the cap stops neither too early nor too late"
     assert len(workspace.api.ledger) >= sent
     assert workspace.resume("--max-cost", "1").code == 0
@@ -44,7 +44,7 @@ def test_requests_of_all_processes_count_against_one_cap(workspace: CrashWorkspa
     ended = workspace.resume("--changed")
     assert ended.code == 4
     assert len(list(workspace.events("attempt"))) == 7
-    assert re.search(r"stopped by --max-requests 7, [1-6] of them before it went on$", ended.stderr.strip())
+    assert re.search(r"STOP   stopped by --max-requests 7, [1-6] of them before it went on\n", ended.stdout)
     spent, sent = _spent(workspace), len(workspace.api.ledger)
     assert workspace.resume().code == 4
     assert len(workspace.api.ledger) == sent

@@ -68,12 +68,12 @@ def test_a_replay_that_misses_names_what_differs(workspace: CrashWorkspace) -> N
     ended = workspace.play("--replay", "earlier")
     assert ended.code == 3
     assert (
-        'not recorded: message 3 (user) was "Is 7097208 even?" and is now "Is 7097208 odd?"' in ended.stderr
+        'not recorded: message 3 (user) was "Is 7097208 even?" and is now "Is 7097208 odd?"' in ended.stdout
     )
     workspace.write(TALK.replace("max_tokens: 64", "max_tokens: 65"))
     assert (
         "not recorded: max_tokens was 64 and is now 65"
-        in workspace.run("talk.yaml", "--replay", "earlier").stderr
+        in workspace.run("talk.yaml", "--replay", "earlier").stdout
     )
     assert workspace.api.ledger == []
 

@@ -157,7 +157,7 @@ def test_the_other_options_hold_too_and_may_be_given_anew(workspace: CrashWorksp
     """A cap of the first process holds in the second, until it is lifted by name."""
     assert workspace.play("--max-requests", "2").code == 4
     assert workspace.resume().code == 4
-    assert "stopped by --max-requests 2" in workspace.resume().stderr
+    assert "stopped by --max-requests 2" in workspace.resume().stdout
     assert workspace.resume("--max-requests", "100").code == 0
 
 
@@ -165,5 +165,6 @@ def test_the_run_that_is_taken_is_named(workspace: CrashWorkspace) -> None:
     """`outputs/latest` is a moving name: the folder itself is said, by every command that takes it."""
     assert workspace.run("talk.yaml", "-o", "mine").code == 0
     for command in ("resume", "report", "verify", "accept", "review"):
-        said = workspace.run(command, *(["--pending"] if command == "review" else [])).stderr
+        ended = workspace.run(command, *(["--pending"] if command == "review" else []))
+        said = ended.stdout if command == "verify" else ended.stderr
         assert "mine" in said.splitlines()[0], command

@@ -76,7 +76,7 @@ def test_two_who_look_are_in_nobodys_way(workspace: CrashWorkspace) -> None:
     finally:
         os.close(descriptor)
     assert reported.code == 3
-    assert "the run was cut off before its end" in reported.stderr
+    assert "the run was cut off before its end" in reported.stdout
 
 
 def test_a_run_that_is_over_is_in_nobodys_way(workspace: CrashWorkspace) -> None:

@@ -35,7 +35,7 @@ def test_a_capped_run_stays_below_its_cap_and_goes_on_with_a_higher_one(workspac
     with Api(answer=dear) as api:
         result = workspace.run("s.yaml", "-o", "out", "-q", "--max-cost", "0.0009", url=api.url, speed=50)
         assert result.code == 4
-        assert "stopped by --max-cost 0.0009" in result.stderr
+        assert "stopped by --max-cost 0.0009" in result.stdout
         first = sum(api.requests.values())
         assert 0 < first < 24
         assert Decimal("0.0007") < billed(workspace, api) <= Decimal("0.0009")
@@ -74,7 +74,7 @@ def test_a_run_that_hits_a_cap_ends_with_its_own_exit_code(
     with Api(answer=lambda asked: ok(f"{asked.turn}", delay_s=0.4)) as api:
         result = workspace.run("s.yaml", "-o", "out", "-q", *flags, url=api.url, speed=50)
         assert result.code == 4, result.stderr
-        assert reason in result.stderr
+        assert reason in result.stdout
         assert 3 <= len(workspace.events("reply")) == sum(api.requests.values()) < 32
         assert workspace.events("failure") == []
         assert workspace.attempts() == api.requests

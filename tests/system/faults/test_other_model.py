@@ -24,7 +24,7 @@ def test_another_model_is_no_measurement(workspace: Workspace) -> None:
         result = workspace.run("s.yaml", "-o", "out", url=api.url)
         assert api.requests == {("a", 1): 1}
         assert result.code == 3
-        assert PROBLEM in result.stderr
+        assert PROBLEM in result.stdout
         (transcript,) = workspace.transcripts().values()
         assert (transcript["outcome"], transcript["error_turn"]) == ("errored", 1)
         assert transcript["turns"][0]["reply"]["text"] == "Yes."
@@ -70,7 +70,7 @@ def test_a_gateway_that_answers_with_another_model_is_not_paid_for_all(workspace
         result = workspace.run("s.yaml", "-j", "2", "-o", "out", url=api.url)
         assert result.code == 3
         assert 5 <= len(api.ledger) <= 7
-    assert f"the first 5 requests to {ASKED} failed in the same way: {PROBLEM}" in result.stderr
+    assert f"the first 5 requests to {ASKED} failed in the same way: {PROBLEM}" in result.stdout
 
 
 @pytest.mark.parametrize("served", [f"{ASKED}-20260901", ASKED])
@@ -96,7 +96,7 @@ def test_a_run_from_before_anybody_looked_is_read_with_the_same_eyes(workspace: 
     assert workspace.run("accept", "out").code != 0
     reported = workspace.run("report", "out")
     assert reported.code == 3
-    assert PROBLEM in reported.stderr
+    assert PROBLEM in reported.stdout
     assert not (workspace.folder / "s.baseline.json").exists()
 
 

@@ -81,7 +81,7 @@ def test_a_wrong_key_stops_the_run_at_once(workspace: Workspace) -> None:
         assert 1 <= sum(api.requests.values()) <= 50
         assert workspace.attempts() == api.requests
     assert result.code == 3
-    assert "NOT MEASURED (exit code 3): 401 authentication_error: invalid x-api-key" in result.stderr
+    assert "STOP   401 authentication_error: invalid x-api-key" in result.stdout
     (failure,), end = workspace.events("failure"), workspace.events("run")[-1]
     assert end["what"] == "ended"
     assert seconds_between(failure, end) < 2.0
@@ -101,7 +101,7 @@ def test_a_long_wait_that_is_asked_for_stops_the_run_and_is_named(workspace: Wor
     wait = (
         "the API asks to wait 3600 s, longer than this run may: go on with `claude-run resume`, not before 2"
     )
-    assert wait in result.stderr
+    assert wait in result.stdout
     assert {transcript["outcome"] for transcript in workspace.transcripts().values()} == {"skipped"}
 
 

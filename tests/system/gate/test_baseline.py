@@ -39,7 +39,7 @@ def test_accept_writes_a_baseline_beside_the_scenario(workspace: GateWorkspace) 
     assert workspace.play("first").code == 0
     done = workspace.run("accept", "first")
     assert done.code == 0
-    assert f"wrote refund.baseline.json: {ENOUGH} of {ENOUGH} samples passed" in done.stderr
+    assert f"wrote refund.baseline.json: {ENOUGH} of {ENOUGH} samples passed" in done.stdout
     found = workspace.accepted()
     assert len(found) == ENOUGH
     assert found["case-03/claude-haiku-5-5"]["replies"] == [["You can return it within 30 days."]]
@@ -92,8 +92,8 @@ def test_a_planted_regression_of_the_prompt_is_caught(workspace: GateWorkspace) 
     workspace.write(system=BAD)
     done = workspace.play("second", "--baseline")
     assert done.code == 1
-    assert "REGRESSED against baseline refund.baseline.json" in done.stderr
-    assert "refund/case-05" in done.stderr
+    assert "REGRESSED against baseline refund.baseline.json" in done.stdout
+    assert "refund/case-05" in done.stdout
     assert "[-within 30 days.-]" in done.stderr
     assert "{+any day.+}" in done.stderr
     assert workspace.summary("second")["gate"]["verdict"] == "regressed"
@@ -116,7 +116,7 @@ def test_an_unchanged_prompt_passes(workspace: GateWorkspace) -> None:
     workspace.accept(cases=ACROSS)
     done = workspace.play("second", "--baseline", "--on-inconclusive", "fail")
     assert done.code == 0
-    assert "UNCHANGED against baseline" in done.stderr
+    assert "UNCHANGED against baseline" in done.stdout
 
 
 def test_a_failure_that_was_accepted_is_no_regression(workspace: GateWorkspace) -> None:
@@ -134,7 +134,7 @@ def test_another_run_can_be_the_baseline(workspace: GateWorkspace) -> None:
     workspace.write(system=BAD)
     done = workspace.play("second", "--baseline", "first")
     assert done.code == 1
-    assert "REGRESSED against baseline first" in done.stderr
+    assert "REGRESSED against baseline first" in done.stdout
 
 
 @pytest.mark.parametrize(("doubt", "code"), [("warn", 0), ("fail", 1)])
@@ -143,8 +143,8 @@ def test_what_nobody_can_tell_warns_or_fails(workspace: GateWorkspace, doubt: st
     workspace.accept(cases=2)
     done = workspace.play("second", "--baseline", "--on-inconclusive", doubt)
     assert done.code == code
-    assert "INCONCLUSIVE" in done.stderr
-    assert "only 2 cases were compared" in done.stderr
+    assert "INCONCLUSIVE" in done.stdout
+    assert "only 2 cases were compared" in done.stdout
 
 
 def test_a_new_case_must_pass(workspace: GateWorkspace) -> None:
@@ -156,7 +156,7 @@ def test_a_new_case_must_pass(workspace: GateWorkspace) -> None:
     workspace.api.reply = failing("fresh")
     done = workspace.play("bad", "--baseline")
     assert done.code == 1
-    assert "unchanged against refund.baseline.json, but 1 new case failed: refund/fresh" in done.stderr
+    assert "unchanged against refund.baseline.json, but 1 new case failed: refund/fresh" in done.stdout
 
 
 def test_a_new_case_must_reach_its_pass_rate_and_no_more(workspace: GateWorkspace) -> None:
@@ -176,7 +176,7 @@ def test_a_case_that_is_gone_is_named(workspace: GateWorkspace) -> None:
     workspace.accept(cases=["kept", "gone"])
     workspace.write(cases=["kept"])
     done = workspace.play("second", "--baseline")
-    assert "refund/gone" in done.stderr
+    assert "refund/gone" in done.stdout
     stale = workspace.run("review", "second", "--pending")
     assert (stale.code, stale.stdout) == (0, "")
     assert "stale: refund/gone/claude-haiku-5-5" in stale.stderr

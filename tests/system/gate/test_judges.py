@@ -47,8 +47,8 @@ def test_a_judge_decides_and_its_cost_stands_apart(workspace: GateWorkspace) -> 
     workspace.write(cases=["only"], expect=POLITE, more=BY)
     done = workspace.play("run", "-n", "2")
     assert done.code == 1
-    assert "the judge says fail: it is a fail" in done.stderr
-    assert "on top for 2 answers of judges" in done.stderr
+    assert "the judge says fail: it is a fail" in done.stdout
+    assert "on top for 2 answers of judges" in done.stdout
     assert workspace.api.asked(JUDGE) == 2
     totals = workspace.summary("run")["totals"]
     assert (totals["replies"], totals["usage"]["input_tokens"]) == (2, 20)
@@ -64,7 +64,7 @@ def test_a_judge_is_replayed_without_sending_anything(workspace: GateWorkspace) 
     workspace.api.bodies.clear()
     done = workspace.play("again", "--replay", "run")
     assert done.code == 1
-    assert "the judge says fail: it is a fail" in done.stderr
+    assert "the judge says fail: it is a fail" in done.stdout
     assert workspace.api.bodies == []
 
 
@@ -88,7 +88,7 @@ def test_an_answer_that_does_not_parse_is_not_measured(workspace: GateWorkspace)
     workspace.write(cases=["only"], expect=POLITE, more=BY)
     done = workspace.play("run")
     assert done.code == 3
-    assert "the judge's answer is not a JSON object" in done.stderr
+    assert "the judge's answer is not a JSON object" in done.stdout
 
 
 def test_an_answer_that_does_not_parse_can_be_asked_for_again(workspace: GateWorkspace) -> None:
@@ -162,7 +162,7 @@ def test_a_pairwise_judge_reads_the_baseline_before_anything_is_sent(workspace: 
     workspace.write(cases=["only"], expect=PAIRWISE, more=BY)
     done = workspace.play("none")
     assert done.code == 3
-    assert "`claude-run accept` writes a baseline" in done.stderr
+    assert "`claude-run accept` writes a baseline" in done.stdout
     workspace.api.bodies.clear()
     workspace.baseline.write_text("<<<<<<<", encoding="utf-8")
     assert workspace.play("damaged").code == 2

@@ -66,7 +66,7 @@ def test_doubt_ends_after_four_looks(workspace: GateWorkspace) -> None:
     workspace.accept(cases=2)
     done = workspace.play("run", "--until-sure", "--baseline", "-n", "2")
     assert done.code == 0
-    assert "INCONCLUSIVE" in done.stderr
+    assert "INCONCLUSIVE" in done.stdout
     assert played(workspace, "run") == asked(workspace) == {"case-01": 2 * LOOKS, "case-02": 2 * LOOKS}
 
 

@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 from claude_run.cli import output
 from claude_run.conversation.events import Failed, Replied
 from claude_run.conversation.exchange import Failure, Reply
-from claude_run.errors import ExitCode
+from claude_run.errors import ExitCode, MeasureError
 from claude_run.record import transcripts
 from claude_run.record.baseline import Baseline, write_baseline
 from claude_run.record.derive import Played, write_derived
@@ -31,7 +31,7 @@ from claude_run.report.compare.json import comparison_json
 from claude_run.report.compare.markdown import comparison_markdown
 from claude_run.report.compare.terminal import print_comparison
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.github import error_annotations, step_summary
+from claude_run.report.run.github import error_annotations, failure_annotations, step_summary
 from claude_run.report.run.junit import junit_xml
 from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
 from claude_run.report.run.progress import (
@@ -259,6 +259,15 @@ SINKS: dict[str, Sink] = {
         medium="document", show=lambda text: as_text(step_summary, _run(text))
     ),
     "report.run.github.error_annotations": Sink(medium="commands", show=_annotations),
+    "report.run.github.failure_annotations": Sink(
+        medium="commands",
+        show=lambda text: "\n".join(
+            [
+                *failure_annotations(InvalidScenarioError([_problem(text)])),
+                *failure_annotations(MeasureError(text)),
+            ]
+        ),
+    ),
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
     "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
     "report.run.progress.print_finished": Sink(medium="log", show=_finished),
@@ -311,5 +320,6 @@ SINKS: dict[str, Sink] = {
         medium="log", show=lambda text: _said(output.print_error, text, f"  {text}")
     ),
     "cli.output.print_line": Sink(medium="log", show=lambda text: _said(output.print_line, text)),
+    "cli.output.print_next": Sink(medium="log", show=lambda text: _said(output.print_next, text)),
     "cli.output.print_json": Sink(medium="json", show=lambda text: _said(output.print_json, {text: text})),
 }

@@ -89,7 +89,7 @@ def test_all_of_it_is_marked_simulated(played: Played) -> None:
     """Every transcript, its reading copy and the closing words say that nothing real answered."""
     assert all(line["simulated"] is True for line in played.transcripts)
     assert "simulat" in (played.folder / "transcripts.md").read_text()[:600]
-    assert "nothing was sent to Anthropic" in played.ended.stderr
+    assert "simulated: nothing was paid" in played.ended.stderr
 
 
 def test_the_folder_is_private(played: Played) -> None:

@@ -43,8 +43,8 @@ def test_a_failed_expectation(tmp_path: Path) -> None:
     (tmp_path / "failing.yaml").write_text(FAILING)
     ended = claude_run("failing.yaml", "--simulate", "-o", "out", cwd=tmp_path)
     assert ended.code == 1
-    assert ended.stderr.splitlines()[0].startswith("FAIL   failing/claude-haiku-5-5")
-    assert "failing.yaml:6" in ended.stderr.splitlines()[1]
+    assert ended.stdout.splitlines()[0].startswith("FAIL   turn 1, contains: ")
+    assert "failing.yaml:6" in ended.stdout.splitlines()[1]
     assert json.loads((tmp_path / "out/summary.json").read_bytes())["exit_code"] == 1
 
 
@@ -102,11 +102,31 @@ def test_a_server_that_does_not_answer(tmp_path: Path, status: int, requests: in
         ended = claude_run(QUICKSTART, "-n", "2", "-j", "1", "-o", "out", cwd=tmp_path, env=env)
     assert ended.code == 3
     assert len(server.ledger) == requests
-    assert f"{status} odd_error: In short." in ended.stderr
+    assert f"{status} odd_error: In short." in ended.stdout
     lines = (tmp_path / "out/transcripts.jsonl").read_text().splitlines()
     outcomes = [json.loads(line)["outcome"] for line in lines]
     assert "passed" not in outcomes
     assert len(outcomes) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "mark"),
+    [
+        (["check", "broken.yaml"], 2, "::error file=broken.yaml,line=6,col=9,title=did you mean"),
+        (["broken.yaml", "--modle", "x"], 2, "::error title=claude-run::No such option"),
+        ([str(QUICKSTART)], 3, "::error title=claude-run::no API credentials were found"),
+    ],
+)
+def test_github_marks_what_kept_a_command_from_its_work(
+    tmp_path: Path, arguments: list[str], code: int, mark: str
+) -> None:
+    """Not only checks that fail: also what is found before anything is sent, by any command."""
+    (tmp_path / "broken.yaml").write_text(FAILING.replace("contains", "contians"))
+    ended = claude_run(*arguments, cwd=tmp_path, env={"GITHUB_ACTIONS": "true"})
+    assert ended.code == code
+    (line,) = (line for line in ended.stderr.splitlines() if line.startswith("::error"))
+    assert line.startswith(mark)
+    assert "::error" not in claude_run(*arguments, cwd=tmp_path).stderr
 
 
 def test_a_bug_of_ours(tmp_path: Path) -> None:

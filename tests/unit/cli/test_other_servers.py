@@ -119,8 +119,8 @@ def test_the_transcript_holds_the_servers_words(talk: Talk) -> None:
 def test_the_terminal_is_safe_and_discreet(talk: Talk) -> None:
     """Neither the prompt nor the server's escape codes show, whatever ANTHROPIC_LOG says."""
     assert "prompt-canary" not in talk.ended.stderr + talk.ended.stdout
-    assert "\x1b" not in talk.ended.stderr + (talk.folder / "transcripts.md").read_text()
-    assert "unpriced" in talk.ended.stderr
+    assert "\x1b" not in talk.ended.stdout + talk.ended.stderr + (talk.folder / "transcripts.md").read_text()
+    assert "unpriced" in talk.ended.stdout
 
 
 def test_the_key_is_nowhere(talk: Talk) -> None:
@@ -163,7 +163,7 @@ def test_replies_that_cannot_be_kept_or_sent_back(tmp_path: Path) -> None:
         env = {"ANTHROPIC_BASE_URL": server.base_url, "ANTHROPIC_API_KEY": CANARY}
         ended = claude_run("talk.yaml", "-o", "out", cwd=tmp_path, env=env)
     assert (ended.code, len(server.ledger)) == (3, 2)
-    assert "what UTF-8 cannot carry" in ended.stderr
+    assert "what UTF-8 cannot carry" in ended.stdout
     assert "invalid reply: the body is not valid JSON" in (tmp_path / "out/journal.jsonl").read_text()
 
 

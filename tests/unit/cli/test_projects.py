@@ -27,8 +27,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandResult, Pa
 def test_init(project: tuple[CommandResult, Path]) -> None:
     """A scenario, its schema and an ignored folder are there, and the next command is named."""
     ended, home = project
-    assert (ended.code, ended.stdout) == (0, "")
-    assert "try: claude-run scenarios/first.yaml --simulate" in ended.stderr
+    assert (ended.code, len(ended.stdout.splitlines())) == (0, 3)
+    assert ended.stderr == "next: claude-run scenarios/first.yaml --simulate\n"
     assert (home / "scenarios/first.yaml").read_text().startswith("# yaml-language-server: $schema=")
     assert (home / "outputs/.gitignore").exists()
     linked = (home / "scenarios/first.yaml").read_text().split("$schema=")[1].split("\n")[0]
@@ -39,7 +39,7 @@ def test_what_init_writes_plays(project: tuple[CommandResult, Path]) -> None:
     """The first scenario is sound and passes at once, without a key."""
     _, home = project
     checked = claude_run("check", "scenarios", cwd=home)
-    assert (checked.code, checked.stderr) == (0, "1 scenario: no problems found\n")
+    assert (checked.code, checked.stdout) == (0, "1 scenario: no problems found\n")
     assert claude_run("scenarios/first.yaml", "--simulate", "-o", "out", cwd=home).code == 0
 
 
@@ -100,7 +100,7 @@ def test_the_simulator_alone(simulator: tuple[str, subprocess.Popen[str]], tmp_p
     assert json.loads(line)["simulated"] is True
     assert json.loads(ended.stdout)["simulated"] is True
     assert "simulat" in (tmp_path / "out/transcripts.md").read_text()[:600]
-    assert "made up by the local simulator" in ended.stderr
+    assert "simulated: nothing was paid" in ended.stderr
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (0, "")

@@ -1,4 +1,4 @@
-"""The two streams: data on stdout, talk on stderr, and a quiet end when nobody listens."""
+"""The two streams: results on stdout, talk on stderr, and a quiet end when nobody listens."""
 
 from __future__ import annotations
 
@@ -56,29 +56,46 @@ def test_json_stands_alone_on_stdout(run: tuple[CommandResult, Path]) -> None:
     assert json.loads(ended.stdout) == written
 
 
-def test_talk_goes_to_stderr(run: tuple[CommandResult, Path]) -> None:
-    """Without a terminal each conversation is one plain line, then comes how it ended and where it is."""
+def test_json_leaves_the_rest_to_stderr(run: tuple[CommandResult, Path]) -> None:
+    """How it ended, where it is, and what may come next are told a person all the same."""
     ended, home = run
     lines = ended.stderr.splitlines()
-    assert lines[0].startswith("PASS   quickstart/claude-haiku-5-5  3 turns")
-    assert lines[0].endswith("simulated")
-    assert lines[-1] == "PASSED (exit code 0): all conversations passed"
+    assert lines[-2] == "PASSED (exit code 0): all conversations passed"
+    assert lines[-1] == f"next: claude-run {QUICKSTART}"
     assert "\x1b" not in ended.stderr
     assert f"transcripts {next(home.glob('outputs/2*')).relative_to(home)}" in ended.stderr
 
 
-def test_quiet_and_silent_stdout(tmp_path: Path) -> None:
-    """`-q` says in one line how it ended; without `--json` stdout stays empty."""
-    ended = claude_run(QUICKSTART, "--simulate", "-q", cwd=tmp_path)
-    assert (ended.code, ended.stdout) == (0, "")
-    assert ended.stderr == "PASSED (exit code 0): all conversations passed\n"
+@pytest.mark.parametrize(
+    ("arguments", "result", "talk"),
+    [
+        (["--simulate"], "PASSED (exit code 0): all conversations passed", f"next: claude-run {QUICKSTART}"),
+        (["--simulate", "-q"], "PASSED (exit code 0): all conversations passed", None),
+        (["--dry-run"], "(genai-prices", f"next: claude-run {QUICKSTART}"),
+        (["--list"], "quickstart/claude-haiku-5-5", None),
+    ],
+)
+def test_results_go_to_stdout(tmp_path: Path, arguments: list[str], result: str, talk: str | None) -> None:
+    """How a command ended stands on stdout, what to do next is talk, and `-q` leaves one line."""
+    ended = claude_run(QUICKSTART, *arguments, cwd=tmp_path)
+    assert result in ended.stdout.splitlines()[-1]
+    assert ended.stderr.splitlines() == ([talk] if talk else [])
+    assert ended.stdout.count("\n") == 1 or "-q" not in arguments
+
+
+def test_a_line_for_each_conversation_is_progress(tmp_path: Path) -> None:
+    """With `-v` each finished conversation is one plain line on stderr."""
+    ended = claude_run(QUICKSTART, "--simulate", "-v", cwd=tmp_path)
+    line = ended.stderr.splitlines()[0]
+    assert line.startswith("PASS   quickstart/claude-haiku-5-5  3 turns")
+    assert line.endswith("simulated")
 
 
 def test_colour_on_request(run: tuple[CommandResult, Path]) -> None:
     """`--color always` colours even where no terminal is; NO_COLOR does not undo it."""
     _, home = run
     ended = claude_run("report", "--color", "always", cwd=home, env={"NO_COLOR": "1"})
-    assert "\x1b[" in ended.stderr
+    assert "\x1b[" in ended.stdout
 
 
 def test_an_encoding_that_lacks_the_letters(tmp_path: Path) -> None:
@@ -87,7 +104,7 @@ def test_an_encoding_that_lacks_the_letters(tmp_path: Path) -> None:
     (tmp_path / "umlaut.yaml").write_text(text, encoding="utf-8")
     for option in ("--list", "--dry-run"):
         ended = claude_run("umlaut.yaml", option, cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
-        assert (ended.code, ended.stdout) == (0, "gr\\xfc\\xdfe/claude-haiku-5-5\n")
+        assert (ended.code, ended.stdout.split("\n")[0]) == (0, "gr\\xfc\\xdfe/claude-haiku-5-5")
 
 
 @pytest.mark.parametrize(

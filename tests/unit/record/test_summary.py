@@ -47,7 +47,7 @@ def _summary(
     ("outcomes", "stop", "code", "reason"),
     [
         ([P, P], None, ExitCode.PASSED, "all conversations passed"),
-        ([P, F], None, ExitCode.FAILED, "1 case failed"),
+        ([P, F], None, ExitCode.FAILED, "1 conversation failed, 1 case below the pass rate"),
         ([P, E], None, ExitCode.NOT_MEASURED, "1 conversation could not be measured"),
         ([F, E, E], None, ExitCode.NOT_MEASURED, "2 conversations could not be measured"),
         ([P, S], None, ExitCode.NOT_MEASURED, "1 conversation not played"),

@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.results import Outcome, Status
+from claude_run.conversation.results import Outcome
+from claude_run.errors import ExitCode
 from claude_run.report.run.markdown import MARKS
-from claude_run.report.run.reasons import expected_and_actual, reasons, turns_that_went_wrong
+from claude_run.report.run.reasons import causes, expected_and_actual, reasons, turns_that_went_wrong
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.numbers import seconds, usd, used
 from claude_run.report.text.safe import fence, md_cell, md_code, md_code_cell, md_inline, safe_line
+from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from claude_run.errors import ClaudeRunError
     from claude_run.record.derive import Played
     from claude_run.record.transcripts import Record
     from claude_run.report.run.facts import RunFacts
-    from claude_run.report.run.reasons import Reason
+    from claude_run.report.run.reasons import Cause
+    from claude_run.scenario.model import Position
 
 LIMIT = 1_000_000
 """How many bytes of UTF-8 a step may write: above 1,024 KiB GitHub shows nothing of it at all."""
@@ -76,33 +80,42 @@ def step_summary(played: Played, facts: RunFacts, *, limit: int = LIMIT) -> Iter
 def error_annotations(played: Played, facts: RunFacts) -> Iterator[str]:
     """Yield at most ten `::error` commands, a line each, the worst first.
 
-    What could not be measured is worst, then what concerns most conversations. What was not played to its
-    end, and failures that the run tolerates, are left out. A check is marked at its expectation, an error at
-    its file.
+    What stopped the run is worst, then what could not be measured, then what concerns most conversations.
+    What was not played to its end, and failures that the run tolerates, are left out. A check is marked at
+    its expectation, an error at its file.
     """
-    # One place for each expectation and for each error of a file: the first reason found there, and the
-    # conversations that it concerns.
-    spots: dict[tuple[object, ...], _Spot] = {}
-    for record in played.records:
-        transcript = record.transcript
-        if transcript is None or record.outcome is Outcome.SKIPPED or record.planned.id in facts.tolerance:
-            continue
-        for reason in reasons(transcript):
-            position = reason.check.position if reason.check else None
-            path = position.path if position else transcript.started.identity.path
-            key = (reason.status, position) if position else (path, reason.message)
-            spot = spots.setdefault(key, _Spot(path=path, reason=reason, conversations={}))
-            spot.conversations[record.planned.id] = None
-
-    ordered = sorted(
-        spots.values(),
-        key=lambda spot: (spot.reason.status is not Status.ERRORED, -len(spot.conversations)),
+    wrong = (
+        record.transcript
+        for record in played.records
+        if record.transcript is not None
+        and record.outcome is not Outcome.SKIPPED
+        and record.planned.id not in facts.tolerance
     )
-    for spot in ordered[:MARKED]:
-        yield _annotation(spot)
-    if (left := len(ordered) - MARKED) > 0:
-        message = f"{left:,} more: see the summary of the job, or transcripts.md of the run"
-        yield f"::error title=claude-run::{_data(message)}"
+    marks = [_annotation(cause) for cause in causes(wrong)]
+    stopped = played.summary.stopped
+    if stopped is not None and played.summary.exit_code is not ExitCode.PASSED:
+        marks.insert(0, _command({"title": facts.verdict}, truncate(stopped)))
+    yield from _first(marks, "see the summary of the job, or transcripts.md of the run")
+
+
+def failure_annotations(error: ClaudeRunError) -> Iterator[str]:
+    """Yield at most ten `::error` commands for what kept a command from its work, at their places."""
+    if not isinstance(error, InvalidScenarioError):
+        yield _command({"title": "claude-run"}, truncate(str(error)))
+        return
+    marks = []
+    for group in error.problems.groups:
+        problem, others = group.problem, len(group) - 1
+        message = problem.message + (f" (and at {count(others, 'more place')})" if others else "")
+        title = problem.hint or "claude-run"
+        marks.append(_command({**_place(problem.position), "title": truncate(title)}, truncate(message)))
+    yield from _first(marks, "see the log of the step")
+
+
+def _first(marks: Sequence[str], rest: str) -> Iterator[str]:
+    yield from marks[:MARKED]
+    if (left := len(marks) - MARKED) > 0:
+        yield _command({"title": "claude-run"}, f"{left:,} more: {rest}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,27 +219,26 @@ def _details(record: Record) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spot:
-    """A place where something went wrong: the first reason, and the ids of all conversations, in order."""
+def _annotation(cause: Cause) -> str:
+    reason, (first, *others) = cause.reason, cause.conversations
+    more = f" (and in {count(len(others), 'more conversation')})" if others else ""
+    place = (
+        {"file": truncate(reason.path, _MAX_PATH)} if reason.check is None else _place(reason.check.position)
+    )
+    title = truncate(f"{first}: {reason.where}")
+    return _command({**place, "title": title}, truncate(reason.message) + more)
 
-    path: str
-    reason: Reason
-    conversations: dict[str, None]
+
+def _place(position: Position) -> dict[str, str]:
+    path = truncate(position.path, _MAX_PATH)
+    return {"file": path, "line": str(position.line), "col": str(position.column)}
 
 
-def _annotation(spot: _Spot) -> str:
-    others = len(spot.conversations) - 1
-    more = f" (and in {count(others, 'more conversation')})" if others else ""
-    properties = {"file": truncate(spot.path, _MAX_PATH)}
-    if spot.reason.check is not None:
-        position = spot.reason.check.position
-        properties |= {"line": str(position.line), "col": str(position.column)}
-    properties["title"] = truncate(f"{next(iter(spot.conversations))}: {spot.reason.where}")
+def _command(properties: Mapping[str, str], message: str) -> str:
     # In a property a colon and a comma have a meaning of their own.
     escaped = {name: _data(text).replace(":", "%3A").replace(",", "%2C") for name, text in properties.items()}
     given = ",".join(f"{name}={text}" for name, text in escaped.items())
-    return f"::error {given}::{_data(truncate(spot.reason.message) + more)}"
+    return f"::error {given}::{_data(message)}"
 
 
 def _data(text: str) -> str:

@@ -89,21 +89,24 @@ class Tally:
 
 
 class LineProgress:
-    """One plain line per finished conversation, its reason under it, and a sign of life each 30 seconds.
+    """A sign of life each 30 seconds, and where `each` is asked for a line per finished conversation.
 
-    `clock` counts seconds, `now` is the time of day; `heartbeat_s` is the time between two signs of life.
+    Why one did not pass is told at the end, once for all that it concerns. `clock` counts seconds, `now` is
+    the time of day; `heartbeat_s` is the time between two signs of life.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an option of the command line, or a seam
         self,
         stream: TextIO,
         *,
         colour: bool = False,
+        each: bool = False,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         heartbeat_s: float = 30.0,
     ) -> None:
         self._console = open_console(stream, colour=colour)
+        self._each = each
         self._tally = Tally(clock)
         self._now = now
         self._heartbeat_s = heartbeat_s
@@ -149,7 +152,8 @@ class LineProgress:
 
     def finished(self, transcript: Transcript) -> None:
         self._tally.add(transcript)
-        print_finished(self._console, transcript)
+        if self._each:
+            print_finished(self._console, transcript)
 
     def notify(self, line: str) -> None:
         for each in own_line(self._console.file, line):
@@ -180,12 +184,22 @@ class LineProgress:
 
 
 class LiveProgress:
-    """A display that is redrawn in place and vanishes at the end; what did not pass is printed above it."""
+    """A display that is redrawn in place and vanishes at the end; it shows what went wrong last.
+
+    Where `each` is asked for, a line per finished conversation is printed above it.
+    """
 
     def __init__(
-        self, stream: TextIO, *, colour: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: TextIO,
+        *,
+        colour: bool = False,
+        each: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = open_console(stream, colour=colour)
+        self._each = each
+        self._last_wrong: Transcript | None = None
         self._tally = Tally(clock)
         self._waits: dict[str, tuple[float, str]] = {}
         self._outages: dict[str, tuple[float, str]] = {}
@@ -222,6 +236,8 @@ class LiveProgress:
     def finished(self, transcript: Transcript) -> None:
         self._tally.add(transcript)
         if transcript.outcome is not Outcome.PASSED:
+            self._last_wrong = transcript
+        if self._each:
             print_finished(self._console, transcript)
 
     def notify(self, line: str) -> None:
@@ -244,6 +260,10 @@ class LiveProgress:
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append("━" * filled, style="green").append("─" * (_BAR - filled), style="dim")
         text.append(f"  {tally.counts()}\n{tally.spent()}")
+        if (wrong := self._last_wrong) is not None:
+            word, style = outcome_word(wrong.outcome)
+            name = safe_line(wrong.started.conversation_id)
+            text.append(f"\n{word}", style=style).append(f"{name}  {reason_line(wrong) or ''}")
         # Copies, because the display is drawn by a thread of its own while waits are added.
         for model, (since, reason) in tuple(self._outages.items()):
             text.append(f"\noutage  {_outage(model, now - since, reason=reason)}", style="bold yellow")
@@ -259,11 +279,9 @@ def own_line(stream: IO[str], line: str) -> Sequence[str]:
 
 
 def print_finished(console: Console, transcript: Transcript) -> None:
-    """Print the line of a finished conversation, and under it why it did not pass."""
+    """Print the line of a finished conversation."""
     word, style = outcome_word(transcript.outcome)
     print_escaped(console, outcome_line(transcript), lead=word, style=style)
-    if reason := reason_line(transcript):
-        print_escaped(console, INDENT + reason)
 
 
 def outcome_word(outcome: Outcome) -> tuple[str, str]:

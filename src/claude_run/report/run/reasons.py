@@ -1,7 +1,8 @@
-"""Why a conversation did not pass, and every check with its nested ones, in the order a person reads them."""
+"""Why conversations did not pass, and every check with its nested ones, in the order a person reads them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.results import CheckResult
     from claude_run.conversation.transcript import Transcript, TurnRecord
+
+_NUMBER = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +33,25 @@ class Reason:
     check: CheckResult | None = None
 
     @property
+    def path(self) -> str:
+        """The file that `place` is in."""
+        return self.place if self.check is None else self.check.position.path
+
+    @property
     def where(self) -> str:
         """The turn and the check, in words: `turn 2, contains`, `turn 2, contains, not evaluated`."""
         turn = "conversation" if self.turn is None else f"turn {turn_number(self.turn)}"
         if self.check is None:
             return turn
         return f"{turn}, {check_name(self.check)}{', not evaluated' if self.status is Status.ERRORED else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What went wrong in one conversation or many: the first reason found, and all their ids in order."""
+
+    reason: Reason
+    conversations: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +98,23 @@ def reasons(transcript: Transcript) -> tuple[Reason, ...]:
             if check.status is not Status.PASSED
         )
     return tuple(found)
+
+
+def causes(transcripts: Iterable[Transcript]) -> tuple[Cause, ...]:
+    """Return what went wrong in conversations, each thing once, the worst first.
+
+    One expectation is one cause, whatever the replies were; so are errors in the same words, but for their
+    numbers. What could not be measured is worst, then what concerns most conversations.
+    """
+    found: dict[object, tuple[Reason, dict[str, None]]] = {}
+    for transcript in transcripts:
+        for reason in reasons(transcript):
+            check, words = reason.check, _NUMBER.sub("#", reason.message)
+            spot: object = (check.position, check_name(check)) if check else words
+            _, ids = found.setdefault((reason.status, spot), (reason, {}))
+            ids[transcript.started.conversation_id] = None
+    ordered = sorted(found.values(), key=lambda each: (each[0].status is not Status.ERRORED, -len(each[1])))
+    return tuple(Cause(reason=reason, conversations=tuple(ids)) for reason, ids in ordered)
 
 
 def turns_that_went_wrong(transcript: Transcript) -> tuple[TurnRecord, ...]:

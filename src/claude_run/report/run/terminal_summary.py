@@ -1,30 +1,36 @@
-"""The closing block of a run: what went wrong, numbers by model, where the files are, and the exit reason."""
+"""The closing block of a run: what went wrong, the numbers, where the files are, and the verdict."""
 
 from __future__ import annotations
 
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, TextIO
 
+from claude_run.conversation.results import Outcome, Status
 from claude_run.errors import ExitCode
 from claude_run.report.run.facts import rate_sentence
 from claude_run.report.run.progress import INDENT, outcome_word
-from claude_run.report.run.reasons import check_rows, expected_and_actual, reasons
-from claude_run.report.text.blocks import truncate
+from claude_run.report.run.reasons import causes, check_rows, expected_and_actual, reasons
+from claude_run.report.text.blocks import MAX_EXCERPT, truncate
 from claude_run.report.text.console import aligned, open_console, print_escaped
 from claude_run.report.text.numbers import tokens, usd, used
 from claude_run.report.text.safe import safe_block, safe_line
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from rich.console import Console
 
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
     from claude_run.report.run.facts import RunFacts
+    from claude_run.report.run.reasons import Cause, Reason
 
-SHOWN = 25
-"""How many conversations that went wrong are printed before the rest is left to transcripts.md."""
+SHOWN = 10
+"""How many causes are told, or with -v conversations that went wrong, before the rest is left to a file."""
 
+_NAMED = 60
 _REPLY = 2000
 _EXIT_REASON = 1000
 _COLUMNS = ("model", "conversations", "passed", "failed", "errored", "skipped", "in", "cached", "out", "cost")
@@ -40,16 +46,61 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
     verbose: int = 0,
     quiet: bool = False,
 ) -> None:
-    """Print the closing block; its very last line is the exit reason.
+    """Print the closing block: causes first, each once, then numbers, and last the verdict.
 
-    `folder` is the run folder. `quiet` leaves only what went wrong and the exit reason; `verbose` 1 adds
-    the replies that failed, cut, and the warnings; 2 shows all of them in full.
+    `folder` is the run folder. `quiet` leaves the numbers out; `verbose` 1 tells every conversation that went
+    wrong, its replies cut, and the warnings; 2 tells all of them in full.
     """
     console = open_console(stream, colour=colour)
 
-    # What went wrong, conversation by conversation; with -v also what only brought warnings.
-    transcripts = [record.transcript for record in played.records if record.transcript]
-    wrong = [one for one in transcripts if reasons(one) or (verbose and one.warnings)]
+    # What went wrong: by its causes, or with -v conversation by conversation.
+    transcripts = [each.transcript for each in played.records if each.transcript]
+    played_ones = [each for each in transcripts if each.outcome is not Outcome.SKIPPED]
+    if verbose:
+        _print_conversations(console, played_ones, verbose)
+    else:
+        _print_causes(console, causes(played_ones))
+
+    # What that stopped, and what was left out for it.
+    summary = played.summary
+    if summary.stopped is not None:
+        text = safe_line(truncate(summary.stopped, _EXIT_REASON))
+        print_escaped(console, text, lead=f"{'STOP':<{len(INDENT)}}", style="bold red")
+    skipped = [each.planned.id for each in played.records if each.outcome is Outcome.SKIPPED]
+    if skipped:
+        word, style = outcome_word(Outcome.SKIPPED)
+        print_escaped(console, _named(skipped), lead=word, style=style)
+    if summary.stopped is not None or skipped:
+        print_escaped(console, "")
+
+    if not quiet:
+        for line in _numbers(played, facts, folder=folder):
+            print_escaped(console, line)
+
+    # Why the exit code is what it is; what stopped the run is told already.
+    reason = truncate(summary.exit_reason, _EXIT_REASON)
+    if summary.exit_reason == summary.stopped:
+        reason = f"{len(skipped):,} of {count(facts.conversations, 'conversation')} not played to the end"
+    style = "bold green" if summary.exit_code is ExitCode.PASSED else "bold red"
+    print_escaped(console, f": {safe_line(reason)}", lead=facts.verdict, style=style)
+
+
+def _print_causes(console: Console, found: Sequence[Cause]) -> None:
+    """Print each cause with its first reason in full, and the names of its conversations."""
+    for cause in found[:SHOWN]:
+        failed = cause.reason.status is Status.FAILED
+        word, style = outcome_word(Outcome.FAILED if failed else Outcome.ERRORED)
+        first, *lines = _told(cause.reason)
+        print_escaped(console, first, lead=word, style=style)
+        for line in [*lines, f"{INDENT}  in {_named(cause.conversations)}", ""]:
+            print_escaped(console, line)
+    if (left := len(found) - SHOWN) > 0:
+        print_escaped(console, f"{count(left, 'more cause')}: see transcripts.md, or pass -vv\n")
+
+
+def _print_conversations(console: Console, transcripts: Sequence[Transcript], verbose: int) -> None:
+    """Print those that went wrong or brought warnings, with their replies."""
+    wrong = [each for each in transcripts if reasons(each) or each.warnings]
     shown = wrong if verbose > 1 else wrong[:SHOWN]
     for transcript in shown:
         word, style = outcome_word(transcript.outcome)
@@ -58,42 +109,48 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
             print_escaped(console, line)
         print_escaped(console, "")
     if left := len(wrong) - len(shown):
-        more = count(left, "more conversation")
-        print_escaped(console, f"{more} with failures: see transcripts.md, or pass -vv\n")
+        print_escaped(console, f"{count(left, 'more conversation')}: see transcripts.md, or pass -vv\n")
 
-    if not quiet:
-        for line in _numbers(played, facts, folder=folder):
-            print_escaped(console, line)
 
-    # Why the exit code is what it is.
-    style = "bold green" if played.summary.exit_code is ExitCode.PASSED else "bold red"
-    reason = safe_line(truncate(played.summary.exit_reason, _EXIT_REASON))
-    print_escaped(console, f": {reason}", lead=facts.verdict, style=style)
+def _named(conversations: Sequence[str]) -> str:
+    """Return how many conversations these are, and the first of their names as far as a line holds them."""
+    names = [safe_line(truncate(name)) for name in conversations]
+    room = takewhile(lambda used: used <= _NAMED, accumulate(len(name) + 2 for name in names))
+    shown = names[: max(1, sum(1 for _ in room))]
+    more = [f"{len(names) - len(shown):,} more"] if len(shown) < len(names) else []
+    text = ", ".join([*shown, *more])
+    return text if len(names) == 1 else f"{count(len(names), 'conversation')}: {text}"
 
 
 def _explanation(transcript: Transcript, verbose: int) -> Iterator[str]:
-    """Yield the lines under a conversation: its reasons, and with -v its warnings and the wrong replies."""
-    # Each reason with its place, and of a check what it wanted and found.
+    """Yield the lines under a conversation: its reasons, its warnings and the wrong replies."""
     found = reasons(transcript)
     for reason in found:
-        yield f"{INDENT}{safe_line(reason.where)}: {safe_line(truncate(reason.message))}"
-        yield f"{INDENT}  at {safe_line(reason.place)}"
-        if reason.check is None:
-            continue
-        for name, text in expected_and_actual(reason.check):
+        first, *lines = _told(reason)
+        yield INDENT + first
+        yield from lines
+    for warning in transcript.warnings:
+        yield f"{INDENT}warning: {safe_line(warning)}"
+    wrong = {reason.turn for reason in found}
+    for turn in transcript.turns:
+        if turn.index in wrong and turn.exchanges:
+            text = truncate(turn.text, _REPLY) if verbose == 1 else turn.text
+            yield from _gutter(f"reply {turn.number}", text or "(no text)")
+
+
+def _told(reason: Reason) -> Iterator[str]:
+    """Yield the lines of a reason: what and where, and of a check what it wanted and found."""
+    yield f"{safe_line(reason.where)}: {safe_line(truncate(reason.message))}"
+    yield f"{INDENT}  at {safe_line(reason.place)}"
+    if reason.check is None:
+        return
+    for name, text in expected_and_actual(reason.check):
+        # Mostly the message says it already.
+        if text not in reason.message[:MAX_EXCERPT]:
             yield from _gutter(name, text)
-        for row in check_rows(reason.check.children, 1):
-            line = safe_line(f"{row.check.status} {row.title}: {row.check.message}")
-            yield f"{INDENT}{'  ' * row.depth}- {line}"
-    # With -v the replies themselves, and all that the run warned of.
-    if verbose:
-        for warning in transcript.warnings:
-            yield f"{INDENT}warning: {safe_line(warning)}"
-        wrong = {reason.turn for reason in found}
-        for turn in transcript.turns:
-            if turn.index in wrong and turn.exchanges:
-                text = truncate(turn.text, _REPLY) if verbose == 1 else turn.text
-                yield from _gutter(f"reply {turn.number}", text or "(no text)")
+    for row in check_rows(reason.check.children, 1):
+        line = safe_line(f"{row.check.status} {row.title}: {row.check.message}")
+        yield f"{INDENT}{'  ' * row.depth}- {line}"
 
 
 def _gutter(name: str, text: str) -> Iterator[str]:
@@ -105,22 +162,25 @@ def _gutter(name: str, text: str) -> Iterator[str]:
 
 
 def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
-    # One row for each model.
-    rows = [
-        (
-            safe_line(label),
-            *(tokens(number) for number in (totals.conversations, *totals.outcomes.values())),
-            used(totals.usage.input_total),
-            tokens(totals.usage.cache_read_input_tokens or 0),
-            used(totals.usage.output_tokens),
-            usd(totals.cost_usd),
-        )
-        for label, totals in played.summary.by_model.items()
-    ]
-    yield from aligned([_COLUMNS, *rows])
-    yield ""
+    # One row for each model, where there are several: of one it would say no more than the lines below.
+    by_model = played.summary.by_model
+    if len(by_model) > 1:
+        rows = [
+            (
+                safe_line(label),
+                *(tokens(number) for number in (totals.conversations, *totals.outcomes.values())),
+                used(totals.usage.input_total),
+                tokens(totals.usage.cache_read_input_tokens or 0),
+                used(totals.usage.output_tokens),
+                usd(totals.cost_usd),
+            )
+            for label, totals in by_model.items()
+        ]
+        yield from aligned([_COLUMNS, *rows])
+        yield ""
 
-    # The run as a whole: always three lines, then what there is to say besides.
+    # The run as a whole: always three lines, then what there is to say besides. What is true of all replies
+    # stands beside the cost.
     yield facts.outcomes
     yield facts.usage
     yield f"cost {facts.cost}"
@@ -130,12 +190,11 @@ def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
         facts.unpriced,
         facts.warnings,
         facts.tolerated,
-        facts.simulated,
-        facts.replayed,
+        None if facts.only_simulated else facts.simulated,
+        None if facts.only_replayed else facts.replayed,
     )
     yield from (safe_line(note) for note in notes if note)
     for case in facts.missed:
         yield f"below its pass rate: {safe_line(case.name)}, {rate_sentence(case)}"
 
     yield f"transcripts {safe_line(str(folder / 'transcripts.md'))}"
-    yield f"            {safe_line(str(folder / 'transcripts.jsonl'))}"

@@ -14,11 +14,12 @@ from markdown_it import MarkdownIt
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.sample import Sample
-from claude_run.errors import ExitCode
+from claude_run.errors import ExitCode, MeasureError
 from claude_run.record.summary import Ending, Gate
 from claude_run.report.compare.markdown import comparison_markdown
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.github import LIMIT, error_annotations, step_summary
+from claude_run.report.run.github import LIMIT, error_annotations, failure_annotations, step_summary
+from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Problems
 from claude_run.scenario.model import Position
 from claude_run.verdict.basics import GateRules
 from claude_run.verdict.comparison import Arm, compare
@@ -131,6 +132,33 @@ def test_a_comparison_stands_behind_the_numbers() -> None:
         shown.index(part) for part in ("# NOT", "## Against the baseline", "INCONCLUSIVE", "## What went")
     ]
     assert places == sorted(places)
+
+
+def test_what_stopped_a_run_is_marked_first() -> None:
+    """A key that was refused has no line in a scenario, and is an annotation all the same."""
+    ending = Ending(stop=ExitCode.NOT_MEASURED, reason="401: bad key", at="x", duration_s=1.0)
+    assert marked(play([never_started("a/1")], ending=ending)) == [
+        "::error title=NOT MEASURED (exit code 3)::401: bad key"
+    ]
+
+
+def test_problems_of_files_are_marked_where_they_are() -> None:
+    """Those in the same words are one annotation, others have one each, up to nine and a last that counts."""
+    found = Problems(
+        Diagnostic(position=Position(path="a.yaml", line=line, column=3), message=message, hint="do: this")
+        for line, message in [(4, "wrong"), (9, "wrong"), *((20 + n, f"other {n}x") for n in range(10))]
+    )
+    shown = list(failure_annotations(InvalidScenarioError(found)))
+    assert len(shown) == 10
+    assert shown[0] == "::error file=a.yaml,line=4,col=3,title=do%3A this::wrong (and at 1 more place)"
+    assert shown[9] == "::error title=claude-run::2 more: see the log of the step"
+
+
+def test_what_has_no_place_is_marked_without_one() -> None:
+    """An option that does not exist, a key that is missing."""
+    assert list(failure_annotations(MeasureError("no key\n::error::x"))) == [
+        "::error title=claude-run::no key ::error::x"
+    ]
 
 
 def test_rows_that_passed_go_first() -> None:

@@ -39,9 +39,9 @@ class Screen(io.StringIO):
 
 
 def test_one_line_per_conversation(snapshot: SnapshotAssertion) -> None:
-    """A log has a plain line per finished conversation, and under it why it did not pass."""
+    """A log has a plain line per finished conversation where it is asked for."""
     stream = io.StringIO()
-    progress: Progress = LineProgress(stream, clock=Hands(), now=noon)
+    progress: Progress = LineProgress(stream, each=True, clock=Hands(), now=noon)
     played = rich_run()
     progress.begin(len(played.records))
     progress.in_flight(2)
@@ -57,7 +57,7 @@ def test_one_line_per_conversation(snapshot: SnapshotAssertion) -> None:
 def test_a_log_line_is_never_broken() -> None:
     """However long a line is, it stays one line, for whoever greps it."""
     stream = io.StringIO()
-    LineProgress(stream).finished(passed(conversation_id="x" * 3000))
+    LineProgress(stream, each=True).finished(passed(conversation_id="x" * 3000))
     assert stream.getvalue().startswith("PASS   " + "x" * 3000 + "  2 turns")
     assert stream.getvalue().count("\n") == 1
 
@@ -65,7 +65,7 @@ def test_a_log_line_is_never_broken() -> None:
 def test_colour_is_for_the_first_word() -> None:
     """Forced colour paints the outcome, and nothing that others wrote."""
     stream = io.StringIO()
-    LineProgress(stream, colour=True).finished(failed())
+    LineProgress(stream, each=True, colour=True).finished(failed())
     assert stream.getvalue().startswith("\x1b[31mFAIL   \x1b[0mrefund/sofa")
     assert stream.getvalue().count("\x1b") == 2
 
@@ -73,7 +73,7 @@ def test_colour_is_for_the_first_word() -> None:
 def test_rich_markup_of_others_is_text() -> None:
     """Square brackets in a name are neither markup nor an error."""
     stream = io.StringIO()
-    LineProgress(stream).finished(passed(conversation_id="[/] [bold]x[/bold] :smile:"))
+    LineProgress(stream, each=True).finished(passed(conversation_id="[/] [bold]x[/bold] :smile:"))
     assert "[/] [bold]x[/bold] :smile:" in stream.getvalue()
 
 
@@ -193,18 +193,38 @@ def test_the_live_display() -> None:
     assert "waiting" not in later
 
 
-def test_the_live_display_prints_what_went_wrong_and_vanishes() -> None:
-    """Failures stay on the terminal as lines; conversations that passed and the bar do not."""
+def test_failures_are_left_to_the_end() -> None:
+    """Neither a log nor a terminal is told twice why a conversation did not pass."""
+    stream = io.StringIO()
+    LineProgress(stream).finished(failed())
+    assert stream.getvalue() == ""
+
+
+def test_the_live_display_shows_what_went_wrong_last_and_vanishes() -> None:
+    """So a run that fails can be stopped early; at its end nothing of it is left."""
     screen = Screen()
-    progress: Progress = LiveProgress(screen, clock=Hands())
+    progress = LiveProgress(screen, clock=Hands())
     progress.begin(3)
-    progress.finished(passed())
     progress.finished(errored())
     progress.finished(hostile())
+    progress.finished(passed())
+    shown = progress.display().plain.split("\n")
     progress.end()
+    assert len(shown) == 3
+    assert shown[2].startswith("FAIL   ")
+    assert "<U+202E>" in shown[2]
     text = screen.getvalue()
-    assert "ERROR  refund/train/claude-haiku-5-5" in text
     assert "PASS " not in text
-    assert "<U+202E>" in text
     assert "\x1b[31m" not in text
     assert "\x1b[1A" in text
+
+
+def test_the_live_display_has_a_line_for_each_where_it_is_asked_for() -> None:
+    """The lines stay on the terminal, above the display."""
+    screen = Screen()
+    progress: Progress = LiveProgress(screen, each=True, clock=Hands())
+    progress.begin(2)
+    progress.finished(passed())
+    progress.finished(errored())
+    progress.end()
+    assert "ERROR  refund/train/claude-haiku-5-5  " in screen.getvalue()
