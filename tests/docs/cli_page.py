@@ -13,7 +13,8 @@ _HEAD = """\
 # Command line
 
 A first argument that is not a command means `run`: `claude-run scenarios/foo.yaml` plays a scenario. Paths,
-folders and globs mix. Data goes to stdout, all talk to stderr. `claude-run --version` prints the version.
+folders and globs mix. Results go to stdout, all talk to stderr; with `--json` stdout holds JSON
+only. `claude-run --version` prints the version.
 """
 
 _MEANING = {
@@ -40,7 +41,7 @@ _ENVIRONMENT = """\
 | `SSL_CERT_FILE`, `SSL_CERT_DIR` | the certificates to trust in place of the system's |
 | `CI` | where it is set, baselines are read and never written |
 | `GITHUB_STEP_SUMMARY` | the file that the summary of a run is appended to |
-| `GITHUB_ACTIONS` | where it is `true`, annotations for the lines of scenarios go to stderr |
+| `GITHUB_ACTIONS` | where it is `true`, annotations go to stderr, for whatever any command ends with |
 | `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE` | colours of the terminal; `--color` wins over them |
 
 With `--simulate` none of the first four is read.

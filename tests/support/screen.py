@@ -6,9 +6,11 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import termios
+from codecs import IncrementalDecoder, getincrementaldecoder
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -47,6 +49,10 @@ class Screen:
                 self._put(piece["text"])
             elif piece["what"] == "A":
                 self._row = max(0, self._row - int(piece["count"] or 1))
+            elif piece["what"] == "C":
+                self._column += int(piece["count"] or 1)
+            elif piece["what"] == "J":
+                del self._cells[self._row + 1 :], self._cells[self._row][self._column :]
             elif piece["what"] == "K":
                 self._cells[self._row] = (
                     [] if piece["count"] == "2" else self._cells[self._row][: self._column]
@@ -55,6 +61,8 @@ class Screen:
     def _put(self, one: str) -> None:
         if one == "\r":
             self._column = 0
+        elif one == "\b":
+            self._column = max(0, self._column - 1)
         elif one == "\n":
             self._down()
         elif one.isprintable():
@@ -79,6 +87,8 @@ class TerminalProcess:
     process: subprocess.Popen[bytes]
     descriptor: int
     screen: Screen = field(default_factory=Screen)
+    # A letter of several bytes may come in two pieces.
+    _decoder: IncrementalDecoder = field(default_factory=getincrementaldecoder("utf-8"))
 
     def type(self, keys: str) -> None:
         """Press keys."""
@@ -92,13 +102,15 @@ class TerminalProcess:
     def read(self, *, until: Callable[[Screen], bool] = lambda _: False) -> None:
         """Read on until the screen shows something, or the command has left the terminal."""
         while not until(self.screen):
+            ready, _, _ = select.select([self.descriptor], [], [], PATIENCE_S)
+            assert ready, self.screen.rows
             try:
                 data = os.read(self.descriptor, 65536)
             except OSError:  # how Linux says that nobody is at the other side
                 return
             if not data:
                 return
-            self.screen.feed(data.decode())
+            self.screen.feed(self._decoder.decode(data))
 
     def wait(self) -> int:
         """Read to the end, and return the exit code; no traceback may show."""

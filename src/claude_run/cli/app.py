@@ -8,13 +8,14 @@ import os
 import sys
 import tempfile
 import traceback
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import typer.main
 from typer.exceptions import TyperException
 
+from claude_run import __version__
+from claude_run.cli.command_line import RUN, CommandGroup, PanelCommand
 from claude_run.cli.options import (
     AcceptOptions,
     CompareOptions,
@@ -22,7 +23,6 @@ from claude_run.cli.options import (
     JsonOption,
     LabelsArgument,
     OutputOptions,
-    PanelCommand,
     PlanOptions,
     ReviewOptions,
     RunArgument,
@@ -31,11 +31,10 @@ from claude_run.cli.options import (
     pick,
     takes,
 )
-from claude_run.cli.output import guarded_streams, print_error
-from claude_run.errors import PRECEDENCE, ClaudeRunError, ExitCode, StorageError
+from claude_run.cli.output import guarded_streams, print_error, print_line, print_workflow_command
+from claude_run.errors import PRECEDENCE, ClaudeRunError, ExitCode, InputError, StorageError
 from claude_run.process import open_streams
 from claude_run.session.request import (
-    BESIDE,
     GateRequest,
     ResumeRequest,
     RunRequest,
@@ -46,12 +45,12 @@ from claude_run.session.world import World
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RUN = "run"
-_HELP = {"-h", "--help"}
 _ISSUES = "please report it with that file (look through it first: it may quote your prompts)"
 
 app = typer.Typer(
     name="claude-run",
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "Play scripted multi-turn conversations with Claude, check every reply, account for every token.\n\n"
         "claude-run scenarios/foo.yaml plays a scenario: a first argument that is not a command means run."
@@ -66,6 +65,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def all_commands(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Print the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
+    if version:
+        print_line(f"claude-run {__version__}")
+        raise typer.Exit
 
 
 @app.command(RUN, cls=PanelCommand)
@@ -111,7 +123,7 @@ def resume_command(
     return finish_run(result, output)
 
 
-@app.command("check")
+@app.command("check", cls=PanelCommand)
 @takes(
     pick(RunRequest, "paths", "models", "overrides", "file_root", "own_checks", required=("paths",)),
     pick(OutputOptions, "quiet"),
@@ -123,7 +135,7 @@ def check_command(_world: World, request: RunRequest, output: OutputOptions) -> 
     return check(request, output)
 
 
-@app.command("report")
+@app.command("report", cls=PanelCommand)
 @takes(pick(RunArgument), pick(OutputOptions))
 def report_command(world: World, run: RunArgument, output: OutputOptions) -> int:
     """Rebuild every derived file of a run from its journal."""
@@ -133,7 +145,7 @@ def report_command(world: World, run: RunArgument, output: OutputOptions) -> int
     return finish_run(read_run(run.path, world), output)
 
 
-@app.command("verify")
+@app.command("verify", cls=PanelCommand)
 @takes(pick(RunArgument))
 def verify_command(world: World, run: RunArgument) -> int:
     """Check that a run folder is whole and that its files agree with its journal."""
@@ -142,7 +154,7 @@ def verify_command(world: World, run: RunArgument) -> int:
     return verify(run.path, world)
 
 
-@app.command("compare")
+@app.command("compare", cls=PanelCommand)
 @takes(
     pick(CompareOptions, "runs", "markdown", "html", "json", required=("runs",)),
     pick(GateRequest),
@@ -155,7 +167,7 @@ def compare_command(_world: World, compared: CompareOptions, gate: GateRequest, 
     return compare(compared, gate, output)
 
 
-@app.command("accept")
+@app.command("accept", cls=PanelCommand)
 @takes(pick(RunArgument), pick(AcceptOptions))
 def accept_command(world: World, run: RunArgument, options: AcceptOptions) -> int:
     """Make a run the baseline of its scenarios: a file beside each, to be committed."""
@@ -164,7 +176,7 @@ def accept_command(world: World, run: RunArgument, options: AcceptOptions) -> in
     return accept(run.path, options, world)
 
 
-@app.command("review")
+@app.command("review", cls=PanelCommand)
 @takes(pick(RunArgument), pick(ReviewOptions, "pending", "json"))
 def review_command(world: World, run: RunArgument, options: ReviewOptions) -> int:
     """Go through the replies that changed since the baseline: accept, reject or skip each by one key."""
@@ -173,7 +185,7 @@ def review_command(world: World, run: RunArgument, options: ReviewOptions) -> in
     return review(run.path, options, world)
 
 
-@app.command("judge-eval")
+@app.command("judge-eval", cls=PanelCommand)
 @takes(
     pick(LabelsArgument, required=("labels",)),
     pick(RunRequest, "judge_models", "concurrency", "simulate", "out", "max_cost", "replay", "reuse"),
@@ -189,7 +201,7 @@ def judge_eval_command(
     return judge_eval(given.labels, request, output, world, as_json=form.json)
 
 
-@app.command("schema")
+@app.command("schema", cls=PanelCommand)
 @takes()
 def schema_command(_world: World) -> int:
     """Print the JSON Schema of scenario files, for editors."""
@@ -198,7 +210,7 @@ def schema_command(_world: World) -> int:
     return schema()
 
 
-@app.command("simulate")
+@app.command("simulate", cls=PanelCommand)
 @takes(pick(SimulateOptions), pick(RunRequest, "faults"))
 def simulate_command(world: World, options: SimulateOptions, request: RunRequest) -> int:
     """Serve a simulated Messages API on this machine until interrupted."""
@@ -207,7 +219,7 @@ def simulate_command(world: World, options: SimulateOptions, request: RunRequest
     return simulate(options, request, world)
 
 
-@app.command("init")
+@app.command("init", cls=PanelCommand)
 @takes(pick(FolderArgument))
 def init_command(_world: World, project: FolderArgument) -> int:
     """Start a project: a first scenario, the schema for editors, an ignored outputs folder."""
@@ -225,7 +237,7 @@ def run_command_line(arguments: Sequence[str], world: World | None = None) -> in
     open_streams()
     with world.signals.heard(), guarded_streams(world) as streams:
         try:
-            code = _dispatch(_with_values(_with_command(arguments)), world)
+            code = _dispatch(arguments, world)
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: no traceback is a message
             code = int(_explain(error, world))
@@ -249,14 +261,16 @@ def _dispatch(arguments: Sequence[str], world: World) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except SystemExit as leaving:
-        # Typer leaves like this for one error only, a broken pipe, and both streams outlive their readers.
-        raise OSError(errno.EPIPE, os.strerror(errno.EPIPE)) from leaving
+        # Typer leaves like this when it has completed a word or said how, and for a broken pipe, which is
+        # an error of ours: both streams outlive their readers.
+        if isinstance(leaving.__context__, OSError):
+            raise OSError(errno.EPIPE, os.strerror(errno.EPIPE)) from leaving
+        return int(leaving.code or ExitCode.PASSED)
     except TyperException as error:
         message = error.format_message().rstrip(".")
         owner = _owner_of(str(getattr(error, "option_name", "")))
         hint = f"did you mean `claude-run {owner}`?" if owner else "see claude-run --help"
-        print_error(f"error: {message}; {hint}")
-        return int(ExitCode.USAGE)
+        raise InputError(f"{message}; {hint}") from error
     return int(result or ExitCode.PASSED)
 
 
@@ -268,42 +282,31 @@ def _owner_of(option: str) -> str | None:
     return next((name for name, each in commands.items() if any(option in p.opts for p in each.params)), None)
 
 
-def _with_command(arguments: Sequence[str]) -> Sequence[str]:
-    """Put `run` in front of arguments that do not begin with a command."""
-    if not arguments or arguments[0] in COMMANDS or arguments[0] in _HELP:
-        return arguments or ["--help"]
-    return [RUN, *arguments]
-
-
-def _with_values(arguments: Sequence[str]) -> Sequence[str]:
-    """Fill in the value of `--baseline` where it is left out, which Typer cannot say."""
-    result: list[str] = []
-    for index, argument in enumerate(arguments):
-        result.append(argument)
-        following = arguments[index + 1] if index + 1 < len(arguments) else "-"
-        names_baseline = following.endswith(".baseline.json") or (Path(following) / "run.json").exists()
-        if argument == "--baseline" and not names_baseline:
-            result.append(str(BESIDE))
-    return result
-
-
 def _explain(error: BaseException, world: World) -> ExitCode:
     """Say on stderr what went wrong, and return the code for it."""
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        error = StorageError(f"{error.strerror or error}{where}")
     match error:
         case ClaudeRunError():
             first, *more = error.lines
             print_error(f"{error.prefix}{first}", *more)
+            if os.environ.get("GITHUB_ACTIONS") == "true":
+                _annotate(error)
             return error.exit_code
         case KeyboardInterrupt():
             print_error("interrupted")
             return ExitCode.INTERRUPTED
-        case OSError():
-            where = f": {error.filename}" if error.filename else ""
-            print_error(f"error: {error.strerror or error}{where}")
-            return StorageError.exit_code
         case _:
             print_error(f"error: this is a bug in claude-run; {_details(error, world)}")
             return ExitCode.BUG
+
+
+def _annotate(error: ClaudeRunError) -> None:
+    from claude_run.report.run.github import failure_annotations  # noqa: PLC0415 - only GitHub needs it
+
+    for line in failure_annotations(error):
+        print_workflow_command(line)
 
 
 def _details(error: BaseException, world: World) -> str:

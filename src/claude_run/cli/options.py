@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from claude_run.session.options import (
     COUNT,
@@ -193,22 +192,6 @@ def changes(cls: type) -> Pick:
     )
 
 
-class PanelCommand(TyperCommand):
-    """A command whose help lists its options by panel, in the order in which the panels are first named."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - Typer keeps its types to itself
-        panels: dict[str, list[Any]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None:
-                kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
-                panel = getattr(parameter, "rich_help_panel", None) or kind
-                panels.setdefault(panel, []).append(record)
-        for panel, records in panels.items():
-            with formatter.section(panel):
-                formatter.write_dl(records)
-
-
 def takes(*picks: Pick) -> Callable[[Body], Body]:
     """Give a command these options: its body is called with the world and an instance for each pick."""
 
@@ -275,11 +258,11 @@ def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.P
     if declared.flags:
         info = typer.Option(
             *declared.flags,
-            help=declared.help,
+            help=declared.help if declared.most is None else f"{declared.help} {_range(declared)}",
             metavar=declared.metavar or kind.metavar,
-            min=declared.least,
-            max=declared.most,
             count=kind is COUNT,
+            show_default=kind is not COUNT,
+            autocompletion=_completes(kind.words) if kind.words else None,
             rich_help_panel=declared.panel or None,
         )
         default = default and [default]
@@ -296,3 +279,14 @@ def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.P
         elif default is None:
             given = given | None
     return inspect.Parameter(declared.name, _BY_NAME, default=default, annotation=Annotated[given, info])
+
+
+def _range(declared: Option) -> str:
+    return f"From {declared.least} to {declared.most}."
+
+
+def _completes(words: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete

@@ -1,0 +1,87 @@
+"""What our command line has that Typer does not: a command that may be left out, and a help in panels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from typer.core import TyperCommand, TyperGroup
+
+from claude_run.session.request import BESIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RUN = "run"
+
+
+class PanelCommand(TyperCommand):
+    """A command whose help lists its options by panel, in the order in which the panels are first named."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer keeps its types to itself
+        """Return the line behind `Usage:`, with the arguments as they are declared."""
+        arguments = (each for each in self.get_params(ctx) if each.param_type_name == "argument")
+        return ["[OPTIONS]", *(str(each.metavar) for each in arguments)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - same
+        panels: dict[str, list[Any]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            panel = getattr(parameter, "rich_help_panel", None) or "Options"
+            if parameter.param_type_name == "argument":
+                # Typer would add the type of Python that it reads.
+                panel, record = "Arguments", (str(parameter.metavar), record[1])
+            panels.setdefault(panel, []).append(record)
+        for panel, records in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(records)
+
+
+class CommandGroup(TyperGroup):
+    """The commands, of which `run` may be left out: by whoever runs one, and when a shell completes it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - same
+        if not args and not ctx.resilient_parsing:
+            args = ["--help"]
+        if {"--install-completion", "--show-completion"} & set(args):
+            _complete_at_the_first_key()
+        return super().parse_args(ctx, _with_values(self._with_command(ctx, args)))
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401 - same
+        """Return what a first argument may be: a command, or an option, of `run` too."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            run = self.commands[RUN]
+            with run.make_context(RUN, [], parent=ctx, resilient_parsing=True) as inner:
+                known = {each.value for each in found}
+                found += [each for each in run.shell_complete(inner, incomplete) if each.value not in known]
+        return found
+
+    def _with_command(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - same
+        """Put `run` in front of arguments that begin neither with a command nor with an option of all."""
+        ours = {flag for parameter in self.get_params(ctx) for flag in parameter.opts}
+        return args if not args or args[0] in self.commands or args[0] in ours else [RUN, *args]
+
+
+def _complete_at_the_first_key() -> None:
+    """Have the script for zsh complete when it is loaded: when the key is pressed for the first time.
+
+    Typer's only defines what will complete from then on.
+    """
+    from typer._completion_shared import _completion_scripts  # noqa: PLC0415 - rarely needed
+
+    _completion_scripts["zsh"] += '\nif [ "$funcstack[1]" = "_%(prog_name)s" ]; then %(complete_func)s; fi\n'
+
+
+def _with_values(args: Sequence[str]) -> list[str]:
+    """Fill in the value of `--baseline` where it is left out, which Typer cannot say."""
+    result: list[str] = []
+    for index, argument in enumerate(args):
+        result.append(argument)
+        following = args[index + 1] if index + 1 < len(args) else "-"
+        names_baseline = following.endswith(".baseline.json") or (Path(following) / "run.json").exists()
+        if argument == "--baseline" and not names_baseline:
+            result.append(str(BESIDE))
+    return result
