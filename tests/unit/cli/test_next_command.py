@@ -57,7 +57,7 @@ def test_what_failed_is_played_again(home: Path) -> None:
     assert named(ended) == ". -m x=claude-haiku-5-5 --simulate --lf"
     again = follow(named(ended), home)
     assert "1 conversation: 0 passed, 1 failed" in again.stdout
-    assert named(again) == named(ended)
+    assert named(again) == ". -m x=claude-haiku-5-5 --lf --simulate"
 
 
 def test_what_is_held_against_a_baseline_is_reviewed(home: Path) -> None:
