@@ -94,8 +94,8 @@ def test_a_planted_regression_of_the_prompt_is_caught(workspace: GateWorkspace) 
     assert done.code == 1
     assert "REGRESSED against baseline refund.baseline.json" in done.stdout
     assert "refund/case-05" in done.stdout
-    assert "[-within 30 days.-]" in done.stderr
-    assert "{+any day.+}" in done.stderr
+    assert "[-within 30 days.-]" in done.stdout
+    assert "{+any day.+}" in done.stdout
     assert workspace.summary("second")["gate"]["verdict"] == "regressed"
     assert "refund/case-05" in (workspace.folder / "second" / "comparison.md").read_text(encoding="utf-8")
     assert len(workspace.api.bodies) == ENOUGH
