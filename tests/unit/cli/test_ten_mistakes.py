@@ -52,8 +52,7 @@ def test_ten_mistakes(arguments: list[str], tmp_path: Path, snapshot: SnapshotAs
 
 def test_the_problems_of_all_files_are_shown_together(tmp_path: Path) -> None:
     """One file's mistakes hide no other's, and the files come in order."""
-    text = "model: claude-haiku-5-5\nmax_tokens: 9\nturns: [{usr: x}]\n"
-    for name in ("b.yaml", "a.yaml"):
-        (tmp_path / name).write_text(text)
+    for name, slip in (("b.yaml", "usr"), ("a.yaml", "uesr")):
+        (tmp_path / name).write_text(f"model: claude-haiku-5-5\nmax_tokens: 9\nturns: [{{{slip}: x}}]\n")
     ended = claude_run("check", ".", cwd=tmp_path)
     assert re.findall(r"--> (\S+):\d+$", ended.stderr, re.MULTILINE) == ["a.yaml:3", "b.yaml:3"]
