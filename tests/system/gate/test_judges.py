@@ -102,12 +102,12 @@ def test_an_answer_that_does_not_parse_can_be_asked_for_again(workspace: GateWor
     workspace.api.judge = lambda _body, _nth: verdict("pass")
     done = workspace.run("resume", "run", "--retry-errors")
     assert done.code == 0, done.stderr
-    assert "on top for 2 answers of judges" in done.stderr
+    assert "on top for 2 answers of judges" in done.stdout
     assert workspace.run("resume", "run", "--retry-errors").code == 0
     assert (workspace.api.asked(JUDGE), len(workspace.api.bodies)) == (2, 3)
     assert workspace.summary("run")["totals"]["judge"]["replies"] == 2
     verified = workspace.run("verify", "run")
-    assert (verified.code, "on top for 2 answers of judges" in verified.stderr) == (0, True)
+    assert (verified.code, "on top for 2 answers of judges" in verified.stdout) == (0, True)
     assert workspace.play("again", "--replay", "run").code == 0
     assert len(workspace.api.bodies) == 3
 
@@ -251,7 +251,7 @@ def test_grading_that_was_killed_goes_on(workspace: GateWorkspace, kept: int) ->
     lost = sum(b'"event":"attempt"' in line for line in lines) - answered
     assert len(workspace.api.bodies) == len(LABELS) - answered
     verified = workspace.run("verify", "graded")
-    assert "on top for 4 answers of judges" in verified.stderr
+    assert "on top for 4 answers of judges" in verified.stdout
     assert verified.code == (3 if lost else 0)
     assert workspace.run("report", "graded").stdout == whole.stdout
 

@@ -229,7 +229,7 @@ def test_caps_and_signals_end_a_run_whose_check_does_not(workspace: Workspace) -
     with Api(answer=lambda _: ok("Yes.")) as api:
         capped = workspace.run(*arguments, "--max-time", "3s", "-o", "capped", url=api.url)
         assert capped.code == 4
-        assert "stopped by --max-time after 3 s" in capped.stderr
+        assert "stopped by --max-time after 3 s" in capped.stdout
         _forget(workspace.folder)
         running = workspace.start(*arguments, "-o", "out", url=api.url)
         until(lambda: any(workspace.folder.glob("endless-*")))
