@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _KEYS = ("pointer", "equals", "schema")
 _DATA = frozenset({"const", "enum", "default", "examples"})
+_NAMING = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 
 
 def _evaluate(value: Json, subject: Subject) -> Finding:
@@ -153,11 +154,17 @@ def _templates(value: Json) -> Sequence[Slot]:
 
 
 def _into(path: ValuePath, *, in_schema: ValuePath) -> Fill:
-    if path == ("pointer",):
-        return Fill.TEXT
-    # A pattern is one where it is a keyword, not where it is a part of the data that a schema names.
-    is_pattern = path[-1] == "pattern" and path[: len(in_schema)] == in_schema and _DATA.isdisjoint(path)
-    return Fill.PATTERN if is_pattern else Fill.VALUE
+    if path == ("pointer",) and in_schema:
+        return Fill.POINTER
+    # A pattern is one where it is a keyword: no name of a property, and no part of the data that is named.
+    is_name = False
+    for step in path[len(in_schema) :] if path[: len(in_schema)] == in_schema else ():
+        if not is_name and step in _DATA:
+            break
+        if not is_name and step == "pattern":
+            return Fill.PATTERN
+        is_name = not is_name and step in _NAMING
+    return Fill.VALUE
 
 
 CHECKS = (

@@ -118,10 +118,17 @@ def judges_of(conversation: Conversation) -> tuple[str, ...]:
 
 def unjudged(scenario: Scenario) -> Iterator[Expectation]:
     """Yield the expectations of a scenario that name no model of their own to judge."""
+    return (each for each in _judged_in(scenario) if not Question.read(each.value).by)
+
+
+def named_judges(scenario: Scenario) -> Iterator[str]:
+    """Yield the models that single expectations of a scenario are judged by."""
+    return (model for each in _judged_in(scenario) for model in Question.read(each.value).by)
+
+
+def _judged_in(scenario: Scenario) -> Iterator[Expectation]:
     asked = [scenario.expect, *(turn.expect for turn in scenario.turns if isinstance(turn, UserTurn))]
-    for expectation in _judged(chain.from_iterable(asked)):
-        if not Question.read(expectation.value).by:
-            yield expectation
+    return _judged(chain.from_iterable(asked))
 
 
 def asks_for_accepted(conversation: Conversation) -> bool:

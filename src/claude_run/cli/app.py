@@ -125,7 +125,16 @@ def resume_command(
 
 @app.command("check", cls=PanelCommand)
 @takes(
-    pick(RunRequest, "paths", "models", "overrides", "file_root", "own_checks", required=("paths",)),
+    pick(
+        RunRequest,
+        "paths",
+        "models",
+        "overrides",
+        "file_root",
+        "own_checks",
+        "judge_models",
+        required=("paths",),
+    ),
     pick(OutputOptions, "quiet"),
 )
 def check_command(_world: World, request: RunRequest, output: OutputOptions) -> int:

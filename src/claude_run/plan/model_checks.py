@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -214,11 +215,15 @@ def _unknown(scenario: Scenario, named: Iterable[tuple[str, Position | None, str
         if rules_for(model) is not None or retirement(model) is not None:
             continue
         # A gateway puts a prefix before the id, or something behind it: that is no slip.
-        close = None if any(name in model for name in known) else did_you_mean(model, known)
+        close = None if _is_prefixed(model, known) else did_you_mean(model, known)
         if close is not None and SequenceMatcher(None, model, close).ratio() >= _NEAR:
             place = position or scenario.param_positions.get(key, scenario.position)
             message = f"`{model}` is not a model that this version knows"
             yield Diagnostic(position=place, message=message, hint=f"did you mean `{close}`?")
+
+
+def _is_prefixed(model: str, known: Iterable[str]) -> bool:
+    return any(re.search(rf"[./@:]{re.escape(name)}\b|^{re.escape(name)}[@:]", model) for name in known)
 
 
 def _too_large(scenario: Scenario, models: int) -> Diagnostic:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.source import Source
     from claude_run.scenario.yaml_tree import Entry, Node
 
+_QUOTED = re.compile('"(?:[^"]|"")*"')
 _EXCEL = re.compile("sep=([,;\t])")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
 _JSON_KEY = re.compile(r'"([^"\\]*)"\s*:')
@@ -284,6 +285,9 @@ def _separator(source: Source) -> str:
     first = source.line(1)
     if told := _EXCEL.fullmatch(first):
         return told[1]
+    if source.path.lower().endswith(".tsv"):
+        return "\t"
+    first = _QUOTED.sub("", first)
     if "," in first:
         return ","
     return "\t" if "\t" in first else ";" if ";" in first else ","
@@ -318,7 +322,7 @@ def _header_places(
         cell = cells.match(source.text, index)
         assert cell is not None  # noqa: S101 - the pattern matches any text, be it empty
         position = source.position(index + cell[0].startswith('"'))
-        if column in places:
+        if column in places and column:
             message = f"two columns have the name `{column}`"
             source.report(problems, position, message, hint="rename one of them", length=len(column))
         places.setdefault(column, position)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from claude_run.scenario.fields import is_own, mapping, meant, sequence, text
 from claude_run.scenario.foreign_words import expectation_hint, own_check_hint
 from claude_run.scenario.model import Expectation
 from claude_run.scenario.template_inspection import is_one_tag
+from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Fill
 from claude_run.scenario.yaml_tree import Entry, MappingNode, ScalarNode, UnknownNode, descend, to_looked_for
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.vocabulary import Problem
     from claude_run.scenario.yaml_tree import Node
 
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
 _HINT = "write `- contains: text`, one expectation in each entry of the list"
 
 
@@ -58,7 +61,8 @@ def _worded(context: ReadContext, node: Node) -> Node:
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
         return node
     kind, value = "contains", node
-    if not node.style and node.value in context.vocabulary.kinds():
+    if not node.style and (_WORD.fullmatch(node.value) or node.value in context.vocabulary.kinds()):
+        # A word alone is the name of a kind; one that nobody knows is a slip of it, and no text.
         kind, value = node.value, replace(node, value=True)
     return MappingNode(
         position=node.position, entries=(Entry(key=kind, position=node.position, value=value),)
@@ -88,7 +92,10 @@ def _expectation(context: ReadContext, node: Node, *, turn: int, on_conversation
         place = found.value if isinstance(found, Entry) else found
         if isinstance(place, ScalarNode):
             context.template(slot.source, place, turn=turn)
-            if slot.into is Fill.PATTERN and is_one_tag(slot.source):
+            if slot.into is Fill.PATTERN and "\\Q" in slot.source and is_template(slot.source):
+                hint = "values are escaped already: leave \\Q and \\E out"
+                context.report.node(place, "a value inside of \\Q would be escaped twice", hint=hint)
+            elif slot.into is Fill.PATTERN and is_one_tag(slot.source):
                 # Whoever has a pattern in a variable would look for its text, and never know.
                 context.warn(
                     place,

@@ -11,11 +11,13 @@ from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.template_language import to_text
 from claude_run.scenario.vocabulary import name_problem, variable_problem
 from claude_run.scenario.yaml_tree import (
+    CUT_OFF,
     Entry,
     ListNode,
     MappingNode,
     ScalarNode,
     UnknownNode,
+    cut_off,
     describe,
     locate,
     to_json,
@@ -265,6 +267,9 @@ def check_spelling(report: Reporter, node: Node) -> None:
         if written != spelling:
             message, hint = respelling(written, spelling)
             report.node(node, message, hint=hint)
+        elif cut := CUT_OFF.match(report.source.text, node.end):
+            message, hint = cut_off(cut[1])
+            report.at(report.source.position(cut.start(1)), message, hint=hint, length=len(cut[1]))
 
 
 def respelling(written: str, spelling: str) -> tuple[str, str]:

@@ -117,12 +117,9 @@ class FilledIn:
         names = [
             save.name for turn in self.scenario.turns if isinstance(turn, UserTurn) for save in turn.save
         ]
-        found = None
-        for stand_in in _STAND_INS:
-            found = part.find(renderer, dict.fromkeys(names, stand_in))
-            if found is None:
-                return None
-        return found
+        # What differs from one stand-in to the next is about the reply, which nobody knows yet.
+        found = {part.find(renderer, dict.fromkeys(names, stand_in)) for stand_in in _STAND_INS}
+        return found.pop() if len(found) == 1 else None
 
     def _parts(self) -> Iterator[_Part]:
         scenario = self.scenario
@@ -153,7 +150,6 @@ class FilledIn:
             yield from self._expected(child, on_conversation=on_conversation)
         kind, value, vocabulary = expectation.kind, expectation.value, self.vocabulary
         sources = [slot.source for slot in vocabulary.templates(kind, value)]
-        reads_saved = any(use.saved for source in sources for use in variables_in(source).uses)
 
         def find(renderer: Renderer, saved: Mapping[str, str]) -> Problem | None:
             try:
@@ -162,9 +158,7 @@ class FilledIn:
                 )
             except RenderError as error:
                 return _unfilled(error)
-            # What a reply makes of an expectation nobody knows before it is there.
-            problems = () if reads_saved else vocabulary.filled_problems(kind, filled)
-            for problem in problems:
+            for problem in vocabulary.filled_problems(kind, filled):
                 message = f"cannot be evaluated: {problem.message}"
                 return Problem(path=(), message=message, hint=problem.hint)
             return None
@@ -211,7 +205,8 @@ def _text(
             filled = renderer.render(text, saved)
         except RenderError as error:
             return _unfilled(error)
-        if filled.strip() or may_be_blank:
+        # Which of its branches says something may hang on a reply.
+        if filled.strip() or may_be_blank or (saved and plain_pieces(text.source) is None):
             return None
         hint = "give its variables a value: the API refuses a text of nothing but white space"
         return Problem(path=(), message="is empty", hint=hint)

@@ -6,6 +6,7 @@ the opposite, as `contains` does for `not-contains`.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ _EXPECTATIONS = {
     "is_refusal": "refusal: true",
     "finish_reason": "stop_reason: end_turn",
 }
+_NEGATIONS = frozenset({"not", "no", "never", "none", "cannot", "cant", "wont", "doesnt", "dont", "isnt"})
+_NEGATIONS |= {"without", "lacks", "excludes", "omits"}
+_FILLING = frozenset({"does", "do", "to", "be", "is", "will", "should", "must", "can"})
 _OWN = frozenset({"javascript", "python", "webhook", "ruby", "function", "callable", "lambda"})
 _OWN |= {"calls_tool", "tool_call", "tool_calls", "is_valid_openai_tools_call", "is_valid_function_call"}
 
@@ -122,10 +126,10 @@ def expectation_hint(kind: str, kinds: Sequence[str]) -> str | None:
     A `not` before a word is never taken away: the hint says the negation of what the rest means.
     """
     plain = _plain(kind)
-    for negation in ("not_", "does_not_", "doesnt_", "no_", "never_"):
-        rest = plain.removeprefix(negation)
-        if rest != plain and (meant := _meaning(rest, kinds)) is not None:
-            return f"write `- not: {{{meant}}}`"
+    if (rest := _denied(plain, kinds)) is not None:
+        return f"write `- not: {{{_meaning(rest, kinds) or '...'}}}`"
+    if plain.startswith("min_") and plain not in kinds:
+        return "there is only an upper bound of it: write `- not: {max_...: ...}` for a lower one"
     if plain == "assert":
         return "write the expectation itself: `- contains: text`"
     if plain in {"type", "value", "threshold"}:
@@ -141,10 +145,26 @@ def own_check_hint(kinds: Sequence[str]) -> str:
     return f"known: {', '.join(kinds)}; a check of your own needs --checks FILE"
 
 
+def _denied(plain: str, kinds: Sequence[str]) -> str | None:
+    """Return what a word denies, wherever in it the negation stands; None for a word that denies nothing."""
+    if plain in kinds:
+        return None
+    words = plain.split("_")
+    if _NEGATIONS.intersection(words):
+        return "_".join(word for word in words if word not in _NEGATIONS | _FILLING)
+    for negation in ("not", "un", "mis", "dis", "non"):
+        rest = plain.removeprefix(negation)
+        if rest != plain and (_meaning(rest, kinds) or rest in {"matched", "similar", "equal"}):
+            return {"matched": "matches"}.get(rest, rest)
+    return None
+
+
 def _meaning(plain: str, kinds: Sequence[str]) -> str | None:
     if plain in _EXPECTATIONS:
         return _EXPECTATIONS[plain]
     singular = {"contain": "contains", "match": "matches", "equal": "equals", "start_with": "starts_with"}
+    if plain == "of":
+        return "any_of: [...]"
     kind = singular.get(plain, plain)
     if kind in {"refusal", "json"}:
         return f"{kind}: true"
@@ -152,4 +172,5 @@ def _meaning(plain: str, kinds: Sequence[str]) -> str | None:
 
 
 def _plain(word: str) -> str:
-    return word.lower().replace("-", "_").replace(" ", "_").replace("'", "")
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower().replace("'", "")
+    return re.sub(r"[^a-z0-9]+", "_", snake).strip("_")

@@ -23,7 +23,9 @@ from claude_run.scenario.template_language import (
     is_template,
     parse,
     pattern_environment,
+    pointer_environment,
     to_pattern,
+    to_pointer,
     to_text,
 )
 from claude_run.scenario.vocabulary import Fill
@@ -56,17 +58,20 @@ class Renderer:
 
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         """Fill a text with the variables and `saved`; RenderError where that fails."""
-        return str(self.fill(text.source, saved, position=text.position))
+        return str(self.fill(text.source, saved, into=None, position=text.position))
 
     def fill(
         self,
         source: str,
         saved: Mapping[str, str],
         *,
-        into: Fill = Fill.TEXT,
+        into: Fill | None = None,
         position: Position | None = None,
     ) -> Json:
-        """Fill a template, and return what it is to become; RenderError where that fails."""
+        """Fill a template, and return what it is to become; RenderError where that fails.
+
+        Without `into` it becomes a text that is sent, in which any value is written as it is, or as JSON.
+        """
         if not is_template(source):
             return source
         values = {**self._variables, "saved": saved}
@@ -75,8 +80,8 @@ class Renderer:
         except (ArithmeticError, LookupError, RecursionError, SyntaxError, TypeError, ValueError) as error:
             raise RenderError(str(error) or type(error).__name__, position) from error
         if into is Fill.TEXTS and isinstance(filled, Sequence) and not isinstance(filled, str):
-            return [to_text(entry) if isinstance(entry, int | float) else entry for entry in filled]
-        return filled
+            return [to_text(entry) if _is_number(entry) else entry for entry in filled]
+        return to_text(filled) if into is Fill.TEXT and _is_number(filled) else filled
 
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:
         """Return the first group of the first match, the whole match where there is no group, or None.
@@ -93,6 +98,11 @@ class Renderer:
         return found.first_group if found.has_group else found.whole
 
 
+def _is_number(value: object) -> bool:
+    """Return whether a value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 class _Compiled(Protocol):
     """A template that is ready to be filled, as often as there are conversations."""
 
@@ -101,12 +111,12 @@ class _Compiled(Protocol):
 
 
 @lru_cache(maxsize=1024)
-def _compiled(source: str, into: Fill) -> _Compiled:
+def _compiled(source: str, into: Fill | None) -> _Compiled:
     # What is bounded is bounded only in the small language that the check lets through.
     for problem in variables_in(source).problems:
         raise BoundError(problem.message)
-    write = to_pattern if into is Fill.PATTERN else to_text
-    keeps_type = into in {Fill.VALUE, Fill.TEXTS}
+    write = {Fill.PATTERN: to_pattern, Fill.POINTER: to_pointer}.get(into, to_text) if into else to_text
+    keeps_type = into in {Fill.TEXT, Fill.VALUE, Fill.TEXTS, Fill.POINTER}
     # Most texts need no more than a look at their variables.
     pieces = plain_pieces(source)
     if pieces is not None and keeps_type and len(pieces) == 1 and isinstance(pieces[0], Tag):
@@ -115,7 +125,7 @@ def _compiled(source: str, into: Fill) -> _Compiled:
         return lambda values: _joined(
             piece if isinstance(piece, str) else write(_read(piece, values)) for piece in pieces
         )
-    return _compiled_by_jinja(source, keeps_type=keeps_type, as_pattern=into is Fill.PATTERN)
+    return _compiled_by_jinja(source, keeps_type=keeps_type, into=into)
 
 
 def _read(tag: Tag, values: JsonObject) -> Json:
@@ -130,12 +140,14 @@ def _read(tag: Tag, values: JsonObject) -> Json:
     return value[tag.part]
 
 
-def _compiled_by_jinja(source: str, *, keeps_type: bool, as_pattern: bool) -> _Compiled:
+def _compiled_by_jinja(source: str, *, keeps_type: bool, into: Fill | None) -> _Compiled:
     from jinja2 import TemplateError, nodes  # noqa: PLC0415 - slow, and most texts need no more than a look
     from jinja2.environment import TemplateExpression  # noqa: PLC0415 - same
 
     tree = count_turns(parse(source))
-    chosen = pattern_environment() if as_pattern else environment()
+    chosen = pattern_environment() if into is Fill.PATTERN else environment()
+    if into is Fill.POINTER:
+        chosen = pointer_environment()
 
     def run(filling: Callable[[JsonObject], Json], values: JsonObject) -> Json:
         try:

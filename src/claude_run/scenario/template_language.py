@@ -108,7 +108,16 @@ def environment() -> ImmutableSandboxedEnvironment:
 @cache
 def pattern_environment() -> Environment:
     """Return the environment of patterns: what a tag gives stands for itself in them."""
-    return environment().overlay(finalize=to_pattern)
+    made = environment().overlay(finalize=to_pattern)
+    # What is put between the parts of a list is the user's own, and may be a `|`.
+    made.filters = {**made.filters, "join": _join_patterns}
+    return made
+
+
+@cache
+def pointer_environment() -> Environment:
+    """Return the environment of JSON Pointers: a value in one is a single step."""
+    return environment().overlay(finalize=to_pointer)
 
 
 def lexable(source: str) -> str:
@@ -148,9 +157,24 @@ def to_text(value: object) -> str:
     return str(value)
 
 
+class _Pattern(str):
+    """A pattern that is made already, of values that are escaped."""
+
+    __slots__ = ()
+
+
 def to_pattern(value: object) -> str:
-    """Return a pattern that matches the text of a value, and nothing else."""
+    """Return a pattern that matches the text of a value, and nothing else; TypeError for what is no text."""
+    if isinstance(value, _Pattern):
+        return value
+    if value is None or isinstance(value, bool | Mapping | list | tuple):
+        raise TypeError(f"a pattern takes texts and numbers, not {to_text(value)}")
     return escape(to_text(value))
+
+
+def to_pointer(value: object) -> str:
+    """Return a value as one step of a JSON Pointer (RFC 6901)."""
+    return to_text(value).replace("~", "~0").replace("/", "~1")
 
 
 def to_json_text(value: object, indent: int | None = None) -> str:
@@ -209,6 +233,10 @@ def _default(value: object, default_value: object = "", boolean: object = False)
 def _join(parts: Iterable[object], d: str = "") -> str:
     between = chain.from_iterable((d, to_text(part)) for part in parts)
     return _bounded(islice(between, 1, None))
+
+
+def _join_patterns(parts: Iterable[object], d: str = "") -> _Pattern:
+    return _Pattern(_join(map(to_pattern, parts), d))
 
 
 def _replace(value: object, old: str, new: str) -> str:

@@ -21,13 +21,16 @@ class Fill(Enum):
     """What a text inside an expectation becomes when its variables are filled in."""
 
     TEXT = "text"
-    """A text, whatever its variables hold."""
+    """A text; a list, an object, null or a boolean is none, as where it is written out."""
 
     VALUE = "value"
     """Where it is one whole `{{ expression }}`, what that gives: a number stays a number; else a text."""
 
     TEXTS = "texts"
     """As `VALUE`, for a list of texts: numbers and booleans in the list become texts."""
+
+    POINTER = "pointer"
+    """A JSON Pointer: one whole expression is it, any other value a step of it, with `/` and `~` escaped."""
 
     PATTERN = "pattern"
     """A pattern: the values in it are escaped, so that each of their characters stands for itself."""

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from claude_run.scenario.diagnostics import InvalidScenarioError, Problems
-from claude_run.scenario.yaml_tree import Entry, ListNode, MappingNode, Node, ScalarNode, UnknownNode
+from claude_run.scenario.yaml_tree import (
+    CUT_OFF,
+    Entry,
+    ListNode,
+    MappingNode,
+    Node,
+    ScalarNode,
+    UnknownNode,
+    cut_off,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +70,7 @@ _SURPRISING = {
 }
 _WRITTEN = {"a": r"\x07", "b": r"\x08", "e": r"\x1b", "f": r"\x0c", "v": r"\x0b"}
 _WRITTEN |= {"N": r"\x85", "L": r"\u2028", "P": r"\u2029", "_": r"\xa0"}
-_CUT_OFF = re.compile(r"[ \t]+(#[^\s#]\S*)")
+_CUT_OFF_BELOW = re.compile(r"[ \t]*\n[ \t]*(#[^\s#]\S*)")
 _TAB_INDENT = re.compile(r" *\t")
 _TOO_DEEP = f"lists and mappings nest deeper than {MAX_DEPTH} levels"
 _OPENING = ("MappingStartEvent", "SequenceStartEvent")
@@ -195,10 +204,13 @@ class _Builder:
 
     def _check_comment(self, end: int) -> None:
         """Report a text that a `#` cuts off which was surely meant as a part of it, such as `order #4711`."""
-        found = _CUT_OFF.match(self._source.text, end)
+        found = CUT_OFF.match(self._source.text, end)
+        if found is None and (below := _CUT_OFF_BELOW.match(self._source.text, end)):
+            # On the next line it is a part of the text only where it stands as deep as one.
+            column = self._source.position(below.start(1)).column
+            found = below if column > self._source.position(self._stack[-1][0]).column else None
         if found is not None:
-            message = f"the text ends here: ` {found[1]}` is a comment in YAML"
-            hint = "use single quotes around the text; a comment has a space behind the `#`"
+            message, hint = cut_off(found[1])
             self._report(found.start(1), message, hint=hint, length=len(found[1]))
 
     def _close(self, *, is_mapping: bool) -> None:

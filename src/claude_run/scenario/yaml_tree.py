@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from claude_run.scenario.source import Source
     from claude_run.scenario.vocabulary import ValuePath
 
+CUT_OFF = re.compile(r"[ \t]+(#[^\s#]\S*)")
+"""What cuts a plain text off on its line, though no comment begins so where one is meant."""
+
 _FEW = 16
 _BLOCKS = frozenset("|>")
 _BLANK_ESCAPES = frozenset("tnvrfe NLP_0ab\t\n\r")
@@ -133,6 +136,12 @@ def descend(node: Node, path: ValuePath) -> Node | Entry:
             return found
         found = following
     return found
+
+
+def cut_off(rest: str) -> tuple[str, str]:
+    """Return what to say of a plain value that a `#` cuts off, and what to do about it."""
+    message = f"the text ends here: ` {rest}` is a comment in YAML"
+    return message, "use single quotes around the text; a comment has a space behind the `#`"
 
 
 def describe(node: Node) -> str:

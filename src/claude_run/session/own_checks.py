@@ -49,6 +49,7 @@ _LOST_CALLS = 3  # in a row, after which a check is not called any more
 _LINE_LIMIT = 2**20  # what a finding shows is short, so nothing of ours is longer
 _MOST_PRINTED = 50  # lines of one check
 _PIECE = 65_536
+_MOST_PIECES = 64  # a pipe holds fewer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,9 +281,10 @@ class _Process:
         return line
 
     def _hear_all(self) -> None:
-        """Take in what was printed before the last answer came."""
-        while self._hear():
-            pass
+        """Take in what was printed before the last answer came, and not all that a writer may go on with."""
+        for _ in range(_MOST_PIECES):
+            if not self._hear():
+                break
         if self._unfinished:
             self._printed.take(self.asked, self._unfinished)
             self._unfinished = b""

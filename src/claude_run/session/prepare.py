@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from claude_run.checks.judge_check import asks_for_accepted, judges_of, unjudged
+from claude_run.checks.judge_check import asks_for_accepted, judges_of, named_judges, unjudged
 from claude_run.checks.registry import Registry, default_registry
 from claude_run.conversation.exchange import Request
 from claude_run.conversation.served import ServedNames
@@ -98,7 +98,7 @@ def load_scenarios(request: RunRequest) -> Loaded:
         warnings.merge(noticed)
         judges = request.judge_models or (scenario.judge.models if scenario.judge else ())
         found = problems(scenario, choices(scenario, request.models), today=today)
-        warnings.extend([*found.warnings, *unknown_judges(scenario, judges)])
+        warnings.extend([*found.warnings, *unknown_judges(scenario, [*judges, *named_judges(scenario)])])
         unasked = () if judges else unjudged(scenario)
         return [*found.errors, *map(_no_judge, unasked), *_credential_problems(scenario, redactor)]
 

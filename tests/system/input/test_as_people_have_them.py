@@ -63,7 +63,7 @@ def test_two_scenarios_share_a_table(tmp_path: Path) -> None:
     )
     text = f"{HEAD}cases: c.csv\nturns: [{{user: '{{{{ item }}}}'}}]\n"
     code, said = check(tmp_path, text, str(tmp_path / "two.yaml"))
-    assert (code, said) == (0, "2 scenarios: no problems found\n")
+    assert (code, said.split("\n")[0]) == (0, "2 scenarios: no problems found")
     for slip in ("vars: {iten: a}\n" + HI, f"cases: [{{id: a, vars: {{iten: b}}}}]\n{HI}"):
         code, said = check(tmp_path, HEAD + slip)
         assert (code, "unused variable `iten`" in said) == (2, True)
@@ -89,6 +89,13 @@ WORDS = {
     "starts-with": "did you mean `starts_with`?",
     "contian": "did you mean `contains`?",
     "polite": "a check of your own needs --checks FILE",
+    "doesNotContain": "write `- not: {contains: ...}`",
+    "not.toContain": "write `- not: {contains: ...}`",
+    "cannot_contain": "write `- not: {contains: ...}`",
+    "notEquals": "write `- not: {equals: ...}`",
+    "is_not_json": "write `- not: {json: true}`",
+    "none_of": "write `- not: {any_of: [...]}`",
+    "min_chars": "write `- not: {max_...: ...}`",
 }
 
 
@@ -116,6 +123,8 @@ def test_a_word_of_another_tool_gets_what_it_means(tmp_path: Path, word: str) ->
         ("turns: [{user: Hi, expect: [{contains: x}, {judge: polite}]}]\n", "pass --judge-model"),
         ("vars: {plea: Is there a way, maybe by a fee?}\n" + HI, "put the text before it in quotes"),
         ("turns: [{user: Hi, expect: [Sorry, we are closed]}]\n", "put each text in quotes"),
+        ("turns: [{user: Hi, expect: [polite]}]\n", "a check of your own needs --checks FILE"),
+        ("turns: [{user: Hi, expect: [refusel]}]\n", "did you mean `refusal`?"),
         ("turns: [{user: Hi, expect: [contains: Sorry, we are closed]}]\n", "put each text in quotes"),
     ],
 )
@@ -136,6 +145,7 @@ def test_hints_name_the_intent(tmp_path: Path, text: str, hint: str) -> None:
         ("['Sorry, no', 'is']", "Sorry. It is so.", 1),
         ("[json]", "{}", 0),
         ("[json]", "json", 1),
+        ("['polite']", "polite", 0),
         ("[not: {contains: x}]", "x", 1),
         ("\n      - Sorry, no", "Sorry, no", 0),
     ],
@@ -153,6 +163,7 @@ def test_what_is_plain_is_simply_taken(workspace: Workspace, expected: str, repl
     [
         ("claude-haiku-5.5", "did you mean `claude-haiku-5-5`?"),
         ("claude-haiku-55", "did you mean `claude-haiku-5-5`?"),
+        ("claude-opus-55", "did you mean `claude-opus-5-5`?"),
         ("claude-haiku-5-5", None),
         ("anthropic/claude-haiku-5-5", None),
         ("my-gateway-model", None),
@@ -165,7 +176,7 @@ def test_an_id_that_is_nearly_a_known_model_is_a_warning(
     text = f"max_tokens: 9\nmodels: [{{model: {model}, label: m}}]\njudge: {{model: {model}}}\n{HI}"
     code, output = check(tmp_path, text)
     assert code == 0
-    assert output.count("is not a model that this version knows") == (2 if said else 0)
+    assert output.count("is not a model that this version knows") == (1 if said else 0)
     assert said is None or said in output
 
 

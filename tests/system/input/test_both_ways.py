@@ -144,7 +144,7 @@ def read(path: Path) -> tuple[tuple[Scenario, ...], str]:
 
 def refused_rightly(drawn: dict[str, Any], error: str) -> bool:
     """Return whether what was refused does fail where each text is filled in by itself."""
-    if "cannot be filled in" not in error:
+    if "cannot be filled in" not in error or "a pattern takes texts and numbers" in error:
         return True
     for case in drawn["cases"]:
         renderer = Renderer(case)

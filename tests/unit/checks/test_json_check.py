@@ -297,7 +297,7 @@ def test_every_text_is_a_template() -> None:
     """A rendered pointer that is none makes the check errored, because nobody could check it before."""
     value: Json = {"pointer": "/{{ a }}", "equals": {"b": ["{{ c }}"]}}
     assert slots("json", value) == [
-        (("pointer",), "/{{ a }}", "text"),
+        (("pointer",), "/{{ a }}", "pointer"),
         (("equals", "b", 0), "{{ c }}", "value"),
     ]
     assert not problems("json", value)
