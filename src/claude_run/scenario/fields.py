@@ -264,7 +264,7 @@ def check_spelling(report: Reporter, node: Node) -> None:
             check_spelling(report, item)
     elif isinstance(node, ScalarNode) and not node.style and not isinstance(node.value, str):
         written, spelling = report.source.text[node.start : node.end], to_text(node.value)
-        if written != spelling:
+        if written != spelling and not written.startswith(("&", "!")):
             message, hint = respelling(written, spelling)
             report.node(node, message, hint=hint)
         elif cut := CUT_OFF.match(report.source.text, node.end):

@@ -207,7 +207,7 @@ def test_what_a_selection_leaves_out_stays_accepted(
     assert len(before) == 4
     assert workspace.play("some", *arguments).code in {0, 1}
     done = workspace.run("accept", "some", "--with-failures")
-    assert f"kept {kept} cases of refund.baseline.json that were not played" in done.stderr
+    assert f"kept {kept} cases of refund.baseline.json that were not played" in done.stdout
     assert list(workspace.accepted()) == list(before)
 
 
@@ -219,7 +219,7 @@ def test_what_a_whole_run_no_longer_has_is_dropped_by_name(workspace: GateWorksp
     done = workspace.run("accept", "second")
     assert (
         "dropped 1 case of refund.baseline.json that the scenario no longer has: gone/claude-haiku-5-5"
-        in done.stderr
+        in done.stdout
     )
     assert list(workspace.accepted()) == ["kept/claude-haiku-5-5"]
     workspace.baseline.write_text("<<<<<<< HEAD", encoding="utf-8")

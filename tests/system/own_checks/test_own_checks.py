@@ -88,6 +88,9 @@ def starts_threads(value, reply):
     threading.Thread(target=time.sleep, args=[600]).start()
     return passed("started")
 """
+CHANGED = ("--changed", "--checks", "mine.py")
+"""What takes checks as they are now, for those that the run was started with have been changed."""
+
 BROKEN = {
     "interrupts": "the check `interrupts` broke: KeyboardInterrupt (mine.py, line ",
     "cancels": "the check `cancels` broke: CancelledError (mine.py, line ",
@@ -196,7 +199,7 @@ def test_a_replay_and_a_resume_call_them_in_the_same_way(workspace: Workspace) -
         assert workspace.run(*options, "-o", "again", "--replay", "out").code == 3
         assert results(workspace) == results(workspace, "again")
         workspace.write("mine.py", CHECKS.replace("os._exit(0)", "return passed('mended')"))
-        assert workspace.run("resume", "out", "--retry-errors", url=api.url).code == 0
+        assert workspace.run("resume", "out", *CHANGED, "--retry-errors", url=api.url).code == 0
         assert len(api.ledger) == 2
     assert results(workspace)["exits"] == ("passed", "mended")
 
@@ -236,7 +239,7 @@ def test_caps_and_signals_end_a_run_whose_check_does_not(workspace: Workspace) -
         running.send(signal.SIGINT)
         assert running.wait().code == 130
         workspace.write("mine.py", CHECKS.replace("while True: pass", "return passed('mended')"))
-        assert workspace.run("resume", "out", url=api.url).code == 0
+        assert workspace.run("resume", "out", *CHANGED, url=api.url).code == 0
         assert len(api.ledger) == 2
 
 
