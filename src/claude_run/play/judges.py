@@ -43,7 +43,7 @@ NO_BASELINE = "there is no accepted reply to compare it with: `claude-run accept
 class JudgeClient:
     """The judges of one conversation.
 
-    `render` fills in the templates of expectations, `accepted` gives the baseline's reply to a turn. With
+    `fill` fills in the templates of expectations, `accepted` gives the baseline's reply to a turn. With
     `ask_again` an answer that cannot be used, and was there before, is asked for once more.
     """
 

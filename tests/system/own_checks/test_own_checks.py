@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHECKS = r"""
 from __future__ import annotations
-import asyncio, os, signal, sys, threading, time
+import asyncio, os, signal, subprocess, sys, threading, time
 from pathlib import Path
 from claude_run.checks.own import *
 
@@ -83,6 +83,10 @@ def leaves_behind(value, reply):
 def changes(value, reply):
     value.clear(); reply.content[0].clear(); os.chdir("/"); os.environ.clear(); sys.path.clear()
     return passed("changed")
+@mine
+def leaves_a_writer(value, reply):
+    subprocess.Popen(["yes"])
+    return passed("left a writer")
 @mine
 def starts_threads(value, reply):
     threading.Thread(target=time.sleep, args=[600]).start()
@@ -223,6 +227,15 @@ def _checks(workspace: Workspace, scenario: str) -> list[dict[str, Any]]:
     rows = (workspace.folder / "out" / "transcripts.jsonl").read_text(encoding="ascii").splitlines()
     every = map(json.loads, rows)
     return [each["turns"][0]["checks"][0] for each in every if each["scenario"] == scenario]
+
+
+def test_what_a_check_leaves_behind_holds_nothing_up(workspace: Workspace) -> None:
+    """A child of it that writes without end is heard no longer than the check is asked."""
+    write(workspace, ["leaves_a_writer"])
+    options = ("--checks", "mine.py", "--max-time", "60s", "-o", "out")
+    with Api(answer=lambda _: ok("Yes.")) as api:
+        assert workspace.run("leaves_a_writer.yaml", *options, url=api.url).code == 0
+    assert results(workspace)["leaves_a_writer"] == ("passed", "left a writer")
 
 
 def test_caps_and_signals_end_a_run_whose_check_does_not(workspace: Workspace) -> None:
