@@ -21,7 +21,7 @@ from claude_run.session.options import (
     option,
     options_of,
 )
-from claude_run.session.request import RunRequest
+from claude_run.session.request import GateRequest, RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -236,15 +236,21 @@ def _value(picked: Pick, given: Mapping[str, Any]) -> object:
     if picked.as_given:
         declared = {each.name: each for each in options_of(picked.cls)}
         return {name: declared[name].read(given[name]) for name in picked.names if name in given}
-    if picked.cls is not RunRequest:
+    if picked.cls not in {RunRequest, GateRequest}:
         return build(picked.cls, given)
-    # What is asked of a run has its defaults from the project of the scenarios.
-    from claude_run.session.project_file import find_project_file  # noqa: PLC0415 - the help needs no TOML
+    # What is asked of a run has its defaults from the project of the scenarios, and the gate of a comparison
+    # from where it is made.
+    from claude_run.session.project_file import defaults, find_project_file  # noqa: PLC0415 - the help needs no TOML
 
     project = find_project_file(given.get("paths", ()))
-    taken = picked.names or tuple(each.name for each in options_of(picked.cls))
-    values = project.defaults(picked.cls) if project else {}
-    return build(picked.cls, given, {name: values[name] for name in taken if name in values})
+    values = defaults(project, RunRequest) if project else {}
+    if picked.cls is GateRequest:
+        return build(GateRequest, given, values.get("gate", {}))
+    return build(
+        RunRequest,
+        given,
+        {name: value for name, value in values.items() if not picked.names or name in picked.names},
+    )
 
 
 def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.Parameter:

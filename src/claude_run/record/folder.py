@@ -15,7 +15,7 @@ from claude_run.record.disk import LocalDisk, read_file, replace_file
 from claude_run.record.history import History, read_history
 from claude_run.record.journal import Extent, Journal, Seal, refuse_if_held
 from claude_run.record.made_of import DERIVED, MadeOf, refuse_less, replies_told
-from claude_run.record.project import project_of
+from claude_run.record.project import OUTPUTS, nearest_project_file, project_of
 from claude_run.record.redact import Redactor
 from claude_run.record.run import Run
 from claude_run.text.strict_json import plain_json, read_json
@@ -217,12 +217,16 @@ def json_file(value: Json) -> bytes:
 
 
 def outputs() -> Path:
-    """Return the folder of runs, seen from here: beside the project file, or the scenarios that `init` made.
+    """Return the folder of runs, seen from here: where the nearest project file upwards says.
 
-    The nearest such place upwards counts, within the repository; without one, runs land here.
+    Where none says anything they are in `outputs/` beside it, or beside the scenarios that `init` made,
+    within the repository; without those too, runs land here.
     """
+    file = nearest_project_file(Path.cwd())
+    if file is not None and (named := file.outputs) is not None:
+        return Path(os.path.relpath(named))
     folder = project_of(Path.cwd())
-    return Path("outputs") if folder is None else Path(os.path.relpath(folder / "outputs"))
+    return Path(OUTPUTS) if folder is None else Path(os.path.relpath(folder / OUTPUTS))
 
 
 def standing(path: Path) -> Path:

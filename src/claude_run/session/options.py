@@ -101,13 +101,16 @@ class Option:
         return self.kind.read(self, values[0])
 
     def restore(self, kept: Any, *, default: Any) -> Any:  # noqa: ANN401 - what the kind makes of JSON
-        """Return the value that a file has kept; TypeError for what the command line would have refused."""
+        """Return the value that a file has kept; TypeError for what could never have been saved."""
         if kept is None and default is None:
             return None
         try:
-            return self.kind.from_json(self, kept)
+            value = self.kind.from_json(self, kept)
         except (TypeError, InputError) as error:
             raise TypeError(f"{self.name}: {error}") from error
+        if self.kind.to_json(value) != kept:
+            raise TypeError(f"{self.name}: {kept!r:.40} is not how the option is kept")
+        return value
 
     def refuse(self, text: str, hint: str) -> NoReturn:
         """Raise InputError for a text that is no value of this option."""
@@ -159,10 +162,23 @@ def options_of(cls: type) -> Iterator[Option]:
             yield from options_of(nested)
 
 
+def own_options_of(cls: type) -> Iterator[Option]:
+    """Yield the declared options of a dataclass, without those of nested ones."""
+    return (replace(each.metadata[_KEY], name=each.name) for each in fields(cls) if _KEY in each.metadata)
+
+
+def nested_of(cls: type) -> Iterator[tuple[str, type]]:
+    """Yield the names of the fields that are dataclasses with options of their own, and those dataclasses."""
+    for each in fields(cls):
+        if _KEY not in each.metadata and (nested := _nested(each)) is not None:
+            yield each.name, nested
+
+
 def build(cls: type[T], given: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})) -> T:
     """Make an instance of what the user gave, by option name; what is not there has its default.
 
-    `defaults` are values that stand before those of the declarations.
+    `defaults` are values that stand before those of the declarations; those of a nested dataclass are a
+    mapping of their own.
     """
     names = {each.name for each in fields(cls)}  # type: ignore[arg-type] # mypy has no bound for "any dataclass"
     values = {name: value for name, value in defaults.items() if name in names}
@@ -171,7 +187,7 @@ def build(cls: type[T], given: Mapping[str, Any], defaults: Mapping[str, Any] = 
             if each.name in given:
                 values[each.name] = replace(each.metadata[_KEY], name=each.name).read(given[each.name])
         elif (nested := _nested(each)) is not None:
-            values[each.name] = build(nested, given)
+            values[each.name] = build(nested, given, defaults.get(each.name, {}))
     return cls(**values)
 
 

@@ -4,79 +4,197 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError
-from claude_run.record.disk import read_file
-from claude_run.record.project import PROJECT_FILE, PYPROJECT, pyproject_table, upwards
-from claude_run.scenario.diagnostics import did_you_mean
-from claude_run.session.options import PATHS, options_of
+from claude_run.record.project import OUTPUTS, PYPROJECT, TABLE, ProjectFile, is_path, nearest_project_file
+from claude_run.scenario.diagnostics import InvalidScenarioError, Problems, did_you_mean
+from claude_run.scenario.model import Position
+from claude_run.session.options import (
+    DURATION,
+    FRACTION,
+    MONEY,
+    NAMES,
+    NUMBER,
+    PATHS,
+    PATIENCE,
+    nested_of,
+    own_options_of,
+)
+from claude_run.session.request import GateRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from claude_run.scenario.source import Source
     from claude_run.session.options import Option
 
+_HEADER = re.compile(r"[ \t]*\[{1,2}(?P<table>[^\[\]\n]+)\]")
+_KEY = re.compile(
+    r"""[ \t]*(?P<key>[\w.\"' -]*[\w\"'-])[ \t]*=[ \t]*(?P<value>"[^"\n]*"|'[^'\n]*'|[^#\n]*)"""
+)
+_PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^.\s]+")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectFile:
-    """A file that was found, its text, and what it says of us."""
 
-    path: Path
-    text: str
-    table: Mapping[str, Any]
+def defaults(file: ProjectFile, cls: type) -> Mapping[str, Any]:
+    """Return the values of the options that a project file sets, by name; those of a table in a mapping.
 
-    def defaults(self, cls: type) -> Mapping[str, Any]:
-        """Return the values of the options that it sets, by name; InputError for anything that is none.
+    `cls` declares the options: those with `project` may stand in the file, under their flags' names.
+    InvalidScenarioError lists, with their places, all keys and values that make no sense.
+    """
+    reading = _Reading(file)
+    values = reading.options(cls, file.table, (), others=(OUTPUTS,))
+    outputs = file.table.get(OUTPUTS, OUTPUTS)
+    if not is_path(outputs):
+        reading.refuse((OUTPUTS,), f"`{OUTPUTS}` must be the path of a folder, not {_said(outputs)}")
+    if not reading.problems and "gate" in values:
+        try:
+            GateRequest(**values["gate"]).rules()
+        except InputError as error:
+            message = str(error).removeprefix("--")
+            reading.refuse(("gate", message.split()[0].replace("-", "_")), message)
+    if reading.problems:
+        raise InvalidScenarioError(reading.problems)
+    return values
 
-        `cls` declares the options; those with `project` may stand in the file, under their flags' names.
-        """
-        known = {key_of(each): each for each in options_of(cls) if each.project}
+
+class _Reading:
+    """One reading of a project file, with the places of its keys and what is wrong with them."""
+
+    def __init__(self, file: ProjectFile) -> None:
+        self.problems = Problems()
+        self._source = file.source
+        self._folder = file.path.parent
+        self._places = dict(_places(self._source, TABLE if file.path.name == PYPROJECT else ()))
+
+    def options(
+        self, cls: type, table: Mapping[str, Any], at: tuple[str, ...], *, others: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Return what a table says of the options of a dataclass; what is nested there is a table here."""
+        options = {key_of(each): each for each in own_options_of(cls) if each.project}
+        tables = dict(nested_of(cls))
+        known = [*options, *tables, *others]
         values: dict[str, Any] = {}
-        for key, value in self.table.items():
-            if key not in known:
+        for key, value in table.items():
+            place = (*at, key)
+            if key in options:
+                self._read(place, options[key], value, into=values)
+            elif key in tables and isinstance(value, Mapping):
+                values[key] = self.options(tables[key], value, place)
+            elif key in tables:
+                self.refuse(place, f"`{key}` must be a table, not {_said(value)}", hint=f"write [{key}]")
+            elif key not in others:
                 close = did_you_mean(key, known)
-                hint = f"did you mean `{close}`?" if close else f"there are {', '.join(sorted(known))}"
-                raise InputError(f"{self._place(key)}: a project file has no `{key}`: {hint}")
-            option = known[key]
-            try:
-                found = option.read(self._given(key, value, option))
-            except InputError as error:
-                raise InputError(f"{self._place(key)}: {error}") from error
-            values[option.name] = self._beside(found) if option.kind is PATHS else found
+                where = f"the table `{'.'.join(at)}`" if at else "a project file"
+                hint = f"did you mean `{close}`?" if close else f"known keys: {', '.join(sorted(known))}"
+                self.refuse(place, f"unknown key `{key}` in {where}", hint=hint, at_key=True)
         return values
 
-    def _given(self, key: str, value: object, option: Option) -> str | list[str]:
-        """Return a value as the command line would give it."""
-        if isinstance(value, Mapping):
-            pairs = ((name, part) for name, parts in value.items() for part in _listed(parts))
-            given: object = [f"{name}={part}" for name, part in pairs]
+    def refuse(
+        self, place: tuple[str, ...], message: str, *, hint: str | None = None, at_key: bool = False
+    ) -> None:
+        """Note a problem of a key, or of its value."""
+        while place and place not in self._places:
+            place = place[:-1]  # an inline table: its key is what can be pointed at
+        key, value, length = self._places.get(place, (_TOP, _TOP, 1))
+        line, column = key if at_key else value
+        position = Position(path=self._source.path, line=line, column=column)
+        length = len(place[-1]) if at_key and place else length
+        self._source.report(self.problems, position, message, hint=hint, length=length)
+
+    def _read(self, place: tuple[str, ...], option: Option, value: object, *, into: dict[str, Any]) -> None:
+        """Read a value as the command line would, under the name that it has here."""
+        key = place[-1]
+        texts = _texts(option, value)
+        if texts is None:
+            self.refuse(place, f"`{key}` must be {_wanted(option)}, not {_said(value)}")
+            return
+        try:
+            found = replace(option, flags=(key,)).read(texts)
+        except InputError as error:
+            self.refuse(place, str(error))
+            return
+        if option.kind is PATHS:
+            found = tuple(Path(os.path.relpath(self._folder / path)) for path in found)
+        into[option.name] = found
+
+
+_TOP = (1, 1)
+
+
+def _texts(option: Option, value: object) -> str | list[str] | None:
+    """Return a value as the command line would give it; None for one of another type."""
+    kind = option.kind
+    if kind is NAMES:
+        pairs = value.items() if isinstance(value, Mapping) else [("", None)]
+        named = [(asked, served) for asked, names in pairs for served in _listed(names)]
+        whole = all(asked and isinstance(served, str) and served for asked, served in named)
+        return [f"{asked}={served}" for asked, served in named] if whole else None
+    if kind.several:
+        texts = _listed(value)
+        return [str(each) for each in texts] if all(isinstance(each, str) for each in texts) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and kind in {NUMBER, FRACTION, MONEY, DURATION, PATIENCE}:
+        return f"{Decimal(str(value)):f}"
+    return value if isinstance(value, str) and kind not in {NUMBER, FRACTION, MONEY} else None
+
+
+def _wanted(option: Option) -> str:
+    kind = option.kind
+    if kind is NAMES:
+        return 'a table of names, such as claude-haiku-5-5 = "gateway/haiku"'
+    if kind.several:
+        return "a list of texts"
+    if kind.words:
+        return f"one of {', '.join(kind.words)}"
+    if kind in {DURATION, PATIENCE}:
+        return 'a time, such as "90s"'
+    return "a whole number" if kind is NUMBER else "a number"
+
+
+def _said(value: object) -> str:
+    """Return what a value is in the words of TOML."""
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, str):
+        return "a text" if value.strip() else "an empty text"
+    if isinstance(value, Mapping):
+        return "a table"
+    return "a list" if isinstance(value, list) else "a number" if isinstance(value, int | float) else "a date"
+
+
+def _places(
+    source: Source, ours: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], tuple[tuple[int, int], tuple[int, int], int]]]:
+    """Yield each key of a TOML text as its path below `ours`, where it and its value begin, and its length.
+
+    The parser of the standard library tells no places. What stands in an inline table is not looked at.
+    """
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(source.lines(), start=1):
+        if (header := _HEADER.match(line)) is not None:
+            table = _parts(header["table"])
+            path, value, column = table, "", header.start("table") + 1
+            start = column
+        elif (found := _KEY.match(line)) is not None:
+            path, value, column = (
+                (*table, *_parts(found["key"])),
+                found["value"].rstrip(),
+                found.start("key") + 1,
+            )
+            start = found.start("value") + 1
         else:
-            given = _listed(value) if option.kind.several else value
-        texts = given if isinstance(given, list) else [given]
-        numbers = not isinstance(value, Mapping)
-        if any(isinstance(each, bool) or not isinstance(each, str | (int | float)) for each in texts) or (
-            option.kind.several and numbers and not all(isinstance(each, str) for each in texts)
-        ):
-            raise InputError(f"`{key}` is not a value that {option.flags[-1]} takes")
-        written = [f"{Decimal(str(each)):f}" if isinstance(each, float) else str(each) for each in texts]
-        return written if isinstance(given, list) else written[0]
+            continue
+        if path[: len(ours)] == ours and len(path) > len(ours):
+            yield path[len(ours) :], ((number, column), (number, start), max(1, len(value)))
 
-    def _beside(self, paths: Sequence[Path]) -> tuple[Path, ...]:
-        return tuple(Path(os.path.relpath(self.path.parent / path)) for path in paths)
 
-    def _place(self, key: str) -> str:
-        """Return file and line of a key, as far as the text shows it."""
-        start = max(0, self.text.find("[tool.claude-run"))
-        pattern = re.compile(rf"^[ \t]*(?:\[(?:tool\.claude-run\.)?)?[\"']?{re.escape(key)}\b", re.MULTILINE)
-        found = pattern.search(self.text, start)
-        line = self.text.count("\n", 0, found.start()) + 1 if found else 1
-        return f"{os.path.relpath(self.path)}:{line}"
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in _PART.findall(dotted))
 
 
 def key_of(option: Option) -> str:
@@ -101,23 +219,7 @@ def _nearest(path: Path) -> ProjectFile | None:
         start = path.resolve()
     except (OSError, ValueError):
         return None  # no path at all: whoever reads the scenario says what is wrong with it
-    for folder in upwards(start):
-        if (own := _read(folder / PROJECT_FILE)) is not None:
-            return own
-        shared = folder / PYPROJECT
-        if (table := pyproject_table(shared)) is not None:
-            return ProjectFile(path=shared, text=read_file(shared).decode(), table=table)
-    return None
-
-
-def _read(path: Path) -> ProjectFile | None:
-    try:
-        text = read_file(path).decode()
-        return ProjectFile(path=path, text=text, table=tomllib.loads(text))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{os.path.relpath(path)} cannot be read: {error}; it must be valid TOML") from error
+    return nearest_project_file(start)
 
 
 def _listed(value: object) -> list[object]:

@@ -43,6 +43,27 @@ def test_what_init_writes_plays(project: tuple[CommandResult, Path]) -> None:
     assert claude_run("scenarios/first.yaml", "--simulate", "-o", "out", cwd=home).code == 0
 
 
+@pytest.mark.parametrize("command", [["check", "a.yaml"], ["compare", "a", "b"], ["run", "a.yaml"]])
+def test_a_project_file_is_read_by_whatever_it_gives_defaults_to(tmp_path: Path, command: list[str]) -> None:
+    """What is wrong in it is told with its place, before the command looks at anything else."""
+    (tmp_path / "claude-run.toml").write_text("[gate]\nalpa = 0.1\n")
+    ended = claude_run(*command, cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.stderr.startswith("error: unknown key `alpa` in the table `gate`\n  --> claude-run.toml:2:1")
+
+
+def test_runs_land_where_the_project_file_says(project: tuple[CommandResult, Path]) -> None:
+    """And every command that takes the latest run finds it there."""
+    _, home = project
+    (home / "claude-run.toml").write_text("outputs = 'build/runs'\n")
+    try:
+        assert claude_run("scenarios/first.yaml", "--simulate", cwd=home).code == 0
+        assert (home / "build/runs/latest/summary.json").exists()
+        assert claude_run("verify", cwd=home / "scenarios").code == 0
+    finally:
+        (home / "claude-run.toml").unlink()
+
+
 def test_init_overwrites_nothing(project: tuple[CommandResult, Path]) -> None:
     """A second time it refuses, and leaves every file as it is, changed ones too."""
     _, home = project

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from claude_run.errors import InputError
+from claude_run.record.folder import outputs
+from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.session.options import build, options_of
-from claude_run.session.project_file import find_project_file, key_of
+from claude_run.session.project_file import defaults, find_project_file, key_of
 from claude_run.session.request import RunRequest
 
 FILE = """\
@@ -35,7 +37,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _read(text: str, *, file: str = "claude-run.toml", path: str = "scenarios/deep/a.yaml") -> RunRequest:
     Path(file).write_text(text, encoding="utf-8")
     project = find_project_file([path])
-    return build(RunRequest, {"repeat": "5"}, project.defaults(RunRequest) if project else {})
+    return build(RunRequest, {"repeat": "5"}, defaults(project, RunRequest) if project else {})
 
 
 @pytest.mark.parametrize("file", ["claude-run.toml", "scenarios/claude-run.toml"])
@@ -70,31 +72,130 @@ def test_the_repository_is_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "place", "message", "hint"),
     [
-        ("\nrepeats = 3\n", "claude-run.toml:2: a project file has no `repeats`: did you mean `repeat`?"),
+        ("\nrepeats = 3\n", "2:1", "unknown key `repeats` in a project file", "did you mean `repeat`?"),
         (
             "xyz = 'x'\n",
-            "claude-run.toml:1: a project file has no `xyz`: there are allow_model, check_timeout",
+            "1:1",
+            "unknown key `xyz` in a project file",
+            "known keys: allow_model, check_",
         ),
-        ("repeat = 0\n", "claude-run.toml:1: -n 0: write a whole number from 1"),
-        ("repeat = true\n", "claude-run.toml:1: `repeat` is not a value that --repeat takes"),
-        ("repeat = [1, 2]\n", "claude-run.toml:1: -n was given twice, as 1 and 2"),
-        ("max_cost = nan\n", "claude-run.toml:1: --max-cost NaN: write an amount"),
-        ("checks = [1]\n", "claude-run.toml:1: `checks` is not a value that --checks takes"),
-        ("[allow_model]\na = ''\n", "claude-run.toml:1: --allow-model a=: write --allow-model ASKED=SERVED"),
-        ("allow_model = 3\n", "claude-run.toml:1: `allow_model` is not a value that --allow-model takes"),
-        (
-            "a = = 1\n",
-            "claude-run.toml cannot be read: Invalid value (at line 1, column 5); it must be valid",
-        ),
+        ("# repeat = 1\n  repeat = 0\n", "2:12", "repeat 0: write a whole number from 1", ""),
+        ("repeat = true\n", "1:10", "`repeat` must be a whole number, not a boolean", ""),
+        ("repeat = '3'\n", "1:10", "`repeat` must be a whole number, not a text", ""),
+        ("repeat = [1, 2]\n", "1:10", "`repeat` must be a whole number, not a list", ""),
+        ("max_cost = nan\n", "1:12", "max_cost NaN: write an amount", ""),
+        ("max_time = 2001-01-01\n", "1:12", '`max_time` must be a time, such as "90s", not a date', ""),
+        ("checks = [1]\n", "1:10", "`checks` must be a list of texts, not a list", ""),
+        ("[allow_model]\na = ''\n", "1:2", "`allow_model` must be a table of names, such as ", ""),
+        ("allow_model = 3\n", "1:15", "`allow_model` must be a table of names, such as ", ""),
+        ("outputs = ' '\n", "1:11", "`outputs` must be the path of a folder, not an empty text", ""),
+        ("gate = 1\n", "1:8", "`gate` must be a table, not a number", "write [gate]"),
+        ("[gate]\nalpa = 1\n", "2:1", "unknown key `alpa` in the table `gate`", "did you mean `alpha`?"),
+        ("[gate]\nrepeat = 1\n", "2:1", "unknown key `repeat` in the table `gate`", "known keys: alpha, "),
+        ("[gate]\nalpha = 2\n", "2:9", "alpha must be above 0 and below 0.5, got 2.0", ""),
+        ("gate.alpha = '0.1'\n", "1:14", "`alpha` must be a number, not a text", ""),
+        ("[gate]\non_inconclusive = 'no'\n", "2:19", "on_inconclusive no: choose fail or warn", ""),
+        ("gate = {alpa = 1}\n", "1:1", "unknown key `alpa` in the table `gate`", "did you mean `alpha`?"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(text: str, message: str) -> None:
-    """What, where, and how to mend it."""
-    with pytest.raises(InputError) as caught:
+def test_a_mistake_is_told_as_one_of_a_scenario_is(text: str, place: str, message: str, hint: str) -> None:
+    """What, in which line and column, and how to mend it; the same in a table of pyproject.toml."""
+    with pytest.raises(InvalidScenarioError) as caught:
         _read(text)
-    assert str(caught.value).startswith(message)
+    (problem,) = caught.value.diagnostics
+    assert str(problem.position) == f"claude-run.toml:{place}"
+    assert problem.message.startswith(message)
+    assert (problem.hint or "").startswith(hint)
+    assert problem.window is not None
+
+
+def test_all_mistakes_are_told_in_one_go() -> None:
+    """Those of a table of pyproject.toml too, past whatever other tables hold."""
+    ours = '[tool.claude-run]\nrepeats = 1\nmax_cost = ""\n[tool.claude-run.gate]\nx = 1\n'
+    with pytest.raises(InvalidScenarioError) as caught:
+        _read(f"[tool.a]\nrepeats = 1\n{ours}", file="pyproject.toml")
+    assert [str(each.position) for each in caught.value.diagnostics] == [
+        "pyproject.toml:4:1",
+        "pyproject.toml:5:12",
+        "pyproject.toml:7:1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message", "place"),
+    [
+        ("claude-run.toml", "a = = 1\n", "the file is not valid TOML: Invalid value", "1:5"),
+        (
+            "claude-run.toml",
+            "\ufeffn = 2\r\na = [\r\n",
+            "the file is not valid TOML: Invalid value",
+            "2:6",
+        ),
+        ("claude-run.toml", "[", "the file is not valid TOML: ", "1:2"),
+        ("pyproject.toml", "[tool.claude-run]\n<<<<<<< ours\n", "the file is not valid TOML: ", "2:1"),
+    ],
+)
+def test_what_is_not_toml_is_told(file: str, text: str, message: str, place: str) -> None:
+    """With the place that the parser gives; a broken pyproject.toml only where it names us."""
+    with pytest.raises(InvalidScenarioError) as caught:
+        _read(text, file=file)
+    (problem,) = caught.value.diagnostics
+    assert problem.message.startswith(message)
+    assert str(problem.position) == f"{file}:{place}"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("claude-run.toml", "a = " + "[" * 5000, "claude-run.toml is nested too deeply"),
+        ("pyproject.toml", "tool.claude-run = 3", r"pyproject.toml: `tool.claude-run` must be a table"),
+    ],
+)
+def test_what_is_no_project_file_at_all_is_told(file: str, text: str, message: str) -> None:
+    """Where no line of it is to blame."""
+    with pytest.raises(InputError, match=message):
+        _read(text, file=file)
+
+
+@pytest.mark.parametrize("text", ["outputs = 3\n", 'outputs = "a\\u0000b"\n', "outputs = ' '\n"])
+def test_a_folder_of_runs_that_is_none_is_refused_by_whoever_looks_there(text: str) -> None:
+    """Commands that take no scenarios too: they would look for runs elsewhere."""
+    Path("claude-run.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="`outputs` must be the path of a folder"):
+        outputs()
+
+
+def test_keys_are_found_past_whatever_stands_around_them() -> None:
+    """Arrays of tables of others, quoted keys, blanks around dots, comments behind values."""
+    text = "[[tool.b]]\nrepeat = 1\n[ tool . 'claude-run' ]\n'repeat' = 0 # once\n[[tool.a]]\nrepeat = 1\n"
+    with pytest.raises(InvalidScenarioError) as caught:
+        _read(text, file="pyproject.toml")
+    (problem,) = caught.value.diagnostics
+    assert str(problem.position) == "pyproject.toml:4:12"
+    assert problem.window is not None
+    assert problem.window.length == 1
+
+
+def test_the_gate_has_a_table_of_its_own() -> None:
+    """What the command line says stands before it, number by number."""
+    gate = _read("[gate]\nalpha = 0.01\nmargin = 0.2\non_inconclusive = 'fail'\n").gate
+    assert (gate.alpha, gate.margin, gate.min_drop, gate.on_inconclusive) == (0.01, 0.2, 0.0, "fail")
+    project = find_project_file(["scenarios/deep/a.yaml"])
+    assert project is not None
+    assert build(RunRequest, {"alpha": "0.1"}, defaults(project, RunRequest)).gate.alpha == 0.1
+
+
+def test_runs_land_where_the_file_says() -> None:
+    """Seen from wherever the command is typed; without a word of it in `outputs/` beside the file."""
+    Path("claude-run.toml").write_text("outputs = 'build/runs'\n", encoding="utf-8")
+    assert outputs() == Path("build/runs")
+    Path("claude-run.toml").write_text("repeat = 2\n", encoding="utf-8")
+    assert outputs() == Path("outputs")
+    Path("claude-run.toml").unlink()
+    Path("pyproject.toml").write_text("[tool.claude-run]\noutputs = 'x'\n", encoding="utf-8")
+    assert outputs() == Path("x")
 
 
 def test_scenarios_of_two_projects_have_no_common_defaults() -> None:
@@ -109,6 +210,7 @@ def test_every_key_is_an_option_that_the_run_keeps() -> None:
     """So that a resume needs no project file."""
     declared = [each for each in options_of(RunRequest) if each.project]
     assert {key_of(each) for each in declared} >= {
+        "alpha",
         "checks",
         "repeat",
         "concurrency",
