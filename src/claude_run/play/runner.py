@@ -6,7 +6,7 @@ The decision what comes next is made by `conversation.steps.Steps`, the sending 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.checks.custom import question_key
@@ -43,8 +43,8 @@ class PlayContext:
     """What all conversations of a run work with.
 
     `accepted` gives the baseline's reply to one of the turns of a conversation. `own_checks` calls those of
-    the registry that are code of others; the tasks that wait for one are `checking`. With `ask_again` replies
-    of an earlier process that cannot be used are asked for once more.
+    the registry that are code of others. With `ask_again` replies of an earlier process that cannot be used
+    are asked for once more.
     """
 
     sender: Sender
@@ -55,7 +55,6 @@ class PlayContext:
     progress: Progress
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
     own_checks: OwnChecks | None = None
-    checking: set[asyncio.Task[object]] = field(default_factory=set)
     ask_again: bool = False
 
 
@@ -90,7 +89,7 @@ class Player:
         return self.context.stop.halt
 
     async def _supervise(self, workers: set[asyncio.Task[None]]) -> None:
-        """Wait for the workers; once a stop is requested, only for what is under way: requests and checks."""
+        """Wait for the workers; after a stop is requested, only for those that do not wait to send."""
         requested = asyncio.create_task(self.context.stop.requested())
         running = set(workers)
         try:
@@ -103,8 +102,11 @@ class Player:
             await _cancel({requested})
 
     async def _let_finish(self, running: set[asyncio.Task[None]], halt: Halt) -> None:
-        under_way = running & (self.context.sender.sending | self.context.checking)
-        await _cancel(running - under_way)
+        # A request under way ends, and a conversation that has all its replies is judged. Whatever else would
+        # be sent is held back by the stop itself.
+        waiting = running & self.context.sender.waiting
+        await _cancel(waiting)
+        under_way = running - waiting
         stop, clock = self.context.stop, self.context.clock
         ends = {
             asyncio.create_task(stop.requested_again()),
@@ -210,23 +212,18 @@ class ConversationRunner:
         """Call every own check that is expected to hold of something, and return what each has found."""
         context, saved = self._context, self._steps.saved
         found: dict[int | None, dict[str, Finding]] = {}
-        task = asyncio.current_task()
-        if context.own_checks is None or task is None:
+        if context.own_checks is None:
             return found
-        context.checking.add(task)
-        try:
-            for part in judged_parts(self._conversation, self._log.known.transcript(), end):
-                findings = found.setdefault(part.index, {})
-                for kind, value in context.registry.values(
-                    context.registry.foreign,
-                    part.expectations,
-                    lambda slot: self._renderer.fill(slot.source, saved, into=slot.into),
-                ):
-                    findings[question_key(kind, value)] = await context.own_checks.judge(
-                        kind, value, part.subject
-                    )
-        finally:
-            context.checking.discard(task)
+        for part in judged_parts(self._conversation, self._log.known.transcript(), end):
+            findings = found.setdefault(part.index, {})
+            for kind, value in context.registry.values(
+                context.registry.foreign,
+                part.expectations,
+                lambda slot: self._renderer.fill(slot.source, saved, into=slot.into),
+            ):
+                findings[question_key(kind, value)] = await context.own_checks.judge(
+                    kind, value, part.subject
+                )
         return found
 
     async def _play_turns(self) -> End:

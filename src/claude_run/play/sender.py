@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from claude_run.play.retry import (
 from claude_run.play.stop import FailureBreaker, HaltedError, hopeless, outage_too_long
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from claude_run.conversation.events import Event
     from claude_run.conversation.exchange import Exchange
@@ -100,8 +100,8 @@ def key_of(conversation: Conversation, step: Send, *, judge: str | None = None) 
 class Sender:
     """Sends the requests of all conversations of a run, each in the same order of steps.
 
-    Without `messages` nothing is ever sent: every reply comes from the recording. `sending` are the tasks
-    whose request is under way; `chance` draws the jitter's random numbers from [0, 1). No wait that the
+    Without `messages` nothing is ever sent: every reply comes from the recording. `waiting` are the tasks
+    that wait until they may send; `chance` draws the jitter's random numbers from [0, 1). No wait that the
     API asks for beyond `deadlines.end` is begun; what is under way then is for the stop signal to end.
     """
 
@@ -117,7 +117,8 @@ class Sender:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: FailureBreaker = field(default_factory=FailureBreaker)
     chance: Callable[[], float] = random.random
-    sending: set[asyncio.Task[object]] = field(default_factory=set)
+    waiting: set[asyncio.Task[object]] = field(default_factory=set)
+    _in_flight: int = 0
 
     def set_aside(self, exchange: Exchange, reason: str, *, log: JournalledLog, conversation_id: str) -> bool:
         """Let a reply that cannot be used count no longer, so that `ask` asks for it again.
@@ -184,15 +185,28 @@ class Sender:
             try:
                 async with AsyncExitStack() as held:
                     # Paced and budgeted: wait for both, no longer than the conversation may last.
-                    reservation = await self._let_out(held, pending, worst_usd)
+                    with self._waits():
+                        reservation = await self._let_out(held, pending, worst_usd)
                     # Sent: the attempt is journalled before it leaves, its end before anything follows.
                     exchange = await self._send(pending, log, reservation)
                 await log.synced()
             except RequestFailedError as error:
                 # Retried after a while, or given up: alone, or with all that would fail in the same way.
-                await self._wait_to_retry(error, pending)
+                with self._waits():
+                    await self._wait_to_retry(error, pending)
             else:
                 return exchange
+
+    @contextmanager
+    def _waits(self) -> Iterator[None]:
+        """Count the current task among those that only wait to send something: a stop ends them at once."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - coroutines run in tasks
+        self.waiting.add(task)
+        try:
+            yield
+        finally:
+            self.waiting.discard(task)
 
     def _recorded(self, pending: PendingRequest) -> Replied | None:
         """Return the recorded reply; RequestFailedError where there is none and nothing may be sent."""
@@ -323,19 +337,17 @@ class Sender:
     async def _received(self, pending: PendingRequest) -> Received:
         """Send within the deadlines of the attempt and of the conversation, seen by whoever watches."""
         assert self.messages is not None  # noqa: S101 - `_recorded` has raised otherwise
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - coroutines run in tasks
         seconds = min(self.deadlines.attempt_s, pending.deadline - self.clock.monotonic())
-        self.sending.add(task)
-        self.progress.in_flight(len(self.sending))
+        self._in_flight += 1
+        self.progress.in_flight(self._in_flight)
         try:
             return await self.clock.within(seconds, self.messages.send(pending.step.request))
         except TimeoutError as error:
             message = f"no whole reply within {seconds:.0f} s"
             raise RequestFailedError(Failure(kind="deadline", message=message)) from error
         finally:
-            self.sending.discard(task)
-            self.progress.in_flight(len(self.sending))
+            self._in_flight -= 1
+            self.progress.in_flight(self._in_flight)
 
     async def _wait_to_retry(self, error: RequestFailedError, pending: PendingRequest) -> None:
         """Wait before the next attempt, or raise: the error again, or HaltedError when the run is over."""

@@ -135,10 +135,11 @@ class FakeMessages:
 
 
 class MemoryRecorder:
-    """Keeps events in memory; `broken` makes every append fail with it."""
+    """Keeps events in memory, safe after `sync_s` seconds; `broken` makes every append fail with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sync_s: float = 0.0) -> None:
         self.events: list[Event] = []
+        self.sync_s = sync_s
         self.broken: Exception | None = None
 
     def append(self, event: Event) -> None:
@@ -147,7 +148,7 @@ class MemoryRecorder:
         self.events.append(event)
 
     async def synced(self) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.sync_s)
 
 
 @dataclass

@@ -14,7 +14,16 @@ from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode, StorageError
 from claude_run.play.retry import RetryPolicy
 from claude_run.play.stop import Halt
-from tests.unit.play.fakes import FakedRun, FakeMessages, FlatPrices, conversation, failure, message, user
+from tests.unit.play.fakes import (
+    FakedRun,
+    FakeMessages,
+    FlatPrices,
+    MemoryRecorder,
+    conversation,
+    failure,
+    message,
+    user,
+)
 
 if TYPE_CHECKING:
     from claude_run.conversation.exchange import Request
@@ -256,6 +265,21 @@ def test_an_interrupt_lets_what_is_under_way_finish_and_sends_nothing_new() -> N
     replies = [event for event in run.recorder.events if isinstance(event, Replied)]
     assert len(messages.requests) == len(replies) == 4
     assert not any(isinstance(event, Ended) for event in run.recorder.events)
+
+
+@pytest.mark.parametrize("after_s", [0.5, 1.5, 2.5])
+def test_a_conversation_that_has_all_its_replies_is_judged_whenever_the_stop_comes(after_s: float) -> None:
+    """Until its last reply is safe and the verdict is written nothing is sent, and so nothing is stopped."""
+    run = FakedRun(messages=FakeMessages(latency_s=1.0), recorder=MemoryRecorder(sync_s=1.0))
+    halt = Halt(code=ExitCode.CAPPED, reason="stopped by a cap", grace_s=10.0)
+
+    async def cap(stop: StopSignal) -> None:
+        await asyncio.sleep(after_s)
+        stop.request(halt)
+
+    assert run.play([conversation("c", user("x"))], meanwhile=cap) is halt
+    (transcript,) = run.progress.transcripts
+    assert transcript.outcome is Outcome.PASSED
 
 
 def test_grace_ends_and_a_second_signal_ends_it_at_once() -> None:
