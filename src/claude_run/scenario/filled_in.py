@@ -6,7 +6,7 @@ and only what goes wrong with each of them is told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.scenario.model import Text, TextBlock, UserTurn
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     )
     from claude_run.scenario.vocabulary import Vocabulary
 
-MAX_WORK = 2_000_000
-"""How many pieces of text are filled in beforehand: some seconds of work. Few scenarios have as many."""
+MAX_WORK = 5_000_000
+"""How many pieces of text all cases together may have: half a minute of work, or 100,000 cases of 50."""
 
-# What it costs to make a template ready that needs Jinja2, and to fill it in, in pieces of a plain text.
-_COMPILING = 1_000
+# What it costs to fill in a template that needs Jinja2, in pieces of a plain text.
 _RUNNING = 30
 _STAND_INS = ("some text of a reply, which is long enough for most", "1" * 50, "0.5", "")
 
@@ -60,19 +59,16 @@ class _Part:
     find: Callable[[Renderer, Mapping[str, str]], Problem | None]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilledIn:
     """Fills in a scenario whose texts have no problem by themselves, case by case.
 
-    `overrides` are the variables of `--set`. `left_out` is how many cases were not looked at, because there
-    would be too much to do.
+    `overrides` are the variables of `--set`.
     """
 
     scenario: Scenario
     vocabulary: Vocabulary
     overrides: Mapping[str, str]
-    left_out: int = 0
-    _work: int = field(default=0, init=False)
 
     def check(self, report: Report) -> None:
         """Report what cannot be sent or evaluated once its variables are filled in."""
@@ -87,10 +83,14 @@ class FilledIn:
         # What does is told at the case; where it is the same in every one, the text is at fault.
         varied = [part for part in parts if not part.names.isdisjoint(of_cases)]
         found: dict[tuple[Position, str], list[tuple[Case, _Part, Problem]]] = {}
-        for number, case in enumerate(cases if varied else ()):
-            if self._work > MAX_WORK:
-                self.left_out = len(cases) - number
-                break
+        if (work := len(cases) * sum(part.work for part in varied)) > MAX_WORK:
+            message = (
+                f"the texts of this scenario have {work:,} pieces to fill in over all of its cases, and at"
+                f" most {MAX_WORK:,} can be looked at"
+            )
+            report(self.scenario.position, message, "divide the cases among several scenarios")
+            return
+        for case in cases if varied else ():
             for part, problem in self._problems(varied, case):
                 found.setdefault((part.position, problem.message), []).append((case, part, problem))
         for together in found.values():
@@ -105,7 +105,6 @@ class FilledIn:
     def _problems(self, parts: Iterable[_Part], case: Case | None) -> Iterator[tuple[_Part, Problem]]:
         renderer = Renderer({**self.scenario.vars, **(case.vars if case else {}), **self.overrides})
         for part in parts:
-            self._work += part.work
             if not part.reads_saved:
                 problem = part.find(renderer, {})
             else:
@@ -177,7 +176,6 @@ class FilledIn:
         if not templates:
             return
         pieces = [plain_pieces(source) for source in templates]
-        self._work += sum(_COMPILING for plain in pieces if plain is None)
         uses = [use for source in templates for use in variables_in(source).uses]
         yield _Part(
             position=position,

@@ -117,11 +117,7 @@ def _fill_in(context: ReadContext, scenario: Scenario, given: Mapping[str, str])
     def told(position: Position, message: str, hint: str | None) -> None:
         sources[position.path].report(report.problems, position, message, hint=hint)
 
-    filled_in = FilledIn(scenario=scenario, vocabulary=context.vocabulary, overrides=given)
-    filled_in.check(told)
-    if left := filled_in.left_out:
-        message = f"{left:,} cases were not filled in beforehand: there is too much text in all of them"
-        report.source.report(context.warnings, scenario.position, message, hint="split the scenario")
+    FilledIn(scenario=scenario, vocabulary=context.vocabulary, overrides=given).check(told)
 
 
 def _build(

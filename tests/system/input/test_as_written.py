@@ -310,3 +310,14 @@ def test_a_key_of_a_schema_is_not_filled_in(tmp_path: Path) -> None:
     )
     assert code == 2
     assert "a key is not filled in" in output
+
+
+def test_more_than_can_be_filled_in_beforehand_is_refused_at_once(tmp_path: Path) -> None:
+    """Nobody could say of the last cases whether they can be played; the count says why."""
+    cases = "".join(f"{{n: {number}}}\n" for number in range(50_000)).replace("{n: ", '{"n": ')
+    (tmp_path / "c.jsonl").write_text(cases)
+    text = "{{ n }} and " * 60
+    code, output = check(tmp_path, f"{HEAD}cases: c.jsonl\nturns: [{{user: '{text}'}}]\n")
+    assert code == 2
+    assert "the texts of this scenario have 6,000,000 pieces to fill in over all of its cases" in output
+    assert "divide the cases among several scenarios" in output
