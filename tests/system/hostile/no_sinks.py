@@ -75,7 +75,8 @@ NO_SINKS: dict[str, str] = {
         "record.recording", ("Recording",), "its words are an error, which `print_error` and reports show"
     ),
     **_each("record.project", ("project_root", "project_of", "upwards"), "paths of ours"),
-    **_each("record.project", ("pyproject_table",), "reads"),
+    **_each("record.project", ("nearest_project_file", "ProjectFile"), "reads"),
+    **_each("record.project", ("is_path",), "says yes or no"),
     **_each("record.redact", ("is_searched_for",), "looks at a secret"),
     **_each("record.redact", ("bare_credential",), "a part of a header, which is searched for"),
     **_each("record.redact", ("split_user_info",), "parts of an address, which are shown elsewhere"),
