@@ -15,6 +15,7 @@ from claude_run.scenario.expectations import expectations
 from claude_run.scenario.fields import ReadContext, Reporter, conforms, known, mapping, name, variables
 from claude_run.scenario.files import Files
 from claude_run.scenario.filled_in import FilledIn
+from claude_run.scenario.literals import warn_of_literals
 from claude_run.scenario.model import Case, Scenario, Variant
 from claude_run.scenario.turns import turns
 from claude_run.scenario.variables import Known, check_templates, inspect, report_unused, used_names
@@ -100,6 +101,8 @@ def read_scenario(
     if not report.problems:
         scenario = replace(scenario, cases=tuple(with_digest(case, used) for case in scenario.cases))
         _fill_in(context, scenario, given)
+        names = frozenset(known_names.names)
+        warn_of_literals(context, root, scenario.cases, names=names, used=used)
     return ReadResult(
         scenario=scenario,
         problems=report.problems,

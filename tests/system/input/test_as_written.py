@@ -321,3 +321,47 @@ def test_more_than_can_be_filled_in_beforehand_is_refused_at_once(tmp_path: Path
     assert code == 2
     assert "the texts of this scenario have 6,000,000 pieces to fill in over all of its cases" in output
     assert "divide the cases among several scenarios" in output
+
+
+LITERALS = """\
+stop_sequences: ["END {{ item }}"]
+description: about {{ item }}
+vars: {company: "We sell {{ item }}"}
+cases: [{id: a, vars: {item: phone}}, {id: b, vars: {item: "{{ saved.s }}"}}]
+tools: [{name: t, description: "for {{- item }}", input_schema: {type: object}}]
+x-note: "{{ item }}"
+turns:
+  - user:
+      - text: "hi {{ item }} {{ company }}, {{ nobody | default('x') }}"
+      - {type: search_result, source: "{{ nobody }}", title: "{{ item }}", content: []}
+    save: {s: '({{ item }})'}
+    expect: [{contains: "{{ item }}", label: "names {{ item }}"}, {json: {schema: {const: "{{ item }}"}}}]
+  - user: 'ok {{ saved.s }}'
+"""
+
+
+def test_a_variable_where_nothing_is_filled_in_is_warned_of(tmp_path: Path) -> None:
+    """In blocks and parameters that are the API's own, in labels, and in the values of variables."""
+    code, said = check(tmp_path, HEAD + LITERALS)
+    places = [line.strip() for line in said.split("\n") if "-->" in line or "also at" in line]
+    assert code == 0
+    assert places == [
+        "--> a.yaml:4:23",
+        "= also at 8:37, 13:63, 15:53",
+        "--> a.yaml:6:26",
+        "= also at 7:61",
+    ]
+    assert "warning: a variable stays as it is written here: nothing is filled in" in said
+    assert "warning: a variable in the value of a variable stays as it is written: values are data" in said
+
+
+def test_a_variable_in_a_table_is_warned_of_where_it_would_be_sent(tmp_path: Path) -> None:
+    """Cells are data; a column without a use, and braces around what is no variable, hold anything."""
+    (tmp_path / "c.csv").write_text(
+        'id,item,note\na,"Say {{ company }}",x\nb,"{{ other }}",x\nc,d,"{{ company }}"\n'
+    )
+    text = "vars: {company: x}\ncases: c.csv\nturns: [{user: '{{ item }} {{ company }}'}]\n"
+    code, said = check(tmp_path, HEAD + text)
+    assert code == 0
+    assert [line for line in said.split("\n") if "-->" in line] == ["  --> c.csv:2:1"]
+    assert "also at" not in said
