@@ -126,7 +126,7 @@ def outage_too_long(model: str, failures: Failures, failure: Failure, *, now: fl
     reason = (
         f"{model} has not replied for {failures.lasted_s(now):.0f} s: {failures.attempts:,} attempts at"
         f" {len(failures.keys):,} requests failed, the last one with: {failure.message}; go on with"
-        " `claude-run resume --retry-errors` once the API answers again, or wait longer with --patience"
+        " the run once the API answers again, or wait longer with --patience"
     )
     return Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S)
 
@@ -139,8 +139,8 @@ def hopeless(failure: Failure, *, wait_s: float | None, now: str) -> Halt:
     reason = failure.message
     if wait_s is not None:
         asked = f"{wait_s:.0f} s" if wait_s <= _YEAR_S else "more than a year"
-        reason += f"; the API asks to wait {asked}, longer than this run may: go on with `claude-run resume`"
-        reason += f", not before {_later(now, wait_s)}"
+        reason += f"; the API asks to wait {asked}, longer than this run may: go on with"
+        reason += f" the run, not before {_later(now, wait_s)}"
     return Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S)
 
 

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from claude_run.record.journal import Line, Seal
     from claude_run.record.run import Run
 
-CUT_OFF = Ending(
-    stop=ExitCode.NOT_MEASURED, reason="the run was cut off before its end; go on with `claude-run resume`"
-)
+CUT_OFF = Ending(stop=ExitCode.NOT_MEASURED, reason="the run was cut off before its end")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -229,7 +229,7 @@ class Journal:
         if taken != len(line):
             self._broken = (
                 f"{self.path} cannot be written: the disk took {taken} of {len(line)} bytes; make room and"
-                " go on with `claude-run resume`"
+                f" go on with `claude-run resume {self.path.parent}`"
             )
             raise StorageError(self._broken)
         self._seq += 1

@@ -63,6 +63,16 @@ _EXPECTATIONS = {
 _NEGATIONS = frozenset({"not", "no", "never", "none", "cannot", "cant", "wont", "doesnt", "dont", "isnt"})
 _NEGATIONS |= {"without", "lacks", "excludes", "omits"}
 _FILLING = frozenset({"does", "do", "to", "be", "is", "will", "should", "must", "can"})
+# Bounds: the words that say which side, and what is bounded by which of our expectations.
+_LEAST = frozenset({"min", "minimum", "least", "longer", "more", "over", "above", "greater"})
+_MOST = frozenset({"max", "maximum", "most", "shorter", "less", "fewer", "under", "below"})
+_BOUNDS = {
+    **dict.fromkeys(("char", "chars", "character", "characters", "length", "len"), "max_chars: 400"),
+    **dict.fromkeys(("word", "words"), "max_words: 100"),
+    **dict.fromkeys(("latency", "time", "seconds", "duration", "ms"), "max_latency: 20s"),
+    **dict.fromkeys(("cost", "usd", "price"), "max_cost_usd: 0.01"),
+    **dict.fromkeys(("token", "tokens"), "max_output_tokens: 300"),
+}
 _OWN = frozenset({"javascript", "python", "webhook", "ruby", "function", "callable", "lambda"})
 _OWN |= {"calls_tool", "tool_call", "tool_calls", "is_valid_openai_tools_call", "is_valid_function_call"}
 
@@ -128,8 +138,8 @@ def expectation_hint(kind: str, kinds: Sequence[str]) -> str | None:
     plain = _plain(kind)
     if (rest := _denied(plain, kinds)) is not None:
         return f"write `- not: {{{_meaning(rest, kinds) or '...'}}}`"
-    if plain.startswith("min_") and plain not in kinds:
-        return "there is only an upper bound of it: write `- not: {max_...: ...}` for a lower one"
+    if plain not in kinds and (bound := _bound(plain.split("_"))) is not None:
+        return bound
     if plain == "assert":
         return "write the expectation itself: `- contains: text`"
     if plain in {"type", "value", "threshold"}:
@@ -144,6 +154,18 @@ def expectation_hint(kind: str, kinds: Sequence[str]) -> str | None:
 def own_check_hint(kinds: Sequence[str]) -> str:
     """Return what to say of an expectation that nobody knows."""
     return f"known: {', '.join(kinds)}; a check of your own needs --checks FILE"
+
+
+def _bound(words: Sequence[str]) -> str | None:
+    """Return what to write for a bound of something; None for a word that is none."""
+    upper = next((_BOUNDS[word] for word in words if word in _BOUNDS), None)
+    if upper is None or not (_LEAST | _MOST).intersection(words):
+        return None
+    if _MOST.intersection(words):
+        return f"write `- {upper}`"
+    if upper == _BOUNDS["words"]:
+        return "write `- min_words: 10`"
+    return f"there is only an upper bound: write `- not: {{{upper}}}` for more than that"
 
 
 def _denied(plain: str, kinds: Sequence[str]) -> str | None:

@@ -86,5 +86,5 @@ def _is_run(workspace: CrashWorkspace) -> bool:
 
 def _explains(stderr: str, code: int, *, short: bool) -> bool:
     *_, last = stderr.splitlines()
-    reason = "make room and go on with `claude-run resume`" if short else os.strerror(code)
+    reason = "make room and go on with `claude-run resume " if short else os.strerror(code)
     return last.startswith("error: ") and reason in last

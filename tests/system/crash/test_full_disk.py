@@ -26,7 +26,7 @@ def test_a_limit_on_the_size_of_files(workspace: CrashWorkspace, size: int) -> N
     """The write that reaches the limit is a short one, which tears a line; the next fails with errno 27."""
     ended = workspace.play(file_size=size)
     assert ended.code == 3
-    assert "File too large" in ended.stderr or "make room and go on with `claude-run resume`" in ended.stderr
+    assert "File too large" in ended.stderr or "make room and go on with `claude-run resume " in ended.stderr
     _assert_goes_on(workspace)
 
 

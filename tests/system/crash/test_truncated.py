@@ -98,7 +98,7 @@ def test_commands_on_a_cut_run(workspace: CrashWorkspace, whole: bytes) -> None:
         assert (
             "the run was cut off before its end: `claude-run resume run` goes on with it" in verified.stdout
         )
-        assert "go on with `claude-run resume`" in reported.stdout
+        assert "\nnext: claude-run resume run\n" in f"\n{reported.stderr}"
         assert workspace.journal.read_bytes() == whole[:size]
 
 

@@ -54,7 +54,7 @@ def _kill_at_the_end(workspace: GateWorkspace) -> str:
     shutil.copy(whole / "run.json", run)
     journal = (whole / "journal.jsonl").read_bytes().splitlines(keepends=True)
     (run / "journal.jsonl").write_bytes(b"".join(journal[:-1]))
-    return "the run was cut off before its end; go on with `claude-run resume`"
+    return "the run was cut off before its end"
 
 
 UNMEASURED = [_errors, _judge, _cap, _first_failure, _kill_at_the_end]

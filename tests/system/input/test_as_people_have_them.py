@@ -95,7 +95,12 @@ WORDS = {
     "notEquals": "write `- not: {equals: ...}`",
     "is_not_json": "write `- not: {json: true}`",
     "none_of": "write `- not: {any_of: [...]}`",
-    "min_chars": "write `- not: {max_...: ...}`",
+    "min_chars": "write `- not: {max_chars: 400}` for more than that",
+    "minLength": "write `- not: {max_chars: 400}` for more than that",
+    "at_least_words": "write `- min_words: 10`",
+    "longer_than_chars": "write `- not: {max_chars: 400}` for more than that",
+    "at_most_words": "write `- max_words: 100`",
+    "min_cost": "write `- not: {max_cost_usd: 0.01}` for more than that",
 }
 
 

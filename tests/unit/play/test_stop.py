@@ -48,7 +48,7 @@ def test_an_outage_that_ends_the_run_says_how_long_and_the_way_out() -> None:
     assert halt.code is ExitCode.NOT_MEASURED
     assert halt.reason == (
         "m has not replied for 301 s: 1,234 attempts at 2 requests failed, the last one with: 529 from the"
-        " test; go on with `claude-run resume --retry-errors` once the API answers again, or wait longer with"
+        " test; go on with the run once the API answers again, or wait longer with"
         " --patience"
     )
 
@@ -59,7 +59,7 @@ def test_a_hopeless_failure_says_when_to_come_back() -> None:
     near = hopeless(DOWN, wait_s=3600.0, now=EPOCH)
     assert near.reason == (
         "529 from the test; the API asks to wait 3600 s, longer than this run may:"
-        " go on with `claude-run resume`, not before 2026-11-23 13:00:00 UTC"
+        " go on with the run, not before 2026-11-23 13:00:00 UTC"
     )
     far = hopeless(DOWN, wait_s=1e300, now=EPOCH).reason
     assert "the API asks to wait more than a year, longer than this run may" in far

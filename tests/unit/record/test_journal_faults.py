@@ -200,7 +200,7 @@ def test_a_short_write_says_what_to_do(tmp_path: Path) -> None:
     journal = Journal(path, disk=disk)
     size = path.stat().st_size
     with pytest.raises(
-        StorageError, match=r"took \d+ of \d+ bytes; make room and go on with `claude-run resume`"
+        StorageError, match=r"took \d+ of \d+ bytes; make room and go on with `claude-run resume "
     ):
         journal.append(ended())
     assert path.stat().st_size > size
