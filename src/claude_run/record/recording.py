@@ -10,6 +10,7 @@ from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder
 from claude_run.record.history import read_history
 from claude_run.record.journal import refuse_if_held
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,7 +95,13 @@ def _difference(recorded: dict[str, Any], asked: Any) -> str:  # noqa: ANN401 - 
     for number, (before, now) in enumerate(pairs, start=1):
         if before != now:
             return f"message {number} ({now['role']}) {_change(before['content'], now['content'])}"
-    return f"{len(recorded['messages'])} messages were recorded, and the request has {len(asked['messages'])}"
+    before, now = len(recorded["messages"]), len(asked["messages"])
+    if before == now:
+        # Nothing else of a request is left out of what the journal tells.
+        return "the request marks other parts for the prompt cache: one without a follow-up marks none"
+    return (
+        f"{count(before, 'message')} {'was' if before == 1 else 'were'} recorded, and the request has {now}"
+    )
 
 
 def _change(before: Json, now: Json) -> str:

@@ -24,11 +24,17 @@ def next_command(result: RunResult) -> str | None:
     summary, folder = result.played.summary, str(result.folder.path)
     outcomes = summary.totals.outcomes
 
+    run = summary.run
+    # What was not recorded is sent, beside what was; a replay would find no more when it goes on.
+    recording = run.options.get("replay")
+    if outcomes[Outcome.ERRORED] and isinstance(recording, str) and run.paths:
+        live = {**run.options, "replay": None, "simulate": summary.simulated}
+        return _played_again(run.paths, live, "--reuse", recording)
+
     # What was not measured is gone on with; what failed is mended and played again.
     if summary.exit_code not in {ExitCode.PASSED, ExitCode.FAILED}:
         again = ["--retry-errors"] if outcomes[Outcome.ERRORED] else []
         return command_line("resume", folder, *again)
-    run = summary.run
     if not run.paths:
         return None  # of labelled replies, which have no scenario
     against_baseline = result.comparison is not None or any(map(_has_baseline, run.files))

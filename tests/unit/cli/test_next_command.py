@@ -76,6 +76,18 @@ def test_what_was_stopped_is_gone_on_with(home: Path) -> None:
     assert follow(f"{named(stopped)} --max-requests 9", home).code == 0
 
 
+def test_what_was_not_recorded_is_sent(home: Path) -> None:
+    """Beside what was: a replay that goes on would find as little as before."""
+    more = "  - {user: And now?, example: x}\n"
+    (home / "a pass.yaml").write_text("name: fine\n" + TALK + more)
+    assert claude_run("a pass.yaml", "--simulate", "-o", "first one", cwd=home).code == 0
+    (home / "a pass.yaml").write_text("name: fine\n" + TALK + more + more)
+    ended = claude_run("a pass.yaml", "-n", "1", "--replay", "first one", cwd=home)
+    assert ended.code == 3
+    assert named(ended) == "'a pass.yaml' -n 1 --simulate --reuse 'first one'"
+    assert follow(named(ended), home).code == 0
+
+
 @pytest.mark.parametrize("command", [["check"], []])
 def test_what_is_only_looked_at_is_played(home: Path, command: list[str]) -> None:
     """After `check` and after `--dry-run`."""

@@ -106,6 +106,17 @@ def test_a_longer_script_than_the_recorded_one_is_explained(journal: Path) -> No
     assert explained == "not recorded: 3 messages were recorded, and the request has 5"
 
 
+def test_a_script_without_a_system_prompt_that_got_its_second_turn_is_explained(tmp_path: Path) -> None:
+    """The mark for the cache at the top of a request is all that differs."""
+    short, path = script(user("How long?")), tmp_path / "journal.jsonl"
+    written = Journal(path, disk=FaultDisk())
+    for event in events_of(short, REPLIES[:1]):
+        written.append(event)
+    written.close()
+    explained = Recording.open(path).explain(_first(script(*short.turns, user("Thanks."))), short.id)
+    assert explained.startswith("not recorded: the request marks other parts for the prompt cache")
+
+
 def test_a_recorded_conversation_without_a_reply_says_so(tmp_path: Path) -> None:
     """There is nothing to compare the request with."""
     path = tmp_path / "journal.jsonl"

@@ -291,7 +291,7 @@ def outcome_word(outcome: Outcome) -> tuple[str, str]:
 
 
 def outcome_line(transcript: Transcript) -> str:
-    """Return `<id>  3 turns  1.2 s  1,204 in / 310 out  $0.0008`; `in` counts the whole prompt.
+    """Return `<id>  3 replies  1.2 s  1,204 in / 310 out  $0.0008`; `in` counts the whole prompt.
 
     What was simulated or replayed says so at the end.
     """
@@ -299,7 +299,7 @@ def outcome_line(transcript: Transcript) -> str:
     notes = [note for note in ("simulated", "replayed") if getattr(transcript, note)]
     fields = [
         safe_line(transcript.started.conversation_id),
-        count(sum(bool(turn.exchanges) for turn in transcript.turns), "turn"),
+        count(sum(bool(turn.exchanges) for turn in transcript.turns), "reply", plural="replies"),
         seconds(transcript.duration_s),
         f"{used(usage.input_total)} in / {used(usage.output_tokens)} out",
         usd(transcript.cost_usd),

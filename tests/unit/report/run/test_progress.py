@@ -58,7 +58,7 @@ def test_a_log_line_is_never_broken() -> None:
     """However long a line is, it stays one line, for whoever greps it."""
     stream = io.StringIO()
     LineProgress(stream, each=True).finished(passed(conversation_id="x" * 3000))
-    assert stream.getvalue().startswith("PASS   " + "x" * 3000 + "  2 turns")
+    assert stream.getvalue().startswith("PASS   " + "x" * 3000 + "  2 replies")
     assert stream.getvalue().count("\n") == 1
 
 
