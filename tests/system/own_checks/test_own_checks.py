@@ -162,6 +162,8 @@ def test_whatever_they_do_the_others_do_not_notice(workspace: Workspace) -> None
         assert len(api.ledger) == before + len(GOOD) + len(names)
     assert json.loads(beside.stdout)["exit_code"] == 3
     assert facts(workspace.transcripts()) == facts(workspace.transcripts("alone"))
+    # A check that sleeps or loops for seconds makes no reply later by as much.
+    assert max(latencies(workspace)) < max(latencies(workspace, "alone")) + 1.5
     found = results(workspace)
     assert {name: found[name][0] for name in names} == {
         **dict.fromkeys(BROKEN, "errored"),
@@ -182,6 +184,12 @@ def test_whatever_they_do_the_others_do_not_notice(workspace: Workspace) -> None
     pids = [int(path.name.removeprefix("endless-")) for path in workspace.folder.glob("endless-*")]
     pids.append(int((workspace.folder / "left-behind").read_text()))
     until(lambda: not any(map(is_alive, pids)))
+
+
+def latencies(workspace: Workspace, run: str = "out") -> list[float]:
+    """Return how long the replies of the good conversations took, in seconds."""
+    rows = workspace.transcripts(run)
+    return [turn["latency_s"] for name in GOOD for turn in rows[name]["turns"]]
 
 
 def results(workspace: Workspace, run: str = "out") -> dict[str, tuple[str, str]]:

@@ -45,6 +45,36 @@ def test_ten_conversations_that_fail_for_one_cause(workspace: Workspace, replies
     assert screen.lines[-3] == "next: claude-run ten.yaml --lf"
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "yaml"])
+def test_one_wrong_key_in_two_hundred_cases(workspace: Workspace, kind: str) -> None:
+    """One block: the first place with its line, and where the others are."""
+    rows = {
+        "csv": "id,itm\n" + "".join(f"c{n},x\n" for n in range(200)),
+        "jsonl": "".join(f'{{"id": "c{n}", "itm": "x"}}\n' for n in range(200)),
+        "yaml": "".join(f"- {{id: c{n}, vars: {{itm: x}}}}\n" for n in range(200)),
+    }
+    workspace.write(f"c.{kind}", rows[kind])
+    workspace.write("s.yaml", "model: m\ncases: c." + kind + "\nturns: [{user: 'A {{ item }}?'}]\n")
+    screen = shown(workspace, "s.yaml", code=2)
+    assert len(screen.rows) <= ROWS, screen.rows
+    assert screen.lines[0] == "error: undefined variable `item`"
+    assert sum("error:" in line for line in screen.lines) == 1
+    assert any("did you mean `itm`?" in line for line in screen.lines)
+
+
+def test_one_wrong_key_in_two_hundred_cases_of_the_file_itself(workspace: Workspace) -> None:
+    """The places of all of them are told in a few lines."""
+    rows = "".join(f"  - {{id: c{n}, vrs: {{item: x}}}}\n" for n in range(200))
+    workspace.write(
+        "s.yaml", f"model: m\nvars: {{item: y}}\ncases:\n{rows}turns: [{{user: 'A {{{{ item }}}}?'}}]\n"
+    )
+    screen = shown(workspace, "s.yaml", code=2)
+    assert len(screen.rows) <= ROWS, screen.rows
+    assert screen.lines[0] == "error: unknown key `vrs` in a case"
+    assert sum("error:" in line for line in screen.lines) == 1
+    assert any("did you mean `vars`?" in line for line in screen.lines)
+
+
 def test_a_key_that_is_refused(workspace: Workspace) -> None:
     """What the API said stands first, and what was not played for it is one line below."""
     workspace.write("thirty.yaml", scenario(*(f"c{n}" for n in range(30)), turns=1))
