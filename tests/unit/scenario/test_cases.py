@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.scenario.cases import read_csv, read_jsonl
+from claude_run.scenario.case_tables import read_csv, read_jsonl
 from claude_run.scenario.diagnostics import Problems
 from claude_run.scenario.source import Source
 from tests.unit.scenario.loading import complaints, load_files
