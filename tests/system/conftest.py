@@ -31,10 +31,10 @@ def fork_server() -> Iterator[ForkServer]:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
+def workspace(tmp_path: Path, fork_server: ForkServer) -> Iterator[Workspace]:
     """Return a folder to run the real command in; the key must not be found in it afterwards.
 
     The campaigns `crash` and `gate` have a workspace of their own, with their scenario and their API.
     """
-    with open_workspace(tmp_path) as opened:
+    with open_workspace(tmp_path, fork_server) as opened:
         yield opened

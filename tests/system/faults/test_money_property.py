@@ -93,6 +93,7 @@ class MortalRecorder(MemoryRecorder):
     """Takes so many events and then no more, as a process does that is killed."""
 
     left: int
+    sync_s: float = 0.0
     events: list[Event] = field(default_factory=list)
 
     def append(self, event: Event) -> None:

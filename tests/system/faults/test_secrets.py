@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.command import COMMAND
 from tests.support.scripted_server import Answer, error_answer, http, json_answer, message, stream_answer
 from tests.system.faults.api import Api, ok, scenario
 from tests.system.harness.workspace import KEY, ROOT, assert_nowhere, until
@@ -91,7 +92,9 @@ def test_a_run_keeps_its_files_and_its_key_to_itself(workspace: Workspace) -> No
     before = os.umask(0)
     try:
         with Api(answer=lambda _: ok(delay_s=0.2)) as api:
-            running = workspace.start("s.yaml", url=api.url)
+            running = workspace.spawn(
+                [str(COMMAND), "s.yaml"], env={"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
+            )
             until(lambda: bool(api.ledger))
             arguments = Path(f"/proc/{running.process.pid}/cmdline").read_bytes()
             result = running.wait()

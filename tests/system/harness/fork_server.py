@@ -21,21 +21,25 @@ ROOT = Path(__file__).parents[3]
 KILLED = -signal.SIGKILL
 ESCAPED = 99
 """The exit code of a child that an exception got out of."""
+RUNNING = "running"
+"""What the process that forks says of a child that has not ended."""
 SECRET = "sk-ant-canary-of-the-crash-tests"  # noqa: S105 - no key; the tests look for it where none may be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForkRequest:
-    """A command to run, or a child to wait for.
+    """A command to run, or a child to wait for, or with `poll` to ask after.
 
-    `crash_at` and `tear` are those of `CrashingDisk`, `fault_at`, `fault_code` and `short` those of
-    `FaultDisk`; `count_to` is a file for the names of the disk's operations. `file_size` is the largest file
-    that the process may write, in bytes. `streams` are the files for stdout and stderr, which are closed
-    again where `closed` says so. The disk is not waited for, since no test loses power, but where `durable`
-    says so.
+    `speed` is that of `FastClock`, `crash_at` and `tear` are those of `CrashingDisk`, `fault_at`,
+    `fault_code` and `short` those of `FaultDisk`; `count_to` is a file for the names of the disk's
+    operations. `file_size` is the largest file that the process may write, in bytes. `streams` are the files
+    for stdout and stderr, which are closed again where `closed` says so. The disk is not waited for, since no
+    test loses power, but where `durable` says so.
     """
 
     wait: int = 0
+    poll: bool = False
+    speed: float = 1.0
     arguments: list[str] = field(default_factory=list)
     folder: str = ""
     environment: dict[str, str] = field(default_factory=dict)
@@ -100,9 +104,18 @@ class ForkServer:
             streams=(str(streams[0]), str(streams[1])),
             **conditions,
         )
-        pid = int(self._ask(request))
+        pid = self.fork(request)
         self._streams[pid] = (streams[0], streams[1])
         return pid
+
+    def fork(self, request: ForkRequest) -> int:
+        """Start a command and return its pid; whoever does so asks for its end with `ended`."""
+        return int(self._ask(request))
+
+    def ended(self, pid: int) -> int | None:
+        """Return the exit code of a command that has ended, once; None for one that goes on."""
+        answer = self._ask(ForkRequest(wait=pid, poll=True))
+        return None if answer == RUNNING else int(answer)
 
     def wait(self, pid: int) -> CommandResult:
         """Wait for the end of a command; no traceback may ever show."""

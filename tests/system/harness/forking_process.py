@@ -28,8 +28,8 @@ from claude_run.record.disk import LocalDisk
 from claude_run.session import results, run
 from claude_run.session.world import World
 from tests.system.crash.workspace import TALK
-from tests.system.harness.altered_command import CrashingDisk
-from tests.system.harness.fork_server import ESCAPED, ForkRequest
+from tests.system.harness.altered_world import CrashingDisk, FastClock
+from tests.system.harness.fork_server import ESCAPED, RUNNING, ForkRequest
 from tests.unit.record.fakes import FaultDisk
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def main() -> None:
     for line in sys.stdin:
         request = ForkRequest(**json.loads(line))
         if request.wait:
-            _answer(os.waitstatus_to_exitcode(os.waitpid(request.wait, 0)[1]))
+            pid, status = os.waitpid(request.wait, os.WNOHANG if request.poll else 0)
+            _answer(os.waitstatus_to_exitcode(status) if pid else RUNNING)
         else:
             _answer(os.fork() or _become(request))
 
@@ -97,7 +98,8 @@ def _become(request: ForkRequest) -> NoReturn:
         signals.listen()
         _move_in(request)
         disk = _disk(request)
-        code = run_command_line(request.arguments, World(disk=disk, signals=signals))
+        world = World(clock=FastClock(request.speed), disk=disk, signals=signals)
+        code = run_command_line(request.arguments, world)
         signals.close()
         code = signals.code or code
         if request.count_to and isinstance(disk, FaultDisk):
@@ -115,6 +117,7 @@ def _move_in(request: ForkRequest) -> None:
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update(request.environment)
+    tempfile.tempdir = None  # found anew, in this environment
     for descriptor, path in zip((0, 1, 2), (os.devnull, *request.streams), strict=True):
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, descriptor)
