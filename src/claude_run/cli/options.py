@@ -246,11 +246,7 @@ def _value(picked: Pick, given: Mapping[str, Any]) -> object:
     values = defaults(project, RunRequest) if project else {}
     if picked.cls is GateRequest:
         return build(GateRequest, given, values.get("gate", {}))
-    return build(
-        RunRequest,
-        given,
-        {name: value for name, value in values.items() if not picked.names or name in picked.names},
-    )
+    return build(RunRequest, given, values)
 
 
 def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.Parameter:

@@ -1,69 +1,96 @@
-"""The command that a user is likely to want next, made of how a run ended."""
+"""The command that a user is likely to want next, made of how a run ended. It can be typed as it stands."""
 
 from __future__ import annotations
 
+import re
 import shlex
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
-from claude_run.errors import ExitCode
+from claude_run.errors import ExitCode, InputError
 from claude_run.scenario.beside import baseline_path
-from claude_run.session.options import as_arguments, saved_options
-from claude_run.session.request import HOW, WHAT, RunRequest
+from claude_run.session.options import as_arguments, build, saved_options
+from claude_run.session.project_file import defaults, find_project_file
+from claude_run.session.request import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from claude_run.scenario.model import Json
-    from claude_run.session.options import Option
+    from claude_run.scenario.model import Json, JsonObject
     from claude_run.session.play import RunResult
+
+_LIKE_A_COMMAND = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
 def next_command(result: RunResult) -> str | None:
     """Return what goes on with a run that is not whole, or follows one that is; None for nothing."""
     summary, folder = result.played.summary, str(result.folder.path)
-    outcomes = summary.totals.outcomes
+    outcomes, run = summary.totals.outcomes, summary.run
 
-    run = summary.run
     # What was not recorded is sent, beside what was; a replay would find no more when it goes on.
     recording = run.options.get("replay")
     if outcomes[Outcome.ERRORED] and isinstance(recording, str) and run.paths:
         live = {**run.options, "replay": None, "simulate": summary.simulated}
         return _played_again(run.paths, live, "--reuse", recording)
 
-    # What was not measured is gone on with; what failed is mended and played again.
+    # What was not measured is gone on with, past the cap that has stopped it.
     if summary.exit_code not in {ExitCode.PASSED, ExitCode.FAILED}:
         again = ["--retry-errors"] if outcomes[Outcome.ERRORED] else []
-        return command_line("resume", folder, *again)
+        return command_line("resume", folder, *again, *_raised(summary.stopped or "", run.options))
     if not run.paths:
         return None  # of labelled replies, which have no scenario
+
+    # What failed is mended and played again; held against a baseline, somebody looks at it first.
     against_baseline = result.comparison is not None or any(map(_has_baseline, run.files))
     if outcomes[Outcome.FAILED] and not against_baseline:
         return _played_again(run.paths, run.options, "--lf")
 
     # What passed becomes the baseline, unless it was only made up: then it is played for real.
     if summary.simulated and not against_baseline:
-        return _played_again(run.paths, {**run.options, "simulate": False, "faults": None})
+        live = {**run.options, "simulate": False, "faults": None}
+        return None if recording is not None else _played_again(run.paths, live)
     return command_line("review" if against_baseline else "accept", folder)
 
 
-def play_command(request: RunRequest, *more: str) -> str:
-    """Return the command that plays what the request names."""
-    return _played_again(request.paths, saved_options(request), *more)
+def play_command(request: RunRequest) -> str | None:
+    """Return the command that plays what the request names; None where no shell would pass it on as it is."""
+    out = () if request.out is None else ("-o", str(request.out))
+    return _played_again(request.paths, saved_options(request), *out)
 
 
-def command_line(*arguments: str) -> str:
-    """Return a command line of ours for a shell."""
-    return shlex.join(["claude-run", *arguments])
+def command_line(*arguments: str) -> str | None:
+    """Return a command line of ours for a shell; None for arguments that cannot be shown as they are."""
+    line = shlex.join(["claude-run", *arguments])
+    return line if line.isprintable() else None
 
 
-def _played_again(paths: Sequence[str], options: Mapping[str, Json], *more: str) -> str:
-    kept = as_arguments(RunRequest, options, keep=_says_what_is_played)
-    return command_line(*paths, *kept, *(each for each in more if each not in kept))
+def _played_again(paths: Sequence[str], options: Mapping[str, Json], *more: str) -> str | None:
+    """Return the command with all options that hold: caps and checks too, or it would be another run."""
+    kept = as_arguments(RunRequest, options, defaults=_defaults(paths))
+    files = [f"./{path}" if path.startswith("-") else path for path in paths]
+    # A folder may be called as a command is.
+    run = ["run"] if _LIKE_A_COMMAND.fullmatch(files[0]) else []
+    return command_line(*run, *files, *kept, *(each for each in more if each not in kept))
 
 
-def _says_what_is_played(option: Option) -> bool:
-    return option.shapes and option.panel in {WHAT, HOW}
+def _defaults(paths: Sequence[str]) -> JsonObject:
+    """Return the options that hold where none is given: those of the project file, where there is one."""
+    try:
+        project = find_project_file(paths)
+        return saved_options(build(RunRequest, {}, defaults(project, RunRequest) if project else {}))
+    except InputError:
+        return saved_options(RunRequest())  # it was another file when the run was started
+
+
+def _raised(stopped: str, options: Mapping[str, Json]) -> Sequence[str]:
+    """Return twice the cap that has stopped the run: under the same one it would stop again at once."""
+    requests, cost = options.get("max_requests"), options.get("max_cost")
+    if "--max-requests" in stopped and isinstance(requests, int):
+        return ("--max-requests", str(2 * requests))
+    if "--max-cost" in stopped and isinstance(cost, str):
+        return ("--max-cost", f"{2 * Decimal(cost):f}")
+    return ()
 
 
 def _has_baseline(path: str) -> bool:

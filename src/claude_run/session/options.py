@@ -57,7 +57,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One declared option. `shown` is its default as a user writes it; None where leaving it out says enough.
+    """One declared option.
+
+    `shown` is its default as a user writes it; None where leaving it out says enough. `implied` is the value
+    that its flag alone stands for.
 
     What `shapes` a run decides what the run is: it cannot change when the run goes on. What `selects` leaves
     conversations of its scenarios out. What may stand in the file of a `project` has its default from there.
@@ -70,6 +73,7 @@ class Option:
     panel: str
     metavar: str | None = None
     shown: Any = None
+    implied: str | None = None
     least: int | None = None
     most: int | None = None
     saved: bool = True
@@ -125,6 +129,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
     metavar: str | None = None,
     default: Any = MISSING,  # noqa: ANN401 - of the field's own type
     shown: Any = None,  # noqa: ANN401 - as the command line shows it
+    implied: str | None = None,
     least: int | None = None,
     most: int | None = None,
     saved: bool = True,
@@ -141,6 +146,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
         panel=panel,
         metavar=metavar,
         shown=shown,
+        implied=implied,
         least=least,
         most=most,
         saved=saved,
@@ -205,23 +211,45 @@ def saved_options(value: object) -> JsonObject:
     return result
 
 
-def as_arguments(cls: type, saved: Mapping[str, Json], *, keep: Callable[[Option], bool]) -> Sequence[str]:
-    """Return the saved options that are not the default as arguments of a command line."""
-    defaults = saved_options(cls())
+def as_arguments(cls: type, saved: Mapping[str, Json], *, defaults: Mapping[str, Json]) -> Sequence[str]:
+    """Return the saved options that are not the default as arguments of a command line.
+
+    Both are as `saved_options` returns them.
+    """
     found: list[str] = []
-    for option in filter(keep, options_of(cls)):
-        value = saved.get(option.name)
-        if not option.flags or value is None or value == defaults[option.name]:
+    for option, value, default in _saved_values(cls, saved, defaults):
+        if not option.flags or value is None or value == default:
             continue
         flag = option.flags[0]
         if option.kind is SWITCH:
-            found.append(flag)
+            found += [flag] if value else []
         elif isinstance(value, Mapping):
             pairs = ((name, part) for name, parts in value.items() for part in _each(parts))
             found += [argument for name, part in pairs for argument in (flag, f"{name}={part}")]
+        elif value == option.implied:
+            found.append(flag)
         else:
-            found += [argument for part in _each(value) for argument in (flag, str(part))]
+            found += [argument for part in _each(value) for argument in (flag, _written(option, part))]
     return found
+
+
+def _saved_values(
+    cls: type, saved: Mapping[str, Json], defaults: Mapping[str, Json]
+) -> Iterator[tuple[Option, Json, Json]]:
+    for each in fields(cls):
+        value, default = saved.get(each.name), defaults.get(each.name)
+        if _KEY in each.metadata:
+            yield each.metadata[_KEY], value, default
+        elif (nested := _nested(each)) is not None:
+            yield from _saved_values(nested, _object(value or {}), _object(default or {}))
+
+
+def _written(option: Option, value: Json) -> str:
+    """Return a saved value as a user writes it."""
+    if not isinstance(value, int | float):
+        return str(value)
+    plain = f"{Decimal(str(value)).normalize():f}"
+    return f"{plain}s" if option.kind in {DURATION, PATIENCE} else plain
 
 
 def restored(cls: type[T], saved: Mapping[str, Any], given: Mapping[str, Any]) -> T:

@@ -249,6 +249,7 @@ class RunRequest:
         "--baseline",
         kind=PATH,
         metavar="[PATH]",
+        implied=str(BESIDE),
         panel=GATE,
         shapes=True,
         help="Gate against the accepted baseline, or another run.",
