@@ -84,11 +84,11 @@ def _by_problems(value: JsonObject) -> Iterator[Problem]:
 
 def _templates(value: Json) -> Sequence[Slot]:
     if isinstance(value, str):
-        return slots(value, Fill.TEXT)
+        return slots(value, Fill.PROSE)
     # Which models are asked is known before anything is sent, so that `by` is no template.
     keys = (GradeMode.RUBRIC, GradeMode.QUESTION, "about")
     written = {str(key): value[key] for key in keys if key in value} if is_object(value) else {}
-    return slots(written, Fill.TEXT)
+    return slots(written, Fill.PROSE)
 
 
 def _evaluate(value: Json, subject: Subject) -> Finding:

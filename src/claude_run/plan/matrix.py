@@ -12,6 +12,7 @@ from claude_run.conversation.script import Conversation
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.filters import check_shard, has_tag, parse_expression, take_shard
 from claude_run.scenario.model import ModelChoice
+from claude_run.scenario.variables import overridden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -158,7 +159,7 @@ def _conversations(
                 case_digest=case.digest,
             ),
             position=scenario.position,
-            vars={**scenario.vars, **case.vars, **overrides},
+            vars=overridden({**scenario.vars, **case.vars}, overrides),
             tags=scenario.tags,
             system=variant.system if variant.overrides_system else scenario.system,
             params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},

@@ -14,6 +14,7 @@ from claude_run.scenario.patterns import PatternError, check_pattern
 from claude_run.scenario.template import Renderer, RenderError
 from claude_run.scenario.template_inspection import plain_pieces, variables_in
 from claude_run.scenario.template_language import is_template
+from claude_run.scenario.variables import overridden
 from claude_run.scenario.vocabulary import Fill, Problem
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ class FilledIn:
                 report(place, f"{part.what} at {part.position} {problem.message}", problem.hint)
 
     def _problems(self, parts: Iterable[_Part], case: Case | None) -> Iterator[tuple[_Part, Problem]]:
-        renderer = Renderer({**self.scenario.vars, **(case.vars if case else {}), **self.overrides})
+        variables = {**self.scenario.vars, **(case.vars if case else {})}
+        renderer = Renderer(overridden(variables, self.overrides))
         for part in parts:
             if not part.reads_saved:
                 problem = part.find(renderer, {})

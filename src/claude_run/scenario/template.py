@@ -21,9 +21,11 @@ from claude_run.scenario.template_language import (
     count_turns,
     environment,
     is_template,
+    looked_for_environment,
     parse,
     pattern_environment,
     pointer_environment,
+    to_looked_for,
     to_pattern,
     to_pointer,
     to_text,
@@ -33,7 +35,7 @@ from claude_run.scenario.vocabulary import Fill
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from jinja2 import nodes
+    from jinja2 import Environment, nodes
 
     from claude_run.scenario.model import Json, JsonObject, Position, Save, Text
 
@@ -81,7 +83,7 @@ class Renderer:
             raise RenderError(str(error) or type(error).__name__, position) from error
         if into is Fill.TEXTS and isinstance(filled, Sequence) and not isinstance(filled, str):
             return [to_text(entry) if _is_number(entry) else entry for entry in filled]
-        return to_text(filled) if into is Fill.TEXT and _is_number(filled) else filled
+        return to_text(filled) if into in {Fill.TEXT, Fill.PROSE} and _is_number(filled) else filled
 
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:
         """Return the first group of the first match, the whole match where there is no group, or None.
@@ -115,8 +117,8 @@ def _compiled(source: str, into: Fill | None) -> _Compiled:
     # What is bounded is bounded only in the small language that the check lets through.
     for problem in variables_in(source).problems:
         raise BoundError(problem.message)
-    write = {Fill.PATTERN: to_pattern, Fill.POINTER: to_pointer}.get(into, to_text) if into else to_text
-    keeps_type = into in {Fill.TEXT, Fill.VALUE, Fill.TEXTS, Fill.POINTER}
+    write, environment_of = _WRITTEN[into]
+    keeps_type = into is not None and into is not Fill.PATTERN
     # Most texts need no more than a look at their variables.
     pieces = plain_pieces(source)
     if pieces is not None and keeps_type and len(pieces) == 1 and isinstance(pieces[0], Tag):
@@ -125,7 +127,7 @@ def _compiled(source: str, into: Fill | None) -> _Compiled:
         return lambda values: _joined(
             piece if isinstance(piece, str) else write(_read(piece, values)) for piece in pieces
         )
-    return _compiled_by_jinja(source, keeps_type=keeps_type, into=into)
+    return _compiled_by_jinja(source, environment_of(), keeps_type=keeps_type)
 
 
 def _read(tag: Tag, values: JsonObject) -> Json:
@@ -140,14 +142,23 @@ def _read(tag: Tag, values: JsonObject) -> Json:
     return value[tag.part]
 
 
-def _compiled_by_jinja(source: str, *, keeps_type: bool, into: Fill | None) -> _Compiled:
+_WRITTEN: Mapping[Fill | None, tuple[Callable[[object], str], Callable[[], Environment]]] = {
+    None: (to_text, environment),
+    Fill.PROSE: (to_text, environment),
+    Fill.TEXT: (to_looked_for, looked_for_environment),
+    Fill.TEXTS: (to_looked_for, looked_for_environment),
+    Fill.VALUE: (to_looked_for, looked_for_environment),
+    Fill.POINTER: (to_pointer, pointer_environment),
+    Fill.PATTERN: (to_pattern, pattern_environment),
+}
+"""How a value is written into the middle of what a template becomes, and the environment that does so."""
+
+
+def _compiled_by_jinja(source: str, chosen: Environment, *, keeps_type: bool) -> _Compiled:
     from jinja2 import TemplateError, nodes  # noqa: PLC0415 - slow, and most texts need no more than a look
     from jinja2.environment import TemplateExpression  # noqa: PLC0415 - same
 
     tree = count_turns(parse(source))
-    chosen = pattern_environment() if into is Fill.PATTERN else environment()
-    if into is Fill.POINTER:
-        chosen = pointer_environment()
 
     def run(filling: Callable[[JsonObject], Json], values: JsonObject) -> Json:
         try:

@@ -30,6 +30,7 @@ MAX_STEPS = 20_000
 """How many pieces a rendering may produce, turns of a loop included."""
 
 MAX_CODE = 50_000
+_EXCERPT = 60  # characters of a value that a message shows
 """How many names, words and signs the tags of a text, or of all texts of a scenario, may have together."""
 
 MAX_NESTING = 50
@@ -115,6 +116,16 @@ def pattern_environment() -> Environment:
 
 
 @cache
+def looked_for_environment() -> Environment:
+    """Return the environment of texts that are looked for."""
+    from jinja2 import Undefined  # noqa: PLC0415 - slow; the caller has loaded it
+
+    return environment().overlay(
+        finalize=lambda value: value if isinstance(value, Undefined) else to_looked_for(value)
+    )
+
+
+@cache
 def pointer_environment() -> Environment:
     """Return the environment of JSON Pointers: a value in one is a single step."""
     return environment().overlay(finalize=to_pointer)
@@ -157,6 +168,17 @@ def to_text(value: object) -> str:
     return str(value)
 
 
+def to_looked_for(value: object) -> str:
+    """Return a value as a part of a text that is looked for; TypeError for a list or an object.
+
+    No reply holds the brackets of one, so what looks for them would never find anything.
+    """
+    if isinstance(value, Mapping | list | tuple):
+        what = "an object" if isinstance(value, Mapping) else "a list"
+        raise TypeError(f"{what} stands in the middle of a text: {_some(to_text(value))}")
+    return to_text(value)
+
+
 class _Pattern(str):
     """A pattern that is made already, of values that are escaped."""
 
@@ -164,7 +186,12 @@ class _Pattern(str):
 
 
 def to_pattern(value: object) -> str:
-    """Return a pattern that matches the text of a value, and nothing else; TypeError for what is no text."""
+    """Return a pattern that matches the text of a value, and nothing else.
+
+    TypeError for what is no text, ValueError for an empty one: a pattern of nothing matches everywhere.
+    """
+    if value == "":
+        raise ValueError("a value in this pattern is empty, and an empty pattern matches every reply")
     if isinstance(value, _Pattern):
         return value
     if value is None or isinstance(value, bool | Mapping | list | tuple):
@@ -250,6 +277,10 @@ def _indent(value: object, width: int = 4, first: object = False) -> str:  # noq
     text = to_text(value)
     _check_size(len(text) + (text.count("\n") + 1) * len(blank))
     return (blank if first else "") + text.replace("\n", "\n" + blank)
+
+
+def _some(text: str) -> str:
+    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}..."
 
 
 def _small(width: int) -> int:

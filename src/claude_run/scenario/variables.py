@@ -12,6 +12,7 @@ from claude_run.scenario.fields import meant
 from claude_run.scenario.model import Position, turn_number
 from claude_run.scenario.template_inspection import too_much_code, variables_in
 from claude_run.scenario.template_language import MAX_CODE
+from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.cases import Definition
     from claude_run.scenario.diagnostics import Hint, Problems
     from claude_run.scenario.fields import Template
-    from claude_run.scenario.model import Case
+    from claude_run.scenario.model import Case, Json, JsonObject
     from claude_run.scenario.template_inspection import Inspection, TemplateProblem, Use
 
 _NAMED = 3
@@ -135,6 +136,25 @@ def unknown_overrides(overrides: Mapping[str, str], known: frozenset[str]) -> li
         for name, value in overrides.items()
         if name not in known
     ]
+
+
+def overridden(variables: JsonObject, overrides: Mapping[str, str]) -> JsonObject:
+    """Return the variables of a conversation with those of `--set`.
+
+    On the command line all is text; what takes the place of a number, true or false is one again where it
+    is written as one.
+    """
+    return {**variables, **{name: _like(variables.get(name), text) for name, text in overrides.items()}}
+
+
+def _like(before: Json, text: str) -> Json:
+    if not isinstance(before, bool | int | float):
+        return text
+    try:
+        value: Json = read_json(text, as_written=True)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float) else text
 
 
 def _undefined(use: Use, known: Known) -> tuple[str, Hint] | None:

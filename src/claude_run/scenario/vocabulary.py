@@ -23,6 +23,9 @@ class Fill(Enum):
     TEXT = "text"
     """A text; a list, an object, null or a boolean is none, as where it is written out."""
 
+    PROSE = "prose"
+    """A text that is read and not looked for, so that a list or an object may stand in it as JSON."""
+
     VALUE = "value"
     """Where it is one whole `{{ expression }}`, what that gives: a number stays a number; else a text."""
 

@@ -125,7 +125,13 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
     prepared = inputs.prepared
     async with AsyncExitStack() as stack:
         stack.enter_context(exhaustion_said_once(observer.notify))
-        messages = await connect(prepared.request, prepared.plan.conversations, stack, world.redactor)
+        messages = await connect(
+            prepared.request,
+            prepared.plan.conversations,
+            stack,
+            redactor=world.redactor,
+            warn=observer.warn,
+        )
         run = Run(
             run_id=secrets.token_hex(8),
             name=name,

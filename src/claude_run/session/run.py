@@ -99,7 +99,13 @@ async def resume(
         prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn)
         async with AsyncExitStack() as stack:
             stack.enter_context(exhaustion_said_once(observer.notify))
-            messages = await connect(prepared.request, prepared.plan.conversations, stack, world.redactor)
+            messages = await connect(
+                prepared.request,
+                prepared.plan.conversations,
+                stack,
+                redactor=world.redactor,
+                warn=observer.warn,
+            )
             now = _as_it_is_now(saved, prepared, drift, lines=journal.lines) if drift else saved
             # Whoever reads the run later must allow what was allowed here.
             allowed = saved_options(prepared.request)["allowed_models"]

@@ -18,6 +18,7 @@ from claude_run.scenario.template import Renderer
 from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.prepare import prepare
 from claude_run.session.request import RunRequest
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     import signal
@@ -113,12 +114,17 @@ async def simulate(  # noqa: PLR0913 - keywords, but for the paths
 
 
 async def connect(
-    request: RunRequest, conversations: Sequence[Conversation], stack: AsyncExitStack, redactor: Redactor
+    request: RunRequest,
+    conversations: Sequence[Conversation],
+    stack: AsyncExitStack,
+    *,
+    redactor: Redactor,
+    warn: Callable[[str], None],
 ) -> Messages | None:
     """Open the client, to the simulator where that is wanted; None where nothing may be sent.
 
-    What is opened is closed with `stack`; `redactor` keeps credentials out of replies. CredentialsError when
-    there is no key.
+    What is opened is closed with `stack`; `redactor` keeps credentials out of replies; `warn` is told what
+    the simulator cannot do. CredentialsError when there is no key.
     """
     if request.replay is not None:
         return None
@@ -132,11 +138,22 @@ async def connect(
         from claude_run.simulator.server import Simulator  # noqa: PLC0415 - same
 
         replies = ExampleBook.from_conversations(conversations, lambda each: Renderer(each.vars))
+        if replies.overruled:
+            warn(_overruled(list(replies.overruled)))
         faults = parse_faults(request.faults or "")
         simulator = Simulator(replies=replies, faults=faults, ledger_limit=0)
         url = (await stack.enter_async_context(simulator)).base_url
     client = await stack.enter_async_context(open_client(attempt_s=request.attempt_s, simulator_url=url))
     return AnthropicMessages(client, redactor)
+
+
+def _overruled(names: Sequence[str]) -> str:
+    first, more = names[0], len(names) - 1
+    who = f"{first} and {count(more, 'other conversation')} send" if more else f"{first} sends"
+    return (
+        f"warning: {who} the same as an earlier conversation, with another `example`: the simulator cannot"
+        " tell them apart, and answers with the first one"
+    )
 
 
 @contextmanager

@@ -27,10 +27,11 @@ class ExampleBook:
     """A ReplyBook: a digest of `system` and `messages`, cache markers and model apart, finds the example.
 
     Where two conversations send the same but hope for different examples, the first one planned wins, and
-    the history of both goes on with its reply.
+    the history of both goes on with its reply; `overruled` are the ids of the others.
     """
 
     def __init__(self) -> None:
+        self.overruled: dict[str, None] = {}
         self._replies: dict[bytes, Scripted] = {}
 
     @classmethod
@@ -62,9 +63,10 @@ class ExampleBook:
                 digest = request_digest(body)
                 turn = conversation.turns[step.turn]
                 example = turn.example if isinstance(turn, UserTurn) else None
-                if digest not in self._replies and example is not None:
-                    text = renderer.render(example, steps.saved)
-                    self._replies[digest] = Scripted(content=text)
+                if example is not None:
+                    hoped_for = Scripted(content=renderer.render(example, steps.saved))
+                    if self._replies.setdefault(digest, hoped_for) != hoped_for:
+                        self.overruled[conversation.id] = None
                 # The next request follows on the reply as it will go out, cut to fit.
                 composed = compose(body, self._replies.get(digest) or placeholder(body))
                 reply = Reply.from_body(composed.message(body, _NO_USAGE))

@@ -365,3 +365,41 @@ def test_a_variable_in_a_table_is_warned_of_where_it_would_be_sent(tmp_path: Pat
     assert code == 0
     assert [line for line in said.split("\n") if "-->" in line] == ["  --> c.csv:2:1"]
     assert "also at" not in said
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(?i)^{{ label }}", "^(yes|{{ label }})", "x{{ label | trim }}", "{{ labels | join('|') }}"]
+)
+def test_an_empty_value_in_a_pattern_is_refused(tmp_path: Path, pattern: str) -> None:
+    """What is left of the pattern would match every reply; the case is named."""
+    cases = "cases: [{id: a, vars: {label: b, labels: [c]}}, {id: n, vars: {label: '', labels: ['']}}]\n"
+    expected = f"expect: [{{matches: \"{pattern}\"}}, {{contains: '{{{{ label }}}}{{{{ labels[0] }}}}x'}}]"
+    code, said = check(tmp_path, f"{HEAD}{cases}turns: [{{user: x, {expected}}}]\n")
+    assert (
+        code,
+        "`matches` at a.yaml:5:29 cannot be filled in: a value in this pattern is empty" in said,
+    ) == (
+        2,
+        True,
+    ), said
+    assert "a.yaml:4:" in said
+
+
+@pytest.mark.parametrize("kind", ["contains", "equals", "starts_with", "ends_with"])
+def test_a_list_in_the_middle_of_a_text_that_is_looked_for_is_refused(tmp_path: Path, kind: str) -> None:
+    """No reply holds its brackets, so that a negation of it would pass on every one."""
+    expected = f"expect: [not: {{{kind}: 'we {{{{ bad }}}}'}}]"
+    text = f"vars: {{bad: [guarantee, promise]}}\nturns: [{{user: x, {expected}}}]\n"
+    code, said = check(tmp_path, HEAD + text)
+    assert (code, 'a list stands in the middle of a text: ["guarantee", "promise"]' in said) == (2, True), (
+        said
+    )
+
+
+def test_what_is_set_has_the_type_of_what_it_replaces(tmp_path: Path) -> None:
+    """A number stays a number; a text stays one, whatever it looks like."""
+    text = "vars: {n: 50, t: '5'}\nturns: [{user: 'x {{ t }}', expect: [{max_words: '{{ n }}'}]}]\n"
+    code, said = check(tmp_path, HEAD + text, "--set", "n=3", "--set", "t=7")
+    assert code == 0, said
+    code, said = check(tmp_path, HEAD + text, "--set", "n=three")
+    assert (code, "this must be a whole number, not text" in said) == (2, True)

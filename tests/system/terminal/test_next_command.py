@@ -159,3 +159,11 @@ def test_a_path_is_no_command_and_no_option(home: Workspace) -> None:
     for value in ("a\nb", "a\u202eb"):
         ended = home.run("a pass.yaml", "--simulate", "--set", f"word={value}")
         assert (ended.code, "next:" in ended.stderr) == (0, False)
+
+
+def test_two_examples_of_one_request_are_told(home: Workspace) -> None:
+    """The simulator sees requests alone, so one of the two scenarios is tested with the wrong reply."""
+    home.write("other.yaml", "name: other\n" + TALK.replace('"yes"', '"no"'))
+    ended = home.run("a pass.yaml", "other.yaml", "--simulate")
+    assert "warning: other/claude-haiku-5-5 sends the same as an earlier conversation" in ended.stderr
+    assert "warning" not in home.run("other.yaml", "--simulate").stderr

@@ -133,8 +133,8 @@ def test_the_schema_for_editors_accepts_what_has_no_problems(value: Json) -> Non
 
 def test_its_texts_are_templates_and_its_models_are_not() -> None:
     """The criterion may name the case's variables; the judges' ids are taken as they stand."""
-    assert slots("judge", {"rubric": "{{ a }}", "by": "b"}) == [(("rubric",), "{{ a }}", "text")]
-    assert slots("judge", "{{ a }}") == [((), "{{ a }}", "text")]
+    assert slots("judge", {"rubric": "{{ a }}", "by": "b"}) == [(("rubric",), "{{ a }}", "prose")]
+    assert slots("judge", "{{ a }}") == [((), "{{ a }}", "prose")]
     assert slots("judge", 3) == []
     for by in ("{{ b }}", ["c", "{{ b }}"]):
         (problem,) = problems("judge", {"rubric": "{{ a }}", "by": by})

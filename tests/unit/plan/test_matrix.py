@@ -72,7 +72,7 @@ def test_variables_of_the_case_win_over_the_scenario_and_overrides_over_both() -
     """`--set` has the last word on a variable."""
     given = scenario(vars={"a": 1, "b": 1, "c": 1}, cases=(Case(id="x", vars={"b": 2, "c": 2}),))
     plan = expand([given], Selection(), {"c": "3"})
-    assert plan.conversations[0].vars == {"a": 1, "b": 2, "c": "3"}
+    assert plan.conversations[0].vars == {"a": 1, "b": 2, "c": 3}
 
 
 def test_parameters_of_the_model_win_over_the_variant_and_the_scenario() -> None:
