@@ -29,6 +29,8 @@ def test_every_key_is_listed() -> None:
 def test_the_example_is_a_project_file(tmp_path: Path) -> None:
     """Every line of it is read."""
     text = PAGE.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "ours.py").touch()
     (tmp_path / "claude-run.toml").write_text(text, encoding="utf-8")
     file = nearest_project_file(tmp_path)
     assert file is not None

@@ -94,7 +94,11 @@ def _project_file_in(folder: Path) -> ProjectFile | None:
     path = folder / PROJECT_FILE
     try:
         source = decode(os.path.relpath(path), read_file(path))
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():
+            raise InputError(
+                f"{os.path.relpath(path)} is a link to nothing: mend it, or remove it"
+            ) from error
         return _shared_file_in(folder)
     except OSError as error:
         raise InputError(f"{os.path.relpath(path)} cannot be read: {error.strerror or error}") from error

@@ -323,7 +323,7 @@ def _read_fraction(option: Option, text: str) -> float:
 def _read_money(option: Option, text: str) -> Decimal:
     digits = text.removeprefix("$")
     if not _DECIMAL.fullmatch(digits) or not Decimal(digits):
-        option.refuse(text, "write an amount of US dollars above 0, such as 2.50")
+        option.refuse(text, "write an amount of US dollars above 0 in plain digits, such as 2.50")
     return Decimal(digits)
 
 

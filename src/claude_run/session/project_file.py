@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 from claude_run.errors import InputError
 from claude_run.record.project import OUTPUTS, PYPROJECT, TABLE, ProjectFile, is_path, nearest_project_file
 from claude_run.scenario.diagnostics import InvalidScenarioError, Problems, did_you_mean
+from claude_run.scenario.files import FileProblemError, read_regular
+from claude_run.scenario.loader import find
 from claude_run.scenario.model import Position
+from claude_run.scenario.yaml_reader import MAX_BYTES
 from claude_run.session.options import (
     DURATION,
     FRACTION,
@@ -37,6 +41,7 @@ _HEADER = re.compile(r"[ \t]*\[{1,2}(?P<table>[^\[\]\n]+)\]")
 _KEY = re.compile(
     r"""[ \t]*(?P<key>[\w.\"' -]*[\w\"'-])[ \t]*=[ \t]*(?P<value>"[^"\n]*"|'[^'\n]*'|[^#\n]*)"""
 )
+_TRIPLE = re.compile(r"\"{3}|'{3}")
 _PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^.\s]+")
 
 
@@ -51,12 +56,13 @@ def defaults(file: ProjectFile, cls: type) -> Mapping[str, Any]:
     outputs = file.table.get(OUTPUTS, OUTPUTS)
     if not is_path(outputs):
         reading.refuse((OUTPUTS,), f"`{OUTPUTS}` must be the path of a folder, not {_said(outputs)}")
-    if not reading.problems and "gate" in values:
+    elif (folder := file.path.parent / outputs).exists() and not folder.is_dir():
+        reading.refuse((OUTPUTS,), f"`{OUTPUTS}` must be the path of a folder, and a file is in its place")
+    for key, value in values.get("gate", {}).items():
         try:
-            GateRequest(**values["gate"]).rules()
+            GateRequest(**{key: value}).rules()
         except InputError as error:
-            message = str(error).removeprefix("--")
-            reading.refuse(("gate", message.split()[0].replace("-", "_")), message)
+            reading.refuse(("gate", key), str(error).removeprefix("--"))
     if reading.problems:
         raise InvalidScenarioError(reading.problems)
     return values
@@ -99,7 +105,7 @@ class _Reading:
     ) -> None:
         """Note a problem of a key, or of its value."""
         while place and place not in self._places:
-            place = place[:-1]  # an inline table: its key is what can be pointed at
+            place, at_key = place[:-1], True  # an inline table: its key is what can be pointed at
         key, value, length = self._places.get(place, (_TOP, _TOP, 1))
         line, column = key if at_key else value
         position = Position(path=self._source.path, line=line, column=column)
@@ -111,7 +117,7 @@ class _Reading:
         key = place[-1]
         texts = _texts(option, value)
         if texts is None:
-            self.refuse(place, f"`{key}` must be {_wanted(option)}, not {_said(value)}")
+            self.refuse(place, f"`{key}` must be {_wanted(option)}, not {_said(value, within=True)}")
             return
         try:
             found = replace(option, flags=(key,)).read(texts)
@@ -119,7 +125,11 @@ class _Reading:
             self.refuse(place, str(error))
             return
         if option.kind is PATHS:
-            found = tuple(Path(os.path.relpath(self._folder / path)) for path in found)
+            paths = [self._folder / path for path in found]
+            for path, written in zip(paths, texts, strict=True):
+                if not path.is_file():
+                    self.refuse(place, f"`{key}` names {written!r}, which is not a file beside this one")
+            found = tuple(Path(os.path.relpath(path)) for path in paths)
         into[option.name] = found
 
 
@@ -132,11 +142,12 @@ def _texts(option: Option, value: object) -> str | list[str] | None:
     if kind is NAMES:
         pairs = value.items() if isinstance(value, Mapping) else [("", None)]
         named = [(asked, served) for asked, names in pairs for served in _listed(names)]
-        whole = all(asked and isinstance(served, str) and served for asked, served in named)
+        whole = all(_is_name(asked) and isinstance(served, str) and served for asked, served in named)
         return [f"{asked}={served}" for asked, served in named] if whole else None
     if kind.several:
         texts = _listed(value)
-        return [str(each) for each in texts] if all(isinstance(each, str) for each in texts) else None
+        whole = all(isinstance(each, str) and each.strip() for each in texts)
+        return [str(each) for each in texts] if whole else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and kind in {NUMBER, FRACTION, MONEY, DURATION, PATIENCE}:
         return f"{Decimal(str(value)):f}"
@@ -156,8 +167,18 @@ def _wanted(option: Option) -> str:
     return "a whole number" if kind is NUMBER else "a number"
 
 
-def _said(value: object) -> str:
-    """Return what a value is in the words of TOML."""
+def _is_name(asked: str) -> bool:
+    """Return whether a model may be called so: on the command line `=` ends the name."""
+    return bool(asked.strip()) and "=" not in asked
+
+
+def _said(value: object, *, within: bool = False) -> str:
+    """Return what a value is in the words of TOML; `within`: with what stands in it and should not."""
+    members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    flat = [part for member in members for part in _listed(member)]
+    if within and flat:
+        wrong = next((part for part in flat if not isinstance(part, str) or not part.strip()), None)
+        return f"{_said(value)} with {'an odd name' if wrong is None else _said(wrong)} in it"
     if isinstance(value, bool):
         return "a boolean"
     if isinstance(value, str):
@@ -175,7 +196,12 @@ def _places(
     The parser of the standard library tells no places. What stands in an inline table is not looked at.
     """
     table: tuple[str, ...] = ()
+    inside = False
     for number, line in enumerate(source.lines(), start=1):
+        # What stands in a string of several lines is neither a table nor a key.
+        was_inside, inside = inside, inside != (len(_TRIPLE.findall(line)) % 2 == 1)
+        if was_inside:
+            continue
         if (header := _HEADER.match(line)) is not None:
             table = _parts(header["table"])
             path, value, column = table, "", header.start("table") + 1
@@ -189,7 +215,7 @@ def _places(
             start = found.start("value") + 1
         else:
             continue
-        if path[: len(ours)] == ours and len(path) > len(ours):
+        if path[: len(ours)] == ours:
             yield path[len(ours) :], ((number, column), (number, start), max(1, len(value)))
 
 
@@ -207,19 +233,37 @@ def find_project_file(paths: Sequence[str]) -> ProjectFile | None:
 
     InputError for one that cannot be read, and for scenarios of several projects.
     """
-    found = {each.path: each for path in paths or (".",) if (each := _nearest(Path(path))) is not None}
+    found: dict[Path | None, tuple[ProjectFile | None, str]] = {}
+    for folder, path in _folders(paths or (".",)).items():
+        file = nearest_project_file(folder)
+        found.setdefault(file.path if file else None, (file, path))
     if len(found) > 1:
-        names = " and ".join(os.path.relpath(path) for path in found)
+        names = " and ".join(
+            f"{path} to {file.source.path if file else 'none'}" for file, path in found.values()
+        )
         raise InputError(f"these scenarios belong to several projects, {names}: play each by itself")
-    return next(iter(found.values()), None)
+    return next((file for file, _ in found.values()), None)
 
 
-def _nearest(path: Path) -> ProjectFile | None:
+def _folders(paths: Sequence[str]) -> dict[Path, str]:
+    """Return the folders that the scenarios stand in, or would, each with one of them."""
+    folders: dict[Path, str] = {}
+    for path in paths:
+        scenarios = [each.path for each in find([path])[0] if each.path == path or _may_be_one(each.path)]
+        for name in scenarios or [path]:
+            # What is no path at all is told by whoever reads the scenario.
+            with suppress(OSError, ValueError):
+                place = Path(name).resolve()
+                folders.setdefault(place if place.is_dir() else place.parent, name)
+    return folders
+
+
+def _may_be_one(path: str) -> bool:
+    """Return whether a YAML file of a folder may be a scenario, and not somebody else's."""
     try:
-        start = path.resolve()
-    except (OSError, ValueError):
-        return None  # no path at all: whoever reads the scenario says what is wrong with it
-    return nearest_project_file(start)
+        return b"turns" in read_regular(Path(path), MAX_BYTES)
+    except (OSError, FileProblemError):
+        return False
 
 
 def _listed(value: object) -> list[object]:

@@ -31,6 +31,10 @@ claude-opus-5-5 = "gateway/opus"
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "project" / "scenarios" / "deep").mkdir(parents=True)
     (tmp_path / "project" / ".git").mkdir()
+    (tmp_path / "project" / "scenarios" / "f").touch()
+    for folder in ("checks", "scenarios/checks"):
+        (tmp_path / "project" / folder).mkdir()
+        (tmp_path / "project" / folder / "mine.py").touch()
     monkeypatch.chdir(tmp_path / "project")
 
 
@@ -85,12 +89,23 @@ def test_the_repository_is_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
         ("repeat = true\n", "1:10", "`repeat` must be a whole number, not a boolean", ""),
         ("repeat = '3'\n", "1:10", "`repeat` must be a whole number, not a text", ""),
         ("repeat = [1, 2]\n", "1:10", "`repeat` must be a whole number, not a list", ""),
+        ("max_cost = 1e300\n", "1:12", "max_cost 1", ""),
         ("max_cost = nan\n", "1:12", "max_cost NaN: write an amount", ""),
         ("max_time = 2001-01-01\n", "1:12", '`max_time` must be a time, such as "90s", not a date', ""),
-        ("checks = [1]\n", "1:10", "`checks` must be a list of texts, not a list", ""),
+        ("checks = [1]\n", "1:10", "`checks` must be a list of texts, not a list with a number in it", ""),
+        ("checks = ['a.py']\n", "1:10", "`checks` names 'a.py', which is not a file beside this one", ""),
+        ('checks = ["a\\u0000"]\n', "1:10", "`checks` names 'a\\x00', which is not a file", ""),
+        (
+            "judge_model = ['', 'm']\n",
+            "1:15",
+            "`judge_model` must be a list of texts, not a list with an",
+            "",
+        ),
         ("[allow_model]\na = ''\n", "1:2", "`allow_model` must be a table of names, such as ", ""),
+        ("[allow_model]\n'a=b' = 'c'\n", "1:2", "`allow_model` must be a table of names, such as ", ""),
         ("allow_model = 3\n", "1:15", "`allow_model` must be a table of names, such as ", ""),
         ("outputs = ' '\n", "1:11", "`outputs` must be the path of a folder, not an empty text", ""),
+        ("outputs = 'scenarios/f'\n", "1:11", "`outputs` must be the path of a folder, and a file is in", ""),
         ("gate = 1\n", "1:8", "`gate` must be a table, not a number", "write [gate]"),
         ("[gate]\nalpa = 1\n", "2:1", "unknown key `alpa` in the table `gate`", "did you mean `alpha`?"),
         ("[gate]\nrepeat = 1\n", "2:1", "unknown key `repeat` in the table `gate`", "known keys: alpha, "),
@@ -113,13 +128,16 @@ def test_a_mistake_is_told_as_one_of_a_scenario_is(text: str, place: str, messag
 
 def test_all_mistakes_are_told_in_one_go() -> None:
     """Those of a table of pyproject.toml too, past whatever other tables hold."""
-    ours = '[tool.claude-run]\nrepeats = 1\nmax_cost = ""\n[tool.claude-run.gate]\nx = 1\n'
+    gate = "[tool.claude-run.gate]\nx = 1\nalpha = 3\nmargin = 4\n"
+    ours = f'[tool.claude-run]\nrepeats = 1\nmax_cost = ""\n{gate}'
     with pytest.raises(InvalidScenarioError) as caught:
         _read(f"[tool.a]\nrepeats = 1\n{ours}", file="pyproject.toml")
     assert [str(each.position) for each in caught.value.diagnostics] == [
         "pyproject.toml:4:1",
         "pyproject.toml:5:12",
         "pyproject.toml:7:1",
+        "pyproject.toml:8:9",
+        "pyproject.toml:9:10",
     ]
 
 
@@ -169,11 +187,13 @@ def test_a_folder_of_runs_that_is_none_is_refused_by_whoever_looks_there(text: s
 
 def test_keys_are_found_past_whatever_stands_around_them() -> None:
     """Arrays of tables of others, quoted keys, blanks around dots, comments behind values."""
-    text = "[[tool.b]]\nrepeat = 1\n[ tool . 'claude-run' ]\n'repeat' = 0 # once\n[[tool.a]]\nrepeat = 1\n"
+    strings = '[tool.c]\nx = """\n[tool.claude-run]\nrepeat = 5\n"""\n'
+    ours = "[ tool . 'claude-run' ]\n'repeat' = 0 # once\n"
+    text = f"{strings}[[tool.b]]\nrepeat = 1\n{ours}[[tool.a]]\nrepeat = 1\n"
     with pytest.raises(InvalidScenarioError) as caught:
         _read(text, file="pyproject.toml")
     (problem,) = caught.value.diagnostics
-    assert str(problem.position) == "pyproject.toml:4:12"
+    assert str(problem.position) == "pyproject.toml:9:12"
     assert problem.window is not None
     assert problem.window.length == 1
 
@@ -198,12 +218,38 @@ def test_runs_land_where_the_file_says() -> None:
     assert outputs() == Path("x")
 
 
-def test_scenarios_of_two_projects_have_no_common_defaults() -> None:
-    """Which of them should hold is not for us to guess."""
+@pytest.mark.parametrize(
+    "paths", [["scenarios"], ["."], ["**/*.yaml"], ["scenarios/deep/b.yaml", "scenarios/a.yaml"]]
+)
+def test_scenarios_of_two_projects_have_no_common_defaults(paths: list[str]) -> None:
+    """Which of them should hold is not for us to guess, however the scenarios were named."""
     for folder in ("scenarios", "scenarios/deep"):
         Path(folder, "claude-run.toml").write_text("repeat = 2\n", encoding="utf-8")
-    with pytest.raises(InputError, match="belong to several projects, scenarios/claude-run"):
-        find_project_file(["scenarios/a.yaml", "scenarios/deep/b.yaml"])
+    for name in ("scenarios/a.yaml", "scenarios/deep/b.yaml"):
+        Path(name).write_text("turns: []\n", encoding="utf-8")
+    with pytest.raises(InputError, match="belong to several projects, scenarios/"):
+        find_project_file(paths)
+    Path("scenarios/claude-run.toml").unlink()
+    with pytest.raises(InputError, match=r"a\.yaml to none"):
+        find_project_file(paths)
+
+
+@pytest.mark.parametrize("path", ["scenarios", ".", "**/*.yaml", "scenarios/deep/b.yaml"])
+def test_the_scenarios_that_are_found_decide(path: str) -> None:
+    """A file below the folder that was named holds; YAML files of others say nothing."""
+    Path("scenarios/deep/claude-run.toml").write_text("repeat = 2\n", encoding="utf-8")
+    Path("scenarios/deep/b.yaml").write_text("turns: []\n", encoding="utf-8")
+    Path("compose.yaml").write_text("services: {}\n", encoding="utf-8")
+    found = find_project_file([path])
+    assert found is not None
+    assert found.source.path == "scenarios/deep/claude-run.toml"
+
+
+def test_a_link_to_nothing_is_told() -> None:
+    """Somebody meant a file to be there."""
+    Path("claude-run.toml").symlink_to("gone.toml")
+    with pytest.raises(InputError, match=r"claude-run\.toml is a link to nothing"):
+        find_project_file(["scenarios/deep/a.yaml"])
 
 
 def test_every_key_is_an_option_that_the_run_keeps() -> None:
