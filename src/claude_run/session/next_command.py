@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
@@ -25,6 +26,24 @@ _LIKE_A_COMMAND = re.compile(r"[a-z]+(-[a-z]+)*")
 
 def next_command(result: RunResult) -> str | None:
     """Return what goes on with a run that is not whole, or follows one that is; None for nothing."""
+    # A run may be read again from another folder than it was started in, where none of it could be done.
+    is_here = any(Path(file).exists() for file in result.played.summary.run.files)
+    return _following(result) if is_here else None
+
+
+def play_command(request: RunRequest) -> str | None:
+    """Return the command that plays what the request names; None where no shell would pass it on as it is."""
+    out = () if request.out is None else ("-o", str(request.out))
+    return _played_again(request.paths, saved_options(request), *out)
+
+
+def command_line(*arguments: str) -> str | None:
+    """Return a command line of ours for a shell; None for arguments that cannot be shown as they are."""
+    line = shlex.join(["claude-run", *arguments])
+    return line if line.isprintable() else None
+
+
+def _following(result: RunResult) -> str | None:
     summary, folder = result.played.summary, str(result.folder.path)
     outcomes, run = summary.totals.outcomes, summary.run
 
@@ -51,18 +70,6 @@ def next_command(result: RunResult) -> str | None:
         live = {**run.options, "simulate": False, "faults": None}
         return None if recording is not None else _played_again(run.paths, live)
     return command_line("review" if against_baseline else "accept", folder)
-
-
-def play_command(request: RunRequest) -> str | None:
-    """Return the command that plays what the request names; None where no shell would pass it on as it is."""
-    out = () if request.out is None else ("-o", str(request.out))
-    return _played_again(request.paths, saved_options(request), *out)
-
-
-def command_line(*arguments: str) -> str | None:
-    """Return a command line of ours for a shell; None for arguments that cannot be shown as they are."""
-    line = shlex.join(["claude-run", *arguments])
-    return line if line.isprintable() else None
 
 
 def _played_again(paths: Sequence[str], options: Mapping[str, Json], *more: str) -> str | None:

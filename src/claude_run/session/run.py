@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,7 +166,7 @@ def _prepare_again(
     # A file that the command named and that is gone is told below, with all that has changed besides.
     there = tuple(path for path in saved.paths if path not in saved.files or Path(path).exists())
     if not there:
-        raise InputError(f"all scenarios of {folder.path} are gone: put them back, or start a new run")
+        raise InputError(f"{_not_here(folder, saved)}, or put them back, or start a new run")
     request = replace(request, paths=there, last_failed=False)
     loaded = load_scenarios(request)
     for warning in loaded.warnings:
@@ -193,6 +195,16 @@ def _prepare_again(
     anew = drift.changed | drift.new
     ids = planned | {each.id for each in prepared.plan.conversations if each.identity.path in anew}
     return replace(prepared, plan=make_plan(request, prepared.scenarios, ids=ids)), drift
+
+
+def _not_here(folder: RunFolder, saved: Run) -> str:
+    """Say that no scenario of a run is where its path says, seen from here, and where they may be."""
+    said = f"none of the scenarios of {folder.path} is here, such as {min(saved.files)}"
+    for place in folder.path.resolve().parents:
+        if all((place / path).exists() for path in saved.files):
+            again = shlex.join(["claude-run", "resume", os.path.relpath(folder.path.resolve(), place)])
+            return f"{said}: go to {os.path.relpath(place)} and call `{again}`"
+    return f"{said}: go to the folder that it was started in"
 
 
 def _prepare_grading_again(folder: RunFolder, saved: Run, request: RunRequest) -> Prepared:

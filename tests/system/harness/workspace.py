@@ -115,9 +115,11 @@ class Workspace:
         speed: float = 1.0,
         env: Mapping[str, str] | None = None,
         module: str | None = None,
+        folder: str = ".",
     ) -> Running:
         """Start the command against the server at `url`, with waits and deadlines `speed` times as fast.
 
+        It stands in `folder` below the workspace's.
         It is forked from a process that has imported everything, which saves a second; or it is a `module`
         in a process of its own.
         """
@@ -127,7 +129,7 @@ class Workspace:
         out, err = self._streams()
         request = ForkRequest(
             arguments=list(arguments),
-            folder=str(self.folder),
+            folder=str(self.folder / folder),
             environment={**self._home(), **variables},
             streams=(str(out), str(err)),
             durable=True,

@@ -161,6 +161,20 @@ def test_a_path_is_no_command_and_no_option(home: Workspace) -> None:
         assert (ended.code, "next:" in ended.stderr) == (0, False)
 
 
+def test_from_another_folder_nothing_is_named_that_cannot_be_done(home: Workspace) -> None:
+    """Nothing is gone where somebody only stands elsewhere, and the folder to go to is named."""
+    home.run("a pass.yaml", "--simulate", "-n", "2", "--max-requests", "1", "-o", "my run")
+    (home.folder / "sub").mkdir()
+    report = home.run("report", "../my run", folder="sub")
+    assert (report.code, "next:" in report.stderr) == (4, False)
+    refused = home.run("resume", "../my run", folder="sub")
+    assert refused.code == 2
+    assert (
+        "none of the scenarios of ../my run is here, such as a pass.yaml: go to .. and call" in refused.stderr
+    )
+    assert "`claude-run resume 'my run'`" in refused.stderr
+
+
 def test_two_examples_of_one_request_are_told(home: Workspace) -> None:
     """The simulator sees requests alone, so one of the two scenarios is tested with the wrong reply."""
     home.write("other.yaml", "name: other\n" + TALK.replace('"yes"', '"no"'))
