@@ -60,11 +60,15 @@ class PlayContext:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Player:
-    """Plays conversations, at most `concurrency` of them under way for each model."""
+    """Plays conversations, at most `concurrency` of them under way for each model.
+
+    `unfinished` is how many of those that it was to play did not come to their end.
+    """
 
     context: PlayContext
     concurrency: int
     max_failures: int | None = None
+    unfinished: int = 0
     _failures: int = 0
 
     async def play(
@@ -75,6 +79,7 @@ class Player:
         `earlier` holds what a resumed run already has, by conversation id. An error of storage,
         or a bug, ends everything at once and is raised.
         """
+        self.unfinished += len(conversations)
         self.context.progress.begin(len(conversations))
         workers = {
             asyncio.create_task(self._work(queue, earlier))
@@ -129,6 +134,7 @@ class Player:
                 ).play()
             except HaltedError:
                 return
+            self.unfinished -= 1
             self.context.progress.finished(transcript)
             self._count(transcript)
 

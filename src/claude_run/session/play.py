@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from claude_run.session.world import World
     from claude_run.verdict.comparison import Comparison
 
+_LIMITS = frozenset({ExitCode.CAPPED, ExitCode.FAILED})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunObserver:
@@ -168,12 +170,14 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     with graceful(io.world.signals, stop, grace_s=grace_s, notify=io.observer.notify):
         journal.append_run("started", at=clock.now())
         try:
-            await _play_looks(inputs, io, stop)
+            unfinished = await _play_looks(inputs, io, stop)
         finally:
             await journal.settled()
         # A signal that came after the last reply is seen to before the end is written down.
         await asyncio.sleep(0)
     halt = stop.halt
+    if halt is not None and halt.code in _LIMITS and not unfinished:
+        halt = None  # a limit that was reached with the last reply has stopped nothing
     journal.append_run(
         "ended",
         at=clock.now(),
@@ -211,7 +215,8 @@ def stamp() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
 
 
-async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> None:
+async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
+    """Play the looks that are needed; return how many conversations did not come to their end."""
     prepared, request = inputs.prepared, inputs.prepared.request
     own_checks = OwnCheckProcesses(
         OwnCheckFiles.of(request.own_checks),
@@ -228,10 +233,11 @@ async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> None:
             todo = [conversation for conversation in needed if conversation.id not in inputs.done]
             halt = await player.play(todo, inputs.earlier) if todo else None
             if halt is not None or not needed:
-                return
+                break
     finally:
         timer.cancel()
         own_checks.end()
+    return player.unfinished
 
 
 def _player(inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnChecks) -> Player:
