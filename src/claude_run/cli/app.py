@@ -31,7 +31,13 @@ from claude_run.cli.options import (
     pick,
     takes,
 )
-from claude_run.cli.output import guarded_streams, print_error, print_line, print_workflow_command
+from claude_run.cli.output import (
+    guarded_streams,
+    print_error,
+    print_line,
+    print_workflow_command,
+    workflow_folder,
+)
 from claude_run.errors import PRECEDENCE, ClaudeRunError, ExitCode, InputError, StorageError
 from claude_run.process import open_streams
 from claude_run.session.request import (
@@ -277,7 +283,9 @@ def _dispatch(arguments: Sequence[str], world: World) -> int:
         return int(leaving.code or ExitCode.PASSED)
     except TyperException as error:
         message = error.format_message().rstrip(".")
-        owner = _owner_of(str(getattr(error, "option_name", "")))
+        # Only an option that is unknown has others that may be meant.
+        unknown = hasattr(error, "possibilities")
+        owner = _owner_of(str(getattr(error, "option_name", ""))) if unknown else None
         hint = f"did you mean `claude-run {owner}`?" if owner else "see claude-run --help"
         raise InputError(f"{message}; {hint}") from error
     return int(result or ExitCode.PASSED)
@@ -314,7 +322,7 @@ def _explain(error: BaseException, world: World) -> ExitCode:
 def _annotate(error: ClaudeRunError) -> None:
     from claude_run.report.run.github import failure_annotations  # noqa: PLC0415 - only GitHub needs it
 
-    for line in failure_annotations(error):
+    for line in failure_annotations(error, folder=workflow_folder()):
         print_workflow_command(line)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from claude_run.errors import InputError
+from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.session.request import BESIDE
 
 if TYPE_CHECKING:
@@ -62,7 +65,14 @@ class CommandGroup(TyperGroup):
     def _with_command(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - same
         """Put `run` in front of arguments that begin neither with a command nor with an option of all."""
         ours = {flag for parameter in self.get_params(ctx) for flag in parameter.opts}
-        return args if not args or args[0] in self.commands or args[0] in ours else [RUN, *args]
+        if not args or args[0] in self.commands or args[0] in ours:
+            return args
+        # What is no file, and nearly a command, is a slip of it.
+        if not os.path.lexists(args[0]) and (close := did_you_mean(args[0], self.commands)):
+            raise InputError(
+                f"{args[0]} is neither a command nor a scenario: did you mean `claude-run {close}`?"
+            )
+        return [RUN, *args]
 
 
 def _complete_at_the_first_key() -> None:

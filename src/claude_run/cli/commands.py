@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from claude_run.cli.output import print_error, print_json, print_line, print_next
+from claude_run.cli.output import (
+    print_error,
+    print_json,
+    print_line,
+    print_next,
+    print_workflow_command,
+    workflow_folder,
+)
 from claude_run.cli.terminal import Terminal, ask_key
 from claude_run.errors import ExitCode, InputError
 from claude_run.report.run.facts import RunFacts
@@ -44,6 +52,11 @@ def check(request: RunRequest, output: OutputOptions) -> int:
     loaded = load_scenarios(request)
     if not output.quiet:
         print_error(*loaded.warnings, *numbered_cases(loaded.scenarios))
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from claude_run.report.run.github import warning_annotations  # noqa: PLC0415 - only GitHub needs it
+
+            for line in warning_annotations(loaded.noticed, folder=workflow_folder()):
+                print_workflow_command(line)
         print_line(f"{count(len(loaded.scenarios), 'scenario')}: no problems found")
         print_next(play_command(request))
     return 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from claude_run.process import LastingStream
@@ -31,6 +33,15 @@ def guarded_streams(world: World) -> Iterator[tuple[LastingStream, LastingStream
 def print_error(*lines: str) -> None:
     """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds."""
     _write(sys.stderr, "".join(f"{safe_line(line)}\n" for line in lines))
+
+
+def workflow_folder() -> str:
+    """Return where we are in the repository that a workflow of GitHub works on; empty for elsewhere."""
+    root = os.environ.get("GITHUB_WORKSPACE")
+    here = Path.cwd()
+    if not root or not here.is_relative_to(Path(root).resolve()):
+        return ""
+    return os.path.relpath(here, Path(root).resolve())
 
 
 def print_next(command: str | None) -> None:

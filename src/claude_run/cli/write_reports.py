@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.cli.output import print_json, print_next, print_workflow_command
+from claude_run.cli.output import print_json, print_next, print_workflow_command, workflow_folder
 from claude_run.cli.terminal import Terminal
 from claude_run.errors import ExitCode, StorageError
 from claude_run.report.run.facts import RunFacts
@@ -50,7 +50,7 @@ def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> 
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from claude_run.report.run.github import error_annotations  # noqa: PLC0415 - only GitHub needs it
 
-        for line in error_annotations(played, facts):
+        for line in error_annotations(played, facts, folder=workflow_folder()):
             print_workflow_command(line)
 
     terminal.print_summary(result, facts)

@@ -13,6 +13,7 @@ from claude_run.errors import InputError, SelectionError
 from claude_run.plan.filters import check_shard, has_tag, parse_expression, take_shard
 from claude_run.scenario.model import ModelChoice
 from claude_run.scenario.variables import overridden
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -184,7 +185,7 @@ def _select(everything: Sequence[Conversation], selection: Selection) -> Sequenc
         left = narrow(left)
         if not left:
             raise SelectionError(
-                f"nothing to play: {name} leaves none of {before:,} conversations; "
+                f"nothing to play: {name} leaves none of {count(before, 'conversation')}; "
                 "--list without it shows their ids and tags"
             )
     return left

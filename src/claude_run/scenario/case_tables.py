@@ -15,6 +15,7 @@ from claude_run.scenario.fields import respelling
 from claude_run.scenario.files import MAX_DATA
 from claude_run.scenario.yaml_reader import MAX_DEPTH
 from claude_run.text.strict_json import DeepJsonError, RespelledError, read_json
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -64,13 +65,13 @@ def read_csv(source: Source, problems: Problems) -> Iterator[Row]:
     places = _header_places(source, first, header, problems, separator=separator)
     # Of a row with another number of cells nobody can tell which cell is which.
     number = 0
-    for count, (line, cells) in enumerate(lines, 1):
+    for row, (line, cells) in enumerate(lines, 1):
         position = source.position(source.index(line))
-        if count > MAX_CASES:
+        if row > MAX_CASES:
             _report_too_many(source, position, problems)
             return
         if len(cells) != len(header):
-            message = f"this row has {len(cells)} cells, the header has {len(header)}"
+            message = f"this row has {count(len(cells), 'cell')}, the header has {len(header)}"
             hint = f"quote a cell that holds a {_NAMES[separator]} or a line break"
             source.report(problems, position, message, hint=hint)
             continue
@@ -86,13 +87,13 @@ def read_jsonl(source: Source, problems: Problems) -> Iterator[Row]:
     """Read a JSONL file: one object a line, `{id, vars}` or flat."""
     number = 0
     written = ((line, text) for line, text in enumerate(source.lines(), 1) if text.strip())
-    for count, (line, text) in enumerate(written, 1):
+    for row, (line, text) in enumerate(written, 1):
         start = source.index(line)
-        if count > MAX_CASES:
+        if row > MAX_CASES:
             _report_too_many(source, source.position(start), problems)
             return
         try:
-            row = _json_row(source, start, text=text, number=number + 1)
+            case = _json_row(source, start, text=text, number=number + 1)
         except json.JSONDecodeError as error:
             position = source.position(start + error.pos)
             source.report(problems, position, f"this is not valid JSON: {error.msg}")
@@ -105,7 +106,7 @@ def read_jsonl(source: Source, problems: Problems) -> Iterator[Row]:
             source.report(problems, source.position(start), message, hint=hint)
         else:
             number += 1
-            yield row
+            yield case
 
 
 def _report_too_many(source: Source, position: Position, problems: Problems) -> None:

@@ -81,7 +81,7 @@ def graders(context: ReadContext, entry: Entry) -> Graders | None:
         return None
     found = to_json(named[0].value)
     models = (found,) if isinstance(found, str) else tuple(map(str, cast("Sequence[Json]", found)))
-    return Graders(models=models, params=params(context.report, entries))
+    return Graders(models=models, params=params(context.report, entries), position=entry.position)
 
 
 def _model(context: ReadContext, node: Node) -> ModelChoice | None:

@@ -170,6 +170,7 @@ class Graders:
 
     models: tuple[str, ...]
     params: JsonObject = EMPTY
+    position: Position | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

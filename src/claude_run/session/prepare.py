@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from claude_run.checks.judge_check import asks_for_accepted, judges_of, named_judges, unjudged
@@ -28,6 +29,7 @@ from claude_run.scenario.model import Graders
 from claude_run.session.compare import arm_of_accepted, arm_of_baseline
 from claude_run.session.last_failed import last_failed
 from claude_run.session.own_checks import OwnCheckFiles
+from claude_run.session.rehearsal import as_scenario, refused_requests
 from claude_run.text.strict_json import plain_json
 from claude_run.text.visible import count
 
@@ -44,11 +46,16 @@ LOOKS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """The scenarios that were read, the checks that they may ask for, and `warnings` as lines to show."""
+    """The scenarios that were read, the checks that they may ask for, and what was `noticed` in them."""
 
     scenarios: tuple[Scenario, ...]
     registry: Registry
-    warnings: tuple[str, ...] = ()
+    noticed: Problems = field(default_factory=Problems)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was noticed, as lines to show."""
+        return tuple(render(self.noticed, severity="warning").split("\n")) if self.noticed else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +103,22 @@ def load_scenarios(request: RunRequest) -> Loaded:
 
     def inspect(scenario: Scenario, noticed: Problems) -> Iterable[Diagnostic]:
         warnings.merge(noticed)
+        models = choices(scenario, request.models)
+        found = [problems(scenario, models, today=today)]
+        judge = replace(scenario.judge or Graders(models=()), models=())
         judges = request.judge_models or (scenario.judge.models if scenario.judge else ())
-        found = problems(scenario, choices(scenario, request.models), today=today)
-        warnings.extend([*found.warnings, *unknown_judges(scenario, [*judges, *named_judges(scenario)])])
+        asked = replace(judge, models=tuple(dict.fromkeys([*judges, *named_judges(scenario)])))
+        warnings.extend(unknown_judges(scenario, asked.models))
+        refused = list(refused_requests(scenario, models)) if not found[0].errors else []
+        # What a judge is asked has rules of its model, too.
+        if asked.models:
+            judging = as_scenario(scenario, asked)
+            found.append(problems(judging, today=today))
+            refused += refused_requests(judging, judging.models) if not found[-1].errors else []
+        warnings.extend([*chain.from_iterable(each.warnings for each in found), *refused])
+        errors = chain.from_iterable(each.errors for each in found)
         unasked = () if judges else unjudged(scenario)
-        return [*found.errors, *map(_no_judge, unasked), *_credential_problems(scenario, redactor)]
+        return [*errors, *map(_no_judge, unasked), *_credential_problems(scenario, redactor)]
 
     scenarios = load(
         request.paths,
@@ -109,8 +127,7 @@ def load_scenarios(request: RunRequest) -> Loaded:
         file_root=request.file_root,
         inspect=inspect,
     )
-    shown = tuple(render(warnings, severity="warning").split("\n")) if warnings else ()
-    return Loaded(scenarios=scenarios, registry=registry, warnings=shown)
+    return Loaded(scenarios=scenarios, registry=registry, noticed=warnings)
 
 
 def numbered_cases(scenarios: Iterable[Scenario]) -> Iterator[str]:

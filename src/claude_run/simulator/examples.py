@@ -15,7 +15,7 @@ from claude_run.simulator.prompt import blocks_of, without_markers
 from claude_run.simulator.replies import Scripted, compose, placeholder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from claude_run.conversation.script import Conversation, TextRenderer
     from claude_run.scenario.model import Json, JsonObject
@@ -74,6 +74,20 @@ class ExampleBook:
 
     def reply(self, body: JsonObject) -> Scripted | None:
         return self._replies.get(request_digest(body))
+
+
+def rehearse(conversation: Conversation, renderer: TextRenderer) -> Iterator[JsonObject]:
+    """Yield the body of each request of a conversation, all of them answered with the placeholder.
+
+    ClaudeRunError where a text or a pattern fails on that.
+    """
+    steps = Steps(conversation, renderer)
+    exchanges: list[Exchange] = []
+    while isinstance(step := steps.next(exchanges), Send):
+        body = step.request.body
+        yield body
+        reply = Reply.from_body(compose(body, placeholder(body)).message(body, _NO_USAGE))
+        exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
 
 
 def request_digest(body: JsonObject) -> bytes:

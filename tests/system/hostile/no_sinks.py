@@ -104,6 +104,7 @@ NO_SINKS: dict[str, str] = {
         ("print_document", "print_workflow_command"),
         "prints what a sink of report has made whole: Markdown, HTML, commands",
     ),
+    **_each("cli.output", ("workflow_folder",), "paths of ours"),
     **_each("cli.output", ("print_workflow_command",), "writes what the sink `error_annotations` has made"),
     **_each(
         "cli.output", ("guarded_streams",), "passes on what `print_error`, `print_line` and reports write"

@@ -31,7 +31,12 @@ from claude_run.report.compare.json import comparison_json
 from claude_run.report.compare.markdown import comparison_markdown
 from claude_run.report.compare.terminal import print_comparison
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.github import error_annotations, failure_annotations, step_summary
+from claude_run.report.run.github import (
+    error_annotations,
+    failure_annotations,
+    step_summary,
+    warning_annotations,
+)
 from claude_run.report.run.junit import junit_xml
 from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
 from claude_run.report.run.progress import (
@@ -267,6 +272,9 @@ SINKS: dict[str, Sink] = {
                 *failure_annotations(MeasureError(text)),
             ]
         ),
+    ),
+    "report.run.github.warning_annotations": Sink(
+        medium="commands", show=lambda text: "\n".join(warning_annotations(Problems([_problem(text)])))
     ),
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
     "report.run.progress.LiveProgress": Sink(medium="log", show=_live),

@@ -215,3 +215,50 @@ def test_cases_without_ids_are_named_by_check(tmp_path: Path) -> None:
     assert said.startswith(
         "note: a.yaml: 1 case without an id; baselines and comparisons pair them by their variables"
     )
+
+
+REFUSED = {
+    "stop_sequences: [' ']": "stop_sequences.0: each stop sequence must contain non-whitespace",
+    "thinking: {budget_tokens: 2000}": "thinking.type: Field required",
+    "output_config: {efort: low}": "output_config.efort: Extra inputs are not permitted",
+    "metadata: {user: me}": "metadata.user: Extra inputs are not permitted",
+    "tools: [{name: get order, input_schema: {type: object}}]": "tools.0.custom.name: String should match",
+    "tool_choice: {type: auto}": "tool_choice: `tool_choice` may only be specified while providing `tools`",
+}
+
+
+@pytest.mark.parametrize("parameter", REFUSED)
+def test_what_the_api_would_refuse_is_warned_of_before_it_is_sent(tmp_path: Path, parameter: str) -> None:
+    """At the parameter; what a newer API takes cannot be known, so it is no error."""
+    code, said = check(tmp_path, f"{HEAD}{parameter}\nturns: [{{user: Hi}}]\n")
+    assert code == 0
+    assert f"warning: the API would refuse a request to `claude-haiku-5-5`: {REFUSED[parameter]}" in said
+    assert "--> a.yaml:4:1\n" in said
+
+
+def test_a_turn_that_the_api_would_refuse_is_warned_of(tmp_path: Path) -> None:
+    """However late in the conversation it comes."""
+    call = "{type: tool_use, id: a, name: b, input: {}}"
+    turns = f"turns: [{{user: a}}, {{user: b}}, {{assistant: [{call}]}}, {{user: c}}]"
+    code, said = check(tmp_path, f"{HEAD}{turns}\n")
+    assert (code, "`tool_use` ids were found without `tool_result` blocks" in said) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("judge", "problem"),
+    [
+        ("model: claude-2.1", "`claude-2.1` was retired on"),
+        (
+            "model: claude-opus-5-5, output_config: {effort: ultra}",
+            "`claude-opus-5-5` knows no effort `ultra`",
+        ),
+        ("model: claude-opus-5-5, max_tokens: 9000000", "`claude-opus-5-5` writes at most 128,000 tokens"),
+    ],
+)
+def test_a_judge_has_the_rules_of_its_model(tmp_path: Path, judge: str, problem: str) -> None:
+    """It would be refused once the replies are paid for."""
+    turns = "turns: [{user: Hi, expect: [{judge: It is polite.}]}]"
+    code, said = check(tmp_path, f"{HEAD}judge: {{{judge}}}\n{turns}\n")
+    assert code == 2
+    assert f"error: {problem}" in said
+    assert "--> a.yaml:4:1\n" in said

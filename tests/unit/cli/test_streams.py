@@ -87,7 +87,7 @@ def test_a_line_for_each_conversation_is_progress(tmp_path: Path) -> None:
     """With `-v` each finished conversation is one plain line on stderr."""
     ended = claude_run(QUICKSTART, "--simulate", "-v", cwd=tmp_path)
     line = ended.stderr.splitlines()[0]
-    assert line.startswith("PASS   quickstart/claude-haiku-5-5  3 turns")
+    assert line.startswith("PASS   quickstart/claude-haiku-5-5  3 replies")
     assert line.endswith("simulated")
 
 

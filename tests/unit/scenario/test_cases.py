@@ -82,7 +82,7 @@ def test_a_variable_may_be_named_vars_in_a_flat_object(tmp_path: Path) -> None:
             "c.csv",
             "item,n\na\nb,1,2\n",
             [
-                "c.csv:2:1 this row has 1 cells, the header has 2",
+                "c.csv:2:1 this row has 1 cell, the header has 2",
                 "c.csv:3:1 this row has 3 cells, the header has 2",
             ],
         ),
@@ -91,7 +91,7 @@ def test_a_variable_may_be_named_vars_in_a_flat_object(tmp_path: Path) -> None:
         ("c.csv", "colour\na\n", ["a.yaml:2:20 undefined variable `item`"]),
         ("c.csv", "a;item;item\n1;2;3\n", ["c.csv:1:8 two columns have the name `item`"]),
         ("c.csv", 'item;n\n"a;b";1;2\n', ["c.csv:2:1 this row has 3 cells, the header has 2"]),
-        ("c.tsv", "item\tn\na\n", ["c.tsv:2:1 this row has 1 cells, the header has 2"]),
+        ("c.tsv", "item\tn\na\n", ["c.tsv:2:1 this row has 1 cell, the header has 2"]),
         ("c.csv", "id,item\na,b\na,c\n", ["c.csv:3:1 duplicate case id `a`: line 2 has it already"]),
         ("c.csv", "id,item\n,b\n", ["c.csv:2:1 the id of a case is empty"]),
         ("c.csv", "id,item\na/b,b\n", ["c.csv:2:1 the id of a case holds a `/`"]),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from claude_run.record.transcripts import Record
     from claude_run.report.run.facts import RunFacts
     from claude_run.report.run.reasons import Cause
+    from claude_run.scenario.diagnostics import Problems
     from claude_run.scenario.model import Position
 
 LIMIT = 1_000_000
@@ -31,6 +33,7 @@ LIMIT = 1_000_000
 MARKED = 9
 """How many places are marked: GitHub shows ten annotations of a step, and the tenth counts the others."""
 
+_Level: TypeAlias = Literal["error", "warning"]
 _RESERVED = 1_000
 _SENTENCE = 1_000
 _REPLY = 2_000
@@ -77,12 +80,13 @@ def step_summary(played: Played, facts: RunFacts, *, limit: int = LIMIT) -> Iter
     yield ("".join([head, *texts]).rstrip("\n") + "\n").encode()
 
 
-def error_annotations(played: Played, facts: RunFacts) -> Iterator[str]:
+def error_annotations(played: Played, facts: RunFacts, *, folder: str = "") -> Iterator[str]:
     """Yield at most ten `::error` commands, a line each, the worst first.
 
     What stopped the run is worst, then what could not be measured, then what concerns most conversations.
     What was not played to its end, and failures that the run tolerates, are left out. A check is marked at
-    its expectation, an error at its file.
+    its expectation, an error at its file. GitHub knows files from the root of the repository, of which we
+    are in `folder`.
     """
     wrong = (
         record.transcript
@@ -91,31 +95,40 @@ def error_annotations(played: Played, facts: RunFacts) -> Iterator[str]:
         and record.outcome is not Outcome.SKIPPED
         and record.planned.id not in facts.tolerance
     )
-    marks = [_annotation(cause) for cause in causes(wrong)]
+    marks = [_annotation(cause, folder) for cause in causes(wrong)]
     stopped = played.summary.stopped
     if stopped is not None and played.summary.exit_code is not ExitCode.PASSED:
         marks.insert(0, _command({"title": facts.verdict}, truncate(stopped)))
     yield from _first(marks, "see the summary of the job, or transcripts.md of the run")
 
 
-def failure_annotations(error: ClaudeRunError) -> Iterator[str]:
+def failure_annotations(error: ClaudeRunError, *, folder: str = "") -> Iterator[str]:
     """Yield at most ten `::error` commands for what kept a command from its work, at their places."""
     if not isinstance(error, InvalidScenarioError):
         yield _command({"title": "claude-run"}, truncate(str(error)))
         return
+    yield from _of_problems(error.problems, "error", folder)
+
+
+def warning_annotations(warnings: Problems, *, folder: str = "") -> Iterator[str]:
+    """Yield at most ten `::warning` commands for what `check` has noticed, at their places."""
+    yield from _of_problems(warnings, "warning", folder)
+
+
+def _of_problems(problems: Problems, level: _Level, folder: str) -> Iterator[str]:
     marks = []
-    for group in error.problems.groups:
+    for group in problems.groups:
         problem, others = group.problem, len(group) - 1
         message = problem.message + (f" (and at {count(others, 'more place')})" if others else "")
-        title = problem.hint or "claude-run"
-        marks.append(_command({**_place(problem.position), "title": truncate(title)}, truncate(message)))
-    yield from _first(marks, "see the log of the step")
+        place = {**_place(problem.position, folder), "title": truncate(problem.hint or "claude-run")}
+        marks.append(_command(place, truncate(message), level))
+    yield from _first(marks, "see the log of the step", level)
 
 
-def _first(marks: Sequence[str], rest: str) -> Iterator[str]:
+def _first(marks: Sequence[str], rest: str, level: _Level = "error") -> Iterator[str]:
     yield from marks[:MARKED]
     if (left := len(marks) - MARKED) > 0:
-        yield _command({"title": "claude-run"}, f"{left:,} more: {rest}")
+        yield _command({"title": "claude-run"}, f"{left:,} more: {rest}", level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,26 +232,31 @@ def _details(record: Record) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _annotation(cause: Cause) -> str:
+def _annotation(cause: Cause, folder: str) -> str:
     reason, (first, *others) = cause.reason, cause.conversations
     more = f" (and in {count(len(others), 'more conversation')})" if others else ""
-    place = (
-        {"file": truncate(reason.path, _MAX_PATH)} if reason.check is None else _place(reason.check.position)
-    )
+    if reason.check is None:
+        place = {"file": _file(reason.path, folder)}
+    else:
+        place = _place(reason.check.position, folder)
     title = truncate(f"{first}: {reason.where}")
     return _command({**place, "title": title}, truncate(reason.message) + more)
 
 
-def _place(position: Position) -> dict[str, str]:
-    path = truncate(position.path, _MAX_PATH)
+def _place(position: Position, folder: str) -> dict[str, str]:
+    path = _file(position.path, folder)
     return {"file": path, "line": str(position.line), "col": str(position.column)}
 
 
-def _command(properties: Mapping[str, str], message: str) -> str:
+def _file(path: str, folder: str) -> str:
+    return truncate(posixpath.normpath(posixpath.join(folder, path)), _MAX_PATH)
+
+
+def _command(properties: Mapping[str, str], message: str, level: _Level = "error") -> str:
     # In a property a colon and a comma have a meaning of their own.
     escaped = {name: _data(text).replace(":", "%3A").replace(",", "%2C") for name, text in properties.items()}
     given = ",".join(f"{name}={text}" for name, text in escaped.items())
-    return f"::error {given}::{_data(message)}"
+    return f"::{level} {given}::{_data(message)}"
 
 
 def _data(text: str) -> str:

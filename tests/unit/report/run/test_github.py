@@ -18,7 +18,13 @@ from claude_run.errors import ExitCode, MeasureError
 from claude_run.record.summary import Ending, Gate
 from claude_run.report.compare.markdown import comparison_markdown
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.github import LIMIT, error_annotations, failure_annotations, step_summary
+from claude_run.report.run.github import (
+    LIMIT,
+    error_annotations,
+    failure_annotations,
+    step_summary,
+    warning_annotations,
+)
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Problems
 from claude_run.scenario.model import Position
 from claude_run.verdict.basics import GateRules
@@ -152,6 +158,17 @@ def test_problems_of_files_are_marked_where_they_are() -> None:
     assert len(shown) == 10
     assert shown[0] == "::error file=a.yaml,line=4,col=3,title=do%3A this::wrong (and at 1 more place)"
     assert shown[9] == "::error title=claude-run::2 more: see the log of the step"
+
+
+def test_what_is_noticed_is_a_warning_and_files_are_named_from_the_root() -> None:
+    """GitHub knows no other folder than that of the repository."""
+    place = Position(path="../a.yaml", line=4, column=3)
+    found = Problems([Diagnostic(position=place, message="odd", hint="do this")])
+    assert list(warning_annotations(found, folder="suites/b")) == [
+        "::warning file=suites/a.yaml,line=4,col=3,title=do this::odd"
+    ]
+    (mark,) = failure_annotations(InvalidScenarioError(found), folder="suites/b")
+    assert mark.startswith("::error file=suites/a.yaml,line=4,")
 
 
 def test_what_has_no_place_is_marked_without_one() -> None:

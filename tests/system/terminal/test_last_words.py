@@ -1,4 +1,4 @@
-"""The command that each end names: it is the one that its user may want, and it can be typed as it stands."""
+"""The last words of a command: what comes next, and what was meant. They can be typed as they stand."""
 
 from __future__ import annotations
 
@@ -181,3 +181,29 @@ def test_two_examples_of_one_request_are_told(home: Workspace) -> None:
     ended = home.run("a pass.yaml", "other.yaml", "--simulate")
     assert "warning: other/claude-haiku-5-5 sends the same as an earlier conversation" in ended.stderr
     assert "warning" not in home.run("other.yaml", "--simulate").stderr
+
+
+def test_annotations_are_named_from_the_root_of_the_repository(home: Workspace) -> None:
+    """Those of warnings too, wherever the command is given."""
+    (home.folder / "sub").mkdir()
+    home.write("sub/w.yaml", "stop_sequences: [' ']\n" + TALK)
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(home.folder)}
+    warned = home.run("check", "w.yaml", folder="sub", env=env)
+    assert "::warning file=sub/w.yaml,line=1,col=1,title=" in warned.stderr + warned.stdout
+    failed = home.run("../a fail.yaml", "--simulate", folder="sub", env=env)
+    assert "::error file=a fail.yaml,line=6,col=15,title=" in failed.stderr + failed.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("chekc", "a.yaml"), "chekc is neither a command nor a scenario: did you mean `claude-run check`?"),
+        (("a.yaml", "-m"), "Option '-m' requires an argument; see claude-run --help"),
+        (("a.yaml", "--markdown"), "did you mean `claude-run compare`?"),
+    ],
+)
+def test_a_slip_in_a_command_is_called_that(home: Workspace, arguments: tuple[str, ...], said: str) -> None:
+    """And what is complete but for its value is not called unknown."""
+    refused = home.run(*arguments)
+    assert refused.code == 2
+    assert said in refused.stderr

@@ -1,0 +1,89 @@
+"""What the API would refuse of a scenario, by the rules of the simulator, on requests that are never sent.
+
+The rules are those of a day. A newer API may take what they refuse, so they warn and refuse nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from claude_run.errors import ClaudeRunError
+from claude_run.plan.matrix import Selection, expand
+from claude_run.scenario.diagnostics import Diagnostic
+from claude_run.scenario.model import EMPTY, Case, ModelChoice, Text, UserTurn, Variant
+from claude_run.scenario.template import Renderer
+from claude_run.simulator.catalog import find_model
+from claude_run.simulator.examples import rehearse
+from claude_run.simulator.problems import ApiError
+from claude_run.simulator.validation import check_message_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from claude_run.conversation.script import Conversation
+    from claude_run.scenario.model import Graders, JsonObject, Position, Scenario
+
+_MOST = 50  # requests of a conversation, and conversations of a scenario, that are rehearsed
+_HINT = "what is newer than the rules that this version knows may be right all the same"
+
+
+def refused_requests(scenario: Scenario, models: Sequence[ModelChoice]) -> Iterator[Diagnostic]:
+    """Yield a warning for each request of a conversation that the API would answer with a 400.
+
+    One case is rehearsed for each variant and model; models that the simulator does not know pass.
+    """
+    known = tuple(choice for choice in models if find_model(choice.id) is not None)
+    once = replace(scenario, models=known, cases=scenario.cases[:1] or (Case(),), repeat=1)
+    conversations = expand([once], Selection()).conversations if known else ()
+    for conversation in conversations[:_MOST]:
+        if (message := _refusal(conversation)) is not None:
+            yield Diagnostic(
+                position=_place(scenario, message),
+                message=f"the API would refuse a request to `{conversation.model}`: {message}",
+                hint=_HINT,
+            )
+
+
+def as_scenario(scenario: Scenario, judge: Graders) -> Scenario:
+    """Return what a judge is asked as a scenario of its own, so that the rules of models hold for it too."""
+    place = judge.position or scenario.position
+    question = UserTurn(content=Text(source="a question", position=place), position=place)
+    return replace(
+        scenario,
+        position=place,
+        models=tuple(
+            ModelChoice(id=model, label=model, params=judge.params, position=place) for model in judge.models
+        ),
+        system=None,
+        params=EMPTY,
+        param_positions={},
+        variants=(Variant(),),
+        cases=(Case(),),
+        vars=EMPTY,
+        turns=(question,),
+        expect=(),
+    )
+
+
+def _refusal(conversation: Conversation) -> str | None:
+    """Return what the API would say to the first of its requests that it refuses."""
+    bodies: list[JsonObject] = []
+    # What hangs on a reply is not known yet, and ends the rehearsal.
+    with suppress(ClaudeRunError):
+        bodies.extend(islice(rehearse(conversation, Renderer(conversation.vars)), _MOST))
+    # A request holds all that those before it did.
+    for body in (bodies[:1] + bodies[-1:]) if bodies else ():
+        try:
+            check_message_request(body, legacy=True, beta=False)
+        except ApiError as error:
+            return error.message
+    return None
+
+
+def _place(scenario: Scenario, message: str) -> Position:
+    """Return where the parameter is written that the API names first, else where the scenario begins."""
+    named = message.partition(":")[0].partition(".")[0]
+    return scenario.param_positions.get(named, scenario.position)
