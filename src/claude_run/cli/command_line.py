@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from claude_run.errors import InputError
-from claude_run.scenario.diagnostics import did_you_mean
-from claude_run.session.request import BESIDE
+from claude_run.session.request import BESIDE, refuse_slip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,11 +64,7 @@ class CommandGroup(TyperGroup):
         ours = {flag for parameter in self.get_params(ctx) for flag in parameter.opts}
         if not args or args[0] in self.commands or args[0] in ours:
             return args
-        # What is no file, and nearly a command, is a slip of it.
-        if not os.path.lexists(args[0]) and (close := did_you_mean(args[0], self.commands)):
-            raise InputError(
-                f"{args[0]} is neither a command nor a scenario: did you mean `claude-run {close}`?"
-            )
+        refuse_slip(args[0], self.commands)
         return [RUN, *args]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError
+from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.model import EMPTY
 from claude_run.session.options import (
     ASSIGNMENTS,
@@ -26,7 +28,7 @@ from claude_run.session.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from claude_run.verdict.basics import GateRules
@@ -359,6 +361,12 @@ class ResumeRequest:
         default=False,
         help="Try again what could not be measured.",
     )
+
+
+def refuse_slip(word: str, commands: Iterable[str]) -> None:
+    """Raise InputError for what is no file, and nearly the name of a command."""
+    if not os.path.lexists(word) and (close := did_you_mean(word, commands)):
+        raise InputError(f"{word} is neither a command nor a scenario: did you mean `claude-run {close}`?")
 
 
 def check_combination(request: RunRequest) -> None:

@@ -53,7 +53,7 @@ _MARKED = {"em_open", "strong_open", "s_open", "softbreak", "hardbreak", "headin
 _LATE_LINKS = re.compile(r"://|\bwww\.|@\w|#\d|\bGH-\d", re.IGNORECASE)
 _COMMAND = re.compile(r"^\s*::[A-Za-z]", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"##\w*\[")
-_ANNOTATION = re.compile(r"::error (file=[^:,]*,(line=\d+,col=\d+,)?)?title=[^:,]*::.*")
+_ANNOTATION = re.compile(r"::(error|warning) (file=[^:,]*,(line=\d+,col=\d+,)?)?title=[^:,]*::.*")
 _FOLDS = re.compile(
     r"<!-- claude-run comparison -->\n"
     r"|<details( open)?><summary>[A-Za-z, ]+( \([\d,]+\))?</summary>\n|</details>\n"
