@@ -84,6 +84,7 @@ CHECK = fields("""
     expected; any; Short, for a person to compare.
     actual; any; Short, for a person to compare.
     label; string or null; The label that the scenario gives it.
+    must; boolean; Whether the scenario says that it must hold: once broken, it fails the run.
     position; object; Where it stands: `path`, `line` and `column`, from 1.
     children; list of checks; What stands inside `not`, `any_of` and `all_of`.
 """)
@@ -112,6 +113,7 @@ SUMMARY = fields("""
     replayed; boolean; Whether a reply was taken from a recording.
     totals; totals; Of the whole run.
     models; object; Totals by the model's label.
+    must_failed; list of strings; The conversations that broke a rule that `must` hold, by id.
     cases; list of cases; How the repeats of each case, variant and model did.
     unpriced_models; list of strings; Models that answered and have no known price.
     prices; string; The price table and its version.

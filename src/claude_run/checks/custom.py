@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_TAKEN = frozenset({one.name for one in BUILT_IN} | set(WRAPPERS) | {"label"})
+_TAKEN = frozenset({one.name for one in BUILT_IN} | set(WRAPPERS) | {"label", "must"})
 # The schema of the check becomes a part of that of scenarios, where these would lead elsewhere.
 _MISPLACED = ("$ref", "$schema", "$id")
 

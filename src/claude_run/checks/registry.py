@@ -121,6 +121,7 @@ class Registry:
             expected=finding.expected,
             actual=finding.actual,
             label=expectation.label,
+            must=expectation.must,
             position=expectation.position,
             children=children,
         )

@@ -38,7 +38,8 @@ def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> 
     if markdown is not None:
         rendered["comparison.md"] = [markdown.encode()]
     write_files(result, rendered)
-    if comparison is not None and (not output.quiet or result.gate_code is not ExitCode.PASSED):
+    is_compared = comparison is not None and (not output.quiet or result.gate_code is not ExitCode.PASSED)
+    if is_compared:
         terminal.print_comparison(result)
 
     # Files that somebody else names.
@@ -53,7 +54,7 @@ def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> 
         for line in error_annotations(played, facts, folder=workflow_folder()):
             print_workflow_command(line)
 
-    terminal.print_summary(result, facts)
+    terminal.print_summary(result, facts, rules_told=is_compared)
     if output.json:
         print_json(played.summary.to_json())
     if not output.quiet:

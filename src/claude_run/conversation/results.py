@@ -31,7 +31,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One expectation and what was found. `expected` and `actual` are short JSON values to show a person."""
+    """One expectation and what was found. `expected` and `actual` are short JSON values to show a person.
+
+    What `must` hold fails the run where it failed once.
+    """
 
     kind: str
     status: Status
@@ -39,6 +42,7 @@ class CheckResult:
     expected: Json = None
     actual: Json = None
     label: str | None = None
+    must: bool = False
     position: Position
     children: tuple[CheckResult, ...] = ()
 

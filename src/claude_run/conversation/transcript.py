@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.results import Status
 from claude_run.conversation.usage import Usage, total
 from claude_run.scenario.model import turn_number
 from claude_run.text.strict_json import join_text
@@ -86,6 +87,13 @@ class Transcript:
     set_aside: tuple[Exchange, ...] = ()
     duration_s: float | None = None
     uncertain_usd: Decimal = Decimal(0)
+
+    @property
+    def broken_rules(self) -> tuple[CheckResult, ...]:
+        """The checks that must hold and failed."""
+        checks = (check for turn in self.turns for check in turn.checks)
+        found = (*checks, *self.checks)
+        return tuple(check for check in found if check.must and check.status is Status.FAILED)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

@@ -79,6 +79,7 @@ def check_to_json(result: CheckResult) -> JsonObject:
         "expected": result.expected,
         "actual": result.actual,
         "label": result.label,
+        "must": result.must,
         "position": {
             "path": result.position.path,
             "line": result.position.line,
@@ -144,6 +145,7 @@ def _checks(rows: Sequence[Mapping[str, Any]]) -> tuple[CheckResult, ...]:
             expected=row["expected"],
             actual=row["actual"],
             label=row["label"],
+            must=row.get("must", False),
             position=checked_types(Position(**row["position"])),
             children=_checks(row["children"]),
         )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _count = partial(count, grouped=False)
 SCHEMA_VERSION = 1
 _STOPPED = "the run was stopped"
+_NAMED = 3  # conversations that a reason names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,11 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """A run in numbers. `stopped` says in words why it ended early; None when it did not."""
+    """A run in numbers.
+
+    `stopped` says in words why it ended early; None when it did not. `must_failed` are the conversations that
+    broke a rule that must hold, by id.
+    """
 
     run: Run
     totals: Totals
@@ -93,6 +98,7 @@ class RunSummary:
     exit_reason: str
     stopped: str | None = None
     gate: Gate | None = None
+    must_failed: tuple[str, ...] = ()
 
     def to_json(self) -> JsonObject:
         """Return the content of `summary.json`."""
@@ -112,6 +118,7 @@ class RunSummary:
             "replayed": self.replayed,
             "totals": _totals_json(self.totals),
             "models": {label: _totals_json(totals) for label, totals in self.by_model.items()},
+            "must_failed": list(self.must_failed),
             "cases": [_rate_json(rate) for rate in self.rates],
             "unpriced_models": list(self.unpriced),
             "prices": self.run.prices,
@@ -133,7 +140,10 @@ def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary
     """Add a run up and derive its exit code."""
     transcripts = [record.transcript for record in records if record.transcript]
     rates = _rates(run, records)
-    exit_code, reason = _verdict(records, rates, ending)
+    must_failed = tuple(
+        record.planned.id for record in records if record.transcript and record.transcript.broken_rules
+    )
+    exit_code, reason = _verdict(records, rates, ending, must_failed)
     # The same totals once more for each model, in the order in which the plan names them.
     by_model: dict[str, list[Record]] = {}
     for record in records:
@@ -152,6 +162,7 @@ def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary
         exit_reason=reason,
         stopped=None if ending.stop is None else ending.reason or _STOPPED,
         gate=ending.gate,
+        must_failed=must_failed,
     )
 
 
@@ -193,7 +204,9 @@ def _rates(run: Run, records: Sequence[Record]) -> tuple[CaseRate, ...]:
     return tuple(rates)
 
 
-def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Ending) -> tuple[ExitCode, str]:
+def _verdict(
+    records: Sequence[Record], rates: Sequence[CaseRate], ending: Ending, must_failed: Sequence[str]
+) -> tuple[ExitCode, str]:
     reasons: dict[ExitCode, str] = {ExitCode.PASSED: "all conversations passed"}
     outcomes = Counter(record.outcome for record in records)
     failed, errored, skipped = (outcomes[o] for o in (Outcome.FAILED, Outcome.ERRORED, Outcome.SKIPPED))
@@ -209,6 +222,12 @@ def _verdict(records: Sequence[Record], rates: Sequence[CaseRate], ending: Endin
         reasons[ExitCode.FAILED] = f"{_count(failed, 'conversation')} failed"
         if below := sum(rate.repeats > 1 for rate in missed):
             reasons[ExitCode.FAILED] += f", {_count(below, 'case')} below the pass rate"
+    # What must hold is outside of all rates and tests: one reply that breaks it is enough.
+    if must_failed:
+        some = ", ".join(must_failed[:_NAMED]) + (", ..." if len(must_failed) > _NAMED else "")
+        broke = f"{_count(len(must_failed), 'conversation')} broke a rule that must hold: {some}"
+        before = reasons.get(ExitCode.FAILED)
+        reasons[ExitCode.FAILED] = f"{broke}; {before}" if before else broke
     # What could not be measured, and what was not even tried; a reason to stop says more than a count.
     if errored:
         reasons[ExitCode.NOT_MEASURED] = f"{_count(errored, 'conversation')} could not be measured"

@@ -7,18 +7,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from claude_run.scenario import keys
-from claude_run.scenario.fields import is_own, mapping, meant, sequence, text
+from claude_run.scenario.fields import conforms, is_own, mapping, meant, sequence, text
 from claude_run.scenario.foreign_words import expectation_hint, own_check_hint
 from claude_run.scenario.model import Expectation
 from claude_run.scenario.template_inspection import is_one_tag
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Fill
-from claude_run.scenario.yaml_tree import Entry, MappingNode, ScalarNode, UnknownNode, descend, to_looked_for
+from claude_run.scenario.yaml_tree import (
+    Entry,
+    MappingNode,
+    ScalarNode,
+    UnknownNode,
+    descend,
+    to_json,
+    to_looked_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from claude_run.scenario.fields import ReadContext
+    from claude_run.scenario.model import Json
     from claude_run.scenario.vocabulary import Problem
     from claude_run.scenario.yaml_tree import Node
 
@@ -76,12 +85,23 @@ def _expectation(context: ReadContext, node: Node, *, turn: int, on_conversation
     entry = _kind(context, whole)
     label_entry = whole.get("label")
     label = text(context.report, label_entry) if label_entry else None
+    must = _must(context, whole)
     if entry is None:
         return None
     if entry.key in keys.WRAPPERS:
         children = _children(context, entry, turn=turn, on_conversation=on_conversation)
-        return Expectation(kind=entry.key, children=children, label=label, position=entry.position)
+        if any(child.must for child in children):
+            hint = f"write `must: true` beside `{entry.key}`"
+            message = f"`must` belongs to the whole expectation, and not to what stands in `{entry.key}`"
+            context.report.key(entry, message, hint=hint)
+        return Expectation(kind=entry.key, children=children, label=label, must=must, position=entry.position)
 
+    value = _value(context, entry, turn=turn, on_conversation=on_conversation)
+    return Expectation(kind=entry.key, value=value, label=label, must=must, position=entry.position)
+
+
+def _value(context: ReadContext, entry: Entry, *, turn: int, on_conversation: bool) -> Json:
+    """Return the value of an expectation, whose texts are kept for the check of their variables."""
     # Those who know the kind say what is wrong with its value, and which texts in it are templates.
     value = to_looked_for(entry.value)
     if not isinstance(entry.value, UnknownNode):
@@ -102,11 +122,18 @@ def _expectation(context: ReadContext, node: Node, *, turn: int, on_conversation
                     "this pattern is one value, and each of its characters stands for itself",
                     hint=f"`contains: '{slot.source}'` says the same; a pattern is written out here",
                 )
-    return Expectation(kind=entry.key, value=value, label=label, position=entry.position)
+    return value
+
+
+def _must(context: ReadContext, whole: MappingNode) -> bool:
+    entry = whole.get("must")
+    if entry is None or not conforms(context.report, entry.value, keys.MUST.schema, what="`must`"):
+        return False
+    return to_json(entry.value) is True
 
 
 def _kind(context: ReadContext, whole: MappingNode) -> Entry | None:
-    kinds = [entry for entry in whole.entries if entry.key != "label" and not is_own(entry.key)]
+    kinds = [entry for entry in whole.entries if entry.key not in keys.EXPECTATION and not is_own(entry.key)]
     known = [entry for entry in kinds if _is_known(context, entry)]
     if not kinds:
         context.report.node(whole, "this expectation is empty", hint=_HINT)
@@ -124,7 +151,9 @@ def _is_known(context: ReadContext, entry: Entry) -> bool:
         entry,
         f"unknown expectation `{entry.key}`",
         hint=lambda: (
-            expectation_hint(entry.key, kinds) or meant(entry.key, [*kinds, "label"]) or own_check_hint(kinds)
+            expectation_hint(entry.key, kinds)
+            or meant(entry.key, [*kinds, *keys.EXPECTATION])
+            or own_check_hint(kinds)
         ),
     )
     return False

@@ -41,6 +41,7 @@ _TYPES = {
     "number": "a number",
     "object": "a mapping",
     "array": "a list",
+    "boolean": "true or false",
 }
 
 
@@ -286,8 +287,8 @@ def _has_type(node: Node, wanted: str) -> bool:
     if wanted == "array":
         return isinstance(node, ListNode)
     value = node.value if isinstance(node, ScalarNode) else None
-    if isinstance(value, bool):
-        return False
+    if isinstance(value, bool) or wanted == "boolean":
+        return isinstance(value, bool) and wanted == "boolean"
     if wanted == "integer":
         return isinstance(value, int)
     return isinstance(value, str) if wanted == "string" else isinstance(value, int | float)

@@ -223,6 +223,14 @@ DOCUMENT_BLOCK: Keys = {
 
 LABEL = Key(schema={"type": "string", "minLength": 1}, about="The name of this expectation in reports.")
 
+MUST = Key(
+    schema={"type": "boolean"},
+    about="A rule that no statistics may excuse: one reply that breaks it fails the run.",
+)
+
+EXPECTATION: Mapping[str, Key] = {"label": LABEL, "must": MUST}
+"""What may stand beside the kind of an expectation."""
+
 WRAPPERS: Mapping[str, str] = {
     "not": "Passes where the expectation inside fails.",
     "any_of": "Passes where one of the expectations passes.",

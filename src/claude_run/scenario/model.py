@@ -80,12 +80,14 @@ class Expectation:
 
     `kind` names a check of the registry, `value` its arguments as written; the wrappers `not`, `any_of` and
     `all_of` carry `children` and no value. String arguments are templates unless the kind says otherwise.
+    What `must` hold fails the run where it does not once, whatever the other repeats or the baseline say.
     """
 
     kind: str
     value: Json = None
     children: tuple[Expectation, ...] = ()
     label: str | None = None
+    must: bool = False
     position: Position
 
 

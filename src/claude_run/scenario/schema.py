@@ -103,7 +103,7 @@ def _expectations(vocabulary: Vocabulary) -> dict[str, Json]:
         "template": _TEMPLATE,
         "expectation": {
             "type": "object",
-            "properties": {**kinds, "label": _property(keys.LABEL)},
+            "properties": {**kinds, **{name: _property(key) for name, key in keys.EXPECTATION.items()}},
             "patternProperties": {"^x-": {}},
             "additionalProperties": False,
             "oneOf": [{"required": [kind]} for kind in kinds],

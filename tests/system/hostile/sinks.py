@@ -46,7 +46,7 @@ from claude_run.report.run.progress import (
     print_finished,
     reason_line,
 )
-from claude_run.report.run.terminal_summary import print_summary
+from claude_run.report.run.terminal_summary import print_broken_rules, print_summary
 from claude_run.report.text import safe
 from claude_run.report.text.console import open_console
 from claude_run.report.text.diff import condense, diff_words, markdown_diff, print_pieces, print_reply_diff
@@ -139,6 +139,12 @@ def _closing(text: str) -> str:
     folder = Path(text.replace("/", "-")[:LONG] or "x")
     played = _run(text)
     print_summary(played, RunFacts.of(played), folder=folder, stream=stream, verbose=2)
+    return stream.getvalue()
+
+
+def _rules(text: str) -> str:
+    stream = io.StringIO()
+    print_broken_rules(_run(text), stream=stream)
     return stream.getvalue()
 
 
@@ -279,6 +285,7 @@ SINKS: dict[str, Sink] = {
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
     "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
     "report.run.progress.print_finished": Sink(medium="log", show=_finished),
+    "report.run.terminal_summary.print_broken_rules": Sink(medium="log", show=_rules),
     "report.run.terminal_summary.print_summary": Sink(medium="log", show=_closing),
     "report.text.safe.html_text": Sink(
         medium="html", show=lambda text: f"<!DOCTYPE html><p>{safe.html_text(text)}</p>"

@@ -64,7 +64,12 @@ class RunFacts:
         exchanges = [exchange for transcript in transcripts for exchange in transcript.exchanges]
 
         # The gate, where there is one, decides in place of the pass rates of the cases.
-        failed = [record for record in played.records if record.outcome is Outcome.FAILED]
+        must_failed = frozenset(summary.must_failed)
+        failed = [
+            record
+            for record in played.records
+            if record.outcome is Outcome.FAILED and record.planned.id not in must_failed
+        ]
         if summary.gate is None:
             met = {case.name: rate_sentence(case) for case in summary.rates if case.met}
             tolerance = {
@@ -167,7 +172,9 @@ class RunFacts:
     @property
     def tolerated(self) -> str | None:
         """How many failures the pass rates of their cases let pass; None for none."""
-        number = sum(case.measured - case.passed for case in self.summary.rates if case.met)
+        number = len(self.tolerance)
+        if self.summary.gate is not None:
+            number = sum(case.measured - case.passed for case in self.summary.rates if case.met)
         return f"{count(number, 'failed conversation')} within the pass rate of the case" if number else None
 
     @property

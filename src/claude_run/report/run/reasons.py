@@ -43,7 +43,13 @@ class Reason:
         turn = "conversation" if self.turn is None else f"turn {turn_number(self.turn)}"
         if self.check is None:
             return turn
-        return f"{turn}, {check_name(self.check)}{', not evaluated' if self.status is Status.ERRORED else ''}"
+        name = check_name(self.check) + (" (must)" if self.check.must else "")
+        return f"{turn}, {name}{', not evaluated' if self.status is Status.ERRORED else ''}"
+
+    @property
+    def breaks_a_rule(self) -> bool:
+        """Whether it fails the run by itself: what must hold does not."""
+        return self.check is not None and self.check.must and self.status is Status.FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +77,7 @@ class CheckRow:
 
 
 def reasons(transcript: Transcript) -> tuple[Reason, ...]:
-    """Return what went wrong: the error first, then checks turn by turn, then those on the whole."""
+    """Return what went wrong: broken rules, the error, then checks turn by turn, then those on the whole."""
     # Where the conversation itself broke: what came after was not even tried.
     found = []
     if transcript.error is not None:
@@ -97,14 +103,15 @@ def reasons(transcript: Transcript) -> tuple[Reason, ...]:
             for check in checks
             if check.status is not Status.PASSED
         )
-    return tuple(found)
+    return tuple(sorted(found, key=lambda reason: not reason.breaks_a_rule))
 
 
 def causes(transcripts: Iterable[Transcript]) -> tuple[Cause, ...]:
     """Return what went wrong in conversations, each thing once, the worst first.
 
     One expectation is one cause, whatever the replies were; so are errors in the same words, but for their
-    numbers. What could not be measured is worst, then what concerns most conversations.
+    numbers. A broken rule that must hold is worst, then what could not be measured, then what concerns most
+    conversations.
     """
     found: dict[object, tuple[Reason, dict[str, None]]] = {}
     for transcript in transcripts:
@@ -113,7 +120,14 @@ def causes(transcripts: Iterable[Transcript]) -> tuple[Cause, ...]:
             spot: object = (check.position, check_name(check)) if check else words
             _, ids = found.setdefault((reason.status, spot), (reason, {}))
             ids[transcript.started.conversation_id] = None
-    ordered = sorted(found.values(), key=lambda each: (each[0].status is not Status.ERRORED, -len(each[1])))
+    ordered = sorted(
+        found.values(),
+        key=lambda each: (
+            not each[0].breaks_a_rule,
+            each[0].status is not Status.ERRORED,
+            -len(each[1]),
+        ),
+    )
     return tuple(Cause(reason=reason, conversations=tuple(ids)) for reason, ids in ordered)
 
 

@@ -36,6 +36,13 @@ _EXIT_REASON = 1000
 _COLUMNS = ("model", "conversations", "passed", "failed", "errored", "skipped", "in", "cached", "out", "cost")
 
 
+def print_broken_rules(played: Played, *, stream: TextIO, colour: bool = False) -> None:
+    """Print what must hold and did not, which no comparison excuses; nothing where there is no such thing."""
+    transcripts = [each.transcript for each in played.records if each.transcript]
+    found = [cause for cause in causes(transcripts) if cause.reason.breaks_a_rule]
+    _print_causes(open_console(stream, colour=colour), found)
+
+
 def print_summary(  # noqa: PLR0913 - each is an option of the command line, or a seam
     played: Played,
     facts: RunFacts,
@@ -45,11 +52,13 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
     colour: bool = False,
     verbose: int = 0,
     quiet: bool = False,
+    rules_told: bool = False,
 ) -> None:
     """Print the closing block: causes first, each once, then numbers, and last the verdict.
 
-    `folder` is the run folder. `quiet` leaves the numbers out; `verbose` 1 tells every conversation that went
-    wrong, its replies cut, and the warnings; 2 tells all of them in full.
+    `folder` is the run folder. `rules_told`: broken rules that must hold stand above already. `quiet` leaves
+    the numbers out; `verbose` 1 tells every conversation that went wrong, its replies cut, and the warnings;
+    2 tells all of them in full.
     """
     console = open_console(stream, colour=colour)
 
@@ -59,7 +68,8 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
     if verbose:
         _print_conversations(console, played_ones, verbose)
     else:
-        _print_causes(console, causes(played_ones))
+        found = causes(played_ones)
+        _print_causes(console, [each for each in found if not (rules_told and each.reason.breaks_a_rule)])
 
     # What that stopped, and what was left out for it.
     summary = played.summary
