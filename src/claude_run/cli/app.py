@@ -18,6 +18,7 @@ from claude_run import __version__
 from claude_run.cli.command_line import RUN, CommandGroup, PanelCommand
 from claude_run.cli.options import (
     AcceptOptions,
+    CheckOptions,
     CompareOptions,
     FolderArgument,
     JsonOption,
@@ -141,13 +142,14 @@ def resume_command(
         "judge_models",
         required=("paths",),
     ),
+    pick(CheckOptions),
     pick(OutputOptions, "quiet"),
 )
-def check_command(_world: World, request: RunRequest, output: OutputOptions) -> int:
+def check_command(_world: World, request: RunRequest, options: CheckOptions, output: OutputOptions) -> int:
     """Find everything that can be found wrong without sending anything."""
     from claude_run.cli.commands import check  # noqa: PLC0415 - each command imports what it needs
 
-    return check(request, output)
+    return check(request, output, examples=options.examples)
 
 
 @app.command("report", cls=PanelCommand)

@@ -28,11 +28,13 @@ from claude_run.session.prepare import load_scenarios, numbered_cases, prepare
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from claude_run.cli.options import AcceptOptions, OutputOptions, SimulateOptions
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
+    from claude_run.session.trial import Trial
     from claude_run.session.world import World
 
 
@@ -47,9 +49,10 @@ def observer(output: OutputOptions) -> RunObserver:
     return RunObserver(progress=progress, notify=progress.notify, warn=warn)
 
 
-def check(request: RunRequest, output: OutputOptions) -> int:
+def check(request: RunRequest, output: OutputOptions, *, examples: bool) -> int:
     """Say how many scenarios are sound; InvalidScenarioError lists what is wrong."""
-    loaded = load_scenarios(request)
+    trials: list[Trial] = []
+    loaded = load_scenarios(request, examples=trials if examples else None)
     if not output.quiet:
         print_error(*loaded.warnings, *numbered_cases(loaded.scenarios))
         if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -58,8 +61,16 @@ def check(request: RunRequest, output: OutputOptions) -> int:
             for line in warning_annotations(loaded.noticed, folder=workflow_folder()):
                 print_workflow_command(line)
         print_line(f"{count(len(loaded.scenarios), 'scenario')}: no problems found")
+        if examples:
+            print_line(_tried(trials))
         print_next(play_command(request))
     return 0
+
+
+def _tried(trials: Sequence[Trial]) -> str:
+    untried = dict.fromkeys(kind for trial in trials for kind in trial.untried)
+    text = f"{count(sum(trial.tried for trial in trials), 'expectation')} tried on examples"
+    return text + (f"; not tried: {', '.join(untried)}, which look at more than a text" if untried else "")
 
 
 def list_conversations(request: RunRequest, output: OutputOptions) -> int:

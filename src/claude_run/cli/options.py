@@ -81,6 +81,18 @@ class PlanOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """How closely scenarios are looked at."""
+
+    examples: bool = option(
+        "--examples",
+        kind=SWITCH,
+        default=False,
+        help="Try each expectation on its example, and on replies that say nothing.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunArgument:
     """The run that a command is about."""
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.vocabulary import Vocabulary
     from claude_run.scenario.yaml_reader import Document
 
-    Inspect: TypeAlias = Callable[[Scenario, Problems], Iterable[Diagnostic]]
+    Inspect: TypeAlias = Callable[[Scenario, "Noticed"], Iterable[Diagnostic]]
 
 # Folders that hold other people's files or our own output; hidden ones are skipped as well.
 _UNRELATED = frozenset({"__pycache__", "__snapshots__", "node_modules", "outputs", "venv"})
@@ -52,6 +52,18 @@ class Found:
 
     path: str
     named: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """What is no problem by itself: what the reader of a scenario warns of, and whoever knows more."""
+
+    problems: Problems
+    source: Source
+
+    def warn(self, found: Iterable[Diagnostic]) -> None:
+        """Add warnings, each with the line that it is about."""
+        self.problems.extend(_with_line(each, self.source) for each in found)
 
 
 def load(
@@ -104,7 +116,8 @@ def _load(
     for read in reads:
         if read.scenario is not None and not read.problems:
             source = sources[read.scenario.path]
-            problems.extend(_with_line(problem, source) for problem in inspect(read.scenario, read.warnings))
+            noticed = Noticed(problems=read.warnings, source=source)
+            problems.extend(_with_line(problem, source) for problem in inspect(read.scenario, noticed))
 
     # What can be said only of all files together.
     if found and not reads and not problems:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +20,23 @@ if TYPE_CHECKING:
     from claude_run.scenario.model import Json, JsonObject
     from claude_run.session.play import RunResult
 
-_LIKE_A_COMMAND = re.compile(r"[a-z]+(-[a-z]+)*")
+COMMANDS = frozenset(
+    {
+        "run",
+        "resume",
+        "check",
+        "compare",
+        "judge-eval",
+        "accept",
+        "review",
+        "report",
+        "verify",
+        "init",
+        "schema",
+    }
+    | {"simulate"}
+)
+"""The names that a first argument is taken for, be it a path."""
 
 
 def next_command(result: RunResult) -> str | None:
@@ -77,7 +92,7 @@ def _played_again(paths: Sequence[str], options: Mapping[str, Json], *more: str)
     kept = as_arguments(RunRequest, options, defaults=_defaults(paths))
     files = [f"./{path}" if path.startswith("-") else path for path in paths]
     # A folder may be called as a command is.
-    run = ["run"] if _LIKE_A_COMMAND.fullmatch(files[0]) else []
+    run = ["run"] if files[0] in COMMANDS else []
     return command_line(*run, *files, *kept, *(each for each in more if each not in kept))
 
 

@@ -30,14 +30,17 @@ from claude_run.session.compare import arm_of_accepted, arm_of_baseline
 from claude_run.session.last_failed import last_failed
 from claude_run.session.own_checks import OwnCheckFiles
 from claude_run.session.rehearsal import as_scenario, refused_requests
+from claude_run.session.trial import try_examples, vacuous
 from claude_run.text.strict_json import plain_json
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from claude_run.scenario.loader import Noticed
     from claude_run.scenario.model import Expectation, Position, Scenario
     from claude_run.session.request import RunRequest
+    from claude_run.session.trial import Trial
     from claude_run.verdict.comparison import Arm
 
 LOOKS = 4
@@ -90,10 +93,11 @@ def with_standing_runs(request: RunRequest) -> RunRequest:
     return replace(request, replay=replay, reuse=reuse, baseline=baseline)
 
 
-def load_scenarios(request: RunRequest) -> Loaded:
+def load_scenarios(request: RunRequest, *, examples: list[Trial] | None = None) -> Loaded:
     """Read the scenarios and check them against the rules of their models.
 
-    InvalidScenarioError lists every problem of every file.
+    Where there is a list for it, expectations are tried on examples, and what came of it is added for each
+    scenario. InvalidScenarioError lists every problem of every file.
     """
     own = OwnCheckFiles.of(request.own_checks).describe()
     registry = default_registry([described.check() for described in own])
@@ -101,24 +105,31 @@ def load_scenarios(request: RunRequest) -> Loaded:
     today = datetime.now(UTC).date()
     warnings = Problems()
 
-    def inspect(scenario: Scenario, noticed: Problems) -> Iterable[Diagnostic]:
-        warnings.merge(noticed)
+    def inspect(scenario: Scenario, noticed: Noticed) -> Iterable[Diagnostic]:
         models = choices(scenario, request.models)
         found = [problems(scenario, models, today=today)]
         judge = replace(scenario.judge or Graders(models=()), models=())
         judges = request.judge_models or (scenario.judge.models if scenario.judge else ())
         asked = replace(judge, models=tuple(dict.fromkeys([*judges, *named_judges(scenario)])))
-        warnings.extend(unknown_judges(scenario, asked.models))
+        noticed.warn(unknown_judges(scenario, asked.models))
         refused = list(refused_requests(scenario, models)) if not found[0].errors else []
         # What a judge is asked has rules of its model, too.
         if asked.models:
             judging = as_scenario(scenario, asked)
             found.append(problems(judging, today=today))
             refused += refused_requests(judging, judging.models) if not found[-1].errors else []
-        warnings.extend([*chain.from_iterable(each.warnings for each in found), *refused])
+        noticed.warn([*chain.from_iterable(each.warnings for each in found), *refused])
+        # Whether what is expected can fail, and with `examples` whether it holds of a good reply.
+        tried: Sequence[Diagnostic] = ()
+        if examples is None:
+            noticed.warn(vacuous(scenario, registry, request.overrides))
+        else:
+            examples.append(try_examples(scenario, registry, request.overrides))
+            tried = examples[-1].problems
+        warnings.merge(noticed.problems)
         errors = chain.from_iterable(each.errors for each in found)
         unasked = () if judges else unjudged(scenario)
-        return [*errors, *map(_no_judge, unasked), *_credential_problems(scenario, redactor)]
+        return [*errors, *map(_no_judge, unasked), *tried, *_credential_problems(scenario, redactor)]
 
     scenarios = load(
         request.paths,

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claude_run.cli import app
+from claude_run.session.next_command import COMMANDS
+
 if TYPE_CHECKING:
     from tests.support.command import CommandResult
     from tests.system.harness.workspace import Workspace
@@ -173,6 +176,11 @@ def test_from_another_folder_nothing_is_named_that_cannot_be_done(home: Workspac
         "none of the scenarios of ../my run is here, such as a pass.yaml: go to .. and call" in refused.stderr
     )
     assert "`claude-run resume 'my run'`" in refused.stderr
+
+
+def test_the_names_of_commands_are_known() -> None:
+    """Those that a path could be taken for."""
+    assert frozenset(app.COMMANDS) == COMMANDS
 
 
 def test_two_examples_of_one_request_are_told(home: Workspace) -> None:

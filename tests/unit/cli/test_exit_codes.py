@@ -25,7 +25,7 @@ BUG = """
 import claude_run.cli.commands
 from claude_run.__main__ import main
 
-def check(request, output):
+def check(request, output, examples):
     raise RuntimeError("planted")
 
 claude_run.cli.commands.check = check

@@ -1,0 +1,209 @@
+"""Whether expectations can fail, and whether they hold of a good reply, tried on replies that are made up.
+
+A reply that says nothing is one that no test of an answer should let pass: an empty one, an evasion, a
+refusal, the question itself, the answer to another question. What passes on all of them sees nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from claude_run.checks.registry import WRAPPERS
+from claude_run.checks.subject import Subject
+from claude_run.conversation.results import Status
+from claude_run.conversation.usage import Usage
+from claude_run.scenario.diagnostics import Diagnostic
+from claude_run.scenario.model import Case, Text, TextBlock, UserTurn
+from claude_run.scenario.template import Renderer, RenderError
+from claude_run.scenario.variables import overridden
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from claude_run.checks.registry import Registry
+    from claude_run.conversation.results import CheckResult
+    from claude_run.scenario.model import Expectation, Position, Scenario
+
+_PROSE = (
+    "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore. "
+)
+NULL_REPLIES = ("", "I don't know.", "I'm sorry, but I can't help with that.", (_PROSE * 15).strip())
+"""What a model may say that answers no question; the last is as long as most replies, some 240 words."""
+
+# What only bounds a text from above lets nothing pass for being right.
+_BOUNDS = frozenset({"max_words", "max_chars"})
+# What looks at more than the text of a reply cannot be tried on one that is made up.
+_OTHERS = frozenset({"max_output_tokens", "max_latency", "max_cost_usd", "stop_reason", "refusal", "judge"})
+_CASES = 1_000  # cases of a scenario whose examples are tried
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What came of it: the `problems` found, how many expectations were `tried`, and which kinds were not."""
+
+    problems: tuple[Diagnostic, ...]
+    tried: int
+    untried: tuple[str, ...]
+
+
+def vacuous(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """Yield a warning for each expectation that passes on every reply that says nothing."""
+    trial = _CaseTrial(scenario, registry, overrides, scenario.cases[0] if scenario.cases else Case())
+    for _, expectations in _parts(scenario):
+        yield from trial.vacuous(expectations, NULL_REPLIES)
+
+
+def try_examples(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]) -> Trial:
+    """Try every expectation on the example of its turn, which must pass, and on replies that say nothing.
+
+    Of those the question itself and the example of another case are two. What is expected of the whole
+    conversation is tried where every turn has an example.
+    """
+    trials = [
+        _CaseTrial(scenario, registry, overrides, case) for case in (scenario.cases[:_CASES] or (Case(),))
+    ]
+    problems: dict[Position, Diagnostic] = {}
+    for trial in trials:
+        for problem in trial.wrong():
+            problems.setdefault(problem.position, problem)
+    first, *others = trials
+    for index, expectations in _parts(scenario):
+        nulls = [*NULL_REPLIES, *first.said(index)]
+        own = first.examples.get(index)
+        nulls += [text for each in others if (text := each.examples.get(index)) not in {None, own}][:1]
+        for problem in first.vacuous(expectations, nulls):
+            problems.setdefault(problem.position, problem)
+    asked = [each for _, expectations in _parts(scenario) for each in expectations]
+    untried = [kind for each in asked for kind in trials[0].untried_in(each)]
+    return Trial(
+        problems=tuple(problems.values()),
+        tried=sum(not any(trials[0].untried_in(each)) for each in asked),
+        untried=tuple(dict.fromkeys(untried)),
+    )
+
+
+class _CaseTrial:
+    """One case of a scenario, with the examples of its turns by their index."""
+
+    def __init__(
+        self, scenario: Scenario, registry: Registry, overrides: Mapping[str, str], case: Case
+    ) -> None:
+        self._scenario, self._registry = scenario, registry
+        self._renderer = Renderer(overridden({**scenario.vars, **case.vars}, overrides))
+        self.saved: dict[str, str] = {}
+        self.examples: dict[int | None, str] = {}
+        self._unsaved: list[Diagnostic] = []
+        self._play()
+
+    def _play(self) -> None:
+        """Fill the examples in, turn by turn: a later one may read what was saved of those before."""
+        asked = [(n, turn) for n, turn in enumerate(self._scenario.turns) if isinstance(turn, UserTurn)]
+        for index, turn in asked:
+            with suppress(RenderError):  # what hangs on a reply without an example is not known
+                if turn.example is None:
+                    continue
+                text = self.examples[index] = self._renderer.render(turn.example, self.saved)
+                for save in turn.save:
+                    if (found := self._renderer.extract(save, text, self.saved)) is not None:
+                        self.saved[save.name] = found
+                        continue
+                    message = f"`save` finds nothing for `{save.name}` in the example of its own turn"
+                    hint = "mend the example, or the pattern"
+                    self._unsaved.append(Diagnostic(position=save.position, message=message, hint=hint))
+        if self.examples and len(self.examples) == len(asked):
+            self.examples[None] = "\n\n".join(self.examples.values())
+
+    def said(self, index: int | None) -> Iterator[str]:
+        """Yield the text that a turn asks with, as far as it is known."""
+        turn = self._scenario.turns[index] if index is not None else None
+        content = turn.content if turn else ()
+        blocks = [content] if isinstance(content, Text) else content
+        texts = [each.text if isinstance(each, TextBlock) else each for each in blocks]
+        with suppress(RenderError):
+            written = [self._renderer.render(each, self.saved) for each in texts if isinstance(each, Text)]
+            if written:
+                yield "\n".join(written)
+
+    def wrong(self) -> Iterator[Diagnostic]:
+        """Yield what fails on the example of its own turn."""
+        yield from self._unsaved
+        for index, expectations in _parts(self._scenario):
+            text = self.examples.get(index)
+            for expectation in expectations if text is not None else ():
+                if any(self.untried_in(expectation)):
+                    continue
+                result = self._result(expectation, text or "")
+                if result.status is Status.FAILED:
+                    whose = (
+                        "the example of its own turn" if index is not None else "the examples of all turns"
+                    )
+                    yield Diagnostic(
+                        position=expectation.position,
+                        message=f"`{_name(expectation)}` fails on {whose}: {result.message}",
+                        hint="mend the example, or what is expected of it",
+                    )
+
+    def vacuous(self, expectations: Sequence[Expectation], replies: Sequence[str]) -> Iterator[Diagnostic]:
+        """Yield what passes on all of these replies; a bound alone, or anything but a bound or a negation."""
+        alone = all(_only(_BOUNDS, each) for each in expectations)
+        for expectation in expectations:
+            is_bound = _only(_BOUNDS, expectation)
+            if _denies(expectation) or any(self.untried_in(expectation)) or (is_bound and not alone):
+                continue
+            results = (self._result(expectation, reply) for reply in replies)
+            if all(result.status is Status.PASSED for result in results):
+                what = f"`{_name(expectation)}`{' alone' if is_bound else ''}"
+                yield Diagnostic(
+                    position=expectation.position,
+                    message=f'{what} passes on every reply: an empty one, "I don\'t know.", a refusal',
+                    hint="expect what a right reply holds and a wrong one does not",
+                )
+
+    def untried_in(self, expectation: Expectation) -> Iterator[str]:
+        """Yield the kinds in an expectation that look at more than a text, or are code of others."""
+        if expectation.kind in _OTHERS or expectation.kind in self._registry.foreign:
+            yield expectation.kind
+        for child in expectation.children:
+            yield from self.untried_in(child)
+
+    def _result(self, expectation: Expectation, text: str) -> CheckResult:
+        subject = Subject(
+            text=text,
+            stop_reason="end_turn",
+            latency_s=0.0,
+            cost_usd=Decimal(0),
+            usage=Usage(),
+            content=({"type": "text", "text": text},),
+        )
+        return self._registry.evaluate(
+            expectation,
+            subject,
+            lambda slot: self._renderer.fill(slot.source, self.saved, into=slot.into),
+        )
+
+
+def _parts(scenario: Scenario) -> Iterator[tuple[int | None, Sequence[Expectation]]]:
+    """Yield what is expected of each turn, and with None of the whole conversation."""
+    for index, turn in enumerate(scenario.turns):
+        if isinstance(turn, UserTurn):
+            yield index, turn.expect
+    yield None, scenario.expect
+
+
+def _only(kinds: Iterable[str], expectation: Expectation) -> bool:
+    """Return whether an expectation is of these kinds, with all that stands inside it."""
+    if expectation.kind in WRAPPERS and expectation.kind != "not":
+        return all(_only(kinds, child) for child in expectation.children)
+    return expectation.kind in kinds
+
+
+def _denies(expectation: Expectation) -> bool:
+    """Return whether an expectation says only what a reply must not be."""
+    return _only({"not"}, expectation)
+
+
+def _name(expectation: Expectation) -> str:
+    return expectation.label or expectation.kind

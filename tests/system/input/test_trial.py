@@ -1,0 +1,131 @@
+"""Expectations that can fail: what passes on every reply is named, and so is what its own example fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.command import SCENARIOS
+from tests.system.input.checking import check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = "name: s\nmodel: claude-haiku-5-5\nmax_tokens: 100\n"
+NOTHING = 'passes on every reply: an empty one, "I don\'t know.", a refusal'
+VACUOUS = [
+    "{max_words: 500}",
+    "{max_chars: 100000}",
+    "{matches: '.*'}",
+    "{matches: '(?s)^.*$'}",
+    "{matches: 'y?'}",
+    "{any_of: [{contains: yes}, {matches: 'x*'}]}",
+    "{all_of: [{matches: '.*'}, {max_words: 900}]}",
+    "{any_of: [{max_words: 900}, {max_chars: 3}]}",
+    "{matches: '{{ v }}*'}",
+    "{not: {min_words: 900}}, {matches: '.*'}",
+]
+SOUND = [
+    "{max_words: 500}, {contains: yes}",
+    "{max_words: 500}, {not: {contains: secret}}",
+    "{max_words: 5}",
+    "{not: {contains: guarantee}}",
+    "{not: {matches: '.'}}",
+    "{equals: ''}",
+    "{min_words: 1}",
+    "{contains: {any: [sorry, know]}}",
+    "{max_latency: 20s}",
+    "{refusal: false}",
+    "{judge: {rubric: It is kind., by: claude-opus-5-5}}",
+    "{max_words: 500}, {judge: {rubric: It is kind., by: claude-opus-5-5}}",
+    "{json: true}",
+]
+
+
+@pytest.mark.parametrize("expected", VACUOUS)
+def test_what_is_certain_is_warned_of_without_examples(tmp_path: Path, expected: str) -> None:
+    """With the line of the expectation, under `check` as before a run; `--examples` makes an error of it."""
+    turns = f"vars: {{v: y}}\nturns:\n  - user: Hi {{{{ v }}}}\n    example: yes\n    expect: [{expected}]\n"
+    code, said = check(tmp_path, HEAD + turns)
+    assert (code, said.count("warning: "), said.count(NOTHING)) == (0, 1, 1), said
+    assert "--> a.yaml:8:" in said
+    code, said = check(tmp_path, HEAD + turns, "--examples")
+    assert (code, said.count("error: "), said.count(NOTHING)) == (2, 1, 1), said
+
+
+@pytest.mark.parametrize("expected", SOUND)
+def test_what_can_fail_is_left_in_peace(tmp_path: Path, expected: str) -> None:
+    """A bound beside something else, a negation, what looks at more than a text."""
+    code, said = check(tmp_path, f"{HEAD}turns: [{{user: Hi, expect: [{expected}]}}]\n")
+    assert (code, "warning" in said) == (0, False), said
+
+
+def test_ten_planted_ones_among_twenty_scenarios_are_all_named(tmp_path: Path) -> None:
+    """And nothing else is."""
+    for number in range(20):
+        expected = VACUOUS[number // 2] if number % 2 else "{contains: yes}"
+        text = f"{HEAD.replace('name: s', f'name: s{number}')}vars: {{v: y}}\nturns:\n"
+        text += f"  - {{user: 'Hi {{{{ v }}}}', example: yes, expect: [{expected}]}}\n"
+        (tmp_path / f"s{number}.yaml").write_text(text)
+    code, said = check(tmp_path, f"{HEAD}turns: [{{user: Hi}}]\n", str(tmp_path), "--examples")
+    named = {number for number in range(20) if f"s{number}.yaml:6:" in said}
+    assert (code, named) == (2, set(range(1, 20, 2)))
+
+
+def test_the_shipped_scenarios_have_none(tmp_path: Path) -> None:
+    """And every example of theirs is a good reply."""
+    code, said = check(tmp_path, f"{HEAD}turns: [{{user: Hi}}]\n", str(SCENARIOS), "--examples")
+    assert (code, "warning" in said) == (0, False), said
+    assert "expectations tried on examples; not tried: " in said
+
+
+@pytest.mark.parametrize(
+    ("turns", "problem", "at"),
+    [
+        (
+            "{user: a, example: x, expect: [{contains: other}]}",
+            "`contains` fails on the example of",
+            "contains",
+        ),
+        ("{user: a, example: in, expect: [{not: {contains: in}}]}", "`not` fails on the example of", "not"),
+        ("{user: a, example: x, save: {n: '(7)'}}", "`save` finds nothing for `n` in the example", "n: "),
+        (
+            "{user: a, example: '7', save: {n: .}}, {user: b, example: '{{ saved.n }}', expect: [equals: x]}",
+            "`equals` fails on the example of its own turn",
+            "equals",
+        ),
+        (
+            "{user: a, example: x, expect: [{contains: x}, {starts_with: y, label: has y}]}",
+            "`has y` fails on the example of its own turn",
+            "starts_with",
+        ),
+    ],
+)
+def test_an_example_that_fails_is_wrong(tmp_path: Path, turns: str, problem: str, at: str) -> None:
+    """Either the example is no good reply, or too much is expected of one."""
+    line = f"turns: [{turns}]"
+    code, said = check(tmp_path, f"{HEAD}{line}\n", "--examples")
+    assert (code, said.count("error: ")) == (2, 1), said
+    assert f"error: {problem}" in said
+    assert f"--> a.yaml:4:{line.index(at) + 1}\n" in said
+    # Without it nobody looks at examples.
+    assert check(tmp_path, f"{HEAD}{line}\n")[0] == 0
+
+
+def test_the_question_and_the_answer_to_another_case_say_nothing(tmp_path: Path) -> None:
+    """What passes on these too is not about the case; what one of them fails is."""
+    cases = "cases: [{id: a, vars: {r: red}}, {id: b, vars: {r: blue}}]\n"
+    turn = "turns: [{{user: 'Say red or blue, {{{{ r }}}}.', example: 'It is {{{{ r }}}}.', expect: [{}]}}]\n"
+    code, said = check(tmp_path, HEAD + cases + turn.format("{contains: '{{ r }}'}"), "--examples")
+    assert code == 0, said
+    code, said = check(tmp_path, HEAD + cases + turn.format("{contains: red}"), "--examples")
+    assert (code, "`contains` fails on the example of its own turn" in said) == (2, True)
+
+
+def test_what_is_expected_of_the_conversation_is_tried_on_all_examples(tmp_path: Path) -> None:
+    """Only where each turn has one."""
+    turns = "turns: [{user: a, example: one}, {user: b, example: two}]\nexpect: [{contains: three}]\n"
+    code, said = check(tmp_path, HEAD + turns, "--examples")
+    assert (code, "`contains` fails on the examples of all turns" in said) == (2, True)
+    assert check(tmp_path, HEAD + turns.replace(", example: two", ""), "--examples")[0] == 0
