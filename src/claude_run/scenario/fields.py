@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.yaml_tree import Node
 
 T = TypeVar("T")
+_CLOSE_COMMENT = re.compile(r" (#[ \t][^\n]*\S)")
 
 _TYPES = {
     "string": "a string",
@@ -110,7 +112,14 @@ class ReadContext:
 
     def template(self, text: str, node: ScalarNode, *, turn: int) -> None:
         """Keep a text of the scenario file for the check of its variables."""
-        self.templates.append(Template(text=text, source=self.report.source, scalar=node, turn=turn))
+        source = self.report.source
+        self.templates.append(Template(text=text, source=source, scalar=node, turn=turn))
+        # A comment is written two blanks behind its text; closer, it may be a part of a sentence.
+        if not node.style and (comment := _CLOSE_COMMENT.match(source.text, node.end)):
+            message = f"the text ends before the comment `{comment[1]}`"
+            hint = "quote the text if that belongs to it; leave two spaces before a comment"
+            place = source.position(comment.start(1))
+            source.report(self.warnings, place, message, hint=hint, length=len(comment[1]))
 
     def warn(self, node: ScalarNode, message: str, *, hint: str) -> None:
         """Tell of something that is no problem by itself."""

@@ -403,3 +403,15 @@ def test_what_is_set_has_the_type_of_what_it_replaces(tmp_path: Path) -> None:
     assert code == 0, said
     code, said = check(tmp_path, HEAD + text, "--set", "n=three")
     assert (code, "this must be a whole number, not text" in said) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["What is item # 5?", "Is C # or F # better?", "Hi # greet the user"])
+def test_a_comment_that_may_be_a_part_of_the_sentence_is_warned_of(tmp_path: Path, text: str) -> None:
+    """Close behind the text nobody can tell; two blanks, or quotes, say which it is."""
+    code, said = check(tmp_path, f"{HEAD}turns:\n  - user: {text}\n")
+    sent, _, comment = text.partition(" # ")
+    assert (code, f"warning: the text ends before the comment `# {comment}`" in said) == (0, True), said
+    assert "warning" not in check(tmp_path, f"{HEAD}turns:\n  - user: {sent}  # {comment}\n")[1]
+    assert "warning" not in check(tmp_path, f"{HEAD}turns:\n  - user: '{text}'\n")[1]
+    code, said = check(tmp_path, f"{HEAD}turns: [{{user: x, expect: [contains: {sent}]}}] # {comment}\n")
+    assert (code, "warning" in said) == (0, False)
