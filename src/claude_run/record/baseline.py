@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _PUBLIC_MODE = 0o644
+_MOST_DIGITS = 15  # no count has more, and all of them can be compared as floats
 _NUMBERS = ("latency_s", "input_tokens", "output_tokens", "output_chars")
 
 
@@ -40,7 +41,7 @@ class Baseline:
 def read_baseline(path: Path, *, scenario_path: str) -> Baseline:
     """Read a baseline; InputError where there is none, or it does not fit."""
     try:
-        value = read_json(read_file(path))
+        value = read_json(read_file(path), unique_keys=True, most_digits=_MOST_DIGITS)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror or error}; `claude-run accept` writes baselines"

@@ -200,6 +200,8 @@ def test_a_missing_key_is_damage(tmp_path: Path, key: str) -> None:
         (b"<<<<<<< HEAD\n{}\n", "is not valid JSON"),
         (b"[" * 100_000, "is not valid JSON"),
         (b'{"schema_version": 1, "cost": NaN}', "is not valid JSON"),
+        (b'{"schema_version": 1, "input_tokens": 1' + b"0" * 400 + b"}", "is not valid JSON"),
+        (b'{"schema_version": 1, "scenario": "a", "scenario": "b"}', "is not valid JSON"),
         (b"[]", "is not a baseline of version 1"),
         (b"{}", "is not a baseline of version 1"),
         (b'{"schema_version": 2}', "is not a baseline of version 1"),
