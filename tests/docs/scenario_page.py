@@ -65,10 +65,10 @@ and shows what each key means:
 
 _EXPECTATIONS = """\
 Each entry of an `expect` names one of these, and may add a `label`, its name in reports, and `must: true`:
-a rule that no statistics may excuse. One reply that breaks it fails the run, whatever `pass_rate` or a
-baseline say. All are evaluated, whatever the others say. One that cannot be evaluated is errored, never
-passed. Texts in them are filled in. On the conversation as a whole, the text is all replies together and
-numbers are totals.
+a rule that no statistics may excuse. One conversation in which it was measured and does not hold fails the
+run, whatever `pass_rate` or a baseline say. All are evaluated, whatever the others say. One that cannot
+be evaluated is errored, never passed. Texts in them are filled in. On the conversation as a whole, the
+text is all replies together and numbers are totals.
 """
 
 _MORE = {"judge": "[Judge replies](../how-to/judge-replies.md) tells how the forms are meant."}

@@ -70,6 +70,8 @@ def check(request: RunRequest, output: OutputOptions, *, examples: bool) -> int:
 def _tried(trials: Sequence[Trial]) -> str:
     untried = dict.fromkeys(kind for trial in trials for kind in trial.untried)
     text = f"{count(sum(trial.tried for trial in trials), 'expectation')} tried on examples"
+    if left_out := sum(trial.cases_left_out for trial in trials):
+        text += f", of all cases but {left_out:,}"
     return text + (f"; not tried: {', '.join(untried)}, which look at more than a text" if untried else "")
 
 

@@ -222,12 +222,6 @@ def _verdict(
         reasons[ExitCode.FAILED] = f"{_count(failed, 'conversation')} failed"
         if below := sum(rate.repeats > 1 for rate in missed):
             reasons[ExitCode.FAILED] += f", {_count(below, 'case')} below the pass rate"
-    # What must hold is outside of all rates and tests: one reply that breaks it is enough.
-    if must_failed:
-        some = ", ".join(must_failed[:_NAMED]) + (", ..." if len(must_failed) > _NAMED else "")
-        broke = f"{_count(len(must_failed), 'conversation')} broke a rule that must hold: {some}"
-        before = reasons.get(ExitCode.FAILED)
-        reasons[ExitCode.FAILED] = f"{broke}; {before}" if before else broke
     # What could not be measured, and what was not even tried; a reason to stop says more than a count.
     if errored:
         reasons[ExitCode.NOT_MEASURED] = f"{_count(errored, 'conversation')} could not be measured"
@@ -235,9 +229,18 @@ def _verdict(
         reasons[ending.stop] = ending.reason or _STOPPED
     elif skipped and not errored:
         reasons[ExitCode.NOT_MEASURED] = f"{_count(skipped, 'conversation')} not played"
-    # Each code has one reason, and the code that takes precedence decides.
-    code = worst(reasons)
-    return code, reasons[code]
+    # Each code has one reason, and the code that takes precedence decides. What must hold is outside of all
+    # rates and tests: one reply that breaks it is enough, and it is told whatever else there is to tell.
+    if not must_failed:
+        code = worst(reasons)
+        return code, reasons[code]
+    some = ", ".join(must_failed[:_NAMED]) + (", ..." if len(must_failed) > _NAMED else "")
+    broke = f"{_count(len(must_failed), 'conversation')} broke a rule that must hold: {some}"
+    before = reasons.get(ExitCode.FAILED)
+    code = worst([*reasons, ExitCode.FAILED])
+    if code is ExitCode.FAILED:
+        return code, f"{broke}; {before}" if before else broke
+    return code, f"{reasons[code]}; {broke}"
 
 
 def _unpriced(transcripts: Iterable[Transcript]) -> tuple[str, ...]:

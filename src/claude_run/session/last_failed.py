@@ -34,6 +34,7 @@ class _Case:
     required: float
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     known: bool = False
+    broke_a_rule: bool = False
 
     @property
     def failed(self) -> bool:
@@ -45,7 +46,7 @@ class _Case:
             repeats=len(found),
             required=self.required,
         )
-        return rate.measured < rate.repeats or not rate.met
+        return rate.measured < rate.repeats or not rate.met or self.broke_a_rule
 
 
 def last_failed(
@@ -101,7 +102,8 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
         news = {each.case_name for _, each in asked if not _is_known(cases, each.case_name)}
         if not news or (run.simulated and not simulated):
             continue
-        outcomes = {each.planned.id: each.outcome for each in read_played(RunFolder.open(path)).records}
+        played = read_played(RunFolder.open(path))
+        outcomes = {each.planned.id: each.outcome for each in played.records}
         for name, identity in asked:
             if identity.case_name in news:
                 case = cases.setdefault(
@@ -112,7 +114,9 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
                         required=run.pass_rates.get(identity.scenario, 1.0),
                     ),
                 )
-                case.outcomes.setdefault(identity.repeat or 1, outcomes[name])
+                if (identity.repeat or 1) not in case.outcomes:
+                    case.outcomes[identity.repeat or 1] = outcomes[name]
+                    case.broke_a_rule |= name in played.summary.must_failed
                 case.known = run.options.get("shard") is None
     return cases
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
     from claude_run.scenario.model import Json, JsonObject
     from claude_run.session.play import RunResult
+
+_REQUESTS = re.compile(r"--max-requests ([0-9]+)")
+_COST = re.compile(
+    r"--max-cost ([0-9.]+): ([0-9.]+) USD are spent, and the next request may cost up to ([0-9.]+)"
+)
+_CENT = Decimal("0.01")
 
 COMMANDS = frozenset(
     {
@@ -71,7 +78,7 @@ def _following(result: RunResult) -> str | None:
     # What was not measured is gone on with, past the cap that has stopped it.
     if summary.exit_code not in {ExitCode.PASSED, ExitCode.FAILED}:
         again = ["--retry-errors"] if outcomes[Outcome.ERRORED] else []
-        return command_line("resume", folder, *again, *_raised(summary.stopped or "", run.options))
+        return command_line("resume", folder, *again, *_raised(summary.stopped or ""))
     if not run.paths:
         return None  # of labelled replies, which have no scenario
 
@@ -105,13 +112,17 @@ def _defaults(paths: Sequence[str]) -> JsonObject:
         return saved_options(RunRequest())  # it was another file when the run was started
 
 
-def _raised(stopped: str, options: Mapping[str, Json]) -> Sequence[str]:
-    """Return twice the cap that has stopped the run: under the same one it would stop again at once."""
-    requests, cost = options.get("max_requests"), options.get("max_cost")
-    if "--max-requests" in stopped and isinstance(requests, int):
-        return ("--max-requests", str(2 * requests))
-    if "--max-cost" in stopped and isinstance(cost, str):
-        return ("--max-cost", f"{2 * Decimal(cost):f}")
+def _raised(stopped: str) -> Sequence[str]:
+    """Return twice the cap that has stopped the run: under the same one it would stop again at once.
+
+    Of money it is at least what was spent with what the next request may cost, as the reason has it.
+    """
+    if found := _REQUESTS.search(stopped):
+        return ("--max-requests", str(2 * int(found[1])))
+    if found := _COST.search(stopped):
+        cap, spent, following = map(Decimal, found.groups())
+        least = (spent + following + _CENT).quantize(_CENT)
+        return ("--max-cost", f"{max(2 * cap, least):f}")
     return ()
 
 

@@ -216,7 +216,10 @@ def stamp() -> str:
 
 
 async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
-    """Play the looks that are needed; return how many conversations did not come to their end."""
+    """Play the looks that are needed; return how many conversations did not come to their end.
+
+    Where a stop has kept it from finding out whether another look is needed, one counts as not played.
+    """
     prepared, request = inputs.prepared, inputs.prepared.request
     own_checks = OwnCheckProcesses(
         OwnCheckFiles.of(request.own_checks),
@@ -226,18 +229,22 @@ async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
     )
     player = _player(inputs, io, stop, own_checks)
     timer = asyncio.create_task(_stop_in_time(stop, io.world.clock, request))
+    unknown = False
     try:
         for number, look in enumerate(looks_of(prepared)):
             needed = look if number == 0 else _needed(prepared, look, io.folder)
             _plan_further(io.folder, needed, prepared.plan.pass_rates)
             todo = [conversation for conversation in needed if conversation.id not in inputs.done]
             halt = await player.play(todo, inputs.earlier) if todo else None
-            if halt is not None or not needed:
+            if halt is not None:
+                unknown = number + 1 < len(looks_of(prepared))
+                break
+            if not needed:
                 break
     finally:
         timer.cancel()
         own_checks.end()
-    return player.unfinished
+    return player.unfinished + unknown
 
 
 def _player(inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnChecks) -> Player:

@@ -56,7 +56,7 @@ def defaults(file: ProjectFile, cls: type) -> Mapping[str, Any]:
     outputs = file.table.get(OUTPUTS, OUTPUTS)
     if not is_path(outputs):
         reading.refuse((OUTPUTS,), f"`{OUTPUTS}` must be the path of a folder, not {_said(outputs)}")
-    elif (folder := file.path.parent / outputs).exists() and not folder.is_dir():
+    elif any(each.exists() and not each.is_dir() for each in _way_to(file.path.parent / outputs)):
         reading.refuse((OUTPUTS,), f"`{OUTPUTS}` must be the path of a folder, and a file is in its place")
     for key, value in values.get("gate", {}).items():
         try:
@@ -226,6 +226,10 @@ def _parts(dotted: str) -> tuple[str, ...]:
 def key_of(option: Option) -> str:
     """Return the name of an option in the project file: its long flag, with `_` for `-`."""
     return option.flags[-1].removeprefix("--").replace("-", "_")
+
+
+def _way_to(folder: Path) -> Sequence[Path]:
+    return (folder, *folder.parents)
 
 
 def find_project_file(paths: Sequence[str]) -> ProjectFile | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from claude_run.checks.registry import WRAPPERS
 from claude_run.checks.subject import Subject
 from claude_run.conversation.results import Status
 from claude_run.conversation.usage import Usage
@@ -21,7 +21,7 @@ from claude_run.scenario.template import Renderer, RenderError
 from claude_run.scenario.variables import overridden
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from claude_run.checks.registry import Registry
     from claude_run.conversation.results import CheckResult
@@ -30,30 +30,45 @@ if TYPE_CHECKING:
 _PROSE = (
     "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore. "
 )
-NULL_REPLIES = ("", "I don't know.", "I'm sorry, but I can't help with that.", (_PROSE * 15).strip())
-"""What a model may say that answers no question; the last is as long as most replies, some 240 words."""
+_SIGNS = '# Notes\n\n* item 1: **bold** `code`, 42 % of "all"\n* {"a": [1]} <b>x</b> https://a.example \u20ac'
+NULL_REPLIES = (
+    "",
+    "I don't know.",
+    "I'm sorry, but I can't help with that.",
+    (_PROSE * 15).strip(),
+    _SIGNS,
+)
+"""What a model may say that answers no question: prose is as long as most replies, some 240 words, and the
+last holds the signs that an expectation may forbid."""
 
 # What only bounds a text from above lets nothing pass for being right.
 _BOUNDS = frozenset({"max_words", "max_chars"})
 # What looks at more than the text of a reply cannot be tried on one that is made up.
 _OTHERS = frozenset({"max_output_tokens", "max_latency", "max_cost_usd", "stop_reason", "refusal", "judge"})
-_CASES = 1_000  # cases of a scenario whose examples are tried
+_MOST_CASES = 10_000  # cases of a scenario whose examples are tried
+_MOST_NULL = 20  # cases that are tried on replies that say nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What came of it: the `problems` found, how many expectations were `tried`, and which kinds were not."""
+    """What came of it: the `problems` found, how many expectations were `tried`, and which kinds were not.
+
+    `cases_left_out` is how many cases were too many to be tried.
+    """
 
     problems: tuple[Diagnostic, ...]
     tried: int
     untried: tuple[str, ...]
+    cases_left_out: int = 0
 
 
 def vacuous(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]) -> Iterator[Diagnostic]:
-    """Yield a warning for each expectation that passes on every reply that says nothing."""
-    trial = _CaseTrial(scenario, registry, overrides, scenario.cases[0] if scenario.cases else Case())
-    for _, expectations in _parts(scenario):
-        yield from trial.vacuous(expectations, NULL_REPLIES)
+    """Yield a warning for each expectation that passes on every reply that says nothing, in every case."""
+    trials = [
+        _CaseTrial(scenario, registry, overrides, case) for case in scenario.cases[:_MOST_NULL] or (Case(),)
+    ]
+    for index, expectations in _parts(scenario):
+        yield from _vacuous_in_all(trials, expectations, dict.fromkeys(trials, NULL_REPLIES), index)
 
 
 def try_examples(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]) -> Trial:
@@ -62,19 +77,19 @@ def try_examples(scenario: Scenario, registry: Registry, overrides: Mapping[str,
     Of those the question itself and the example of another case are two. What is expected of the whole
     conversation is tried where every turn has an example.
     """
-    trials = [
-        _CaseTrial(scenario, registry, overrides, case) for case in (scenario.cases[:_CASES] or (Case(),))
-    ]
+    cases = scenario.cases[:_MOST_CASES] or (Case(),)
+    trials = [_CaseTrial(scenario, registry, overrides, case) for case in cases]
     problems: dict[Position, Diagnostic] = {}
     for trial in trials:
         for problem in trial.wrong():
             problems.setdefault(problem.position, problem)
-    first, *others = trials
     for index, expectations in _parts(scenario):
-        nulls = [*NULL_REPLIES, *first.said(index)]
-        own = first.examples.get(index)
-        nulls += [text for each in others if (text := each.examples.get(index)) not in {None, own}][:1]
-        for problem in first.vacuous(expectations, nulls):
+        nulls: dict[_CaseTrial, Sequence[str]] = {}
+        for trial in trials[:_MOST_NULL]:
+            own = trial.examples.get(index)
+            others = (text for each in trials if (text := each.examples.get(index)) not in {None, own})
+            nulls[trial] = (*NULL_REPLIES, *trial.said(index), *islice(filter(None, others), 1))
+        for problem in _vacuous_in_all(trials[:_MOST_NULL], expectations, nulls, index):
             problems.setdefault(problem.position, problem)
     asked = [each for _, expectations in _parts(scenario) for each in expectations]
     untried = [kind for each in asked for kind in trials[0].untried_in(each)]
@@ -82,7 +97,39 @@ def try_examples(scenario: Scenario, registry: Registry, overrides: Mapping[str,
         problems=tuple(problems.values()),
         tried=sum(not any(trials[0].untried_in(each)) for each in asked),
         untried=tuple(dict.fromkeys(untried)),
+        cases_left_out=max(0, len(scenario.cases) - _MOST_CASES),
     )
+
+
+def _vacuous_in_all(
+    trials: Sequence[_CaseTrial],
+    expectations: Sequence[Expectation],
+    replies: Mapping[_CaseTrial, Sequence[str]],
+    index: int | None,
+) -> Iterator[Diagnostic]:
+    """Yield what passes on all of these replies in each of the cases.
+
+    A bound does so only where nothing else is expected, and the conversation's bound where no turn expects
+    anything. What denies something, or holds only under a condition, is left in peace.
+    """
+    beside = [each for _, other in trials[0].parts for each in other] if index is None else expectations
+    alone = all(_bounds(each) for each in beside)
+    for expectation in expectations:
+        if (
+            _denies(expectation)
+            or any(trials[0].untried_in(expectation))
+            or (_bounds(expectation) and not alone)
+        ):
+            continue
+        if all(trial.passes(expectation, replies[trial]) for trial in trials):
+            what = f"`{_name(expectation)}`"
+            if _bounds(expectation) and len(beside) == 1:
+                what += " alone"
+            yield Diagnostic(
+                position=expectation.position,
+                message=f'{what} passes on every reply: an empty one, "I don\'t know.", a refusal',
+                hint="expect what a right reply holds and a wrong one does not",
+            )
 
 
 class _CaseTrial:
@@ -91,7 +138,8 @@ class _CaseTrial:
     def __init__(
         self, scenario: Scenario, registry: Registry, overrides: Mapping[str, str], case: Case
     ) -> None:
-        self._scenario, self._registry = scenario, registry
+        self._scenario, self._registry, self._case = scenario, registry, case
+        self.parts = tuple(_parts(scenario))
         self._renderer = Renderer(overridden({**scenario.vars, **case.vars}, overrides))
         self.saved: dict[str, str] = {}
         self.examples: dict[int | None, str] = {}
@@ -110,11 +158,18 @@ class _CaseTrial:
                     if (found := self._renderer.extract(save, text, self.saved)) is not None:
                         self.saved[save.name] = found
                         continue
-                    message = f"`save` finds nothing for `{save.name}` in the example of its own turn"
+                    message = (
+                        f"`save` finds nothing for `{save.name}` in the example of its own turn{self._named}"
+                    )
                     hint = "mend the example, or the pattern"
                     self._unsaved.append(Diagnostic(position=save.position, message=message, hint=hint))
         if self.examples and len(self.examples) == len(asked):
             self.examples[None] = "\n\n".join(self.examples.values())
+
+    @property
+    def _named(self) -> str:
+        several = len(self._scenario.cases) > 1
+        return f" in case `{self._case.id}`" if several and self._case.id is not None else ""
 
     def said(self, index: int | None) -> Iterator[str]:
         """Yield the text that a turn asks with, as far as it is known."""
@@ -142,25 +197,14 @@ class _CaseTrial:
                     )
                     yield Diagnostic(
                         position=expectation.position,
-                        message=f"`{_name(expectation)}` fails on {whose}: {result.message}",
+                        message=f"`{_name(expectation)}` fails on {whose}{self._named}: {result.message}",
                         hint="mend the example, or what is expected of it",
                     )
 
-    def vacuous(self, expectations: Sequence[Expectation], replies: Sequence[str]) -> Iterator[Diagnostic]:
-        """Yield what passes on all of these replies; a bound alone, or anything but a bound or a negation."""
-        alone = all(_only(_BOUNDS, each) for each in expectations)
-        for expectation in expectations:
-            is_bound = _only(_BOUNDS, expectation)
-            if _denies(expectation) or any(self.untried_in(expectation)) or (is_bound and not alone):
-                continue
-            results = (self._result(expectation, reply) for reply in replies)
-            if all(result.status is Status.PASSED for result in results):
-                what = f"`{_name(expectation)}`{' alone' if is_bound else ''}"
-                yield Diagnostic(
-                    position=expectation.position,
-                    message=f'{what} passes on every reply: an empty one, "I don\'t know.", a refusal',
-                    hint="expect what a right reply holds and a wrong one does not",
-                )
+    def passes(self, expectation: Expectation, replies: Sequence[str]) -> bool:
+        """Return whether an expectation passes on all of these replies."""
+        results = (self._result(expectation, reply) for reply in replies)
+        return all(result.status is Status.PASSED for result in results)
 
     def untried_in(self, expectation: Expectation) -> Iterator[str]:
         """Yield the kinds in an expectation that look at more than a text, or are code of others."""
@@ -193,16 +237,18 @@ def _parts(scenario: Scenario) -> Iterator[tuple[int | None, Sequence[Expectatio
     yield None, scenario.expect
 
 
-def _only(kinds: Iterable[str], expectation: Expectation) -> bool:
-    """Return whether an expectation is of these kinds, with all that stands inside it."""
-    if expectation.kind in WRAPPERS and expectation.kind != "not":
-        return all(_only(kinds, child) for child in expectation.children)
-    return expectation.kind in kinds
+def _bounds(expectation: Expectation) -> bool:
+    """Return whether an expectation bounds a text from above, or lets a bound do in place of something."""
+    if expectation.kind == "any_of":
+        return any(map(_bounds, expectation.children))
+    if expectation.kind == "all_of":
+        return all(map(_bounds, expectation.children))
+    return expectation.kind in _BOUNDS
 
 
 def _denies(expectation: Expectation) -> bool:
-    """Return whether an expectation says only what a reply must not be."""
-    return _only({"not"}, expectation)
+    """Return whether an expectation says, by itself or in a part, what a reply must not be."""
+    return expectation.kind == "not" or any(map(_denies, expectation.children))
 
 
 def _name(expectation: Expectation) -> str:

@@ -89,3 +89,13 @@ def test_it_replays_to_the_same_end(workspace: GateWorkspace) -> None:
     assert workspace.play("again", *SURE, "--replay", "run").code == 1
     assert workspace.api.bodies == []
     assert played(workspace, "again") == played(workspace, "run")
+
+
+def test_a_stop_before_the_next_look_is_a_stop(workspace: GateWorkspace) -> None:
+    """Nobody knows yet whether there would have been one, so the run is not over."""
+    workspace.api.reply = mixed
+    workspace.write(cases=["good", "flaky"], more="pass_rate: 0.65")
+    stopped = workspace.play("run", *SURE, "--max-failures", "2")
+    assert stopped.code == 1
+    assert "stopped after 2 failed conversations (--max-failures)" in stopped.stdout
+    assert sum(played(workspace, "run").values()) == 10

@@ -40,6 +40,11 @@ SOUND = [
     "{judge: {rubric: It is kind., by: claude-opus-5-5}}",
     "{max_words: 500}, {judge: {rubric: It is kind., by: claude-opus-5-5}}",
     "{json: true}",
+    "{contains: yes}, {any_of: [{not: {contains: refund}}, {contains: receipt}]}",
+    "{contains: yes}, {any_of: [{max_words: 300}, {contains: 'Summary:'}]}",
+    "{contains: yes}, {all_of: [{not: {contains: guarantee}}, {max_words: 300}]}",
+    "{contains: yes}, {matches: '^[^#*]*$'}",
+    "{matches: '^[^0-9]*$'}",
 ]
 
 
@@ -121,6 +126,25 @@ def test_the_question_and_the_answer_to_another_case_say_nothing(tmp_path: Path)
     assert code == 0, said
     code, said = check(tmp_path, HEAD + cases + turn.format("{contains: red}"), "--examples")
     assert (code, "`contains` fails on the example of its own turn" in said) == (2, True)
+
+
+def test_a_bound_of_the_whole_stands_beside_what_turns_expect(tmp_path: Path) -> None:
+    """It is alone only where no turn expects anything."""
+    turns = "turns: [{user: a, expect: [{contains: yes}]}, {user: b}]\nexpect: [{max_words: 500}]\n"
+    assert "warning" not in check(tmp_path, HEAD + turns)[1]
+    assert (
+        "`max_words` alone passes"
+        in check(tmp_path, HEAD + turns.replace(", expect: [{contains: yes}]", ""))[1]
+    )
+
+
+def test_what_can_fail_in_one_case_can_fail(tmp_path: Path) -> None:
+    """The first case alone says nothing of the others, and a failing one is named."""
+    cases = "cases: [{id: a, vars: {n: 1000}}, {id: b, vars: {n: 1}}]\n"
+    turn = "turns: [{user: 'Hi {{ n }}', example: two words, expect: [{max_words: '{{ n }}'}]}]\n"
+    assert "warning" not in check(tmp_path, HEAD + cases + turn)[1]
+    code, said = check(tmp_path, HEAD + cases + turn, "--examples")
+    assert (code, "fails on the example of its own turn in case `b`: " in said) == (2, True)
 
 
 def test_what_is_expected_of_the_conversation_is_tried_on_all_examples(tmp_path: Path) -> None:

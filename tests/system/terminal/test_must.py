@@ -60,6 +60,31 @@ def test_no_baseline_excuses_it(workspace: Workspace) -> None:
     assert workspace.run("report", "out").code == 1
 
 
+def test_it_counts_as_failed_for_whoever_plays_again(workspace: Workspace) -> None:
+    """`--lf` finds it, though the case reached its pass rate."""
+    workspace.write("keeper.yaml", TALK)
+    ended = workspace.run("keeper.yaml", "--simulate", "-q")
+    again = workspace.run("keeper.yaml", "--simulate", "--lf")
+    assert (ended.code, again.code) == (1, 1)
+    assert "1 conversation: 0 passed, 1 failed" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "code"), [(("-x", "-j", "1"), 1), (("--max-requests", "2", "-j", "1", "-n", "2"), 4)]
+)
+def test_it_is_told_whatever_else_ends_the_run(
+    workspace: Workspace, option: tuple[str, ...], code: int
+) -> None:
+    """In the reason of the run, and so in every headline."""
+    rows = TALK.replace("  - {id: good, vars: {reply: the answer}}\n", "")
+    workspace.write(
+        "keeper.yaml", rows.replace("turns:", "  - {id: good, vars: {reply: the answer}}\nturns:")
+    )
+    ended = workspace.run("keeper.yaml", "--simulate", *option, "-o", "out")
+    assert ended.code == code
+    assert "broke a rule that must hold: keeper/bad/" in workspace.summary()["exit_reason"]
+
+
 @pytest.mark.parametrize(
     ("expected", "problem", "place"),
     [
