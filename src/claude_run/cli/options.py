@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claude_run.session.options import (
-    COUNT,
-    NUMBER,
-    PATH,
-    PATHS,
-    SWITCH,
-    TEXT,
-    TEXTS,
-    build,
-    choice,
-    option,
-    options_of,
-)
+from claude_run.session.option_kinds import COUNT, NUMBER, PATH, PATHS, SWITCH, TEXT, TEXTS, choice
+from claude_run.session.options import build, option, options_of
 from claude_run.session.request import GateRequest, RunRequest
 
 if TYPE_CHECKING:

@@ -40,8 +40,8 @@ COMMANDS = frozenset(
         "verify",
         "init",
         "schema",
+        "simulate",
     }
-    | {"simulate"}
 )
 """The names that a first argument is taken for, be it a path."""
 

@@ -18,17 +18,8 @@ from claude_run.scenario.files import FileProblemError, read_regular
 from claude_run.scenario.loader import find
 from claude_run.scenario.model import Position
 from claude_run.scenario.yaml_reader import MAX_BYTES
-from claude_run.session.options import (
-    DURATION,
-    FRACTION,
-    MONEY,
-    NAMES,
-    NUMBER,
-    PATHS,
-    PATIENCE,
-    nested_of,
-    own_options_of,
-)
+from claude_run.session.option_kinds import DURATION, FRACTION, MONEY, NAMES, NUMBER, PATHS, PATIENCE
+from claude_run.session.options import nested_of, own_options_of
 from claude_run.session.request import GateRequest
 
 if TYPE_CHECKING:

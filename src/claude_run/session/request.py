@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from claude_run.errors import InputError
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.model import EMPTY
-from claude_run.session.options import (
+from claude_run.session.option_kinds import (
     ASSIGNMENTS,
     DURATION,
     FRACTION,
@@ -24,8 +24,8 @@ from claude_run.session.options import (
     TEXT,
     TEXTS,
     choice,
-    option,
 )
+from claude_run.session.options import option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -67,7 +67,7 @@ def vacuous(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]
     trials = [
         _CaseTrial(scenario, registry, overrides, case) for case in scenario.cases[:_MOST_NULL] or (Case(),)
     ]
-    for index, expectations in _parts(scenario):
+    for index, expectations in trials[0].parts:
         yield from _vacuous_in_all(trials, expectations, dict.fromkeys(trials, NULL_REPLIES), index)
 
 
@@ -83,15 +83,16 @@ def try_examples(scenario: Scenario, registry: Registry, overrides: Mapping[str,
     for trial in trials:
         for problem in trial.wrong():
             problems.setdefault(problem.position, problem)
-    for index, expectations in _parts(scenario):
+    few, parts = trials[:_MOST_NULL], trials[0].parts
+    for index, expectations in parts:
         nulls: dict[_CaseTrial, Sequence[str]] = {}
-        for trial in trials[:_MOST_NULL]:
+        for trial in few:
             own = trial.examples.get(index)
-            others = (text for each in trials if (text := each.examples.get(index)) not in {None, own})
+            others = (text for each in few if (text := each.examples.get(index)) not in {None, own})
             nulls[trial] = (*NULL_REPLIES, *trial.said(index), *islice(filter(None, others), 1))
-        for problem in _vacuous_in_all(trials[:_MOST_NULL], expectations, nulls, index):
+        for problem in _vacuous_in_all(few, expectations, nulls, index):
             problems.setdefault(problem.position, problem)
-    asked = [each for _, expectations in _parts(scenario) for each in expectations]
+    asked = [each for _, expectations in parts for each in expectations]
     untried = [kind for each in asked for kind in trials[0].untried_in(each)]
     return Trial(
         problems=tuple(problems.values()),
@@ -185,12 +186,13 @@ class _CaseTrial:
     def wrong(self) -> Iterator[Diagnostic]:
         """Yield what fails on the example of its own turn."""
         yield from self._unsaved
-        for index, expectations in _parts(self._scenario):
-            text = self.examples.get(index)
-            for expectation in expectations if text is not None else ():
+        for index, expectations in self.parts:
+            if (text := self.examples.get(index)) is None:
+                continue
+            for expectation in expectations:
                 if any(self.untried_in(expectation)):
                     continue
-                result = self._result(expectation, text or "")
+                result = self._result(expectation, text)
                 if result.status is Status.FAILED:
                     whose = (
                         "the example of its own turn" if index is not None else "the examples of all turns"

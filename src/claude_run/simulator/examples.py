@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from claude_run.conversation.exchange import Exchange, Reply
@@ -15,7 +16,7 @@ from claude_run.simulator.prompt import blocks_of, without_markers
 from claude_run.simulator.replies import Scripted, compose, placeholder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from claude_run.conversation.script import Conversation, TextRenderer
     from claude_run.scenario.model import Json, JsonObject
@@ -53,40 +54,43 @@ class ExampleBook:
 
     def learn(self, conversation: Conversation, renderer: TextRenderer) -> None:
         """Play one conversation and keep what each of its requests is to be answered with."""
-        steps = Steps(conversation, renderer)
-        exchanges: list[Exchange] = []
+
+        def answer(step: Send, saved: Mapping[str, str]) -> Scripted | None:
+            # The turn's example answers this request, unless another conversation has planned one.
+            digest = request_digest(step.request.body)
+            turn = conversation.turns[step.turn]
+            if isinstance(turn, UserTurn) and turn.example is not None:
+                hoped_for = Scripted(content=renderer.render(turn.example, saved))
+                if self._replies.setdefault(digest, hoped_for) != hoped_for:
+                    self.overruled[conversation.id] = None
+            return self._replies.get(digest)
+
         # A template or pattern that fails here fails in the play itself too, and is reported there.
         with contextlib.suppress(ClaudeRunError):
-            while isinstance(step := steps.next(exchanges), Send):
-                # The turn's example answers this request, unless another conversation has planned one.
-                body = step.request.body
-                digest = request_digest(body)
-                turn = conversation.turns[step.turn]
-                example = turn.example if isinstance(turn, UserTurn) else None
-                if example is not None:
-                    hoped_for = Scripted(content=renderer.render(example, steps.saved))
-                    if self._replies.setdefault(digest, hoped_for) != hoped_for:
-                        self.overruled[conversation.id] = None
-                # The next request follows on the reply as it will go out, cut to fit.
-                composed = compose(body, self._replies.get(digest) or placeholder(body))
-                reply = Reply.from_body(composed.message(body, _NO_USAGE))
-                exchanges.append(Exchange(turn=step.turn, key=digest.hex(), sent=step.sent, reply=reply))
+            deque(rehearse(conversation, renderer, answer), maxlen=0)
 
     def reply(self, body: JsonObject) -> Scripted | None:
         return self._replies.get(request_digest(body))
 
 
-def rehearse(conversation: Conversation, renderer: TextRenderer) -> Iterator[JsonObject]:
-    """Yield the body of each request of a conversation, all of them answered with the placeholder.
+def rehearse(
+    conversation: Conversation,
+    renderer: TextRenderer,
+    answer: Callable[[Send, Mapping[str, str]], Scripted | None] = lambda _step, _saved: None,
+) -> Iterator[JsonObject]:
+    """Yield the body of each request of a conversation, answered without anything being sent.
 
-    ClaudeRunError where a text or a pattern fails on that.
+    `answer` gets the step and what was saved before it; where it returns None the placeholder stands in.
+    ClaudeRunError where a text or a pattern fails.
     """
     steps = Steps(conversation, renderer)
     exchanges: list[Exchange] = []
     while isinstance(step := steps.next(exchanges), Send):
         body = step.request.body
         yield body
-        reply = Reply.from_body(compose(body, placeholder(body)).message(body, _NO_USAGE))
+        # The next request follows on the reply as it will go out, cut to fit.
+        composed = compose(body, answer(step, steps.saved) or placeholder(body))
+        reply = Reply.from_body(composed.message(body, _NO_USAGE))
         exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
 
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.scripted_server import Answer, RawServer, ReceivedRequest, json_answer, message
-from tests.system.input.checking import check
+from tests.system.input.checking import HEAD, check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.system.harness.workspace import Workspace
 
-HEAD = "name: s\nmodel: claude-haiku-5-5\nmax_tokens: 100\n"
 HI = "turns: [{user: Hi}]\n"
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.command import SCENARIOS
-from tests.system.input.checking import check
+from tests.system.input.checking import HEAD, check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAD = "name: s\nmodel: claude-haiku-5-5\nmax_tokens: 100\n"
 NOTHING = 'passes on every reply: an empty one, "I don\'t know.", a refusal'
 VACUOUS = [
     "{max_words: 500}",

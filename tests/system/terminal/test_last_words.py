@@ -116,14 +116,16 @@ def test_what_was_stopped_by_a_cap_is_gone_on_with_past_it(
     home: Workspace, cap: tuple[str, str], raised: str
 ) -> None:
     """By its folder, since another run may have become the latest one; under the same cap it would stop."""
-    home.write("long.yaml", "name: long\n" + TALK + MORE)
+    home.write("long.yaml", "name: long\n" + TALK + MORE + MORE)
     stopped = home.run("long.yaml", "--simulate", "-j", "1", *cap, "-o", "cut")
     assert stopped.code == 4
     assert named(stopped) == f"resume cut {raised}"
     again = follow(named(stopped), home)
-    assert again.code in {0, 4}
-    if again.code:
-        assert named(again) == "resume cut --max-requests 4"
+    if raised.endswith("requests 2"):
+        # Three are needed: what stops it once more is the raised cap, and that is raised in its turn.
+        assert (again.code, named(again)) == (4, "resume cut --max-requests 4")
+        again = follow(named(again), home)
+    assert again.code == 0
 
 
 def test_what_was_not_recorded_is_sent(home: Workspace) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from claude_run.cli.app import run_command_line
 from claude_run.errors import InputError
-from claude_run.session.options import (
+from claude_run.session.option_kinds import (
     ASSIGNMENTS,
     DURATION,
     FRACTION,
@@ -26,11 +26,8 @@ from claude_run.session.options import (
     SWITCH,
     TEXT,
     TEXTS,
-    build,
-    options_of,
-    restored,
-    saved_options,
 )
+from claude_run.session.options import build, options_of, restored, saved_options
 from claude_run.session.request import GateRequest, RunRequest
 
 if TYPE_CHECKING:
