@@ -72,7 +72,9 @@ def exhaustion_said_once(notify: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        loop.set_exception_handler(before)
+        # Once it was exhausted, what asyncio has planned may come until the loop itself ends.
+        if not said:
+            loop.set_exception_handler(before)
 
 
 def _raised(needed: int) -> int:

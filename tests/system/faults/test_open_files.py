@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import socket
 import subprocess
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from claude_run.session.open_files import exhaustion_said_once
 from tests.support.command import COMMAND, environment, execute
 
 if TYPE_CHECKING:
@@ -92,3 +95,22 @@ def test_a_simulator_without_free_files_says_so_once_and_goes_on(tmp_path: Path)
             assert response.status == 200
         process.terminate()
         assert process.stderr.read() == ""
+
+
+def test_what_was_planned_before_the_end_is_not_told_behind_it() -> None:
+    """A server that had no files tries again after it was closed, and everything else is still told."""
+    told: list[str] = []
+    notes: list[str] = []
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: told.append(str(context["message"])))
+        with exhaustion_said_once(notes.append):
+            loop.call_exception_handler({"message": "no room", "exception": OSError(errno.EMFILE, "full")})
+        late = "Exception in callback BaseSelectorEventLoop._start_serving(...)"
+        loop.call_exception_handler({"message": late, "exception": ValueError("-1")})
+        loop.call_exception_handler({"message": "another", "exception": ValueError("x")})
+
+    asyncio.run(serve())
+    assert len(notes) == 1
+    assert told == ["another"]
