@@ -41,6 +41,7 @@ EVENTS: Mapping[str, tuple[str, Fields]] = {
             system; list of blocks or null; The system prompt as sent.
             params; object; The request parameters as sent.
             roles; list of strings; The roles of the scripted turns.
+            expectations; string or null; Digest of what it is held against; not in older journals.
             at; string; ISO 8601, UTC.
         """),
     ),

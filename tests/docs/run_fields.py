@@ -18,6 +18,7 @@ LINE = fields("""
     tags; list of strings or null; The scenario's tags.
     system; list of blocks or null; The system prompt as sent.
     params; object or null; The request parameters as sent, without system and messages.
+    expectations; string or null; Digest of what it is held against. Null where an older version played it.
     turns; list of turns; Every turn of the script, sent or not. Empty where nothing was started.
     checks; list of checks; The results of the expectations on the conversation as a whole.
     outcome; string; `passed`, `failed`, `errored` or `skipped`.

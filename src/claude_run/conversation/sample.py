@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome, Status
+from claude_run.scenario.model import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.results import CheckResult
     from claude_run.conversation.transcript import Transcript
+    from claude_run.scenario.model import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,8 @@ class Sample:
 
     `passed` is None where it could not be measured. `cost_usd` is in US dollars, `latency_s` in seconds over
     all replies. Cost and tokens are None where they are unknown. `replies` are the texts of the generated
-    turns, `failures` what the failed checks said.
+    turns, `failures` what the failed checks said. `expectations` is the digest of what it was held against,
+    None where it is not known; `models` are those that answered, each once.
     """
 
     identity: Identity
@@ -34,6 +37,9 @@ class Sample:
     output_chars: int
     replies: tuple[str, ...]
     failures: tuple[str, ...] = ()
+    vars: JsonObject = EMPTY
+    expectations: str | None = None
+    models: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, transcript: Transcript) -> Sample:
@@ -50,6 +56,9 @@ class Sample:
             output_chars=sum(len(turn.text) for turn in answered),
             replies=tuple(turn.text for turn in answered),
             failures=tuple(_failures(transcript)),
+            vars=transcript.started.vars,
+            expectations=transcript.started.expectations,
+            models=tuple(dict.fromkeys(exchange.reply.model for exchange in transcript.exchanges)),
         )
 
 

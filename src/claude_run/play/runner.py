@@ -276,6 +276,7 @@ class ConversationRunner:
             system=system,
             params=conversation.params,
             roles=tuple(map(role_of, conversation.turns)),
+            expectations=conversation.expectations_digest,
             at=self._context.clock.now(),
         )
 

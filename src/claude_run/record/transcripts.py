@@ -77,7 +77,16 @@ def sample_from_json(line: Mapping[str, Any]) -> Sample:
         failures=tuple(
             f"{place}{check['message']}" for place, check in checks if check["status"] == Status.FAILED
         ),
+        vars=line["vars"],
+        expectations=line["expectations"],
+        models=tuple(dict.fromkeys(_models(answered))),
     )
+
+
+def _models(answered: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the model of each reply in turns as they stand in a line, which says one reply only once."""
+    for turn in answered:
+        yield from (each["reply"]["model"] for each in turn["exchanges"] or [turn])
 
 
 def _played(transcript: Transcript) -> dict[str, Json]:
@@ -87,6 +96,7 @@ def _played(transcript: Transcript) -> dict[str, Json]:
         "tags": list(started.tags),
         "system": started.system,
         "params": dict(started.params),
+        "expectations": started.expectations,
         "turns": [_turn(turn) for turn in transcript.turns],
         "checks": [check_to_json(check) for check in transcript.checks],
         "outcome": str(transcript.outcome),
@@ -110,6 +120,7 @@ _SKIPPED: dict[str, Json] = {
     "tags": None,
     "system": None,
     "params": None,
+    "expectations": None,
     "turns": [],
     "checks": [],
     "outcome": str(Outcome.SKIPPED),
