@@ -103,29 +103,24 @@ RATE = fields("""
 """)
 
 BASELINE = fields("""
-    schema_version; integer; 1. A baseline of another version is refused.
+    schema_version; integer; 2. A baseline of another version is refused.
     scenario; string; The scenario's name.
-    accepted_at; string; ISO 8601, UTC.
-    simulated; boolean; Whether the accepted replies were made up by the simulator.
-    conversations; object; The accepted conversations by case, variant and model.
+    simulated; boolean; Whether accepted replies were made up by the simulator.
+    reason; string or null; What `accept --reason` said last; null where a whole run was accepted without it.
+    cases; object; The accepted cases by case, variant and model.
 """)
 
-BASELINE_CONVERSATION = fields("""
+BASELINE_CASE = fields("""
     case; string or null; The case's id.
     variant; string or null; The variant's id.
     model; string; The model that was asked for.
     model_label; string; The model's name in ids and tables.
-    attempts; list of samples; Every repeat.
-    replies; list of lists of strings; For each generated turn the lines of the reply of one sample.
-""")
-
-BASELINE_ATTEMPT = fields("""
-    repeat; integer or null; Which of the repeats.
-    passed; boolean or null; Null where it could not be measured.
-    cost_usd; number or null; What it cost; null where it is unpriced.
-    latency_s; number or null; Seconds over all replies.
-    input_tokens; integer; The whole prompts, cached parts included.
-    output_tokens; integer; All that was billed as output.
-    output_chars; integer; The length of the replies.
-    failures; list of strings; What the failed checks said.
+    vars; object; The variables that the texts were rendered with.
+    passed; integer; How many attempts passed.
+    measured; integer; How many attempts there were, at least 1.
+    expectations; string or null; The digest of the expectations, as in the transcripts.
+    answered_by; list of strings; The models that answered, sorted.
+    input_tokens; integer or null; Of all attempts, cached parts included; null where one is not known.
+    output_tokens; integer or null; All that was billed as output, of all attempts.
+    replies; list of lists of strings; For each generated turn the lines of the reply of one attempt.
 """)

@@ -131,6 +131,7 @@ def read_run(path: Path | None, world: World) -> RunResult:
 
 def accept(path: Path | None, options: AcceptOptions, world: World) -> int:
     """Say what was written; InputError in CI, and where failures need a yes that nobody can give."""
+    baselines.refuse_reason(options.reason, world)
     found = baselines.acceptable(path, world)
     print_error(f"run {found.result.folder.path}")
     if found.failed and not options.with_failures:
@@ -143,7 +144,7 @@ def accept(path: Path | None, options: AcceptOptions, world: World) -> int:
             print_error("nothing was accepted")
             return int(ExitCode.FAILED)
     world.signals.postpone()
-    for line in baselines.accept(found, world):
+    for line in baselines.accept(found, world, reason=options.reason):
         print_line(line)
     return 0
 

@@ -103,7 +103,7 @@ class CompareOptions(JsonOption):
         kind=PATHS,
         metavar="A [B...]",
         default=(),
-        help="Run folders; one alone: its models or variants.",
+        help="Run folders, or first a baseline file; one alone: its models or variants.",
     )
     markdown: bool = option(
         "--markdown", kind=SWITCH, default=False, help="Print it for a pull request comment."
@@ -124,7 +124,11 @@ class ReviewOptions(JsonOption):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptOptions:
-    """Whether failures may become the baseline without anybody being asked."""
+    """Why a run is accepted, and whether failures may be without anybody being asked."""
+
+    reason: str | None = option(
+        "--reason", kind=TEXT, help="Why it is accepted: a line that stands in the baseline."
+    )
 
     with_failures: bool = option(
         "--with-failures",

@@ -12,7 +12,7 @@ from claude_run.record.baseline import read_baseline
 from claude_run.record.derive import read_played, read_samples
 from claude_run.record.folder import RunFolder
 from claude_run.record.summary import CaseRate, Gate
-from claude_run.scenario.beside import baseline_path
+from claude_run.scenario.beside import baseline_path, scenario_beside
 from claude_run.session.request import BESIDE
 from claude_run.text.visible import count
 from claude_run.verdict.basics import Verdict
@@ -30,13 +30,19 @@ _SHOWN = 3  # conversations that a refusal names
 
 
 def compare_runs(paths: Sequence[Path], request: GateRequest) -> Comparison:
-    """Compare the first run with the others, or the models or variants of a single one with each other."""
+    """Compare the first run with the others, or the models or variants of a single one with each other.
+
+    In the place of the first run may stand a baseline file.
+    """
     rules = request.rules()
-    arms = [arm_of_run(path) for path in paths]
+    first, *others = paths
+    _refuse_files(first, others)
+    candidates = [arm_of_run(path) for path in others]
+    arms = [_arm_of_file(first, candidates) if first.is_file() else arm_of_run(first), *candidates]
     if len(arms) > 1:
         names = [sample.identity for sample in arms[0].samples]
-        others = [replace(arm, samples=aligned(arm.samples, names)) for arm in arms[1:]]
-        return compare(arms[0], others, rules)
+        called_alike = [replace(arm, samples=aligned(arm.samples, names)) for arm in candidates]
+        return compare(arms[0], called_alike, rules)
     inside = arms_within(arms[0].samples)
     if len(inside) == 1:
         raise InputError(
@@ -157,6 +163,28 @@ def accepted_replies(arm: Arm) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
         name: {label: shown.replies for label, each in asked.items() if (shown := typical(each, passed=True))}
         for name, asked in rows.items()
     }
+
+
+def _refuse_files(first: Path, others: Iterable[Path]) -> None:
+    """Raise InputError for a file among those that are held against the first."""
+    file = next((path for path in others if path.is_file()), None)
+    if file is not None:
+        hint = "take its place with a run folder" if first.is_file() else f"name it first: {file} {first}"
+        raise InputError(
+            f"{file} is a file, and only what others are held against may be a baseline file: {hint}"
+        )
+
+
+def _arm_of_file(path: Path, candidates: Iterable[Arm]) -> Arm:
+    """Return what a baseline file holds; InputError where a candidate did not play its scenario."""
+    baseline = read_baseline(path, scenario_path=scenario_beside(path))
+    for arm in candidates:
+        if all(sample.identity.scenario != baseline.scenario for sample in arm.samples):
+            raise InputError(
+                f"{path} is the baseline of scenario {baseline.scenario!r}, which was not played in"
+                f" {arm.name}: name a run of that scenario"
+            )
+    return Arm(name=str(path), samples=baseline.samples)
 
 
 def _scenarios_of(conversations: Iterable[Conversation]) -> Mapping[str, str]:

@@ -100,6 +100,7 @@ def test_changes_are_listed_for_programs(changed: GateWorkspace) -> None:
         "path": "refund.yaml",
         "accepted": "1/1",
         "now": "0/1",
+        "edited": [],
         "turns": [{"turn": 1, "accepted": OLD, "now": NEW}],
     }
 
@@ -172,7 +173,7 @@ def test_a_new_case_is_accepted_with_its_model_and_origin(workspace: GateWorkspa
     assert code == 1
     assert "new -> 0/1" in shown
     whole = json.loads(workspace.baseline.read_text(encoding="utf-8"))
-    assert (whole["simulated"], len(whole["conversations"])) == (True, 1)
+    assert (whole["simulated"], len(whole["cases"])) == (True, 1)
 
 
 def test_what_changed_meanwhile_is_not_written_over(changed: GateWorkspace) -> None:
@@ -180,7 +181,7 @@ def test_what_changed_meanwhile_is_not_written_over(changed: GateWorkspace) -> N
 
     def accept_another() -> None:
         whole = json.loads(changed.baseline.read_text(encoding="utf-8"))
-        whole["conversations"]["case-02/claude-haiku-5-5"]["replies"] = [["Within 14 days."]]
+        whole["cases"]["case-02/claude-haiku-5-5"]["replies"] = [["Within 14 days."]]
         changed.baseline.write_text(json.dumps(whole), encoding="utf-8")
 
     code, shown = walk(changed, "aaa", meanwhile=accept_another)

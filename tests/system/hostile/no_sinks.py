@@ -88,7 +88,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.summary", ("Totals", "CaseRate", "RunSummary", "Ending", "summarize", "worst"), _VALUE),
     **_each("record.transcripts", ("Record", "to_json", "sample_from_json"), _VALUE),
     **_each("record.derive", ("problems",), "its words are printed by `print_line`"),
-    **_each("record.baseline", ("Baseline", "read_baseline"), _VALUE),
+    **_each("record.baseline", ("AcceptedCase", "Baseline", "accepted_cases", "read_baseline"), _VALUE),
     **_each("record.journal", ("refuse_if_held",), "its words are an error, which `print_error` shows"),
     **_each("text.strict_json", ("read_json",), "reads"),
     **_each("text.strict_json", ("join_text",), "joins pieces of a reply, which is a value"),

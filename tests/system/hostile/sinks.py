@@ -20,7 +20,7 @@ from claude_run.conversation.events import Failed, Replied
 from claude_run.conversation.exchange import Failure, Reply
 from claude_run.errors import ExitCode, MeasureError
 from claude_run.record import transcripts
-from claude_run.record.baseline import Baseline, write_baseline
+from claude_run.record.baseline import Baseline, accepted_cases, write_baseline
 from claude_run.record.derive import Played, write_derived
 from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder, slug
@@ -197,7 +197,8 @@ def _transcripts_jsonl(text: str) -> str:
 
 def _baseline(text: str) -> str:
     samples = comparisons.hostile(text).baseline.samples
-    accepted = Baseline(scenario=text, path=text, accepted_at=text, simulated=False, samples=samples)
+    odd = (replace(sample, vars={text: text}, expectations=text, models=(text,)) for sample in samples)
+    accepted = Baseline(scenario=text, path=text, simulated=False, reason=text, cases=accepted_cases(odd))
     with _folder() as folder:
         path = folder.path / "a.baseline.json"
         write_baseline(LocalDisk(), path, accepted)

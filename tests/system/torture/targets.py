@@ -16,7 +16,7 @@ from claude_run.conversation.events import Failed
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome, Status
 from claude_run.errors import InputError, StorageError
-from claude_run.record.baseline import Baseline, read_baseline, write_baseline
+from claude_run.record.baseline import Baseline, accepted_cases, read_baseline, write_baseline
 from claude_run.record.derive import read_played, write_derived
 from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder
@@ -174,9 +174,9 @@ def _good_baseline() -> bytes:
     good = Baseline(
         scenario="refund",
         path="a.yaml",
-        accepted_at=AT,
         simulated=False,
-        samples=regressed().baseline.samples[:3],
+        reason="The prompt is shorter.",
+        cases=accepted_cases(regressed().baseline.samples[:3]),
     )
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "a.baseline.json"
