@@ -114,13 +114,13 @@ def read_baseline(path: Path, *, scenario_path: str) -> Baseline:
         ) from error
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON: {error}; restore it from git") from error
-    version = value.get("schema_version") if isinstance(value, Mapping) else None
-    if version == 1 and version is not True:
+    keys = value if isinstance(value, Mapping) else {}
+    if keys.get("schema_version") == 1 and "accepted_at" in keys:
         raise InputError(
             f"{path} was written by an older claude-run, whose baselines are of another form: play its"
             " scenario whole, and `claude-run accept` writes it anew"
         )
-    if version != SCHEMA_VERSION:
+    if keys.get("schema_version") != SCHEMA_VERSION:
         raise InputError(f"{path} is not a baseline of version {SCHEMA_VERSION}: accept a run anew")
     try:
         return _from_json(value, scenario_path)

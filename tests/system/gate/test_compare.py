@@ -132,3 +132,51 @@ def test_one_model_alone_needs_a_second_run(workspace: GateWorkspace) -> None:
     done = workspace.run("compare", "first", "none")
     assert done.code == 2
     assert "none holds no run" in done.stderr
+
+
+def test_a_baseline_file_may_stand_first(worse: GateWorkspace) -> None:
+    """What was accepted is held against a run, without playing anything."""
+    assert worse.run("accept", "first").code == 0
+    done = worse.run("compare", "refund.baseline.json", "second")
+    assert done.code == 1
+    assert (
+        f"REGRESSED against baseline refund.baseline.json: second passes 0 of {ENOUGH} cases" in done.stdout
+    )
+    assert "[-within 30 days.-]" in done.stdout
+    done = worse.run("compare", worse.baseline, "first", "second", "--json")
+    found = json.loads(done.stdout)["candidates"]
+    assert [each["verdict"] for each in found] == ["inconclusive", "regressed"]
+    assert worse.api.bodies == []
+
+
+def test_a_baseline_file_alone_is_compared_inside(workspace: GateWorkspace) -> None:
+    """Its models or variants, as those of a run."""
+    workspace.api.reply = lambda body, nth: "Never." if body["model"] == OPUS else obeys(body, nth)
+    workspace.write()
+    assert workspace.play("both", *TWO_MODELS).code == 1
+    assert workspace.run("accept", "both", "--with-failures").code == 0
+    done = workspace.run("compare", "refund.baseline.json")
+    assert done.code == 1
+    assert f"REGRESSED against baseline claude-haiku-5-5: {OPUS} passes 0 of {ENOUGH} cases" in done.stdout
+
+
+def test_a_file_that_cannot_be_compared_is_named(worse: GateWorkspace) -> None:
+    """A baseline in the place of a candidate, one of another scenario, and what is no baseline."""
+    assert worse.run("accept", "first").code == 0
+    file = "refund.baseline.json"
+    other = json.loads(worse.baseline.read_text(encoding="utf-8")) | {"scenario": "returns"}
+    (worse.folder / "returns.baseline.json").write_text(json.dumps(other), encoding="utf-8")
+    for arguments, words in (
+        (("first", file), f"{file} is a file, and only what others are held against may be a baseline file:"),
+        (("first", file), f"name it first: {file} first"),
+        ((file, file), "take its place with a run folder"),
+        (
+            ("returns.baseline.json", "first"),
+            "is the baseline of scenario 'returns', which was not played in first: name a run of that",
+        ),
+        (("first/summary.json", "second"), "first/summary.json is not a baseline of version 2"),
+        (("none.baseline.json", "second"), "none.baseline.json holds no run"),
+    ):
+        done = worse.run("compare", *arguments)
+        assert (done.code, done.stdout) == (2, ""), arguments
+        assert words in done.stderr

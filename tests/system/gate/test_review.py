@@ -250,3 +250,33 @@ def test_a_damaged_list_of_rejections_is_named(changed: GateWorkspace, text: str
     done = changed.run_offline("review", "second", "--pending")
     assert done.code == 3
     assert "review.json is damaged" in done.stderr
+
+
+def test_what_was_edited_since_is_said(workspace: GateWorkspace) -> None:
+    """Expectations and variables of a case are no longer those that its accepted score belongs to."""
+    workspace.accept(cases=2)
+    workspace.write(cases=2, expect="contains: days")
+    scenario = workspace.folder / "refund.yaml"
+    text = scenario.read_text(encoding="utf-8").replace("item: case-02", "item: case-two")
+    scenario.write_text(text, encoding="utf-8")
+    assert workspace.play("second").code == 0
+    since = "edited since it was accepted"
+    assert workspace.run_offline("review", "second", "--pending").stdout.splitlines() == [
+        f"refund/case-01/claude-haiku-5-5  1/1 -> 1/1  its expectations were {since}",
+        f"refund/case-02/claude-haiku-5-5  1/1 -> 1/1  its expectations and variables were {since}",
+    ]
+    assert [each["edited"] for each in pending(workspace)] == [
+        ["expectations"],
+        ["expectations", "variables"],
+    ]
+    code, shown = walk(workspace, "aa")
+    assert (code, f"its expectations were {since}" in shown) == (0, True)
+    assert pending(workspace) == []
+
+
+def test_a_review_keeps_the_reason_of_the_baseline(changed: GateWorkspace) -> None:
+    """One accepted change is not the whole file."""
+    assert changed.run_offline("accept", "accepted", "--reason", "Because").code == 0
+    assert walk(changed, "ass")[0] == 1
+    assert json.loads(changed.baseline.read_text(encoding="utf-8"))["reason"] == "Because"
+    assert replies(changed)["case-01"] == NEW

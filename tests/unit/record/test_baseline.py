@@ -286,9 +286,12 @@ def test_a_missing_key_is_damage(tmp_path: Path, place: str) -> None:
         (b'{"schema_version": 2, "scenario": "a", "scenario": "b"}', "is not valid JSON"),
         (b"[]", "is not a baseline of version 2"),
         (b"{}", "is not a baseline of version 2"),
-        (b'{"schema_version": true}', "is not a baseline of version 2"),
+        (b'{"schema_version": 1}', "is not a baseline of version 2"),
         (b'{"schema_version": 3}', "is not a baseline of version 2"),
-        (b'{"schema_version": 1}', "by an older claude-run.* `claude-run accept` writes it anew"),
+        (
+            b'{"schema_version": 1, "accepted_at": ""}',
+            "by an older claude-run.* `claude-run accept` writes it anew",
+        ),
     ],
 )
 def test_another_file_is_no_baseline(tmp_path: Path, data: bytes, reason: str) -> None:
