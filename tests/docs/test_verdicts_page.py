@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from claude_run.verdict.basics import GateRules, Verdict, as_decimal
+from claude_run.verdict.basics import ComparisonRules, Verdict, as_decimal
+from claude_run.verdict.difference import judge
 from claude_run.verdict.exact import fewest_changes
-from claude_run.verdict.gate import judge
 from claude_run.verdict.pairing import Observation, pair_runs
 from tests.docs.pages import ROOT
 from tests.unit.verdict.simulate import SEED, SUITES
@@ -53,9 +53,9 @@ def test_the_numbers_that_need_no_simulation() -> None:
     """Five changes for alpha, 35 steady cases for `unchanged`, 1.9 % for each of four looks."""
     assert fewest_changes(as_decimal(0.05)) == 5
     assert "at least five cases must get worse" in PAGE
-    assert [_steady(34), _steady(35)] == [Verdict.INCONCLUSIVE, Verdict.UNCHANGED]
+    assert [_steady(34), _steady(35)] == [Verdict.INCONCLUSIVE, Verdict.NOT_WORSE]
     assert "not one case of 34 moved" in PAGE
-    assert f"each look tests at {100 * float(GateRules(looks=4).level):.1f} %" in PAGE
+    assert f"each look tests at {100 * float(ComparisonRules(looks=4).level):.1f} %" in PAGE
 
 
 def _steady(cases: int) -> Verdict:

@@ -42,7 +42,7 @@ from claude_run.cli.output import (
 from claude_run.errors import PRECEDENCE, ClaudeRunError, ExitCode, InputError, StorageError
 from claude_run.process import open_streams
 from claude_run.session.request import (
-    GateRequest,
+    CompareRequest,
     ResumeRequest,
     RunRequest,
     check_combination,
@@ -174,14 +174,16 @@ def verify_command(world: World, run: RunArgument) -> int:
 @app.command("compare", cls=PanelCommand)
 @takes(
     pick(CompareOptions, "runs", "markdown", "html", "json", required=("runs",)),
-    pick(GateRequest),
+    pick(CompareRequest),
     pick(OutputOptions, "color", "verbose"),
 )
-def compare_command(_world: World, compared: CompareOptions, gate: GateRequest, output: OutputOptions) -> int:
+def compare_command(
+    _world: World, compared: CompareOptions, request: CompareRequest, output: OutputOptions
+) -> int:
     """Say whether a run is better or worse than another, with the statistics that it rests on."""
     from claude_run.cli.compare import compare  # noqa: PLC0415 - each command imports what it needs
 
-    return compare(compared, gate, output)
+    return compare(compared, request, output)
 
 
 @app.command("accept", cls=PanelCommand)

@@ -10,7 +10,7 @@ import typer
 
 from claude_run.session.option_kinds import COUNT, NUMBER, PATH, PATHS, SWITCH, TEXT, TEXTS, choice
 from claude_run.session.options import build, option, options_of
-from claude_run.session.request import GateRequest, RunRequest
+from claude_run.session.request import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -237,17 +237,13 @@ def _value(picked: Pick, given: Mapping[str, Any]) -> object:
     if picked.as_given:
         declared = {each.name: each for each in options_of(picked.cls)}
         return {name: declared[name].read(given[name]) for name in picked.names if name in given}
-    if picked.cls not in {RunRequest, GateRequest}:
+    if picked.cls is not RunRequest:
         return build(picked.cls, given)
-    # What is asked of a run has its defaults from the project of the scenarios, and the gate of a comparison
-    # from where it is made.
+    # What is asked of a run has its defaults from the project of the scenarios.
     from claude_run.session.project_file import defaults, find_project_file  # noqa: PLC0415 - the help needs no TOML
 
     project = find_project_file(given.get("paths", ()))
-    values = defaults(project, RunRequest) if project else {}
-    if picked.cls is GateRequest:
-        return build(GateRequest, given, values.get("gate", {}))
-    return build(RunRequest, given, values)
+    return build(RunRequest, given, defaults(project, RunRequest) if project else {})
 
 
 def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.Parameter:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
-from claude_run.conversation.sample import Sample
+from claude_run.conversation.sample import Sample, Setup
 from claude_run.conversation.usage import Usage
 from claude_run.record.codec import check_to_json, money
 from claude_run.scenario.model import turn_number
@@ -76,6 +76,11 @@ def sample_from_json(line: Mapping[str, Any]) -> Sample:
         replies=tuple(turn["reply"]["text"] for turn in answered),
         failures=tuple(
             f"{place}{check['message']}" for place, check in checks if check["status"] == Status.FAILED
+        ),
+        setup=Setup.of(
+            line["params"],
+            line["system"],
+            ((turn["role"], turn["content"], turn["reply"] is not None) for turn in line["turns"]),
         ),
     )
 

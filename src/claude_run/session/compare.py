@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.script import Conversation
     from claude_run.record.derive import Played
-    from claude_run.session.request import GateRequest
+    from claude_run.session.request import CompareRequest, GateRequest
 
 _SHOWN = 3  # conversations that a refusal names
 
 
-def compare_runs(paths: Sequence[Path], request: GateRequest) -> Comparison:
+def compare_runs(paths: Sequence[Path], request: CompareRequest) -> Comparison:
     """Compare the first run with the others, or the models or variants of a single one with each other."""
     rules = request.rules()
     arms = [arm_of_run(path) for path in paths]
@@ -58,8 +58,7 @@ def verdict_of(comparison: Comparison, request: GateRequest, pass_rates: Mapping
     """
     # So few cases that not even all of them getting worse would prove anything.
     result = comparison.candidates[0].result
-    effect, outlook = result.effect, result.outlook
-    can_fail = effect is not None and outlook is not None and effect.units >= outlook.fewest_changes
+    can_fail = result.effect is not None and result.effect.units >= result.fewest_changes
     if request.on_inconclusive == "warn" and not can_fail:
         return None
     code = exit_code_of(comparison, request)
@@ -76,7 +75,7 @@ def verdict_of(comparison: Comparison, request: GateRequest, pass_rates: Mapping
     return Gate(code=code, verdict=str(result.verdict), reason=reason)
 
 
-def exit_code_of(comparison: Comparison, request: GateRequest) -> ExitCode:
+def exit_code_of(comparison: Comparison, request: CompareRequest | GateRequest) -> ExitCode:
     """Return FAILED when a candidate regressed, or when nobody can tell and that is not good enough."""
     verdicts = {candidate.result.verdict for candidate in comparison.candidates}
     strict = request.on_inconclusive == "fail"

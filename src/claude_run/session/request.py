@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
-    from claude_run.verdict.basics import GateRules
+    from claude_run.verdict.basics import ComparisonRules
 
 BESIDE = Path("beside-the-scenarios")
 """What `--baseline` without a path stands for."""
 
-WHAT, HOW, RECORDED, GATE, LIMITS = "What", "How", "Recorded", "Gate", "Limits"
+WHAT, HOW, RECORDED, GATE, LIMITS, JUDGED = "What", "How", "Recorded", "Gate", "Limits", "Judged"
 """The panels of the help; output options have one of their own."""
 
 
@@ -81,14 +81,50 @@ class GateRequest:
         help="fail or warn, where nobody can tell.",
     )
 
-    def rules(self, *, looks: int = 1) -> GateRules:
+    def rules(self, *, looks: int = 1) -> ComparisonRules:
         """Return the rules of the gate; InputError for a number out of its range."""
-        from claude_run.verdict.basics import GateRules  # noqa: PLC0415 - only a comparison needs it
+        from claude_run.verdict.basics import ComparisonRules  # noqa: PLC0415 - only a comparison needs it
 
         try:
-            return GateRules(alpha=self.alpha, margin=self.margin, min_drop=self.min_drop, looks=looks)
+            return ComparisonRules(alpha=self.alpha, margin=self.margin, looks=looks)
         except ValueError as error:
             raise InputError(f"--{str(error).replace('_', '-', 1)}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareRequest:
+    """How a comparison is judged: fixed before it is looked at, on the command line alone."""
+
+    alpha: float = option(
+        "--alpha",
+        kind=FRACTION,
+        shown="0.05",
+        panel=JUDGED,
+        help="How often a false alarm of a regression is accepted.",
+    )
+    margin: float = option(
+        "--margin",
+        kind=FRACTION,
+        shown="0.1",
+        panel=JUDGED,
+        help="Drop of the pass rate that `not worse` must exclude.",
+    )
+    on_inconclusive: str = option(
+        "--on-inconclusive",
+        kind=choice("fail", "warn"),
+        shown="warn",
+        panel=JUDGED,
+        help="fail or warn, where nobody can tell.",
+    )
+
+    def rules(self) -> ComparisonRules:
+        """Return the rules of the comparison; InputError for a number out of its range."""
+        from claude_run.verdict.basics import ComparisonRules  # noqa: PLC0415 - only a comparison needs it
+
+        try:
+            return ComparisonRules(alpha=self.alpha, margin=self.margin)
+        except ValueError as error:
+            raise InputError(f"--{error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

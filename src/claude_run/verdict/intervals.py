@@ -25,6 +25,7 @@ class Method(StrEnum):
     NEWCOMBE_PAIRED = "Newcombe paired"
     PAIRED_T = "paired t"
     CLUSTERED_T = "clustered paired t"
+    WIDER = "the wider of paired t and Newcombe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,20 @@ def paired_t(
     mean = float(sum((Fraction(value) for value in differences), Fraction(0)) / len(differences))
     method = Method.PAIRED_T if clusters is None or units == len(differences) else Method.CLUSTERED_T
     return Interval(lower=mean - reach, upper=mean + reach, confidence=confidence, method=method)
+
+
+def wider(first: Interval, second: Interval) -> Interval:
+    """Return the interval that reaches as far as either of two, on each side."""
+    if first.lower <= second.lower and first.upper >= second.upper:
+        return first
+    if second.lower <= first.lower and second.upper >= first.upper:
+        return second
+    return Interval(
+        lower=min(first.lower, second.lower),
+        upper=max(first.upper, second.upper),
+        confidence=first.confidence,
+        method=Method.WIDER,
+    )
 
 
 def standard_error(values: Sequence[Number], *, clusters: Sequence[Hashable] | None = None) -> float | None:

@@ -32,7 +32,7 @@ from claude_run.scenario.loader import load
 from claude_run.scenario.source import decode
 from claude_run.scenario.yaml_reader import parse
 from claude_run.scenario.yaml_tree import to_json
-from claude_run.verdict.basics import GateRules
+from claude_run.verdict.basics import ComparisonRules
 from claude_run.verdict.comparison import Arm, compare
 from tests.system.torture.fuzzed_choices import FuzzedChoices, changed, edited
 from tests.unit.conversation.builders import AT, body, check, ended, events_of, script, user
@@ -113,7 +113,7 @@ def baseline(data: bytes) -> None:
         path.write_bytes(text)
         read = read_baseline(path, scenario_path="a.yaml")
         before = Arm(name="good", samples=regressed().baseline.samples)
-        comparison = compare(before, [Arm(name="read", samples=read.samples)], GateRules())
+        comparison = compare(before, [Arm(name="read", samples=read.samples)], ComparisonRules())
         comparison_markdown(comparison)
         print_comparison(comparison, stream=io.StringIO(), verbose=2)
 

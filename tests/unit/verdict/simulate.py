@@ -17,8 +17,8 @@ import random
 import sys
 from dataclasses import dataclass
 
-from claude_run.verdict.basics import GateRules, Rate, Verdict
-from claude_run.verdict.gate import judge
+from claude_run.verdict.basics import ComparisonRules, Rate, Verdict
+from claude_run.verdict.difference import judge
 from claude_run.verdict.intervals import wilson
 from claude_run.verdict.pairing import Observation, Pairing, pair_runs
 from claude_run.verdict.special import normal_tail
@@ -97,7 +97,7 @@ def table(trials: int, *, seed: int = SEED) -> str:
 def simulate(suite: Suite, *, trials: int, drop: float, seed: int = SEED) -> Tally:
     """Compare `trials` pairs of simulated runs, the candidate worse by `drop`."""
     source = random.Random(f"{seed}/{suite.label}/{drop}")  # noqa: S311 - simulation, not secrets
-    rules = GateRules(alpha=ALPHA)
+    rules = ComparisonRules(alpha=ALPHA)
     gate = unpaired = mcnemar = 0
     for _ in range(trials):
         pairing = draw(suite, source, drop=drop)

@@ -17,7 +17,6 @@ from claude_run.verdict.intervals import (
     standard_error,
     wilson,
 )
-from claude_run.verdict.outlook import Noise, detectable_effect, required_cases
 from claude_run.verdict.sequential import pocock_level
 from claude_run.verdict.special import t_tail
 from tests.unit.verdict.builders import rate
@@ -153,14 +152,6 @@ def test_benjamini_hochberg() -> None:
     assert sum(p <= 0.05 for p in adjusted) == 4
     assert sum(p <= 0.05 for p in holm(BENJAMINI)) == 3
     assert sum(15 * p <= 0.05 for p in BENJAMINI) == 3
-
-
-def test_power() -> None:
-    """Miller 2024, arXiv 2411.00640, Eq. 9 and 10."""
-    assert required_cases(0.03, Noise(between=1 / 9)) == 969
-    noise = Noise(between=1 / 9, within=1 / 6 + 1 / 6)
-    assert round(100 * detectable_effect(198, noise), 2) == 13.27
-    assert round(100 * detectable_effect(198, noise, repeats=10), 2) == 7.57
 
 
 def test_clustered_standard_error() -> None:

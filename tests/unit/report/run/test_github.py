@@ -27,7 +27,7 @@ from claude_run.report.run.github import (
 )
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Problems
 from claude_run.scenario.model import Position
-from claude_run.verdict.basics import GateRules
+from claude_run.verdict.basics import ComparisonRules
 from claude_run.verdict.comparison import Arm, compare
 from tests.support.hostile_corpus import CORPUS
 from tests.unit.report.builders import (
@@ -115,7 +115,7 @@ def comparison(text: str = "x") -> Comparison:
         )
         return Arm(name=name, samples=samples)
 
-    return compare(arm("main", "111"), [arm("this run", "110")], GateRules())
+    return compare(arm("main", "111"), [arm("this run", "110")], ComparisonRules())
 
 
 def test_the_whole_summary(snapshot: SnapshotAssertion) -> None:
