@@ -140,7 +140,7 @@ RUN_LINES: Mapping[str, tuple[str, Fields]] = {
         "The run was held against its baseline.",
         fields("""
             code; integer; 0 or 1: what the gate decided.
-            verdict; string; `improved`, `unchanged`, `regressed` or `inconclusive`.
+            verdict; string; `improved`, `not worse`, `regressed` or `inconclusive`.
             reason; string; The same in words.
         """),
     ),

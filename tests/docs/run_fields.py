@@ -134,7 +134,7 @@ TOTALS = fields("""
 """)
 
 GATE = fields("""
-    verdict; string; `improved`, `unchanged`, `regressed` or `inconclusive`.
+    verdict; string; `improved`, `not worse`, `regressed` or `inconclusive`.
     code; integer; 0 or 1. It decides in place of the single checks.
     reason; string; The same in words.
 """)

@@ -49,7 +49,6 @@ def test_each_key_of_a_comparison_is_documented(folder: Path) -> None:
     parts = {
         "rules": described.RULES,
         "effect": described.EFFECT,
-        "outlook": described.OUTLOOK,
         "metrics": described.METRIC,
         "cases": described.CASE,
     }

@@ -50,7 +50,7 @@ def test_the_numbers_of_the_text_are_in_the_table() -> None:
 
 
 def test_the_numbers_that_need_no_simulation() -> None:
-    """Five changes for alpha, 35 steady cases for `unchanged`, 1.9 % for each of four looks."""
+    """Five changes for alpha, 35 steady cases for `not worse`, 1.9 % for each of four looks."""
     assert fewest_changes(as_decimal(0.05)) == 5
     assert "at least five cases must get worse" in PAGE
     assert [_steady(34), _steady(35)] == [Verdict.INCONCLUSIVE, Verdict.NOT_WORSE]

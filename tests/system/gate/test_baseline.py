@@ -112,11 +112,11 @@ def test_the_verdict_stands_when_the_reports_are_rebuilt(workspace: GateWorkspac
 
 
 def test_an_unchanged_prompt_passes(workspace: GateWorkspace) -> None:
-    """With cases enough to exclude a drop it is `unchanged`, also where doubt would fail."""
+    """With cases enough to exclude a drop it is `not worse`, also where doubt would fail."""
     workspace.accept(cases=ACROSS)
     done = workspace.play("second", "--baseline", "--on-inconclusive", "fail")
     assert done.code == 0
-    assert "UNCHANGED against baseline" in done.stdout
+    assert "NOT WORSE against baseline" in done.stdout
 
 
 def test_a_failure_that_was_accepted_is_no_regression(workspace: GateWorkspace) -> None:
@@ -156,7 +156,7 @@ def test_a_new_case_must_pass(workspace: GateWorkspace) -> None:
     workspace.api.reply = failing("fresh")
     done = workspace.play("bad", "--baseline")
     assert done.code == 1
-    assert "unchanged against refund.baseline.json, but 1 new case failed: refund/fresh" in done.stdout
+    assert "not worse against refund.baseline.json, but 1 new case failed: refund/fresh" in done.stdout
 
 
 def test_a_new_case_must_reach_its_pass_rate_and_no_more(workspace: GateWorkspace) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.system.gate.api import obeys
-from tests.system.gate.workspace import BAD, ENOUGH
+from tests.system.gate.workspace import BAD, ENOUGH, GOOD
 
 if TYPE_CHECKING:
     from tests.system.gate.workspace import GateWorkspace
@@ -63,6 +63,42 @@ def test_markdown_and_html(worse: GateWorkspace) -> None:
     assert worse.run("compare", "first", "second", "--html", "--json").code == 2
 
 
+def test_what_differs_besides_the_prompt_is_told_first(workspace: GateWorkspace) -> None:
+    """A new prompt and another limit at once: the verdict may be about either, in every form."""
+    workspace.write(cases=2)
+    assert workspace.play("first").code == 0
+    workspace.write(cases=2, system=f"{GOOD} Always.", more="max_tokens: 77\ntop_k: 3")
+    assert workspace.play("second").code == 0
+    told = ["DIFFERS besides the system prompt: top_k is not set in first, 3 in second"]
+    lines = workspace.run("compare", "first", "second").stdout.splitlines()
+    assert lines[0].startswith("DIFFERS besides the system prompt: max_tokens is ")
+    assert lines[1:2] == told
+    assert lines[2].startswith("INCONCLUSIVE ")
+    assert lines[-1] == "PASSED (exit code 0): inconclusive; with --on-inconclusive fail this would fail"
+    (found,) = json.loads(workspace.run("compare", "first", "second", "--json").stdout)["candidates"]
+    assert (found["under_test"], [each["name"] for each in found["differs"]]) == (
+        "system prompt",
+        ["max_tokens", "top_k"],
+    )
+    for form in ("--markdown", "--html"):
+        shown = workspace.run("compare", "first", "second", form).stdout
+        assert shown.index("DIFFERS") < shown.index(
+            "INCONCLUSIVE", shown.index("</title>") if "html" in form else 0
+        )
+
+
+def test_the_models_of_one_run_under_two_limits(workspace: GateWorkspace) -> None:
+    """A model that may say more is not compared with the other alone."""
+    workspace.write(
+        cases=2,
+        more=f"models:\n  - claude-haiku-5-5\n  - {{model: {OPUS}, label: large, max_tokens: 99}}",
+    )
+    assert workspace.play("both").code == 0
+    first = workspace.run("compare", "both").stdout.splitlines()[0]
+    assert first.startswith("DIFFERS besides the model: max_tokens is ")
+    assert first.endswith(", 99 in large")
+
+
 def test_doubt_warns_or_fails(workspace: GateWorkspace) -> None:
     """Two equal runs of two cases: nobody can tell."""
     workspace.write(cases=2)
@@ -70,6 +106,7 @@ def test_doubt_warns_or_fails(workspace: GateWorkspace) -> None:
     assert workspace.run("compare", "first", "second").code == 0
     done = workspace.run("compare", "first", "second", "--on-inconclusive", "fail")
     assert (done.code, "INCONCLUSIVE" in done.stdout) == (1, True)
+    assert done.stdout.endswith("FAILED (exit code 1): inconclusive, and that was asked to fail\n")
 
 
 def test_the_models_of_one_run(workspace: GateWorkspace) -> None:
@@ -88,6 +125,7 @@ def test_the_variants_of_one_run(workspace: GateWorkspace) -> None:
     assert workspace.play("both").code == 1
     done = workspace.run("compare", "both")
     assert (done.code, "REGRESSED against baseline v1: v2" in done.stdout) == (1, True)
+    assert "DIFFERS" not in done.stdout
 
 
 def test_two_runs_of_two_models_each(workspace: GateWorkspace) -> None:

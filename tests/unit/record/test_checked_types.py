@@ -50,6 +50,7 @@ MADE = {
         "Reply",
         "ExitCode | None",
         "Gate | None",
+        "Setup | None",
     ),
     *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]"),
     *("tuple[Identity, ...]", "tuple[Change, ...]"),
