@@ -14,7 +14,7 @@ COMPARISON = fields("""
 CANDIDATE = fields("""
     candidate; string; The name of the run, the model or the variant.
     verdict; string; `improved`, `not worse`, `regressed` or `inconclusive`.
-    under_test; string or null; `model`, `model label`, `variant`, `system prompt` or `turns`; null if all are alike.
+    under_test; string or null; `model`, `model label`, `variant`, `system prompt`, `turns`; null if alike.
     differs; list of differences; In what the sides were played unlike each other besides.
     rules; rules; How the verdict was reached.
     effect; effect or null; How large the change is; null where no case could be paired.

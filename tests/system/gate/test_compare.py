@@ -64,39 +64,38 @@ def test_markdown_and_html(worse: GateWorkspace) -> None:
 
 
 def test_what_differs_besides_the_prompt_is_told_first(workspace: GateWorkspace) -> None:
-    """A new prompt and another limit at once: the verdict may be about either, in every form."""
-    workspace.write(cases=2)
+    """A new prompt and other parameters at once: the verdict may be about either, in every form."""
+    workspace.write(cases=2, more="stop_sequences: [END]")
     assert workspace.play("first").code == 0
-    workspace.write(cases=2, system=f"{GOOD} Always.", more="max_tokens: 77\ntop_k: 3")
+    workspace.write(cases=2, system=f"{GOOD} Always.", more="stop_sequences: [STOP]\nmetadata: {user_id: me}")
     assert workspace.play("second").code == 0
-    told = ["DIFFERS besides the system prompt: top_k is not set in first, 3 in second"]
     lines = workspace.run("compare", "first", "second").stdout.splitlines()
-    assert lines[0].startswith("DIFFERS besides the system prompt: max_tokens is ")
-    assert lines[1:2] == told
+    assert lines[:2] == [
+        'DIFFERS besides the system prompt: stop_sequences is ["END"] in first, ["STOP"] in second',
+        'DIFFERS besides the system prompt: metadata is not set in first, {"user_id": "me"} in second',
+    ]
     assert lines[2].startswith("INCONCLUSIVE ")
     assert lines[-1] == "PASSED (exit code 0): inconclusive; with --on-inconclusive fail this would fail"
     (found,) = json.loads(workspace.run("compare", "first", "second", "--json").stdout)["candidates"]
-    assert (found["under_test"], [each["name"] for each in found["differs"]]) == (
-        "system prompt",
-        ["max_tokens", "top_k"],
-    )
-    for form in ("--markdown", "--html"):
-        shown = workspace.run("compare", "first", "second", form).stdout
-        assert shown.index("DIFFERS") < shown.index(
-            "INCONCLUSIVE", shown.index("</title>") if "html" in form else 0
-        )
+    assert found["under_test"] == "system prompt"
+    assert [each["name"] for each in found["differs"]] == ["stop_sequences", "metadata"]
+    markdown = workspace.run("compare", "first", "second", "--markdown").stdout
+    assert markdown.index("DIFFERS") < markdown.index("INCONCLUSIVE")
+    _, body = workspace.run("compare", "first", "second", "--html").stdout.split("<body>")
+    assert body.index("DIFFERS") < body.index("INCONCLUSIVE")
 
 
 def test_the_models_of_one_run_under_two_limits(workspace: GateWorkspace) -> None:
     """A model that may say more is not compared with the other alone."""
-    workspace.write(
-        cases=2,
-        more=f"models:\n  - claude-haiku-5-5\n  - {{model: {OPUS}, label: large, max_tokens: 99}}",
+    workspace.write(cases=2)
+    path = workspace.folder / "refund.yaml"
+    models = f"models: [claude-haiku-5-5, {{model: {OPUS}, label: large, max_tokens: 99}}]"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("model: claude-haiku-5-5", models), encoding="utf-8"
     )
     assert workspace.play("both").code == 0
     first = workspace.run("compare", "both").stdout.splitlines()[0]
-    assert first.startswith("DIFFERS besides the model: max_tokens is ")
-    assert first.endswith(", 99 in large")
+    assert first == "DIFFERS besides the model: max_tokens is 100 in claude-haiku-5-5, 99 in large"
 
 
 def test_doubt_warns_or_fails(workspace: GateWorkspace) -> None:

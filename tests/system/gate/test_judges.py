@@ -178,8 +178,8 @@ def test_agreement_with_people(workspace: GateWorkspace) -> None:
     assert done.stdout.splitlines() == [
         "agreement 3 of 4, 95 % 0.30 to 0.95",
         "Cohen's kappa 0.50, 95 % -0.23 to 1.00",
-        "judge passed what people failed: 1 of 2, 9 to 91 %",
-        "judge failed what people passed: 0 of 2, at most 66 %",
+        "judge passed what people failed: 1 of 3, 6 to 79 %",
+        "judge failed what people passed: 0 of 1, at most 79 %",
     ]
     assert workspace.api.asked(JUDGE) == len(workspace.api.bodies) == len(LABELS)
     assert workspace.summary("graded")["totals"]["judge"]["replies"] == len(LABELS)
@@ -193,8 +193,8 @@ def test_agreement_as_json(workspace: GateWorkspace) -> None:
     assert (found["agreement"]["agreed"], found["agreement"]["graded"], found["not_graded"]) == (3, 4, 0)
     assert found["kappa"] == pytest.approx(0.5)
     wrong = found["judge_passed_human_failed_rate"]
-    assert (wrong["wrong"], wrong["graded"]) == (1, 2)
-    assert wrong["interval"] == pytest.approx([0.0945, 0.9055], abs=1e-4)
+    assert (wrong["wrong"], wrong["graded"]) == (1, 3)
+    assert wrong["interval"] == pytest.approx([0.0615, 0.7923], abs=1e-4)
     assert (workspace.folder / "graded" / "transcripts.jsonl").is_file()
 
 
