@@ -1,0 +1,151 @@
+"""The rule of the gate, which asks whether any of these cases got worse than what was accepted.
+
+Stage 1 is an exact test over all cases: how large the drops are, weighed so that few large ones count more
+than many small ones, where an improvement elsewhere pays for nothing. Stage 2 looks at the cases that always
+fail now and were fine before: fresh attempts of them tell a broken case from a flaky one. Together they blame
+an unchanged prompt in at most 5 % of the runs, whatever the pass rates of the cases are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from claude_run.verdict.basics import Rate
+
+MOST_FRESH = 10
+"""Fresh attempts of a case beyond which nothing is confirmed: too many cases fail to tell them apart."""
+
+UNCOVERED_FRESH = 6
+"""Fresh attempts where one or two accepted ones are too few for any promise: of two coin flips in twenty
+cases one is blamed in 1 % of the runs."""
+
+LEAST_COVERED = 3
+"""Accepted attempts of a case from which the promise holds for it."""
+
+_SURE = 5  # looks broken: at least four of five accepted attempts passed
+_GRID = 1_000  # pass rates that are tried for the worst one
+_ROUNDING = 1e-9  # a p-value of exactly the level rejects, be it a rounding error more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseAttempts:
+    """The measured attempts of one case: what was accepted, and those of this run."""
+
+    accepted: Rate
+    now: Rate
+
+    @property
+    def looks_broken(self) -> bool:
+        """Whether it was fine before, at least four times in five, and fails always now."""
+        return not self.now.passed and self.accepted.passed >= sure_passes(self.accepted.total)
+
+    @property
+    def fails(self) -> bool:
+        """Whether it fails always now and did not before."""
+        return not self.now.passed and self.accepted.passed > 0
+
+
+def sure_passes(attempts: int) -> int:
+    """Return how many of the accepted attempts are four in five: 3 of 3, 4 of 5, 8 of 10."""
+    return -(-(_SURE - 1) * attempts // _SURE)
+
+
+def weigh(drop: float) -> int:
+    """Return the weight of a drop of the pass rate, 100 x drop^1.5 as a whole number; 0 for an improvement.
+
+    The power lies between a sum, which finds drops that are spread over all cases, and the largest drop,
+    which finds the one case that broke.
+    """
+    return round(100 * drop**1.5) if drop > 0 else 0
+
+
+def drop_p_value(cases: Sequence[CaseAttempts]) -> float:
+    """Return how likely drops of this weight are where nothing has changed.
+
+    If nothing has, the attempts of a case are alike, and which of them are those of this run is chance: given
+    how many passed, the number in this run is hypergeometric, case by case (Fisher 1935). The weights of all
+    deals are added up by convolution, and P(T* >= T) is what is left of those below the observed total. It is
+    computed in double precision: the error is below 1e-12.
+    """
+    observed = sum(weigh(_drop(each.accepted.passed, each.now.passed, each)) for each in cases)
+    if not observed:
+        return 1.0
+    # below[t]: the chance that the cases so far weigh t, for every t that is less than what was observed.
+    below = [1.0] + [0.0] * (observed - 1)
+    for deal in map(_deal, cases):
+        if len(deal) == 1:
+            continue
+        spread = [chance * deal.get(0, 0.0) for chance in below]
+        for weight, share in deal.items():
+            if 0 < weight < observed:
+                moved = zip(spread[weight:], below, strict=False)
+                spread[weight:] = [there + chance * share for there, chance in moved]
+        below = spread
+    return max(0.0, 1.0 - math.fsum(below))
+
+
+def rejects(p_value: float, level: float) -> bool:
+    """Return whether a p-value reaches the level."""
+    return p_value <= level * (1 + _ROUNDING)
+
+
+def failing(cases: Iterable[CaseAttempts]) -> int:
+    """Return how many cases fail always now and did not before: any of them could be taken for broken."""
+    return sum(each.fails for each in cases)
+
+
+@lru_cache(maxsize=1024)
+def fresh_attempts(accepted: int, failing: int, *, level: float) -> int | None:
+    """Return how many fresh attempts must all fail before a case is called broken; None for too many.
+
+    The least m with max over p of P(Bin(K, p) >= 4/5 K) (1-p)^m / (1 - (1-p)^K) <= level / N, for K accepted
+    attempts and N cases that fail: whatever its true pass rate, a case that was fine in K attempts fails in m
+    fresh ones by chance no more often than that. Given the run's own results, accepted and fresh attempts are
+    independent, so over all N cases the chance of a false one is at most the level.
+    """
+    if accepted < LEAST_COVERED:
+        return UNCOVERED_FRESH
+    bound = level / failing
+    return next(
+        (m for m in range(1, MOST_FRESH + 1) if _worst_chance(accepted, m) <= bound * (1 + _ROUNDING)), None
+    )
+
+
+@lru_cache(maxsize=256)
+def _worst_chance(accepted: int, fresh: int) -> float:
+    """Return the largest chance, over all pass rates, that a case looks fine and then fails `fresh` times."""
+    least = sure_passes(accepted)
+    worst = 0.0
+    for step in range(1, _GRID):
+        p = step / _GRID
+        fine = sum(
+            math.comb(accepted, passed) * p**passed * (1 - p) ** (accepted - passed)
+            for passed in range(least, accepted + 1)
+        )
+        worst = max(worst, fine * (1 - p) ** fresh / (1 - (1 - p) ** accepted))
+    return worst
+
+
+def _drop(accepted_passed: int, now_passed: int, case: CaseAttempts) -> float:
+    # One division of whole numbers: equal drops are equal numbers, on every machine.
+    accepted, now = case.accepted.total, case.now.total
+    return (accepted_passed * now - now_passed * accepted) / (accepted * now)
+
+
+def _deal(case: CaseAttempts) -> dict[int, float]:
+    """Return the chance of each weight where the attempts of a case are dealt to the two sides at random."""
+    accepted, now = case.accepted.total, case.now.total
+    passed = case.accepted.passed + case.now.passed
+    ways: dict[int, int] = {}
+    for dealt in range(max(0, passed - accepted), min(passed, now) + 1):
+        weight = weigh(_drop(passed - dealt, dealt, case))
+        count = math.comb(now, dealt) * math.comb(accepted, passed - dealt)
+        ways[weight] = ways.get(weight, 0) + count
+    whole = math.comb(accepted + now, passed)
+    return {weight: count / whole for weight, count in ways.items()}
