@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from claude_run.verdict.basics import GateRules, Verdict, as_decimal
+from claude_run.verdict.difference import judge
 from claude_run.verdict.exact import fewest_changes
-from claude_run.verdict.gate import judge
 from claude_run.verdict.pairing import Observation, pair_runs
 from tests.docs.pages import ROOT
 from tests.unit.verdict.simulate import SEED, SUITES

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.identity import aligned_to
-from claude_run.verdict.gate import judge_all
+from claude_run.verdict.difference import judge_all
 from claude_run.verdict.pairing import Observation, pair_runs
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.sample import Sample
     from claude_run.verdict.basics import GateRules
-    from claude_run.verdict.gate import GateResult
+    from claude_run.verdict.difference import GateResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

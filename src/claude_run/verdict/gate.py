@@ -1,172 +1,212 @@
-"""The verdict: whether the candidate run is better, worse, the same, or nobody can tell yet."""
+"""The gate's judgement of a run against what was accepted: which cases broke, and whether the run may pass.
+
+Two stages share the false alarms that are allowed. The first is one exact test of all drops; only where it
+finds nothing, fresh attempts tell a case that broke from one that was unlucky. See `regression`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from claude_run.text.visible import count
-from claude_run.verdict.basics import GateRules, Verdict, as_decimal, holm
-from claude_run.verdict.changes import CaseChange, list_changes
-from claude_run.verdict.effect import Effect, SecondaryRow, compare_metrics, measure_effect
-from claude_run.verdict.exact import Tails, label_shuffle, sign_flip, stricter
-from claude_run.verdict.outlook import Outlook, look_ahead
+from claude_run.verdict.basics import Rate, holm
+from claude_run.verdict.regression import (
+    LEAST_COVERED,
+    MOST_FRESH,
+    CaseAttempts,
+    drop_p_value,
+    failing,
+    fresh_attempts,
+    rejects,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from fractions import Fraction
+    from collections.abc import Mapping, Sequence
 
-    from claude_run.verdict.pairing import Pairing
+_CONFIRMS = 0.2
+"""The share of the false alarms that confirming may cause: 1 of 5 %."""
 
-_count = partial(count, grouped=False)
+
+class GateVerdict(StrEnum):
+    """Of a run against what was accepted, the gravest first."""
+
+    REGRESSED = "regressed"
+    UNCLEAR = "unclear"
+    IMPROVED = "improved"
+    NO_REGRESSION = "no regression found"
+
+
+class Standing(StrEnum):
+    """What became of a case since it was accepted.
+
+    `broke`: it was fine and fails always now, and not by chance. `unclear`: it looks like that, but nobody
+    has shown it. `flaky`: it looked like that, and then a fresh attempt passed.
+    """
+
+    BROKE = "broke"
+    UNCLEAR = "unclear"
+    FLAKY = "flaky"
+    WORSE = "worse"
+    BETTER = "better"
+    SAME = "same"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateResult:
-    """A candidate against its baseline: the verdict and everything that it rests on.
+class GateRules:
+    """How a run is judged, fixed before it is played.
 
-    `p_worse` and `p_better` are one-sided sign-flip p-values, `p_worse_adjusted` and `p_better_adjusted` the
-    same after Holm over all comparisons that were judged together; the verdict reads the adjusted ones.
-    `effect` and `outlook` are None when no case could be paired. `notes` are plain English sentences without
-    any text of the user's. `pairing` names what was left out.
+    `alpha`: in how many runs without a change the gate may be wrong. `most_fresh`: how many confirming
+    attempts a case may have; with 0 there are none, and the test alone has the whole of `alpha`. Raises
+    `ValueError` for a value outside its range.
     """
 
-    verdict: Verdict
-    rules: GateRules
-    pairing: Pairing
-    effect: Effect | None
-    p_worse: float
+    alpha: float = 0.05
+    most_fresh: int = MOST_FRESH
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 0.5:  # noqa: PLR2004 - beyond, a coin would do
+            raise ValueError(f"alpha must be above 0 and below 0.5, got {self.alpha}")
+        if not 0 <= self.most_fresh <= MOST_FRESH:
+            raise ValueError(f"confirm must be between 0 and {MOST_FRESH}, got {self.most_fresh}")
+
+    @property
+    def test_level(self) -> float:
+        """The level of the test over all cases: 4 of 5 %, or all where nothing can be confirmed."""
+        return self.alpha * (1 - _CONFIRMS) if self.most_fresh else self.alpha
+
+    def confirm_level(self, models: int) -> float:
+        """Return the level that is left for confirming, for each of the models of a run."""
+        return self.alpha * _CONFIRMS / models
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedCase:
+    """A case that was accepted and was measured again: its attempts, and how its fresh attempts ended."""
+
+    name: str
+    model: str
+    attempts: CaseAttempts
+    fresh: Rate | None = None
+
+    @property
+    def drop(self) -> float:
+        """How much less often it passes now, between -1 and 1; fresh attempts do not count."""
+        return self.attempts.drop
+
+    @property
+    def covered(self) -> bool:
+        """Whether enough attempts were accepted for the promise on false alarms to hold for it."""
+        return self.attempts.accepted.total >= LEAST_COVERED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTest:
+    """The first stage, for the cases of one model: how likely such drops are where nothing has changed.
+
+    `p_adjusted` is after Holm over the models of the run; `rejected` says whether it is at most `level`.
+    `p_better` is the same test of the gains. `failing` cases fail always now and did not before.
+    """
+
+    model: str
+    p_value: float
+    p_adjusted: float
     p_better: float
-    p_worse_adjusted: float
-    p_better_adjusted: float
-    outlook: Outlook | None
-    changes: tuple[CaseChange, ...]
-    secondary: tuple[SecondaryRow, ...]
-    notes: tuple[str, ...]
+    level: float
+    rejected: bool
+    failing: int
 
 
-def judge(pairing: Pairing, rules: GateRules | None = None) -> GateResult:
-    """Judge one candidate against its baseline.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseJudgement:
+    """A case with its standing. `needed` fresh attempts must all fail before it is called broken.
 
-    - `regressed`: the one-sided sign-flip p of "worse" is <= alpha and the mean drop is >= min_drop;
-    - `improved`: the p of "better" is <= alpha;
-    - `unchanged`: neither, and the interval excludes a drop of `margin` (non-inferior);
-    - `inconclusive`: none of these, or nothing to compare.
+    That is 0 for a case that does not look broken, and None where even the most that are played would not
+    tell: too many cases fail.
     """
-    return judge_all([pairing], rules)[0]
+
+    case: PairedCase
+    standing: Standing
+    needed: int | None
 
 
-def judge_all(pairings: Sequence[Pairing], rules: GateRules | None = None) -> tuple[GateResult, ...]:
-    """Judge several candidates against one baseline as one family, in the order given.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What all paired cases of a run come to: the verdict, a test for each model, each case in order."""
 
-    The p-values of "worse", and apart from them those of "better", are Holm-adjusted over the family; the
-    intervals are Bonferroni-adjusted, so that all claims of `unchanged` hold together.
+    verdict: GateVerdict
+    tests: tuple[ModelTest, ...]
+    cases: tuple[CaseJudgement, ...]
+
+
+def judge_run(cases: Sequence[PairedCase], rules: GateRules) -> Judgement:
+    """Judge the cases of a run, those of each model by themselves, as one family."""
+    by_model: dict[str, list[PairedCase]] = {}
+    for case in cases:
+        by_model.setdefault(case.model, []).append(case)
+    tests = _test(by_model, rules)
+    rejected = any(test.rejected for test in tests.values())
+    judged = tuple(_judge(case, tests[case.model], rules, models=len(tests), red=rejected) for case in cases)
+
+    # The gravest thing that is known of any of them.
+    standings = {each.standing for each in judged}
+    better = holm([test.p_better for test in tests.values()])
+    if rejected or Standing.BROKE in standings:
+        verdict = GateVerdict.REGRESSED
+    elif Standing.UNCLEAR in standings:
+        verdict = GateVerdict.UNCLEAR
+    elif any(rejects(p_better, rules.alpha) for p_better in better):
+        verdict = GateVerdict.IMPROVED
+    else:
+        verdict = GateVerdict.NO_REGRESSION
+    return Judgement(verdict=verdict, tests=tuple(tests.values()), cases=judged)
+
+
+def fresh_wanted(judgement: Judgement, rules: GateRules) -> Mapping[str, int]:
+    """Return how many more fresh attempts would tell of each case, by its name; only of those that are open.
+
+    A case is closed by its first fresh attempt that passes. Nothing is open where the test has decided.
     """
-    rules = rules or GateRules()
-    family = len(pairings)
-    tails = [_test(pairing) for pairing in pairings]
-    all_worse = holm([rules.worse(each) for each in tails])
-    all_better = holm([rules.better(each) for each in tails])
-    found: list[GateResult] = []
-    for pairing, each, worse, better in zip(pairings, tails, all_worse, all_better, strict=True):
-        # The verdict, from the adjusted p-values and the interval of the change.
-        confidence = 1 - (1 - rules.look_confidence) / family
-        effect = measure_effect(pairing.pairs, confidence=confidence)
-        verdict = _decide(effect, rules=rules, worse=worse, better=better)
-        # What more evidence would show, where there is any at all.
-        outlook = None
-        if effect is not None:
-            decided = verdict is not Verdict.INCONCLUSIVE
-            level = float(rules.level / family)
-            outlook = look_ahead(pairing.pairs, effect, rules=rules, decided=decided, level=level)
-        result = GateResult(
-            verdict=verdict,
-            rules=rules,
-            pairing=pairing,
-            effect=effect,
-            p_worse=float(rules.worse(each)),
-            p_better=float(rules.better(each)),
-            p_worse_adjusted=float(worse),
-            p_better_adjusted=float(better),
-            outlook=outlook,
-            changes=list_changes(pairing.pairs, alpha=rules.level),
-            secondary=compare_metrics(pairing.pairs, confidence=rules.look_confidence),
-            notes=_notes(pairing, effect, outlook=outlook, verdict=verdict, sure=worse <= rules.level),
+    wanted: dict[str, int] = {}
+    for each in judgement.cases if judgement.verdict is GateVerdict.UNCLEAR else ():
+        if each.standing is Standing.UNCLEAR and each.needed is not None:
+            made = each.case.fresh.total if each.case.fresh else 0
+            wanted[each.case.name] = min(each.needed, rules.most_fresh) - made
+    return {name: number for name, number in wanted.items() if number > 0}
+
+
+def _test(by_model: Mapping[str, Sequence[PairedCase]], rules: GateRules) -> dict[str, ModelTest]:
+    attempts = {model: [case.attempts for case in cases] for model, cases in by_model.items()}
+    p_values = [drop_p_value(each) for each in attempts.values()]
+    adjusted = holm(p_values)
+    return {
+        model: ModelTest(
+            model=model,
+            p_value=p_value,
+            p_adjusted=p_adjusted,
+            p_better=drop_p_value([CaseAttempts(accepted=case.now, now=case.accepted) for case in cases]),
+            level=rules.test_level,
+            rejected=rejects(p_adjusted, rules.test_level),
+            failing=failing(cases),
         )
-        found.append(result)
-    return tuple(found)
+        for (model, cases), p_value, p_adjusted in zip(attempts.items(), p_values, adjusted, strict=True)
+    }
 
 
-def _test(pairing: Pairing) -> Tails:
-    """Test by sign flips; where the sides have different numbers of samples, by shuffled labels as well."""
-    flipped = sign_flip(
-        [pair.difference for pair in pairing.pairs], clusters=[pair.cluster for pair in pairing.pairs]
-    )
-    if all(pair.baseline.total == pair.candidate.total for pair in pairing.pairs):
-        return flipped
-    return stricter(flipped, label_shuffle([(pair.baseline, pair.candidate) for pair in pairing.pairs]))
-
-
-def _decide(effect: Effect | None, *, rules: GateRules, worse: Fraction, better: Fraction) -> Verdict:
-    if effect is None:
-        return Verdict.INCONCLUSIVE
-    if worse <= rules.level and -effect.difference >= as_decimal(rules.min_drop):
-        return Verdict.REGRESSED
-    if better <= rules.level:
-        return Verdict.IMPROVED
-    excluded = effect.interval.lower > -as_decimal(rules.margin)
-    return Verdict.UNCHANGED if excluded else Verdict.INCONCLUSIVE
-
-
-def _notes(
-    pairing: Pairing, effect: Effect | None, *, outlook: Outlook | None, verdict: Verdict, sure: bool
-) -> tuple[str, ...]:
-    """Return what a reader must be told, the gravest first, in sentences that hold numbers only.
-
-    `sure`: the test alone is sure that the candidate is worse.
-    """
-    left_out = _left_out(pairing)
-    if effect is None or outlook is None:
-        return ("No case was measured in both runs: there is nothing to compare.", *left_out)
-    notes = [_too_little(pairing, effect, outlook=outlook)]
-    if sure and verdict is not Verdict.REGRESSED:
-        notes.append(
-            "The candidate is worse beyond chance, but by less than the drop that the gate was told to mind."
-        )
-    once = all(max(pair.baseline.total, pair.candidate.total) == 1 for pair in pairing.pairs)
-    if once and verdict is Verdict.INCONCLUSIVE:
-        notes.append(
-            "Every case was tried once: how much repeats would help is unknown until there are at least two."
-        )
-    return (*(note for note in notes if note), *left_out)
-
-
-def _left_out(pairing: Pairing) -> list[str]:
-    counts = [
-        (len(pairing.baseline_only), "only in the baseline"),
-        (len(pairing.candidate_only), "only in the candidate"),
-        (len(pairing.unmeasured), "without a measured sample in one of the runs"),
-    ]
-    notes = [f"Left out: {_count(number, 'case')} {where}." for number, where in counts if number]
-    if pairing.lost_samples:
-        lost = _count(pairing.lost_samples, "sample")
-        notes.append(f"{lost} could not be measured and count neither as passed nor as failed.")
-    return notes
-
-
-def _too_little(pairing: Pairing, effect: Effect, *, outlook: Outlook) -> str | None:
-    fewest, unit = outlook.fewest_changes, "case" if effect.units == effect.cases else "group"
-    if effect.units < fewest:
-        verb = "was" if effect.units == 1 else "were"
-        return (
-            f"This comparison cannot fail the gate: at least {_count(fewest, unit)} must get worse together, "
-            f"and only {_count(effect.units, unit)} {verb} compared. Add cases."
-        )
-    changed = len({pair.cluster for pair in pairing.pairs if pair.difference})
-    if effect.worse and changed < fewest:
-        return (
-            f"Only {_count(changed, unit)} changed: the least that the test can call a regression is "
-            f"{fewest} changes in one direction."
-        )
-    return None
+def _judge(case: PairedCase, test: ModelTest, rules: GateRules, *, models: int, red: bool) -> CaseJudgement:
+    """Judge one case; `red`: the test has found a regression already, so nothing of it is confirmed."""
+    attempts = case.attempts
+    if not attempts.looks_broken:
+        standing = Standing.WORSE if case.drop > 0 else Standing.BETTER if case.drop < 0 else Standing.SAME
+        return CaseJudgement(case=case, standing=standing, needed=0)
+    needed = fresh_attempts(attempts.accepted.total, test.failing, level=rules.confirm_level(models))
+    fresh = case.fresh
+    if test.rejected:
+        standing = Standing.BROKE
+    elif fresh is not None and fresh.passed and not red:
+        standing = Standing.FLAKY
+    elif fresh is not None and needed is not None and fresh.total >= needed and not red:
+        standing = Standing.BROKE
+    else:
+        standing = Standing.UNCLEAR
+    return CaseJudgement(case=case, standing=standing, needed=needed)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from claude_run.verdict.basics import Rate
 
@@ -39,6 +39,11 @@ class CaseAttempts:
 
     accepted: Rate
     now: Rate
+
+    @property
+    def drop(self) -> float:
+        """How much less often it passes now, between -1 and 1."""
+        return _drop(self.accepted.passed, self.accepted.total, self.now.passed, self.now.total)
 
     @property
     def looks_broken(self) -> bool:
@@ -73,19 +78,22 @@ def drop_p_value(cases: Sequence[CaseAttempts]) -> float:
     deals are added up by convolution, and P(T* >= T) is what is left of those below the observed total. It is
     computed in double precision: the error is below 1e-12.
     """
-    observed = sum(weigh(_drop(each.accepted.passed, each.now.passed, each)) for each in cases)
+    observed = sum(weigh(each.drop) for each in cases)
     if not observed:
         return 1.0
-    # below[t]: the chance that the cases so far weigh t, for every t that is less than what was observed.
-    below = [1.0] + [0.0] * (observed - 1)
-    for deal in map(_deal, cases):
+    # below[t]: the chance that the cases so far weigh t, for every t that they can reach below the observed.
+    below = [1.0]
+    for case in cases:
+        deal = _deal(case.accepted.total, case.now.total, case.accepted.passed + case.now.passed)
         if len(deal) == 1:
             continue
         spread = [chance * deal.get(0, 0.0) for chance in below]
+        spread += [0.0] * (min(observed, len(below) + max(deal)) - len(below))
         for weight, share in deal.items():
             if 0 < weight < observed:
                 moved = zip(spread[weight:], below, strict=False)
-                spread[weight:] = [there + chance * share for there, chance in moved]
+                added = [there + chance * share for there, chance in moved]
+                spread[weight : weight + len(added)] = added
         below = spread
     return max(0.0, 1.0 - math.fsum(below))
 
@@ -132,19 +140,17 @@ def _worst_chance(accepted: int, fresh: int) -> float:
     return worst
 
 
-def _drop(accepted_passed: int, now_passed: int, case: CaseAttempts) -> float:
+def _drop(accepted_passed: int, accepted: int, now_passed: int, now: int) -> float:
     # One division of whole numbers: equal drops are equal numbers, on every machine.
-    accepted, now = case.accepted.total, case.now.total
     return (accepted_passed * now - now_passed * accepted) / (accepted * now)
 
 
-def _deal(case: CaseAttempts) -> dict[int, float]:
+@lru_cache(maxsize=4096)  # suites have few distinct counts
+def _deal(accepted: int, now: int, passed: int) -> Mapping[int, float]:
     """Return the chance of each weight where the attempts of a case are dealt to the two sides at random."""
-    accepted, now = case.accepted.total, case.now.total
-    passed = case.accepted.passed + case.now.passed
     ways: dict[int, int] = {}
     for dealt in range(max(0, passed - accepted), min(passed, now) + 1):
-        weight = weigh(_drop(passed - dealt, dealt, case))
+        weight = weigh(_drop(passed - dealt, accepted, dealt, now))
         count = math.comb(now, dealt) * math.comb(accepted, passed - dealt)
         ways[weight] = ways.get(weight, 0) + count
     whole = math.comb(accepted + now, passed)

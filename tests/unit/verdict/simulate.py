@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass
 
 from claude_run.verdict.basics import GateRules, Rate, Verdict
-from claude_run.verdict.gate import judge
+from claude_run.verdict.difference import judge
 from claude_run.verdict.intervals import wilson
 from claude_run.verdict.pairing import Observation, Pairing, pair_runs
 from claude_run.verdict.special import normal_tail

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.verdict.basics import Rate, Verdict
+from claude_run.verdict.difference import judge
 from claude_run.verdict.exact import Tails, fewest_changes, fisher, label_shuffle, sign_flip, stricter
-from claude_run.verdict.gate import judge
 from claude_run.verdict.pairing import Observation, pair_runs
 from tests.unit.verdict.builders import rate
 from tests.unit.verdict.oracles import mid_two_sided, sign_test, two_sided

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from claude_run.report.text.diff import Piece
     from claude_run.verdict.changes import CaseChange
     from claude_run.verdict.comparison import CandidateResult
+    from claude_run.verdict.difference import GateResult
     from claude_run.verdict.effect import Effect
-    from claude_run.verdict.gate import GateResult
     from claude_run.verdict.outlook import Outlook
     from claude_run.verdict.pairing import Pair
 

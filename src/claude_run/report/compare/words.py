@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from claude_run.verdict.basics import Rate
     from claude_run.verdict.changes import CaseChange
     from claude_run.verdict.comparison import CandidateResult, Comparison
-    from claude_run.verdict.gate import GateResult
+    from claude_run.verdict.difference import GateResult
     from claude_run.verdict.intervals import Interval
     from claude_run.verdict.pairing import Pair
 

@@ -1,0 +1,172 @@
+"""The verdict: whether the candidate run is better, worse, the same, or nobody can tell yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from claude_run.text.visible import count
+from claude_run.verdict.basics import GateRules, Verdict, as_decimal, holm
+from claude_run.verdict.changes import CaseChange, list_changes
+from claude_run.verdict.effect import Effect, SecondaryRow, compare_metrics, measure_effect
+from claude_run.verdict.exact import Tails, label_shuffle, sign_flip, stricter
+from claude_run.verdict.outlook import Outlook, look_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from claude_run.verdict.pairing import Pairing
+
+_count = partial(count, grouped=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """A candidate against its baseline: the verdict and everything that it rests on.
+
+    `p_worse` and `p_better` are one-sided sign-flip p-values, `p_worse_adjusted` and `p_better_adjusted` the
+    same after Holm over all comparisons that were judged together; the verdict reads the adjusted ones.
+    `effect` and `outlook` are None when no case could be paired. `notes` are plain English sentences without
+    any text of the user's. `pairing` names what was left out.
+    """
+
+    verdict: Verdict
+    rules: GateRules
+    pairing: Pairing
+    effect: Effect | None
+    p_worse: float
+    p_better: float
+    p_worse_adjusted: float
+    p_better_adjusted: float
+    outlook: Outlook | None
+    changes: tuple[CaseChange, ...]
+    secondary: tuple[SecondaryRow, ...]
+    notes: tuple[str, ...]
+
+
+def judge(pairing: Pairing, rules: GateRules | None = None) -> GateResult:
+    """Judge one candidate against its baseline.
+
+    - `regressed`: the one-sided sign-flip p of "worse" is <= alpha and the mean drop is >= min_drop;
+    - `improved`: the p of "better" is <= alpha;
+    - `unchanged`: neither, and the interval excludes a drop of `margin` (non-inferior);
+    - `inconclusive`: none of these, or nothing to compare.
+    """
+    return judge_all([pairing], rules)[0]
+
+
+def judge_all(pairings: Sequence[Pairing], rules: GateRules | None = None) -> tuple[GateResult, ...]:
+    """Judge several candidates against one baseline as one family, in the order given.
+
+    The p-values of "worse", and apart from them those of "better", are Holm-adjusted over the family; the
+    intervals are Bonferroni-adjusted, so that all claims of `unchanged` hold together.
+    """
+    rules = rules or GateRules()
+    family = len(pairings)
+    tails = [_test(pairing) for pairing in pairings]
+    all_worse = holm([rules.worse(each) for each in tails])
+    all_better = holm([rules.better(each) for each in tails])
+    found: list[GateResult] = []
+    for pairing, each, worse, better in zip(pairings, tails, all_worse, all_better, strict=True):
+        # The verdict, from the adjusted p-values and the interval of the change.
+        confidence = 1 - (1 - rules.look_confidence) / family
+        effect = measure_effect(pairing.pairs, confidence=confidence)
+        verdict = _decide(effect, rules=rules, worse=worse, better=better)
+        # What more evidence would show, where there is any at all.
+        outlook = None
+        if effect is not None:
+            decided = verdict is not Verdict.INCONCLUSIVE
+            level = float(rules.level / family)
+            outlook = look_ahead(pairing.pairs, effect, rules=rules, decided=decided, level=level)
+        result = GateResult(
+            verdict=verdict,
+            rules=rules,
+            pairing=pairing,
+            effect=effect,
+            p_worse=float(rules.worse(each)),
+            p_better=float(rules.better(each)),
+            p_worse_adjusted=float(worse),
+            p_better_adjusted=float(better),
+            outlook=outlook,
+            changes=list_changes(pairing.pairs, alpha=rules.level),
+            secondary=compare_metrics(pairing.pairs, confidence=rules.look_confidence),
+            notes=_notes(pairing, effect, outlook=outlook, verdict=verdict, sure=worse <= rules.level),
+        )
+        found.append(result)
+    return tuple(found)
+
+
+def _test(pairing: Pairing) -> Tails:
+    """Test by sign flips; where the sides have different numbers of samples, by shuffled labels as well."""
+    flipped = sign_flip(
+        [pair.difference for pair in pairing.pairs], clusters=[pair.cluster for pair in pairing.pairs]
+    )
+    if all(pair.baseline.total == pair.candidate.total for pair in pairing.pairs):
+        return flipped
+    return stricter(flipped, label_shuffle([(pair.baseline, pair.candidate) for pair in pairing.pairs]))
+
+
+def _decide(effect: Effect | None, *, rules: GateRules, worse: Fraction, better: Fraction) -> Verdict:
+    if effect is None:
+        return Verdict.INCONCLUSIVE
+    if worse <= rules.level and -effect.difference >= as_decimal(rules.min_drop):
+        return Verdict.REGRESSED
+    if better <= rules.level:
+        return Verdict.IMPROVED
+    excluded = effect.interval.lower > -as_decimal(rules.margin)
+    return Verdict.UNCHANGED if excluded else Verdict.INCONCLUSIVE
+
+
+def _notes(
+    pairing: Pairing, effect: Effect | None, *, outlook: Outlook | None, verdict: Verdict, sure: bool
+) -> tuple[str, ...]:
+    """Return what a reader must be told, the gravest first, in sentences that hold numbers only.
+
+    `sure`: the test alone is sure that the candidate is worse.
+    """
+    left_out = _left_out(pairing)
+    if effect is None or outlook is None:
+        return ("No case was measured in both runs: there is nothing to compare.", *left_out)
+    notes = [_too_little(pairing, effect, outlook=outlook)]
+    if sure and verdict is not Verdict.REGRESSED:
+        notes.append(
+            "The candidate is worse beyond chance, but by less than the drop that the gate was told to mind."
+        )
+    once = all(max(pair.baseline.total, pair.candidate.total) == 1 for pair in pairing.pairs)
+    if once and verdict is Verdict.INCONCLUSIVE:
+        notes.append(
+            "Every case was tried once: how much repeats would help is unknown until there are at least two."
+        )
+    return (*(note for note in notes if note), *left_out)
+
+
+def _left_out(pairing: Pairing) -> list[str]:
+    counts = [
+        (len(pairing.baseline_only), "only in the baseline"),
+        (len(pairing.candidate_only), "only in the candidate"),
+        (len(pairing.unmeasured), "without a measured sample in one of the runs"),
+    ]
+    notes = [f"Left out: {_count(number, 'case')} {where}." for number, where in counts if number]
+    if pairing.lost_samples:
+        lost = _count(pairing.lost_samples, "sample")
+        notes.append(f"{lost} could not be measured and count neither as passed nor as failed.")
+    return notes
+
+
+def _too_little(pairing: Pairing, effect: Effect, *, outlook: Outlook) -> str | None:
+    fewest, unit = outlook.fewest_changes, "case" if effect.units == effect.cases else "group"
+    if effect.units < fewest:
+        verb = "was" if effect.units == 1 else "were"
+        return (
+            f"This comparison cannot fail the gate: at least {_count(fewest, unit)} must get worse together, "
+            f"and only {_count(effect.units, unit)} {verb} compared. Add cases."
+        )
+    changed = len({pair.cluster for pair in pairing.pairs if pair.difference})
+    if effect.worse and changed < fewest:
+        return (
+            f"Only {_count(changed, unit)} changed: the least that the test can call a regression is "
+            f"{fewest} changes in one direction."
+        )
+    return None
