@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from claude_run.verdict.basics import Rate, holm
 from claude_run.verdict.regression import (
@@ -18,11 +18,14 @@ from claude_run.verdict.regression import (
     drop_p_value,
     failing,
     fresh_attempts,
+    gain_p_value,
     rejects,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    Test: TypeAlias = Callable[[Sequence[CaseAttempts]], float]
 
 _CONFIRMS = 0.2
 """The share of the false alarms that confirming may cause: 1 of 5 %."""
@@ -139,23 +142,29 @@ class Judgement:
     cases: tuple[CaseJudgement, ...]
 
 
-def judge_run(cases: Sequence[PairedCase], rules: GateRules) -> Judgement:
-    """Judge the cases of a run, those of each model by themselves, as one family."""
+def judge_run(
+    cases: Sequence[PairedCase], rules: GateRules, *, worse: Test = drop_p_value, better: Test = gain_p_value
+) -> Judgement:
+    """Judge the cases of a run, those of each model by themselves, as one family.
+
+    Whoever simulates many runs may bring quicker tests of the drops and of the gains.
+    """
     by_model: dict[str, list[PairedCase]] = {}
     for case in cases:
         by_model.setdefault(case.model, []).append(case)
-    tests = _test(by_model, rules)
+    attempts = {model: [case.attempts for case in each] for model, each in by_model.items()}
+    tests = _test(attempts, rules, worse=worse, better=better)
     rejected = any(test.rejected for test in tests.values())
     judged = tuple(_judge(case, tests[case.model], rules, models=len(tests), red=rejected) for case in cases)
 
     # The gravest thing that is known of any of them.
     standings = {each.standing for each in judged}
-    better = holm([test.p_better for test in tests.values()])
+    gains = holm([test.p_better for test in tests.values()])
     if rejected or Standing.BROKE in standings:
         verdict = GateVerdict.REGRESSED
     elif Standing.UNCLEAR in standings:
         verdict = GateVerdict.UNCLEAR
-    elif any(rejects(p_better, rules.alpha) for p_better in better):
+    elif any(rejects(p_better, rules.alpha) for p_better in gains):
         verdict = GateVerdict.IMPROVED
     else:
         verdict = GateVerdict.NO_REGRESSION
@@ -175,16 +184,17 @@ def fresh_wanted(judgement: Judgement, rules: GateRules) -> Mapping[str, int]:
     return {name: number for name, number in wanted.items() if number > 0}
 
 
-def _test(by_model: Mapping[str, Sequence[PairedCase]], rules: GateRules) -> dict[str, ModelTest]:
-    attempts = {model: [case.attempts for case in cases] for model, cases in by_model.items()}
-    p_values = [drop_p_value(each) for each in attempts.values()]
+def _test(
+    attempts: Mapping[str, Sequence[CaseAttempts]], rules: GateRules, *, worse: Test, better: Test
+) -> dict[str, ModelTest]:
+    p_values = [worse(each) for each in attempts.values()]
     adjusted = holm(p_values)
     return {
         model: ModelTest(
             model=model,
             p_value=p_value,
             p_adjusted=p_adjusted,
-            p_better=drop_p_value([CaseAttempts(accepted=case.now, now=case.accepted) for case in cases]),
+            p_better=better(cases),
             level=rules.test_level,
             rejected=rejects(p_adjusted, rules.test_level),
             failing=failing(cases),

@@ -30,6 +30,7 @@ LEAST_COVERED = 3
 
 _SURE = 5  # looks broken: at least four of five accepted attempts passed
 _GRID = 1_000  # pass rates that are tried for the worst one
+_EXACT_WORK = 100_000  # observed weight x cases that vary, up to which a simulation adds up every deal
 _ROUNDING = 1e-9  # a p-value of exactly the level rejects, be it a rounding error more
 
 
@@ -87,7 +88,8 @@ def drop_p_value(cases: Sequence[CaseAttempts]) -> float:
         deal = _deal(case.accepted.total, case.now.total, case.accepted.passed + case.now.passed)
         if len(deal) == 1:
             continue
-        spread = [chance * deal.get(0, 0.0) for chance in below]
+        stays = deal.get(0, 0.0)
+        spread = [chance * stays for chance in below]
         spread += [0.0] * (min(observed, len(below) + max(deal)) - len(below))
         for weight, share in deal.items():
             if 0 < weight < observed:
@@ -96,6 +98,34 @@ def drop_p_value(cases: Sequence[CaseAttempts]) -> float:
                 spread[weight : weight + len(added)] = added
         below = spread
     return max(0.0, 1.0 - math.fsum(below))
+
+
+def gain_p_value(cases: Sequence[CaseAttempts]) -> float:
+    """Return how likely gains of this weight are where nothing has changed: the same test, the other way."""
+    return drop_p_value([CaseAttempts(accepted=case.now, now=case.accepted) for case in cases])
+
+
+def near_drop_p_value(cases: Sequence[CaseAttempts]) -> float:
+    """Return `drop_p_value` for a simulation: by a formula where the exact sum would take too long.
+
+    That is where hundreds of cases vary, and the sum of so many weights is nearly normal. The first term of
+    Edgeworth's series corrects for the skew: around 5 % it is within half a percentage point.
+    """
+    observed = sum(weigh(each.drop) for each in cases)
+    moments = [
+        _moments(case.accepted.total, case.now.total, case.accepted.passed + case.now.passed)
+        for case in cases
+    ]
+    varying = sum(variance > 0 for _, variance, _, _ in moments)
+    if observed * varying <= _EXACT_WORK:
+        return drop_p_value(cases)
+    means, variances, thirds, steps = zip(*moments, strict=True)
+    mean, deviation, third = math.fsum(means), math.sqrt(math.fsum(variances)), math.fsum(thirds)
+    # Totals come in steps, so half of one is what the smooth curve misses.
+    z = (observed - math.gcd(*steps) / 2 - mean) / deviation
+    skew = third / deviation**3
+    density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    return min(1.0, max(0.0, math.erfc(z / math.sqrt(2)) / 2 + density * skew / 6 * (z * z - 1)))
 
 
 def rejects(p_value: float, level: float) -> bool:
@@ -155,3 +185,14 @@ def _deal(accepted: int, now: int, passed: int) -> Mapping[int, float]:
         ways[weight] = ways.get(weight, 0) + count
     whole = math.comb(accepted + now, passed)
     return {weight: count / whole for weight, count in ways.items()}
+
+
+@lru_cache(maxsize=4096)
+def _moments(accepted: int, now: int, passed: int) -> tuple[float, float, float, int]:
+    """Return mean, variance and third central moment of the weight of a deal, and the step of its weights."""
+    deal = _deal(accepted, now, passed)
+    mean = math.fsum(weight * share for weight, share in deal.items())
+    second, third = (
+        math.fsum((weight - mean) ** power * share for weight, share in deal.items()) for power in (2, 3)
+    )
+    return mean, second, third, math.gcd(*deal)
