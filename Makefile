@@ -71,7 +71,7 @@ docs: $(DEV) ## write the generated reference pages anew
 bench: $(DEV) ## start-up, journal and comparison costs, as ratios
 	@$(BIN)/python -m tests.bench
 
-simulate-verdicts: $(DEV) ## false alarms and power of the gate on simulated suites (some minutes)
+simulate-verdicts: $(DEV) ## false alarms and power of the gate on simulated suites (a quarter of an hour)
 	@$(BIN)/python -m tests.unit.verdict.simulate
 
 torture: $(DEV) ## 500 kills, every fault, and the fuzzers (long)
