@@ -166,7 +166,7 @@ def again_table(tallies: Mapping[Cell, Tally]) -> str:
 
 def change_table(tallies: Mapping[Cell, Tally]) -> str:
     """Return the table of what is found, the study's figures in brackets."""
-    trials = next(tally.trials for cell, tally in tallies.items() if cell.truth in CHANGES)
+    trials = _of(next(iter(CHANGES)), tallies)[0].trials
     lines = [f"{trials} comparisons per cell; % `regressed`, with every broken case named (study).", ""]
     lines += _pair_heading("change")
     for truth, study in CHANGES.items():
@@ -184,7 +184,7 @@ def change_table(tallies: Mapping[Cell, Tally]) -> str:
 
 def drift_table(tallies: Mapping[Cell, Tally]) -> str:
     """Return how often suites are red that move by themselves."""
-    lines = [f"{next(reversed(tallies.values())).trials} comparisons per cell; % `regressed`.", ""]
+    lines = [f"{_of(DRIFTS[0], tallies)[0].trials} comparisons per cell; % `regressed`.", ""]
     lines += _pair_heading("suite")
     for truth in DRIFTS:
         shown = [f"{tally.percent(tally.red):.1f}" for tally in _of(truth, tallies)]

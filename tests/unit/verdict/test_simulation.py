@@ -27,6 +27,7 @@ def test_a_case_that_breaks_is_found_and_named(pair: Attempts) -> None:
     truth = Truth(label="one broken", cases=20, rest="30 % flaky", changed=((1.0, 0.0),))
     tally = simulate(Cell(truth=truth, pair=pair, trials=60))
     assert tally.named >= 55
+    assert tally.red + tally.unclear == tally.trials  # never green
 
 
 def test_an_improvement_elsewhere_hides_nothing() -> None:
