@@ -174,13 +174,15 @@ def judge_run(
 def fresh_wanted(judgement: Judgement, rules: GateRules) -> Mapping[str, int]:
     """Return how many more fresh attempts would tell of each case, by its name; only of those that are open.
 
-    A case is closed by its first fresh attempt that passes. Nothing is open where the test has decided.
+    A case is closed by its first fresh attempt that passes. Nothing is open where the test has decided. Where
+    too many cases fail to confirm any, all that may be played are wanted: they still clear a flaky one.
     """
     wanted: dict[str, int] = {}
     for each in judgement.cases if judgement.verdict is GateVerdict.UNCLEAR else ():
-        if each.standing is Standing.UNCLEAR and each.needed is not None:
+        if each.standing is Standing.UNCLEAR:
             made = each.case.fresh.total if each.case.fresh else 0
-            wanted[each.case.name] = min(each.needed, rules.most_fresh) - made
+            most = rules.most_fresh if each.needed is None else min(each.needed, rules.most_fresh)
+            wanted[each.case.name] = most - made
     return {name: number for name, number in wanted.items() if number > 0}
 
 
