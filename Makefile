@@ -68,10 +68,10 @@ fmt: $(DEV) ## format and mend what can be mended
 docs: $(DEV) ## write the generated reference pages anew
 	@$(BIN)/python -m tests.docs --write
 
-bench: $(DEV) ## start-up, journal and comparison costs, as ratios
+bench: $(DEV) ## start-up, journal, comparison and gate costs, as ratios
 	@$(BIN)/python -m tests.bench
 
-simulate-verdicts: $(DEV) ## false alarms and power of the gate on simulated suites (some minutes)
+simulate-verdicts: $(DEV) ## false alarms and power of the gate on simulated suites (a quarter of an hour)
 	@$(BIN)/python -m tests.unit.verdict.simulate
 
 torture: $(DEV) ## 500 kills, every fault, and the fuzzers (long)

@@ -15,7 +15,7 @@ from claude_run.record.derive import read_played, write_derived
 from claude_run.record.folder import RunFolder
 from claude_run.report.compare.terminal import print_comparison
 from claude_run.session.compare import arm_of_played, arm_of_run
-from claude_run.verdict.basics import GateRules
+from claude_run.verdict.basics import ComparisonRules
 from claude_run.verdict.comparison import Arm, compare
 from tests.support.big_runs import write_run
 
@@ -50,7 +50,7 @@ def _stages(paths: list[Path]) -> list[str]:
     spent: dict[str, float] = {}
     _timed("reading both journals, for comparison,", lambda: list(map(_journal_arm, paths)), spent)
     arms = _timed("reading both runs", lambda: list(map(arm_of_run, paths)), spent)
-    comparison = _timed("judging", lambda: compare(arms[0], arms[1:], GateRules()), spent)
+    comparison = _timed("judging", lambda: compare(arms[0], arms[1:], ComparisonRules()), spent)
     _timed(
         "showing", lambda: print_comparison(comparison, stream=io.StringIO(), colour=False, verbose=0), spent
     )

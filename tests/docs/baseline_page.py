@@ -10,15 +10,22 @@ _HEAD = """\
 
 `claude-run accept` writes one for each scenario of a run, beside the scenario: `returns.baseline.json` for
 `returns.yaml`. `claude-run review` changes it, conversation by conversation. It belongs into git: its keys
-are in a fixed order and a reply stands in it line by line, so that a diff shows what was accepted.
+are in a fixed order and a reply stands in it line by line, so that a diff shows what was accepted. No time,
+no latency and no cost is in it: accepting a run that brought the same changes no line.
 [Gate a pull request](../how-to/gate-a-pull-request.md) tells how it is used.
 
-It holds results and replies, not the prompts. A conversation that is not in it is new to the gate.
+It holds results, variables and replies, not the prompts. A case that is not in it is new to the gate. A file
+of version 1, which an older claude-run wrote, is refused: play the scenario whole, and accept that.
 """
 
-_CONVERSATION = """\
-The reply that is kept is that of the first sample that passed, or of the first sample where none did. It
-is what `review` shows, and what a `judge` holds new replies against.
+_CASE = """\
+The replies that are kept are those of the file of before where an attempt brought the very same; else those
+of the first attempt that passed, or of the first where none did. They are what `review` shows, and what a
+`judge` holds new replies against.
+
+`expectations` changes with every change of what is measured: kinds, arguments, negation, the turn, who judges
+and how. It does not change with the lines of the scenario, the name of its file, the order of expectations,
+their labels, or `must`. Of checks of your own it knows name and arguments, not their code.
 """
 
 
@@ -28,10 +35,8 @@ def page() -> str:
         [
             _HEAD,
             f"{field_table(described.BASELINE)}\n",
-            "## Conversation\n",
-            _CONVERSATION,
-            f"{field_table(described.BASELINE_CONVERSATION)}\n",
-            "## Attempt\n",
-            field_table(described.BASELINE_ATTEMPT),
+            "## Case\n",
+            _CASE,
+            field_table(described.BASELINE_CASE),
         ]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.docs.tables import fields
 
 COMPARISON = fields("""
-    schema_version; integer; 1. It grows when a field changes its meaning or goes away, not for a new one.
+    schema_version; integer; 2. It grows when a field changes its meaning or goes away, not for a new one.
     baseline; string; The name of the side that all candidates are held against.
     verdict; string or null; The gravest verdict of all candidates; null where there is none.
     candidates; list of candidates; In the order given.
@@ -13,14 +13,17 @@ COMPARISON = fields("""
 
 CANDIDATE = fields("""
     candidate; string; The name of the run, the model or the variant.
-    verdict; string; `improved`, `unchanged`, `regressed` or `inconclusive`.
+    verdict; string; `improved`, `not worse`, `regressed` or `inconclusive`.
+    under_test; string or null; `model`, `model label`, `variant`, `system prompt`, `turns`; null if alike.
+    conditions_known; boolean; Whether all is known of both sides; not of a baseline file.
+    differs; list of differences; In what the sides were played unlike each other besides.
     rules; rules; How the verdict was reached.
     effect; effect or null; How large the change is; null where no case could be paired.
     p_worse; number; The one-sided p-value of "the candidate is worse", from the sign-flip test.
     p_better; number; The one-sided p-value of "the candidate is better".
     p_worse_adjusted; number; The same after Holm over all candidates. The verdict reads this one.
     p_better_adjusted; number; The same after Holm over all candidates. The verdict reads this one.
-    outlook; outlook or null; What could have been seen, and what would settle it; null where `effect` is.
+    fewest_changes; integer; Units that must get worse together before `regressed` can be said at all.
     metrics; list of metrics; Cost, latency, tokens and length. They inform and never decide.
     cases; list of cases; Every paired case, in the order of the baseline.
     changed; list of strings; The cases whose pass rate moved, the largest drop first.
@@ -31,14 +34,17 @@ CANDIDATE = fields("""
     notes; list of strings; What a reader must be told, in plain sentences.
 """)
 
+DIFFERENCE = fields("""
+    name; string; A request parameter as the API has it, or one of the words of `under_test`.
+    baseline; string or null; Its value there, as JSON, or `not set`; null for texts.
+    candidate; string or null; Its value here.
+    cases; integer; How many cases differ in it; the values are those of most of them.
+""")
+
 RULES = fields("""
-    alpha; number; The false-alarm rate that is accepted over all looks, one-sided: `--alpha`.
-    level; number; The level that one look tests at; `alpha` itself where there is one look.
-    margin; number; The drop that `unchanged` must exclude: `--margin`.
-    min_drop; number; The least drop that is called `regressed`: `--min-drop`.
-    confidence; number; Of the two-sided intervals, over all looks and candidates.
-    power; number; The chance behind `detectable_drop`.
-    looks; integer; How often the results may be looked at; more than 1 with `--until-sure`.
+    alpha; number; The false-alarm rate that is accepted, one-sided: `--alpha`.
+    margin; number; The drop that `not worse` must exclude: `--margin`.
+    confidence; number; Of the two-sided intervals, over all candidates.
     p_value; string; `exact`.
 """)
 
@@ -60,14 +66,7 @@ INTERVAL = fields("""
     lower; number; The lower end.
     upper; number; The upper end.
     confidence; number; Such as 0.95.
-    method; string; `Newcombe paired`, `paired t` or `clustered paired t`.
-""")
-
-OUTLOOK = fields("""
-    fewest_changes; integer; Units that must get worse together before the gate can fire at all.
-    detectable_drop; number or null; The drop that is seen with `power`; null where none could be seen.
-    cases_needed; integer or null; Cases, with as many repeats, that would settle an open verdict.
-    repeats_needed; integer or null; Repeats of these cases that would; null where they would not help.
+    method; string; `Newcombe paired`, `paired t`, `clustered paired t`, or the wider of two.
 """)
 
 METRIC = fields("""
@@ -80,6 +79,7 @@ METRIC = fields("""
     interval; interval or null; Of the difference; null where it does not vary.
     p_value; number; Two-sided, of the paired t test.
     p_holm; number; The same after Holm over the metrics.
+    is_finding; boolean; Whether somebody would act on it: 5 % or more, and beyond chance.
 """)
 
 CASE = fields("""
@@ -103,29 +103,24 @@ RATE = fields("""
 """)
 
 BASELINE = fields("""
-    schema_version; integer; 1. A baseline of another version is refused.
+    schema_version; integer; 2. A baseline of another version is refused.
     scenario; string; The scenario's name.
-    accepted_at; string; ISO 8601, UTC.
-    simulated; boolean; Whether the accepted replies were made up by the simulator.
-    conversations; object; The accepted conversations by case, variant and model.
+    simulated; boolean; Whether accepted replies were made up by the simulator.
+    reason; string or null; What `accept --reason` said last; null where a whole run was accepted without it.
+    cases; object; The accepted cases by case, variant and model.
 """)
 
-BASELINE_CONVERSATION = fields("""
+BASELINE_CASE = fields("""
     case; string or null; The case's id.
     variant; string or null; The variant's id.
     model; string; The model that was asked for.
     model_label; string; The model's name in ids and tables.
-    attempts; list of samples; Every repeat.
-    replies; list of lists of strings; For each generated turn the lines of the reply of one sample.
-""")
-
-BASELINE_ATTEMPT = fields("""
-    repeat; integer or null; Which of the repeats.
-    passed; boolean or null; Null where it could not be measured.
-    cost_usd; number or null; What it cost; null where it is unpriced.
-    latency_s; number or null; Seconds over all replies.
-    input_tokens; integer; The whole prompts, cached parts included.
-    output_tokens; integer; All that was billed as output.
-    output_chars; integer; The length of the replies.
-    failures; list of strings; What the failed checks said.
+    vars; object; The variables that the texts were rendered with.
+    passed; integer; How many attempts passed.
+    measured; integer; How many attempts there were, at least 1.
+    expectations; string or null; The digest of the expectations, as in the transcripts.
+    answered_by; list of strings; The models that answered, sorted.
+    input_tokens; integer or null; Of all attempts, cached parts included; null where one is not known.
+    output_tokens; integer or null; All that was billed as output, of all attempts.
+    replies; list of lists of strings; For each generated turn the lines of the reply of one attempt.
 """)

@@ -15,10 +15,10 @@ what is absent is null.
 
 _PARTS: tuple[tuple[str, tuple[Field, ...]], ...] = (
     ("Candidate", comparison.CANDIDATE),
+    ("Difference", comparison.DIFFERENCE),
     ("Rules", comparison.RULES),
     ("Effect", comparison.EFFECT),
     ("Interval", comparison.INTERVAL),
-    ("Outlook", comparison.OUTLOOK),
     ("Metric", comparison.METRIC),
     ("Case", comparison.CASE),
     ("Rate", comparison.RATE),

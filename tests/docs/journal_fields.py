@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.docs import run_fields
 from tests.docs.tables import Field, fields
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ EVENTS: Mapping[str, tuple[str, Fields]] = {
             system; list of blocks or null; The system prompt as sent.
             params; object; The request parameters as sent.
             roles; list of strings; The roles of the scripted turns.
+            expectations; string or null; Digest of what it is held against; not in older journals.
             at; string; ISO 8601, UTC.
         """),
     ),
@@ -138,11 +140,7 @@ RUN_LINES: Mapping[str, tuple[str, Fields]] = {
     ),
     "gated": (
         "The run was held against its baseline.",
-        fields("""
-            code; integer; 0 or 1: what the gate decided.
-            verdict; string; `improved`, `unchanged`, `regressed` or `inconclusive`.
-            reason; string; The same in words.
-        """),
+        run_fields.GATE,
     ),
 }
 

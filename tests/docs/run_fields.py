@@ -14,10 +14,12 @@ LINE = fields("""
     model; string; The model that was asked for. Each reply says which one answered.
     model_label; string; The model's name in ids and tables.
     repeat; integer or null; Which of the repeats, from 1; null where each is played once.
+    confirm; integer or null; Which of the fresh attempts that a gate has added, from 1; null for others.
     vars; object or null; The variables that the texts were rendered with.
     tags; list of strings or null; The scenario's tags.
     system; list of blocks or null; The system prompt as sent.
     params; object or null; The request parameters as sent, without system and messages.
+    expectations; string or null; Digest of what it is held against. Null where an older version played it.
     turns; list of turns; Every turn of the script, sent or not. Empty where nothing was started.
     checks; list of checks; The results of the expectations on the conversation as a whole.
     outcome; string; `passed`, `failed`, `errored` or `skipped`.
@@ -134,9 +136,51 @@ TOTALS = fields("""
 """)
 
 GATE = fields("""
-    verdict; string; `improved`, `unchanged`, `regressed` or `inconclusive`.
-    code; integer; 0 or 1. It decides in place of the single checks.
-    reason; string; The same in words.
+    code; integer; 0, 1, or 3 where fresh attempts could not be measured. It decides in place of the checks.
+    verdict; string; `regressed`, `unclear`, `improved` or `no regression found`.
+    reason; string; Why the code is what it is, in words.
+    against; string; The baseline: a file, a run, or how many files.
+    alpha; number; How often the gate may be red without a change.
+    most_fresh; integer; How many fresh attempts a case might have; 0 where none could be had.
+    unclear_fails; boolean; Whether `unclear` fails the run.
+    models; list of gated models; The test over the cases of each model.
+    cases; list of gated cases; Every case of the run.
+    gone; list of strings; The cases that stand only in the baseline.
+    cost; cost change or null; What the replies cost then and now; null where a price is not known.
+""")
+
+GATED_MODEL = fields("""
+    model; string; The model's label.
+    cases; integer; How many were compared.
+    p_value; number; How likely such drops are where nothing has changed: the exact test of all cases.
+    p_adjusted; number; The same after Holm over the models of the run.
+    p_better; number; How likely such gains are.
+    level; number; What `p_adjusted` is held against.
+    rejected; boolean; Whether it is at most that.
+    spread; boolean; Whether it would be without the cases that broke: then all that got worse are blamed.
+    failing; integer; How many cases failed always and did not before.
+""")
+
+GATED_CASE = fields("""
+    name; string; `scenario/case/variant/model`, parts that are not used left out.
+    scenario; string; The scenario's name.
+    model; string; The model's label.
+    standing; string; `broke`, `unclear`, `flaky`, `worse`, `better`, `same`, `edited`, `new`, `unmeasured`.
+    now; score; `passed` of `measured` attempts of this run, fresh ones not counted.
+    accepted; score or null; The same of the accepted attempts; null for a new case.
+    fresh; score or null; The same of the fresh attempts; null where none was measured.
+    needed; integer or null; So many must all fail before it is called broken; null where none would tell.
+    covered; boolean; Whether three attempts or more were accepted, for which alpha is promised.
+    met; boolean; Of an edited or a new case: whether it reached its pass rate.
+    edited; string or null; What was edited since it was accepted: `expectations` or `variables`.
+    before; list of strings; The accepted replies of a case that is shown with them.
+    reworded; integer; How many replies differ from the accepted ones.
+""")
+
+COST_CHANGE = fields("""
+    accepted_usd; number; The mean of a conversation then: all its tokens, no cache, at the prices of today.
+    now_usd; number; The same of this run.
+    allowed; number or null; The increase that does not fail the run: 0.2 for a fifth; null for any.
 """)
 
 CASE = fields("""
@@ -168,6 +212,7 @@ RUN = fields("""
     files; object; For each scenario's path the SHA-256 of all that it reads.
     own_checks; object; The SHA-256 of each file of own checks, in hex.
     pass_rates; object; For each scenario the share of repeats that must pass.
+    baseline_sha256; string or null; Stands for what the run is held against; null for nothing.
     prices; string; The price table and its version.
     simulated; boolean; Whether it was played against the simulator.
     models; list of strings; The models that were asked for.

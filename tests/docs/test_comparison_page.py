@@ -49,7 +49,6 @@ def test_each_key_of_a_comparison_is_documented(folder: Path) -> None:
     parts = {
         "rules": described.RULES,
         "effect": described.EFFECT,
-        "outlook": described.OUTLOOK,
         "metrics": described.METRIC,
         "cases": described.CASE,
     }
@@ -65,11 +64,10 @@ def test_each_key_of_a_comparison_is_documented(folder: Path) -> None:
 
 
 def test_each_key_of_a_baseline_is_documented(folder: Path) -> None:
-    """The file, its conversations and their attempts have exactly the documented keys."""
+    """The file and its cases have exactly the documented keys."""
     baseline: Any = json.loads((folder / "compared.baseline.json").read_text(encoding="utf-8"))
 
     assert list(baseline) == names(described.BASELINE)
-    assert len(baseline["conversations"]) == 4
-    for conversation in baseline["conversations"].values():
-        assert list(conversation) == names(described.BASELINE_CONVERSATION)
-        assert [list(attempt) for attempt in conversation["attempts"]] == [names(described.BASELINE_ATTEMPT)]
+    assert len(baseline["cases"]) == 4
+    for case in baseline["cases"].values():
+        assert list(case) == names(described.BASELINE_CASE)

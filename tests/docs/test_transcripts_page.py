@@ -121,7 +121,11 @@ def test_each_key_of_the_summary_is_documented(played: Path) -> None:
     judge = next(field.about for field in run_fields.TOTALS if field.name == "judge")
 
     assert list(summary) == names(run_fields.SUMMARY)
-    assert list(summary["gate"]) == names(run_fields.GATE)
+    gate = summary["gate"]
+    assert list(gate) == names(run_fields.GATE)
+    assert [list(each) for each in gate["models"]] == [names(run_fields.GATED_MODEL)]
+    assert all(list(each) == names(run_fields.GATED_CASE) for each in gate["cases"])
+    assert list(gate["cost"]) == names(run_fields.COST_CHANGE)
     assert list(summary["made_of"]) == names(run_fields.MADE_OF)
     for totals in (summary["totals"], *summary["models"].values()):
         assert list(totals) == names(run_fields.TOTALS)

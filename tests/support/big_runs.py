@@ -78,6 +78,7 @@ def _events(planned: Identity, *, passed: bool, source: random.Random) -> Iterat
         system=[{"type": "text", "text": "You are a support agent. " * 8}],
         params={"max_tokens": 1024},
         roles=("user",),
+        expectations="0123456789abcdef",
         at=AT,
     )
     question = SentMessage(turn=0, role="user", content="I bought a phone last week. May I return it?")

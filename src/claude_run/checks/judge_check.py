@@ -17,6 +17,7 @@ from claude_run.checks.arguments import (
 from claude_run.checks.excerpt import cut_message, short
 from claude_run.checks.judge_question import GradeMode, Question, digest
 from claude_run.checks.kind import Check, Finding, errored, failed, passed
+from claude_run.conversation.script import JUDGE
 from claude_run.scenario.model import UserTurn
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Fill, Problem, Slot
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
     from claude_run.scenario.model import Expectation, Json, JsonObject, Scenario
 
-NAME = "judge"
+NAME = JUDGE
 _KEYS = (*GradeMode, "about", "by")
 
 

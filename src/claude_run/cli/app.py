@@ -41,8 +41,9 @@ from claude_run.cli.output import (
 )
 from claude_run.errors import PRECEDENCE, ClaudeRunError, ExitCode, InputError, StorageError
 from claude_run.process import open_streams
+from claude_run.session.options import options_of
 from claude_run.session.request import (
-    GateRequest,
+    CompareRequest,
     ResumeRequest,
     RunRequest,
     check_combination,
@@ -174,14 +175,16 @@ def verify_command(world: World, run: RunArgument) -> int:
 @app.command("compare", cls=PanelCommand)
 @takes(
     pick(CompareOptions, "runs", "markdown", "html", "json", required=("runs",)),
-    pick(GateRequest),
+    pick(CompareRequest),
     pick(OutputOptions, "color", "verbose"),
 )
-def compare_command(_world: World, compared: CompareOptions, gate: GateRequest, output: OutputOptions) -> int:
+def compare_command(
+    _world: World, compared: CompareOptions, request: CompareRequest, output: OutputOptions
+) -> int:
     """Say whether a run is better or worse than another, with the statistics that it rests on."""
     from claude_run.cli.compare import compare  # noqa: PLC0415 - each command imports what it needs
 
-    return compare(compared, gate, output)
+    return compare(compared, request, output)
 
 
 @app.command("accept", cls=PanelCommand)
@@ -245,6 +248,7 @@ def init_command(_world: World, project: FolderArgument) -> int:
     return init(project.folder)
 
 
+_PROJECT_ONLY = frozenset(each.flag for each in options_of(RunRequest) if each.project_only)
 COMMANDS = frozenset(command.name for command in app.registered_commands if command.name)
 
 
@@ -287,7 +291,13 @@ def _dispatch(arguments: Sequence[str], world: World) -> int:
         message = error.format_message().rstrip(".")
         # Only an option that is unknown has others that may be meant.
         unknown = hasattr(error, "possibilities")
-        owner = _owner_of(str(getattr(error, "option_name", ""))) if unknown else None
+        option = str(getattr(error, "option_name", "")) if unknown else ""
+        if option in _PROJECT_ONLY:
+            raise InputError(
+                f"{option} is set for all runs alike, under [gate] of the project file:"
+                f" {option.removeprefix('--').replace('-', '_')} = ..."
+            ) from error
+        owner = _owner_of(option) if unknown else None
         hint = f"did you mean `claude-run {owner}`?" if owner else "see claude-run --help"
         raise InputError(f"{message}; {hint}") from error
     return int(result or ExitCode.PASSED)

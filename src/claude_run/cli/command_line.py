@@ -84,7 +84,10 @@ def _with_values(args: Sequence[str]) -> list[str]:
     for index, argument in enumerate(args):
         result.append(argument)
         following = args[index + 1] if index + 1 < len(args) else "-"
-        names_baseline = following.endswith(".baseline.json") or (Path(following) / "run.json").exists()
-        if argument == "--baseline" and not names_baseline:
+        if argument == "--baseline" and not _names_baseline(following):
             result.append(str(BESIDE))
     return result
+
+
+def _names_baseline(argument: str) -> bool:
+    return argument.endswith(".baseline.json") or (Path(argument) / "run.json").exists()

@@ -22,16 +22,18 @@ from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, render
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, project, results, world
+from claude_run.session.foresee import MOST_REPEATS, WORTH_SEEING
 from claude_run.session.next_command import command_line, play_command
 from claude_run.session.play import RunObserver, RunResult
 from claude_run.session.prepare import load_scenarios, numbered_cases, prepare
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from claude_run.cli.options import AcceptOptions, OutputOptions, SimulateOptions
+    from claude_run.session.foresee import Foresight
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.trial import Trial
@@ -86,7 +88,8 @@ def dry_run(request: RunRequest, output: OutputOptions) -> int:
     """Print the conversations and the bound of their cost; send and write nothing."""
     from claude_run.session.run import dry_run as estimate  # noqa: PLC0415 - imports the price table
 
-    found = estimate(_prepared(request, output))
+    prepared = _prepared(request, output)
+    found = estimate(prepared)
     for name in found.ids:
         print_line(name)
     bound = found.bound
@@ -100,10 +103,51 @@ def dry_run(request: RunRequest, output: OutputOptions) -> int:
         print_line(f"judges: {answers} on top, not in the bound below; --max-cost holds them too")
     conversations, requests = count(bound.conversations, "conversation"), count(bound.requests, "request")
     worst = usd(bound.worst_cost_usd)
+    if found.foresight is not None:
+        for line in _foreseen(found.foresight):
+            print_line(line)
     print_line(f"{conversations}, {requests}, at most {worst} ({found.prices}); nothing was sent")
     if not output.quiet:
         print_next(play_command(request))
     return 0
+
+
+def _foreseen(foresight: Foresight) -> Iterator[str]:
+    """Yield what a gated run will see, and what confirming may cost on top of its own bound."""
+    fresh, power = foresight.fresh, foresight.power
+    if fresh.conversations:
+        attempts, requests = count(fresh.conversations, "fresh attempt"), count(fresh.requests, "request")
+        worst = usd(fresh.worst_cost_usd)
+        judges = f" beside {count(fresh.judge_answers, 'answer')} of judges" if fresh.judge_answers else ""
+        yield f"on top, where cases look broken: at most {attempts}, {requests}, at most {worst}{judges}"
+    others = f"; {count(foresight.others, 'case')} not compared, new or edited" if foresight.others else ""
+    yield f"against the baseline: {count(foresight.compared, 'case')} compared{others}"
+    if foresight.uncovered:
+        few = count(foresight.uncovered, "case")
+        yield f"  {few} with fewer than 3 accepted attempts: nothing is promised; accept a run of -n 10"
+    if power is None:
+        return
+    if power.one_breaks is not None:
+        yield f"  a case that breaks is seen in {100 * power.one_breaks:.0f} % of runs"
+    drop = "no drop over all cases" if power.visible_drop is None else _points(power.visible_drop)
+    yield f"  {drop} is seen in four of five runs"
+    yield (
+        f"  where nothing has changed {100 * power.false_alarms:.1f} % of runs are red,"
+        f" {100 * power.unclear:.1f} % unclear, with {power.extra_attempts:.1f} fresh attempts on average"
+    )
+    ten = _points(WORTH_SEEING)
+    if foresight.repeats is None:
+        yield (
+            f"  {ten} would not be seen with any -n up to {MOST_REPEATS}: accept a run of more attempts, or"
+            " write more cases"
+        )
+    else:
+        more = f"{foresight.repeats * foresight.compared:,} conversations"
+        yield f"  {ten} would be seen with -n {foresight.repeats}, {more}"
+
+
+def _points(drop: float) -> str:
+    return f"a drop of {100 * drop:.0f} points over all cases"
 
 
 def verify(path: Path | None, world: World) -> int:
@@ -131,6 +175,7 @@ def read_run(path: Path | None, world: World) -> RunResult:
 
 def accept(path: Path | None, options: AcceptOptions, world: World) -> int:
     """Say what was written; InputError in CI, and where failures need a yes that nobody can give."""
+    baselines.refuse_reason(options.reason, world)
     found = baselines.acceptable(path, world)
     print_error(f"run {found.result.folder.path}")
     if found.failed and not options.with_failures:
@@ -143,7 +188,7 @@ def accept(path: Path | None, options: AcceptOptions, world: World) -> int:
             print_error("nothing was accepted")
             return int(ExitCode.FAILED)
     world.signals.postpone()
-    for line in baselines.accept(found, world):
+    for line in baselines.accept(found, world, reason=options.reason):
         print_line(line)
     return 0
 

@@ -48,23 +48,54 @@ def _print(grades: Grades) -> None:
         return
     rate, interval = found.rate, found.rate_interval
     print_line(f"agreement {rate.passed} of {rate.total}, 95 % {interval.lower:.2f} to {interval.upper:.2f}")
-    if found.kappa is None:
-        print_line("Cohen's kappa is not defined: all labels are the same")
-    elif found.kappa_interval is None:
-        print_line(f"Cohen's kappa {found.kappa:.2f}, without an interval: these labels do not vary enough")
-    else:
-        low, high = found.kappa_interval
-        print_line(f"Cohen's kappa {found.kappa:.2f}, 95 % {low:.2f} to {high:.2f}")
-    print_line(f"judge passed what people failed: {found.counts[False, True]}")
-    print_line(f"judge failed what people passed: {found.counts[True, False]}")
+    print_line(_kappa_words(grades))
+    for label, opposite, error in (
+        ("failed", "passed", found.wrongly_passed),
+        ("passed", "failed", found.wrongly_failed),
+    ):
+        told = f"unknown, for people {label} none of these replies"
+        if error is not None:
+            # The end of the interval that matters, or both.
+            lower, upper = (f"{100 * end:.0f}" for end in (error.interval.lower, error.interval.upper))
+            reach = f"{lower} to" if error.rate.passed else "at most"
+            told = f"{error.rate.passed:,} of {error.rate.total:,}, {reach} {upper} %"
+        print_line(f"judge {opposite} what people {label}: {told}")
     if grades.missing:
         print_line(f"not graded: {grades.missing}")
+
+
+def _kappa_words(grades: Grades) -> str:
+    found = grades.agreement
+    if found is None or found.kappa is None:
+        return "Cohen's kappa is not defined: all labels are the same"
+    kappa = f"Cohen's kappa {found.kappa:.2f}"
+    if found.kappa_interval is not None:
+        low, high = found.kappa_interval
+        return f"{kappa}, 95 % {low:.2f} to {high:.2f}"
+    if found.rate.passed == found.rate.total:
+        return f"{kappa}: they agree on every reply; how often the judge may still be wrong stands below"
+    if found.rate.passed == 0:
+        return f"{kappa}: they agree on no reply"
+    return f"{kappa}, without an interval: one of them gave every reply the same label"
 
 
 def _print_json(grades: Grades) -> None:
     found = grades.agreement
     if found is None:
         return
+    rates = {
+        name: None
+        if error is None
+        else {
+            "wrong": error.rate.passed,
+            "graded": error.rate.total,
+            "interval": [error.interval.lower, error.interval.upper],
+        }
+        for name, error in (
+            ("judge_passed_human_failed_rate", found.wrongly_passed),
+            ("judge_failed_human_passed_rate", found.wrongly_failed),
+        )
+    }
     print_json(
         {
             "schema_version": 1,
@@ -77,6 +108,7 @@ def _print_json(grades: Grades) -> None:
             "kappa_interval": None if found.kappa_interval is None else list(found.kappa_interval),
             "judge_passed_human_failed": found.counts[False, True],
             "judge_failed_human_passed": found.counts[True, False],
+            **rates,
             "not_graded": grades.missing,
         }
     )

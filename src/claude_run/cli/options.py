@@ -10,7 +10,7 @@ import typer
 
 from claude_run.session.option_kinds import COUNT, NUMBER, PATH, PATHS, SWITCH, TEXT, TEXTS, choice
 from claude_run.session.options import build, option, options_of
-from claude_run.session.request import GateRequest, RunRequest
+from claude_run.session.request import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,7 +103,7 @@ class CompareOptions(JsonOption):
         kind=PATHS,
         metavar="A [B...]",
         default=(),
-        help="Run folders; one alone: its models or variants.",
+        help="Run folders, or first a baseline file; one alone: its models or variants.",
     )
     markdown: bool = option(
         "--markdown", kind=SWITCH, default=False, help="Print it for a pull request comment."
@@ -124,7 +124,11 @@ class ReviewOptions(JsonOption):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptOptions:
-    """Whether failures may become the baseline without anybody being asked."""
+    """Why a run is accepted, and whether failures may be without anybody being asked."""
+
+    reason: str | None = option(
+        "--reason", kind=TEXT, help="Why it is accepted: a line that stands in the baseline."
+    )
 
     with_failures: bool = option(
         "--with-failures",
@@ -209,7 +213,7 @@ def takes(*picks: Pick) -> Callable[[Body], Body]:
         # Typer reads the parameters of a command from its signature.
         parameters = [inspect.Parameter("context", _BY_NAME, annotation=typer.Context)]
         for each in picks:
-            declared = {one.name: one for one in options_of(each.cls)}
+            declared = {one.name: one for one in options_of(each.cls) if not one.project_only}
             names = each.names or tuple(declared)
             parameters += [
                 _parameter(declared[name], required=name in each.required, as_given=each.as_given)
@@ -237,17 +241,13 @@ def _value(picked: Pick, given: Mapping[str, Any]) -> object:
     if picked.as_given:
         declared = {each.name: each for each in options_of(picked.cls)}
         return {name: declared[name].read(given[name]) for name in picked.names if name in given}
-    if picked.cls not in {RunRequest, GateRequest}:
+    if picked.cls is not RunRequest:
         return build(picked.cls, given)
-    # What is asked of a run has its defaults from the project of the scenarios, and the gate of a comparison
-    # from where it is made.
+    # What is asked of a run has its defaults from the project of the scenarios.
     from claude_run.session.project_file import defaults, find_project_file  # noqa: PLC0415 - the help needs no TOML
 
     project = find_project_file(given.get("paths", ()))
-    values = defaults(project, RunRequest) if project else {}
-    if picked.cls is GateRequest:
-        return build(GateRequest, given, values.get("gate", {}))
-    return build(RunRequest, given, values)
+    return build(RunRequest, given, defaults(project, RunRequest) if project else {})
 
 
 def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.Parameter:

@@ -49,6 +49,8 @@ def _walk(found: Review, world: World) -> int:
         # What changed.
         score = f"{change.score_before} -> {change.score_after}"
         print_error("", f"{number}/{len(found.changes)}  {change.id}  {score}")
+        if change.edited:
+            print_error(_edited(change))
         for turn, before, after in change.texts():
             print_error(f"turn {turn}")
             print_reply_diff(before, after, stream=sys.stderr, colour=colour)
@@ -67,6 +69,10 @@ def _walk(found: Review, world: World) -> int:
     return int(left > 0)
 
 
+def _edited(change: Change) -> str:
+    return f"its {' and '.join(change.edited)} were edited since it was accepted"
+
+
 def _show_whole(change: Change) -> None:
     for turn, before, after in change.texts():
         shown = (f"== turn {turn}, accepted", before, "", f"== turn {turn}, now", after, "")
@@ -77,7 +83,8 @@ def _show_whole(change: Change) -> None:
 def _list(changes: Sequence[Change], *, as_json: bool) -> None:
     if not as_json:
         for change in changes:
-            print_line(f"{change.id}  {change.score_before} -> {change.score_after}")
+            edited = f"  {_edited(change)}" if change.edited else ""
+            print_line(f"{change.id}  {change.score_before} -> {change.score_after}{edited}")
         return
     print_json(
         [
@@ -86,6 +93,7 @@ def _list(changes: Sequence[Change], *, as_json: bool) -> None:
                 "path": change.path,
                 "accepted": change.score_before,
                 "now": change.score_after,
+                "edited": list(change.edited),
                 "turns": [
                     {"turn": turn, "accepted": before, "now": after} for turn, before, after in change.texts()
                 ],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from claude_run.cli.output import print_error
 from claude_run.report.run.progress import LineProgress, LiveProgress, own_line
-from claude_run.report.run.terminal_summary import print_broken_rules, print_summary
+from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text.console import colour_wanted
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Terminal:
             return LiveProgress(sys.stderr, colour=self._colour(sys.stderr), each=self.verbose > 0)
         return LineProgress(sys.stderr, colour=self._colour(sys.stderr), each=self.verbose > 0)
 
-    def print_summary(self, result: RunResult, facts: RunFacts, *, rules_told: bool = False) -> None:
-        """Print the closing block; `rules_told` where broken rules stand above already."""
+    def print_summary(self, result: RunResult, facts: RunFacts) -> None:
+        """Print the closing block."""
         print_summary(
             result.played,
             facts,
@@ -56,17 +56,7 @@ class Terminal:
             colour=self._colour(self._results),
             verbose=self.verbose,
             quiet=self.quiet,
-            rules_told=rules_told,
         )
-
-    def print_comparison(self, result: RunResult) -> None:
-        """Print what comparing the run with its baseline came to, if it has one, below broken rules."""
-        from claude_run.report.compare.terminal import print_comparison  # noqa: PLC0415 - rarely needed
-
-        if result.comparison is not None:
-            colour = self._colour(self._results)
-            print_broken_rules(result.played, stream=self._results, colour=colour)
-            print_comparison(result.comparison, stream=self._results, colour=colour, verbose=self.verbose)
 
     @property
     def _results(self) -> TextIO:

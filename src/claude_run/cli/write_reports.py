@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.cli.output import print_json, print_next, print_workflow_command, workflow_folder
 from claude_run.cli.terminal import Terminal
-from claude_run.errors import ExitCode, StorageError
+from claude_run.errors import StorageError
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, render
 from claude_run.session.next_command import next_command
@@ -24,23 +24,10 @@ def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> 
 
     That stands on stderr where stdout is for something else: for JSON, or with `aside` for another result.
     """
-    played, comparison = result.played, result.comparison
+    played = result.played
     terminal = Terminal.of(output, aside=aside or output.json)
-
-    # The files of the run folder, the comparison with the baseline among them.
-    markdown: str | None = None
-    if comparison is not None:
-        from claude_run.report.compare.markdown import comparison_markdown  # noqa: PLC0415 - rarely needed
-
-        markdown = comparison_markdown(comparison)
-    facts = RunFacts.of(played, comparison=markdown)
-    rendered = {name: render(name, played, facts=facts) for name in FILES}
-    if markdown is not None:
-        rendered["comparison.md"] = [markdown.encode()]
-    write_files(result, rendered)
-    is_compared = comparison is not None and (not output.quiet or result.gate_code is not ExitCode.PASSED)
-    if is_compared:
-        terminal.print_comparison(result)
+    facts = RunFacts.of(played)
+    write_files(result, {name: render(name, played, facts=facts) for name in FILES})
 
     # Files that somebody else names.
     if output.junit is not None:
@@ -54,7 +41,7 @@ def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> 
         for line in error_annotations(played, facts, folder=workflow_folder()):
             print_workflow_command(line)
 
-    terminal.print_summary(result, facts, rules_told=is_compared)
+    terminal.print_summary(result, facts)
     if output.json:
         print_json(played.summary.to_json())
     if not output.quiet:

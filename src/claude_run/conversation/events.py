@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A conversation begins. `roles` are the roles of its scripted turns; `system` is as sent."""
+    """A conversation begins. `roles` are the roles of its scripted turns; `system` is as sent.
+
+    `expectations` is the digest of what it is held against, None in the journals of earlier versions.
+    """
 
     identity: Identity
     vars: JsonObject
@@ -24,6 +27,7 @@ class Started:
     system: Json
     params: JsonObject
     roles: tuple[str, ...]
+    expectations: str | None = None
     at: str
 
     @property

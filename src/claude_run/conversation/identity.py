@@ -21,6 +21,7 @@ class Identity:
     where the scenario has none. `model` is the id that is sent, `model_label` what the user calls it.
     `repeat` counts from 1 and is None where each conversation is played once. `case_digest` stands for the
     variables of a case that has no id but its number: another day another case may have the number.
+    `confirm` counts the fresh attempts that a gate has added, from 1; None for what was planned at first.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Identity:
     model_label: str
     repeat: int | None = None
     case_digest: str | None = field(default=None, compare=False)
+    confirm: int | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - one argument for each part
@@ -62,11 +64,16 @@ class Identity:
     def of_case(self, case: str) -> Identity:
         """Return the same identity for a case of another name."""
         parts = {name: getattr(self, name) for name in PARTS}
-        return Identity.of(**{**parts, "case": case}, case_digest=self.case_digest)
+        renamed = Identity.of(**{**parts, "case": case}, case_digest=self.case_digest)
+        return renamed if self.confirm is None else renamed.confirming(self.confirm)
 
     def repeated(self, number: int) -> Identity:
         """Return the identity of one of several repeats, counted from 1."""
         return replace(self, id=f"{self.id}/{number}", repeat=number)
+
+    def confirming(self, number: int) -> Identity:
+        """Return the identity of a fresh attempt of this case: no repeat, and told apart from all of them."""
+        return replace(self, id=f"{self.case_name}/confirm-{number}", repeat=None, confirm=number)
 
     @property
     def case_name(self) -> str:
@@ -86,12 +93,15 @@ class Identity:
     @property
     def title(self) -> str:
         """The name as lists of test results show it: `scenario/case/variant [model] #repeat`."""
-        return f"{self.question_name} [{self.model_label}]{'' if self.repeat is None else f' #{self.repeat}'}"
+        repeat = "" if self.repeat is None else f" #{self.repeat}"
+        fresh = "" if self.confirm is None else f" confirm #{self.confirm}"
+        return f"{self.question_name} [{self.model_label}]{repeat}{fresh}"
 
     @property
     def key_parts(self) -> Sequence[Json]:
         """What makes a request this conversation's own; a single play is repeat 1 of any number."""
-        return (self.scenario, self.case, self.variant, self.model_label, self.repeat or 1)
+        which = (self.repeat or 1) if self.confirm is None else f"confirm-{self.confirm}"
+        return (self.scenario, self.case, self.variant, self.model_label, which)
 
     def compared_name(self, *, with_variant: bool, with_model: bool) -> str:
         """Return the name on both sides of a comparison, without the parts in which the sides differ."""
@@ -100,17 +110,19 @@ class Identity:
 
     def parts(self) -> dict[str, Json]:
         """Return the parts without the id as they stand, flat, in every file of a run."""
-        digest = {} if self.case_digest is None else {"case_digest": self.case_digest}
-        return {**{name: getattr(self, name) for name in PARTS}, **digest}
+        others = {name: getattr(self, name) for name in _RARE}
+        rare = {name: value for name, value in others.items() if value is not None}
+        return {**{name: getattr(self, name) for name in PARTS}, **rare}
 
     @classmethod
     def from_parts(cls, value: Mapping[str, Any], *, name: str) -> Identity:
         """Take the parts of what a file calls `name` out of an object of it; KeyError for a missing one."""
         parts = {part: value[part] for part in PARTS}
-        return cls(id=name, **parts, case_digest=value.get("case_digest"))
+        return cls(id=name, **parts, case_digest=value.get("case_digest"), confirm=value.get("confirm"))
 
 
-PARTS = tuple(each.name for each in fields(Identity) if each.name not in {"id", "case_digest"})
+_RARE = ("case_digest", "confirm")  # they stand in a file only where there is one
+PARTS = tuple(each.name for each in fields(Identity) if each.name not in {"id", *_RARE})
 """The names of the parts, which are also those of the JSON fields, in order."""
 
 

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome, Status
+from claude_run.scenario.model import EMPTY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from decimal import Decimal
 
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.results import CheckResult
     from claude_run.conversation.transcript import Transcript
+    from claude_run.scenario.model import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a conversation was played with, whatever was answered: what two sides should have in common.
+
+    `system` and `opening` are digests: of the system prompt, and of the roles of all turns with what was said
+    before the first reply. What follows may hold parts of replies.
+    """
+
+    params: JsonObject
+    system: str
+    opening: str
+
+    @classmethod
+    def of(cls, params: JsonObject, system: Json, turns: Iterable[tuple[str, Json, bool]]) -> Setup:
+        """Return the setup of a conversation; a turn is its role, its content, and if it was answered."""
+        listed = list(turns)
+        first = next((place for place, (*_, answered) in enumerate(listed) if answered), len(listed))
+        said: list[Json] = [content for _, content, _ in listed[: first + 1]]
+        roles: list[Json] = [role for role, *_ in listed]
+        return cls(params=params, system=_digest(system), opening=_digest([roles, said]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +48,9 @@ class Sample:
 
     `passed` is None where it could not be measured. `cost_usd` is in US dollars, `latency_s` in seconds over
     all replies. Cost and tokens are None where they are unknown. `replies` are the texts of the generated
-    turns, `failures` what the failed checks said.
+    turns, `failures` what the failed checks said. `expectations` is the digest of what it was held against,
+    None where it is not known; `models` are those that answered, each once. `setup` is None where it is not
+    known, as in a baseline.
     """
 
     identity: Identity
@@ -34,6 +62,10 @@ class Sample:
     output_chars: int
     replies: tuple[str, ...]
     failures: tuple[str, ...] = ()
+    vars: JsonObject = EMPTY
+    expectations: str | None = None
+    models: tuple[str, ...] = ()
+    setup: Setup | None = None
 
     @classmethod
     def of(cls, transcript: Transcript) -> Sample:
@@ -50,7 +82,19 @@ class Sample:
             output_chars=sum(len(turn.text) for turn in answered),
             replies=tuple(turn.text for turn in answered),
             failures=tuple(_failures(transcript)),
+            vars=transcript.started.vars,
+            expectations=transcript.started.expectations,
+            models=tuple(dict.fromkeys(exchange.reply.model for exchange in transcript.exchanges)),
+            setup=Setup.of(
+                transcript.started.params,
+                transcript.started.system,
+                ((turn.role, turn.content, bool(turn.exchanges)) for turn in transcript.turns),
+            ),
         )
+
+
+def _digest(value: Json) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _passed(outcome: Outcome) -> bool | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.conversation.served import BY_NAME, ServedNames
-from claude_run.scenario.model import EMPTY, AssistantTurn, UserTurn
+from claude_run.scenario.model import EMPTY, AssistantTurn, UserTurn, turn_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from claude_run.conversation.identity import Identity
     from claude_run.scenario.model import (
@@ -18,12 +21,18 @@ if TYPE_CHECKING:
         Content,
         Expectation,
         Graders,
+        Json,
         JsonObject,
         Position,
         Save,
         Text,
         Turn,
     )
+
+JUDGE = "judge"
+"""The kind of the expectations that a model decides."""
+
+_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,21 @@ class Conversation:
     def model(self) -> str:
         return self.identity.model
 
+    @property
+    def expectations_digest(self) -> str:
+        """What stands for all that is expected, as 16 hexadecimal digits: equal where the same is measured.
+
+        It holds kinds and arguments as the scenario says them, and who judges; neither the order nor the
+        places of expectations, nor what they are called, nor whether they `must` hold.
+        """
+        of_turns: dict[str, Json] = {
+            str(turn_number(index)): _measured(turn.expect, self.judge)
+            for index in generated_turns(self.turns)
+            if isinstance(turn := self.turns[index], UserTurn) and turn.expect
+        }
+        told = _canonical({"turns": of_turns, "conversation": _measured(self.expect, self.judge)})
+        return hashlib.sha256(told.encode()).hexdigest()[:_DIGITS]
+
 
 class TextRenderer(Protocol):
     """Text work that the pure rooms leave to others, bound to one conversation's variables."""
@@ -77,3 +101,22 @@ def generated_turns(turns: Sequence[Turn]) -> tuple[int, ...]:
         if isinstance(turns[index], UserTurn)
         and (following is None or not isinstance(turns[following], AssistantTurn))
     )
+
+
+def _measured(expectations: Iterable[Expectation], graders: Graders | None) -> Sequence[Json]:
+    """Return what expectations measure, in an order of its own: all of them are evaluated in any case."""
+    rows: list[Json] = []
+    for expectation in expectations:
+        row: dict[str, Json] = {"kind": expectation.kind, "value": expectation.value}
+        if expectation.children:
+            row["children"] = _measured(expectation.children, graders)
+        if expectation.kind == JUDGE and graders is not None:
+            # The scenario's judges are not asked where an expectation names its own.
+            named = isinstance(expectation.value, Mapping) and "by" in expectation.value
+            row["judge"] = {"models": () if named else graders.models, "params": dict(graders.params)}
+        rows.append(row)
+    return sorted(rows, key=_canonical)
+
+
+def _canonical(value: Json) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

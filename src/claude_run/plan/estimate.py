@@ -53,6 +53,14 @@ _UNKNOWN = "70914836215509318467203951"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What one conversation comes to at most; `worst_cost_usd` is None where its model has no price."""
+
+    requests: int
+    worst_cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEstimate:
     """The part of a run that one model plays; `worst_cost_usd` is None where it has no price."""
 
@@ -87,25 +95,30 @@ def worst_cost_after(send: Send, exchanges: Sequence[Exchange]) -> Decimal | Non
     return worst_case(_limits(send.request, grown_prompt_tokens(send, exchanges)))
 
 
-def estimate(plan: Plan, renderer_for: Callable[[Conversation], TextRenderer]) -> Estimate:
-    """Simulate every conversation, each reply as long as it may be, and add up the worst costs.
+def bounds_of(plan: Plan, renderer_for: Callable[[Conversation], TextRenderer]) -> Mapping[str, Bound]:
+    """Simulate a conversation of every case, each reply as long as it may be; by the name of the case.
 
-    The sum is never below the worst costs that `worst_cost_after` gives while the plan is really played.
+    Repeats are alike but for their number. A bound is never below the sum of the worst costs that
+    `worst_cost_after` gives while the conversation is really played.
     """
-    played: dict[str, tuple[int, Decimal | None]] = {}
-    parts: dict[str, list[tuple[int, Decimal | None]]] = {}
+    found: dict[str, Bound] = {}
     for conversation in plan.conversations:
-        # Repeats are alike but for their number.
-        key = conversation.identity.case_name
-        if key not in played:
-            played[key] = _play(conversation, renderer_for(conversation))
-        parts.setdefault(conversation.model, []).append(played[key])
+        if conversation.identity.case_name not in found:
+            found[conversation.identity.case_name] = _play(conversation, renderer_for(conversation))
+    return found
+
+
+def estimate(plan: Plan, bounds: Mapping[str, Bound]) -> Estimate:
+    """Add up the bounds of all conversations."""
+    parts: dict[str, list[Bound]] = {}
+    for conversation in plan.conversations:
+        parts.setdefault(conversation.model, []).append(bounds[conversation.identity.case_name])
     rows = tuple(
         ModelEstimate(
             model=model,
             conversations=len(part),
-            requests=sum(requests for requests, _ in part),
-            worst_cost_usd=total_cost(cost for _, cost in part),
+            requests=sum(each.requests for each in part),
+            worst_cost_usd=total_cost(each.worst_cost_usd for each in part),
         )
         for model, part in parts.items()
     )
@@ -181,8 +194,7 @@ class PlaceholderRenderer:
         return _UNKNOWN
 
 
-def _play(conversation: Conversation, renderer: TextRenderer) -> tuple[int, Decimal | None]:
-    """Return the number of requests of a conversation, and its worst cost."""
+def _play(conversation: Conversation, renderer: TextRenderer) -> Bound:
     steps = Steps(conversation, PlaceholderRenderer(renderer))
     exchanges: list[Exchange] = []
     costs: list[Decimal | None] = []
@@ -202,7 +214,7 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> tuple[int, Deci
         }
         reply = Reply(body=body, usage=Usage(input_tokens=prompt, output_tokens=longest))
         exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
-    return len(exchanges), total_cost(costs)
+    return Bound(requests=len(exchanges), worst_cost_usd=total_cost(costs))
 
 
 def _limits(request: Request, prompt: int) -> Limits:

@@ -104,6 +104,9 @@ class RecordedReplies(Protocol):
     def explain(self, request: Request, conversation_id: str) -> str:
         """Say why there is none: the first part in which the nearest recorded request differs."""
 
+    def has(self, conversation_id: str) -> bool:
+        """Return whether the conversation was recorded at all."""
+
 
 class OwnChecks(Protocol):
     """Checks that are code of others, called where they can do no harm."""

@@ -20,6 +20,7 @@ from claude_run.play.ports import RequestFailedError
 from claude_run.play.sender import JournalledLog
 from claude_run.play.stop import Halt, HaltedError
 from claude_run.scenario.template import Renderer, RenderError
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,14 +63,16 @@ class PlayContext:
 class Player:
     """Plays conversations, at most `concurrency` of them under way for each model.
 
-    `unfinished` is how many of those that it was to play did not come to their end.
+    `unfinished` is how many of those that it was to play did not come to their end; `tell` gets each that
+    did. `failures` is how many did not pass, which `max_failures` bounds; fresh attempts do not count.
     """
 
     context: PlayContext
     concurrency: int
     max_failures: int | None = None
+    tell: Callable[[Transcript], None] = lambda _transcript: None
     unfinished: int = 0
-    _failures: int = 0
+    failures: int = 0
 
     async def play(
         self, conversations: Sequence[Conversation], earlier: Mapping[str, ConversationLog]
@@ -136,13 +139,15 @@ class Player:
                 return
             self.unfinished -= 1
             self.context.progress.finished(transcript)
+            self.tell(transcript)
             self._count(transcript)
 
     def _count(self, transcript: Transcript) -> None:
-        if transcript.outcome in {Outcome.FAILED, Outcome.ERRORED}:
-            self._failures += 1
-        if self.max_failures is not None and self._failures >= self.max_failures:
-            reason = f"stopped after {self._failures} failed conversations (--max-failures)"
+        is_first = transcript.started.identity.confirm is None
+        if is_first and transcript.outcome in {Outcome.FAILED, Outcome.ERRORED}:
+            self.failures += 1
+        if self.max_failures is not None and self.failures >= self.max_failures:
+            reason = f"stopped after {count(self.failures, 'failed conversation')} (--max-failures)"
             self.context.stop.request(Halt(code=ExitCode.FAILED, reason=reason))
 
 
@@ -276,6 +281,7 @@ class ConversationRunner:
             system=system,
             params=conversation.params,
             roles=tuple(map(role_of, conversation.turns)),
+            expectations=conversation.expectations_digest,
             at=self._context.clock.now(),
         )
 

@@ -35,6 +35,9 @@ _TYPES: Mapping[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
 _FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     cls: tuple(field.name for field in fields(cls)) for cls in _NAMES
 }
+_ADDED_LATER = frozenset({"expectations"})
+"""Fields that the journals of earlier versions lack: None."""
+
 _MOST = 10**12
 """No time in seconds and no amount of dollars is larger; sums of such numbers stay finite."""
 
@@ -128,6 +131,8 @@ def _value(name: str, line: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any fie
         return checked_types(Identity.from_parts(line, name=line["conversation_id"]))
     if name == "reply":
         return Reply.from_body(line["body"])
+    if name in _ADDED_LATER and name not in line:
+        return None
     read = _READERS.get(name)
     return line[name] if read is None else read(line[name])
 

@@ -18,7 +18,7 @@ from claude_run.record.folder import json_file
 from claude_run.record.history import CUT_OFF
 from claude_run.record.journal import Extent, torn_bytes
 from claude_run.record.made_of import MadeOf
-from claude_run.record.summary import Ending, Gate, RunSummary, summarize
+from claude_run.record.summary import Ending, RunSummary, summarize
 from claude_run.record.transcripts import Record
 from claude_run.scenario.model import turn_number
 from claude_run.text.strict_json import read_json
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.folder import RunFolder
+    from claude_run.record.gated import Gate
     from claude_run.record.run import Run
     from claude_run.scenario.model import JsonObject
 
@@ -93,7 +94,7 @@ def write_derived(folder: RunFolder, played: Played) -> None:
 
 
 def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
-    """Return the samples of a run in the order of its plan; conversations never started are left out.
+    """Return the samples of a run in the order of its plan, without those never started and fresh attempts.
 
     `transcripts.jsonl` says the same as the journal and is read several times as fast. It is trusted only
     where both are, byte for byte, those that `summary.json` was made with, and so is the plan in `run.json`.
@@ -109,10 +110,12 @@ def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
             data = read_file(folder.transcripts)
             if hashlib.sha256(data).hexdigest() == made.transcripts_sha256:
                 lines = (read_json(line) for line in data.split(b"\n") if line)
-                started = (line for line in lines if line["outcome"] != Outcome.SKIPPED)
+                planned = (line for line in lines if line["confirm"] is None)
+                started = (line for line in planned if line["outcome"] != Outcome.SKIPPED)
                 return tuple(map(transcripts.sample_from_json, started))
     # The long way, for the journal is the truth.
-    found = (record.transcript for record in read_played(folder).records)
+    records = read_played(folder).records
+    found = (record.transcript for record in records if record.planned.confirm is None)
     played = (each for each in found if each is not None and each.outcome is not Outcome.SKIPPED)
     return tuple(map(Sample.of, played))
 

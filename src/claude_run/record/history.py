@@ -10,8 +10,9 @@ from claude_run.conversation.events import Asked, Attempted, Ended, Replied, Set
 from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import checked_types, decode
+from claude_run.record.gated import Gate
 from claude_run.record.journal import read_lines
-from claude_run.record.summary import Ending, Gate
+from claude_run.record.summary import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -172,8 +173,7 @@ def _misplaced(event: Attempted | Replied | Failed | SetAside, log: Conversation
 def _ending(value: Mapping[str, Any], before: Ending, *, played_s: float) -> Ending:
     """Return how the run stands after a line on it; the time of all its processes adds up."""
     if value.get("what") == "gated":
-        gate = Gate(code=ExitCode(value["code"]), verdict=str(value["verdict"]), reason=str(value["reason"]))
-        return replace(before, gate=gate)
+        return replace(before, gate=Gate.from_json(value))
     if value.get("what") != "ended":
         return CUT_OFF
     stop = value.get("stop")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError
@@ -61,6 +62,10 @@ class Recording:
         """Return the recorded reply to the request with this key."""
         return self._replies.get(key)
 
+    def has(self, conversation_id: str) -> bool:
+        """Return whether the conversation was recorded at all."""
+        return conversation_id in self._conversations
+
     def explain(self, request: Request, conversation_id: str) -> str:
         """Say why a request has no recorded reply: the first part in which the nearest one differs."""
         log = self._conversations.get(conversation_id)
@@ -73,6 +78,16 @@ class Recording:
         same_turn = [body for body in recorded if len(body["messages"]) == len(messages)]
         difference = _difference(same_turn[-1] if same_turn else recorded[-1], request.body)
         return f"not recorded: {difference}"
+
+
+def may_confirm(path: Path) -> bool:
+    """Return whether a recorded run played fresh attempts where a case looked broken."""
+    folder = RunFolder(path)
+    options = folder.read_run().options if folder.run_json.exists() else {}
+    gate = options.get("gate")
+    if options.get("baseline") is None or not isinstance(gate, Mapping):
+        return False
+    return not gate.get("no_confirm") and bool(gate.get("confirm"))
 
 
 def _requests(log: ConversationLog) -> Iterator[dict[str, Any]]:

@@ -33,7 +33,8 @@ class Run:
     `options` are the command-line options that shape it, `files` maps each scenario's path to the SHA-256
     of all that it reads, `own_checks` each file of own checks to that of its bytes, and `pass_rates` each
     scenario to the share of repeats that must pass. `changes` are in the order in which they were made.
-    `labels` is the file of labelled replies that a judge is held against.
+    `labels` is the file of labelled replies that a judge is held against, `baseline_sha256` stands for what
+    the run is.
     """
 
     run_id: str | None = None
@@ -50,6 +51,7 @@ class Run:
     conversations: tuple[Identity, ...]
     changes: tuple[Change, ...] = ()
     labels: str | None = None
+    baseline_sha256: str | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -73,6 +75,7 @@ class Run:
             "files": dict(self.files),
             "own_checks": dict(self.own_checks),
             "pass_rates": dict(self.pass_rates),
+            "baseline_sha256": self.baseline_sha256,
             "prices": self.prices,
             "simulated": self.simulated,
             "models": list(self.models),
@@ -103,6 +106,7 @@ class Run:
                 created_at=data["created_at"],
                 paths=tuple(_listed(data["paths"])),
                 labels=data.get("labels"),
+                baseline_sha256=data.get("baseline_sha256"),
                 options=data["options"],
                 files=data["files"],
                 own_checks=data.get("own_checks", {}),

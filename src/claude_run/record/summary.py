@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from claude_run.conversation.transcript import Transcript
+    from claude_run.record.gated import Gate
     from claude_run.record.run import Run
     from claude_run.record.transcripts import Record
     from claude_run.scenario.model import JsonObject
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _count = partial(count, grouped=False)
 SCHEMA_VERSION = 1
 _STOPPED = "the run was stopped"
+_NOT_GATED = "it was not held against its baseline yet: `claude-run resume` does it"
 _NAMED = 3  # conversations that a reason names
 
 
@@ -69,15 +71,6 @@ class CaseRate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """What holding the run against its baseline came to; it decides in place of the single checks."""
-
-    code: ExitCode
-    verdict: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
     """A run in numbers.
 
@@ -111,9 +104,7 @@ class RunSummary:
             "duration_s": self.duration_s,
             "exit_code": int(self.exit_code),
             "exit_reason": self.exit_reason,
-            "gate": None
-            if self.gate is None
-            else {"verdict": self.gate.verdict, "code": int(self.gate.code), "reason": self.gate.reason},
+            "gate": None if self.gate is None else self.gate.to_json(),
             "simulated": self.simulated,
             "replayed": self.replayed,
             "totals": _totals_json(self.totals),
@@ -143,6 +134,9 @@ def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary
     must_failed = tuple(
         record.planned.id for record in records if record.transcript and record.transcript.broken_rules
     )
+    # A run that was to be held against a baseline and was not has no verdict, whatever its checks said.
+    if ending.gate is None and ending.stop is None and run.options.get("baseline") is not None:
+        ending = replace(ending, stop=ExitCode.NOT_MEASURED, reason=_NOT_GATED)
     exit_code, reason = _verdict(records, rates, ending, must_failed)
     # The same totals once more for each model, in the order in which the plan names them.
     by_model: dict[str, list[Record]] = {}
@@ -187,9 +181,11 @@ def _totals(records: Sequence[Record]) -> Totals:
 
 
 def _rates(run: Run, records: Sequence[Record]) -> tuple[CaseRate, ...]:
+    # Fresh attempts are made of cases that failed, and only of those: no rate may count them.
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(record.planned.case_name, []).append(record)
+        if record.planned.confirm is None:
+            groups.setdefault(record.planned.case_name, []).append(record)
     rates = []
     for name, rows in groups.items():
         outcomes = Counter(row.outcome for row in rows)
@@ -208,7 +204,11 @@ def _verdict(
     records: Sequence[Record], rates: Sequence[CaseRate], ending: Ending, must_failed: Sequence[str]
 ) -> tuple[ExitCode, str]:
     reasons: dict[ExitCode, str] = {ExitCode.PASSED: "all conversations passed"}
-    outcomes = Counter(record.outcome for record in records)
+    # What became of fresh attempts is for the gate to say, once it has decided.
+    gated = ending.gate is not None
+    outcomes = Counter(
+        record.outcome for record in records if not (gated and record.planned.confirm is not None)
+    )
     failed, errored, skipped = (outcomes[o] for o in (Outcome.FAILED, Outcome.ERRORED, Outcome.SKIPPED))
     missed = [rate for rate in rates if rate.measured and not rate.met]
     # What was checked: by the gate where there is one, and otherwise by the pass rate of each case.
@@ -233,7 +233,10 @@ def _verdict(
     # rates and tests: one reply that breaks it is enough, and it is told whatever else there is to tell.
     if not must_failed:
         code = worst(reasons)
-        return code, reasons[code]
+        # What a gate found in what was measured is told all the same.
+        found = ending.gate if ending.gate is not None and ending.gate.code is ExitCode.FAILED else None
+        besides = f"; besides, {found.reason}" if found and code is ExitCode.NOT_MEASURED else ""
+        return code, f"{reasons[code]}{besides}"
     some = ", ".join(must_failed[:_NAMED]) + (", ..." if len(must_failed) > _NAMED else "")
     broke = f"{_count(len(must_failed), 'conversation')} broke a rule that must hold: {some}"
     before = reasons.get(ExitCode.FAILED)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
-from claude_run.conversation.sample import Sample
+from claude_run.conversation.sample import Sample, Setup
 from claude_run.conversation.usage import Usage
 from claude_run.record.codec import check_to_json, money
 from claude_run.scenario.model import turn_number
@@ -53,6 +53,7 @@ def to_json(record: Record) -> JsonObject:
         "schema_version": SCHEMA_VERSION,
         "conversation_id": planned.id,
         **planned.parts(),
+        "confirm": planned.confirm,
         **(_played(transcript) if transcript else _SKIPPED),
     }
 
@@ -77,7 +78,21 @@ def sample_from_json(line: Mapping[str, Any]) -> Sample:
         failures=tuple(
             f"{place}{check['message']}" for place, check in checks if check["status"] == Status.FAILED
         ),
+        vars=line["vars"],
+        expectations=line["expectations"],
+        models=tuple(dict.fromkeys(_models(answered))),
+        setup=Setup.of(
+            line["params"],
+            line["system"],
+            ((turn["role"], turn["content"], turn["reply"] is not None) for turn in line["turns"]),
+        ),
     )
+
+
+def _models(answered: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the model of each reply in turns as they stand in a line, which says one reply only once."""
+    for turn in answered:
+        yield from (each["reply"]["model"] for each in turn["exchanges"] or [turn])
 
 
 def _played(transcript: Transcript) -> dict[str, Json]:
@@ -87,6 +102,7 @@ def _played(transcript: Transcript) -> dict[str, Json]:
         "tags": list(started.tags),
         "system": started.system,
         "params": dict(started.params),
+        "expectations": started.expectations,
         "turns": [_turn(turn) for turn in transcript.turns],
         "checks": [check_to_json(check) for check in transcript.checks],
         "outcome": str(transcript.outcome),
@@ -110,6 +126,7 @@ _SKIPPED: dict[str, Json] = {
     "tags": None,
     "system": None,
     "params": None,
+    "expectations": None,
     "turns": [],
     "checks": [],
     "outcome": str(Outcome.SKIPPED),

@@ -26,6 +26,13 @@ def baseline_path(scenario_path: str) -> Path:
     return Path(scenario_path).with_suffix(_SUFFIX)
 
 
+def scenario_beside(baseline: Path) -> str:
+    """Return the scenario file that a baseline belongs to: `.yaml`, or `.yml` where only that is there."""
+    name = baseline.name.removesuffix(_SUFFIX)
+    files = [baseline.with_name(f"{name}{suffix}") for suffix in SUFFIXES]
+    return str(next((file for file in files if file.is_file()), files[0]))
+
+
 def rivals(scenario_path: str) -> Iterator[str]:
     """Yield the other YAML files beside a scenario whose baseline would be the same file as its own."""
     for suffix in SUFFIXES:

@@ -8,60 +8,84 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.identity import aligned_to
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
-from claude_run.record.baseline import Baseline, read_baseline, write_baseline
+from claude_run.record.baseline import Baseline, accepted_cases, read_baseline, write_baseline
 from claude_run.record.disk import locked_folder, read_file
 from claude_run.record.project import project_root
 from claude_run.scenario.beside import baseline_path, rivals
 from claude_run.scenario.loader import scenario_name
 from claude_run.session.compare import arm_of_played, refuse_unmeasured
-from claude_run.session.options import options_of
-from claude_run.session.request import RunRequest
+from claude_run.session.request import selects
 from claude_run.session.results import read_run
 from claude_run.text.strict_json import read_json
 from claude_run.text.visible import count
-from claude_run.verdict.comparison import aligned, typical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from claude_run.conversation.sample import Sample
+    from claude_run.record.baseline import AcceptedCase
     from claude_run.record.folder import RunFolder
     from claude_run.session.play import RunResult
     from claude_run.session.world import World
 
 _REJECTED = "review.json"
 _SHOWN = 3  # cases that a message names
-_SELECTING = frozenset(each.name for each in options_of(RunRequest) if each.selects)
-"""The options that leave conversations of a scenario out."""
+_ENOUGH = 3  # attempts of a case; fewer say little of how often it passes
+_LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One conversation whose replies are no longer those of the baseline, or that is new in it."""
+    """One case as it is accepted, None where it is new, and as the run would have it accepted."""
 
     path: str
-    id: str
-    name: str
-    before: tuple[Sample, ...]
-    after: tuple[Sample, ...]
+    before: AcceptedCase | None
+    after: AcceptedCase
+
+    @property
+    def id(self) -> str:
+        """What a run calls it: `scenario/case/variant/model`."""
+        return self.after.identity.case_name
 
     @property
     def score_before(self) -> str:
-        """How many of the accepted samples passed: `2/3`, or `new`."""
-        return _score(self.before)
+        """How many of the accepted attempts passed: `2/3`, or `new`."""
+        return "new" if self.before is None else _score(self.before)
 
     @property
     def score_after(self) -> str:
-        """How many of the samples of the run passed."""
+        """How many of the attempts of the run passed."""
         return _score(self.after)
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """What of `expectations` and `variables` is no longer what was accepted, as far as that is known."""
+        before, after = self.before, self.after
+        if before is None:
+            return ()
+        known = None not in {before.expectations, after.expectations}
+        # A case without an id is found by its variables, by those that the scenario uses.
+        named = None in {before.identity.case_digest, after.identity.case_digest}
+        changes = {
+            "expectations": known and before.expectations != after.expectations,
+            "variables": named and before.vars != after.vars,
+        }
+        return tuple(name for name, is_edited in changes.items() if is_edited)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything to decide."""
+        return bool(
+            self.before is None or any(self.texts()) or self.before.rate != self.after.rate or self.edited
+        )
 
     def texts(self) -> Iterator[tuple[int, str, str]]:
         """Yield number (of the replies, from 1), accepted reply and new reply where they differ."""
-        old, new = typical(self.before, passed=True), typical(self.after, passed=True)
-        before, after = old.replies if old else (), new.replies if new else ()
+        before, after = self.before.replies if self.before else (), self.after.replies
         for index in range(max(len(before), len(after))):
             left = before[index] if index < len(before) else ""
             right = after[index] if index < len(after) else ""
@@ -91,25 +115,32 @@ def acceptable(path: Path | None, world: World) -> Acceptable:
     refuse_in_ci()
     result = _read(path, world)
     records = result.played.records
-    failed = (record.planned.id for record in records if record.outcome is Outcome.FAILED)
+    planned = (record for record in records if record.planned.confirm is None)
+    failed = (record.planned.id for record in planned if record.outcome is Outcome.FAILED)
     return Acceptable(result=result, failed=tuple(failed))
 
 
-def accept(found: Acceptable, world: World) -> Iterator[str]:
+def accept(found: Acceptable, world: World, *, reason: str | None = None) -> Iterator[str]:
     """Write the baseline of every scenario of a run beside it, and yield what was done, a line each.
 
-    What was rejected of the run before is accepted with it.
+    What was rejected of the run before is accepted with it. The reason stands in the file until a whole run
+    is accepted, or another reason is given.
     """
-    result = found.result
-    is_whole = not any(result.folder.read_run().options.get(each) for each in _SELECTING)
+    result, few = found.result, 0
+    is_whole = not selects(result.folder.read_run().options)
     for file, rows in _by_file(arm_of_played(result.played, name="").samples).items():
         target = baseline_path(file)
         with _both_locked(target.parent, result.folder, world):
             # A run that left conversations of its scenarios out leaves them in the baseline too.
             before = _accepted_before(file, rows, whole=is_whole)
-            left = _names(before.samples if before else ()) - _names(rows)
+            known = before.cases if before else ()
+            cases = accepted_cases(rows, known)
+            left = _names(known) - _names(cases)
             _reject_no_more(result.folder, {row.identity.case_name for row in rows})
-            _write(rows, None if is_whole else before, simulated=result.played.summary.simulated, world=world)
+            # The reason of what is accepted once more is still its reason.
+            why = before.reason if before and reason is None and _are_same(cases, known) else reason
+            written = _write(cases, None if is_whole else before, result=result, reason=why, world=world)
+            few += sum(case.measured < _ENOUGH for case in written.cases)
         if left and is_whole:
             some = ", ".join(sorted(left)[:_SHOWN]) + (", ..." if len(left) > _SHOWN else "")
             yield f"dropped {count(len(left), 'case')} of {target} that the scenario no longer has: {some}"
@@ -117,6 +148,11 @@ def accept(found: Acceptable, world: World) -> Iterator[str]:
             yield f"kept {count(len(left), 'case')} of {target} that were not played"
         passed = sum(sample.passed is True for sample in rows)
         yield f"wrote {target}: {passed} of {count(len(rows), 'sample')} passed"
+    if few:
+        yield (
+            f"note: {count(few, 'case')} {'has' if few == 1 else 'have'} fewer than {_ENOUGH} attempts, too"
+            " few to promise anything: accept a run of -n 10 once, then -n 2 in pull requests is enough"
+        )
     yield from simulation_warning(result)
 
 
@@ -136,7 +172,7 @@ def review(path: Path | None, world: World) -> Review:
 
 
 def accept_change(change: Change, result: RunResult, world: World) -> bool:
-    """Put the samples of one change in the place of those in the baseline; it is rejected no more.
+    """Put one changed case in the place of that in the baseline; it is rejected no more.
 
     Returns whether it was done: not where the baseline no longer holds what the change was shown against,
     because somebody else has changed it meanwhile.
@@ -146,8 +182,23 @@ def accept_change(change: Change, result: RunResult, world: World) -> bool:
         if not _is_as_shown(change, before):
             return False
         _reject_no_more(result.folder, {change.id})
-        _write(change.after, before, simulated=result.played.summary.simulated, world=world)
+        _write((_remeasured(change),), before, result=result, reason=None, world=world)
     return True
+
+
+def _remeasured(change: Change) -> AcceptedCase:
+    """Return the case that is accepted: where the same share of fewer attempts passed, as it was measured.
+
+    What many attempts have shown is not given up for other words in a few.
+    """
+    before, after = change.before, change.after
+    if before is None or change.edited or before.rate != after.rate or before.measured <= after.measured:
+        return after
+    return replace(
+        before,
+        replies=after.replies,
+        answered_by=tuple(sorted({*before.answered_by, *after.answered_by})),
+    )
 
 
 def reject_change(change: Change, result: RunResult, world: World) -> bool:
@@ -171,6 +222,21 @@ def refuse_in_ci() -> None:
     if os.environ.get("CI"):
         raise InputError(
             "baselines are not written when CI is set: accept on your machine and commit the file"
+        )
+
+
+def refuse_reason(reason: str | None, world: World) -> None:
+    """Raise InputError for a reason that is no line of text, holds the credential in use, or is too long."""
+    if reason is None:
+        return
+    if not reason.strip() or reason.splitlines() != [reason]:
+        raise InputError("--reason: write one line that says why this is accepted")
+    if world.redactor.finds(reason):
+        raise InputError("--reason: the credential in use stands in it, and is written nowhere")
+    if len(reason) > _LONGEST_REASON:
+        raise InputError(
+            f"--reason: {len(reason):,} characters are too many: write at most {_LONGEST_REASON},"
+            " the rest belongs into the message of the commit"
         )
 
 
@@ -230,8 +296,8 @@ def _both_locked(baselines: Path, run: RunFolder, world: World) -> Iterator[None
 
 
 def _is_as_shown(change: Change, now: Baseline | None) -> bool:
-    accepted = now.samples if now else ()
-    return change.before == tuple(each for each in accepted if each.identity.name_in_scenario == change.name)
+    accepted = {case.name: case for case in now.cases} if now else {}
+    return change.before == accepted.get(change.after.name)
 
 
 def _accepted_before(file: str, rows: Iterable[Sample], *, whole: bool) -> Baseline | None:
@@ -243,23 +309,35 @@ def _accepted_before(file: str, rows: Iterable[Sample], *, whole: bool) -> Basel
         return None  # a whole run is accepted in its place, which is the way to mend it
 
 
-def _names(samples: Iterable[Sample]) -> frozenset[str]:
-    return frozenset(each.identity.name_in_scenario for each in samples)
+def _names(cases: Iterable[AcceptedCase]) -> frozenset[str]:
+    return frozenset(case.name for case in cases)
 
 
-def _write(rows: Sequence[Sample], before: Baseline | None, *, simulated: bool, world: World) -> None:
-    """Write samples of a scenario in the place of those of the same cases; what else was there stays."""
-    names, known = _names(rows), before.samples if before else ()
-    kept = tuple(each for each in known if each.identity.name_in_scenario not in names)
-    identity = rows[0].identity
+def _are_same(cases: Sequence[AcceptedCase], others: Sequence[AcceptedCase]) -> bool:
+    return {case.name: case for case in cases} == {case.name: case for case in others}
+
+
+def _write(
+    cases: Sequence[AcceptedCase],
+    before: Baseline | None,
+    *,
+    result: RunResult,
+    reason: str | None,
+    world: World,
+) -> Baseline:
+    """Write cases of a scenario in the place of those of the same names; what else was there stays."""
+    names, known = _names(cases), before.cases if before else ()
+    kept = tuple(case for case in known if case.name not in names)
+    identity = cases[0].identity
     baseline = Baseline(
         scenario=identity.scenario,
         path=identity.path,
-        accepted_at=world.clock.now(),
-        simulated=simulated or bool(kept and before and before.simulated),
-        samples=(*kept, *rows),
+        simulated=result.played.summary.simulated or bool(kept and before and before.simulated),
+        reason=reason or (before.reason if before else None),
+        cases=(*kept, *cases),
     )
     write_baseline(world.disk, baseline_path(identity.path), baseline)
+    return baseline
 
 
 def _baseline(file: str, rows: Iterable[Sample]) -> Baseline | None:
@@ -268,7 +346,10 @@ def _baseline(file: str, rows: Iterable[Sample]) -> Baseline | None:
     if not target.exists():
         return None
     baseline = read_baseline(target, scenario_path=file)
-    return replace(baseline, samples=aligned(baseline.samples, (row.identity for row in rows)))
+    called = aligned_to((case.identity for case in baseline.cases), (row.identity for row in rows))
+    return replace(
+        baseline, cases=tuple(replace(case, identity=called(case.identity)) for case in baseline.cases)
+    )
 
 
 def _by_file(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
@@ -280,26 +361,23 @@ def _by_file(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
 
 def _changes(samples: Sequence[Sample]) -> Iterator[Change]:
     for path, rows in _by_file(samples).items():
-        accepted = _accepted(path, rows)
-        for name in dict.fromkeys(row.identity.name_in_scenario for row in rows):
-            after = tuple(row for row in rows if row.identity.name_in_scenario == name)
-            before = tuple(row for row in accepted if row.identity.name_in_scenario == name)
-            change = Change(path=path, id=after[0].identity.case_name, name=name, before=before, after=after)
-            if not before or any(change.texts()) or change.score_before != change.score_after:
+        accepted = {case.name: case for case in _accepted(path, rows)}
+        for case in accepted_cases(rows, accepted.values()):
+            change = Change(path=path, before=accepted.get(case.name), after=case)
+            if change.is_open:
                 yield change
 
 
 def _stale(samples: Sequence[Sample]) -> Iterator[str]:
     for path, rows in _by_file(samples).items():
         played = {row.identity.name_in_scenario for row in rows}
-        accepted = _accepted(path, rows)
-        known = (row.identity for row in accepted)
-        yield from sorted({each.case_name for each in known if each.name_in_scenario not in played})
+        stale = (case for case in _accepted(path, rows) if case.name not in played)
+        yield from sorted(case.identity.case_name for case in stale)
 
 
-def _accepted(path: str, rows: Iterable[Sample]) -> tuple[Sample, ...]:
+def _accepted(path: str, rows: Iterable[Sample]) -> tuple[AcceptedCase, ...]:
     baseline = _baseline(path, rows)
-    return baseline.samples if baseline else ()
+    return baseline.cases if baseline else ()
 
 
 def _reject_no_more(folder: RunFolder, ids: AbstractSet[str]) -> None:
@@ -318,6 +396,5 @@ def _read_rejected(folder: RunFolder) -> frozenset[str]:
         ) from error
 
 
-def _score(samples: Sequence[Sample]) -> str:
-    measured = [sample for sample in samples if sample.passed is not None]
-    return f"{sum(sample.passed is True for sample in measured)}/{len(measured)}" if measured else "new"
+def _score(case: AcceptedCase) -> str:
+    return f"{case.passed}/{case.measured}"

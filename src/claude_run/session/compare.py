@@ -1,4 +1,4 @@
-"""Comparisons: of two runs, of the models or variants of one, or of a run and its baseline."""
+"""Comparisons of two runs, or of the models or variants of one, and what was accepted to compare with."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from claude_run.errors import ExitCode, InputError
 from claude_run.record.baseline import read_baseline
 from claude_run.record.derive import read_played, read_samples
 from claude_run.record.folder import RunFolder
-from claude_run.record.summary import CaseRate, Gate
-from claude_run.scenario.beside import baseline_path
+from claude_run.scenario.beside import baseline_path, scenario_beside
 from claude_run.session.request import BESIDE
 from claude_run.text.visible import count
 from claude_run.verdict.basics import Verdict
@@ -24,19 +23,25 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.script import Conversation
     from claude_run.record.derive import Played
-    from claude_run.session.request import GateRequest
+    from claude_run.session.request import CompareRequest
 
 _SHOWN = 3  # conversations that a refusal names
 
 
-def compare_runs(paths: Sequence[Path], request: GateRequest) -> Comparison:
-    """Compare the first run with the others, or the models or variants of a single one with each other."""
+def compare_runs(paths: Sequence[Path], request: CompareRequest) -> Comparison:
+    """Compare the first run with the others, or the models or variants of a single one with each other.
+
+    In the place of the first run may stand a baseline file.
+    """
     rules = request.rules()
-    arms = [arm_of_run(path) for path in paths]
+    first, *others = paths
+    _refuse_files(first, others)
+    candidates = [arm_of_run(path) for path in others]
+    arms = [_arm_of_file(first, candidates) if first.is_file() else arm_of_run(first), *candidates]
     if len(arms) > 1:
         names = [sample.identity for sample in arms[0].samples]
-        others = [replace(arm, samples=aligned(arm.samples, names)) for arm in arms[1:]]
-        return compare(arms[0], others, rules)
+        called_alike = [replace(arm, samples=aligned(arm.samples, names)) for arm in candidates]
+        return compare(arms[0], called_alike, rules)
     inside = arms_within(arms[0].samples)
     if len(inside) == 1:
         raise InputError(
@@ -45,38 +50,7 @@ def compare_runs(paths: Sequence[Path], request: GateRequest) -> Comparison:
     return compare(inside[0], inside[1:], rules)
 
 
-def gate_run(played: Played, baseline: Arm, request: GateRequest, *, looks: int = 1) -> Comparison:
-    """Compare a run with its baseline."""
-    return compare(baseline, [arm_of_played(played, name="this run")], request.rules(looks=looks))
-
-
-def verdict_of(comparison: Comparison, request: GateRequest, pass_rates: Mapping[str, float]) -> Gate | None:
-    """Put the outcome of the gate into words; None where it could never fail: then the checks decide.
-
-    Cases that the baseline does not know are new: each must reach its scenario's pass rate, as it would
-    without a baseline.
-    """
-    # So few cases that not even all of them getting worse would prove anything.
-    result = comparison.candidates[0].result
-    effect, outlook = result.effect, result.outlook
-    can_fail = effect is not None and outlook is not None and effect.units >= outlook.fewest_changes
-    if request.on_inconclusive == "warn" and not can_fail:
-        return None
-    code = exit_code_of(comparison, request)
-    reason = f"{result.verdict} against {comparison.baseline.name}"
-    failed = [
-        case
-        for candidate in comparison.candidates
-        for case in candidate.result.pairing.candidate_only
-        if _is_missed(candidate.samples[case], pass_rates)
-    ]
-    if failed and code is ExitCode.PASSED:
-        code = ExitCode.FAILED
-        reason = f"{reason}, but {count(len(failed), 'new case')} failed: {', '.join(failed[:3])}"
-    return Gate(code=code, verdict=str(result.verdict), reason=reason)
-
-
-def exit_code_of(comparison: Comparison, request: GateRequest) -> ExitCode:
+def exit_code_of(comparison: Comparison, request: CompareRequest) -> ExitCode:
     """Return FAILED when a candidate regressed, or when nobody can tell and that is not good enough."""
     verdicts = {candidate.result.verdict for candidate in comparison.candidates}
     strict = request.on_inconclusive == "fail"
@@ -97,7 +71,9 @@ def refuse_unmeasured(folder: RunFolder, played: Played) -> None:
     A conversation that could not be measured, a judge without an answer, one that was never played, and an
     end that is not known all leave a hole which later runs would fall through.
     """
-    outcomes = {record.planned.id: record.outcome for record in played.records}
+    # What fresh attempts have left open the gate has told, and nothing is compared with them.
+    planned = (record for record in played.records if record.planned.confirm is None)
+    outcomes = {record.planned.id: record.outcome for record in planned}
     for outcome, what in ((Outcome.ERRORED, "could not be measured"), (Outcome.SKIPPED, "not played")):
         names = [name for name, found in outcomes.items() if found is outcome]
         if names:
@@ -115,8 +91,11 @@ def refuse_unmeasured(folder: RunFolder, played: Played) -> None:
 
 
 def arm_of_played(played: Played, *, name: str) -> Arm:
-    """Return the samples of a run that was read already."""
-    transcripts = (record.transcript for record in played.records)
+    """Return the samples of a run that was read already.
+
+    Fresh attempts are left out: they were made of what failed, so they would make it look worse than it is.
+    """
+    transcripts = (record.transcript for record in played.records if record.planned.confirm is None)
     return Arm(name=name, samples=tuple(Sample.of(each) for each in transcripts if each is not None))
 
 
@@ -159,6 +138,28 @@ def accepted_replies(arm: Arm) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     }
 
 
+def _refuse_files(first: Path, others: Iterable[Path]) -> None:
+    """Raise InputError for a file among those that are held against the first."""
+    file = next((path for path in others if path.is_file()), None)
+    if file is not None:
+        hint = "take its place with a run folder" if first.is_file() else f"name it first: {file} {first}"
+        raise InputError(
+            f"{file} is a file, and only what others are held against may be a baseline file: {hint}"
+        )
+
+
+def _arm_of_file(path: Path, candidates: Iterable[Arm]) -> Arm:
+    """Return what a baseline file holds; InputError where a candidate did not play its scenario."""
+    baseline = read_baseline(path, scenario_path=scenario_beside(path))
+    for arm in candidates:
+        if all(sample.identity.scenario != baseline.scenario for sample in arm.samples):
+            raise InputError(
+                f"{path} is the baseline of scenario {baseline.scenario!r}, which was not played in"
+                f" {arm.name}: name a run of that scenario"
+            )
+    return Arm(name=str(path), samples=baseline.samples)
+
+
 def _scenarios_of(conversations: Iterable[Conversation]) -> Mapping[str, str]:
     return {conversation.identity.scenario: conversation.identity.path for conversation in conversations}
 
@@ -184,15 +185,3 @@ def _arm_of_files(files: Mapping[str, Path], scenarios: Mapping[str, str]) -> Ar
     distinct = dict.fromkeys(map(str, files.values()))
     name = next(iter(distinct)) if len(distinct) == 1 else f"{len(distinct)} accepted files"
     return Arm(name=name, samples=tuple(samples))
-
-
-def _is_missed(samples: Sequence[Sample], pass_rates: Mapping[str, float]) -> bool:
-    measured = [sample for sample in samples if sample.passed is not None]
-    rate = CaseRate(
-        name=samples[0].identity.case_name,
-        passed=sum(sample.passed is True for sample in measured),
-        measured=len(measured),
-        repeats=len(samples),
-        required=pass_rates.get(samples[0].identity.scenario, 1.0),
-    )
-    return bool(measured) and not rate.met

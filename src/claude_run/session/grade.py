@@ -176,6 +176,7 @@ def _spoken(label: Labelled, now: str) -> tuple[Event, Event, Event]:
         system=None,
         params=conversation.params,
         roles=("user",),
+        expectations=conversation.expectations_digest,
         at=now,
     )
     replied = Replied(

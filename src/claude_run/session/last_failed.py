@@ -98,7 +98,8 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
         run = folder.read_run()
         called = aligned_to(run.conversations, (each.identity for each in conversations))
         renamed = [(each.id, called(each)) for each in run.conversations]
-        asked = [(name, each) for name, each in renamed if each.question_name in questions]
+        planned = [(name, each) for name, each in renamed if each.confirm is None]
+        asked = [(name, each) for name, each in planned if each.question_name in questions]
         news = {each.case_name for _, each in asked if not _is_known(cases, each.case_name)}
         if not news or (run.simulated and not simulated):
             continue

@@ -18,6 +18,7 @@ from claude_run.session.request import RunRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from claude_run.record.gated import Gate
     from claude_run.scenario.model import Json, JsonObject
     from claude_run.session.play import RunResult
 
@@ -79,11 +80,12 @@ def _following(result: RunResult) -> str | None:
     if summary.exit_code not in {ExitCode.PASSED, ExitCode.FAILED}:
         again = ["--retry-errors"] if outcomes[Outcome.ERRORED] else []
         return command_line("resume", folder, *again, *_raised(summary.stopped or ""))
-    if not run.paths:
-        return None  # of labelled replies, which have no scenario
+    # Labelled replies have no scenario, and a run in which all is as it was accepted leaves nothing to do.
+    if not run.paths or (summary.gate is not None and not _has_news(summary.gate)):
+        return None
 
     # What failed is mended and played again; held against a baseline, somebody looks at it first.
-    against_baseline = result.comparison is not None or any(map(_has_baseline, run.files))
+    against_baseline = summary.gate is not None or any(map(_has_baseline, run.files))
     if outcomes[Outcome.FAILED] and not against_baseline:
         return _played_again(run.paths, run.options, "--lf")
 
@@ -124,6 +126,10 @@ def _raised(stopped: str) -> Sequence[str]:
         least = (spent + following + _CENT).quantize(_CENT)
         return ("--max-cost", f"{max(2 * cap, least):f}")
     return ()
+
+
+def _has_news(gate: Gate) -> bool:
+    return bool(gate.gone) or any(each.standing != "same" or each.reworded for each in gate.cases)
 
 
 def _has_baseline(path: str) -> bool:

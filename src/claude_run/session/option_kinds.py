@@ -81,7 +81,7 @@ def _read_number(option: Option, text: str) -> int:
 
 def _read_fraction(option: Option, text: str) -> float:
     if not _DECIMAL.fullmatch(text):
-        option.refuse(text, f"write a plain decimal number, such as {option.shown}")
+        option.refuse(text, f"write a plain decimal number, such as {option.shown or 0.1}")
     return float(text)
 
 

@@ -35,7 +35,8 @@ class Option:
     that its flag alone stands for.
 
     What `shapes` a run decides what the run is: it cannot change when the run goes on. What `selects` leaves
-    conversations of its scenarios out. What may stand in the file of a `project` has its default from there.
+    conversations of its scenarios out. What may stand in the file of a `project` has its default from there;
+    with `project_only` it stands nowhere else: it is decided once for all runs, and not at a command line.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Option:
     shapes: bool = False
     selects: bool = False
     project: bool = False
+    project_only: bool = False
 
     @property
     def flag(self) -> str:
@@ -108,6 +110,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
     shapes: bool = False,
     selects: bool = False,
     project: bool = False,
+    project_only: bool = False,
 ) -> Any:  # noqa: ANN401 - a dataclass field stands for its value
     """Declare a field as an option; without flags it is the positional argument."""
     declared = Option(
@@ -125,6 +128,7 @@ def option(  # noqa: PLR0913 - one argument for each thing that a declaration ca
         shapes=shapes,
         selects=selects,
         project=project,
+        project_only=project_only,
     )
     if default is MISSING and shown is not None:
         default = declared.read(str(shown))
@@ -190,7 +194,7 @@ def as_arguments(cls: type, saved: Mapping[str, Json], *, defaults: Mapping[str,
     """
     found: list[str] = []
     for option, value, default in _saved_values(cls, saved, defaults):
-        if not option.flags or value is None or value == default:
+        if not option.flags or option.project_only or value is None or value == default:
             continue
         flag = option.flags[0]
         if option.kind is SWITCH:

@@ -1,8 +1,7 @@
-"""Playing what was prepared: a folder, a connection, the conversations in looks, and the verdict of the gate.
+"""Playing what was prepared: a folder, a connection, the conversations, and the verdict of the gate.
 
-With `--until-sure` the repeats are played in several looks, until the results can be judged. Each look tests
-at a level that holds over all the looks that there may be, so that adding repeats never turns a false alarm,
-or a false all-clear, into a habit.
+Where cases look broken against the baseline, fresh attempts of them are played that were not planned at
+first: one of each case at a time, until chance is told from change.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run import __version__
+from claude_run.conversation.sample import Sample
 from claude_run.conversation.script import generated_turns
 from claude_run.errors import ExitCode
 from claude_run.plan.prices import price_table
@@ -32,32 +32,32 @@ from claude_run.record.folder import RunFolder
 from claude_run.record.journal import Extent
 from claude_run.record.run import Run
 from claude_run.record.runs import note_played
-from claude_run.session.compare import accepted_replies, exit_code_of, gate_run, verdict_of
+from claude_run.session.compare import accepted_replies
+from claude_run.session.gate import digest_of, fresh_attempts, gate, match, samples_of
 from claude_run.session.known_checks import digests
 from claude_run.session.open_files import affordable, exhaustion_said_once
 from claude_run.session.options import saved_options
 from claude_run.session.own_checks import OwnCheckFiles, OwnCheckProcesses
-from claude_run.session.prepare import LOOKS
 from claude_run.session.world import ListPrices, connect, graceful
-from claude_run.verdict.basics import Rate, Verdict
-from claude_run.verdict.reliability import RateVerdict, judge_rate
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from claude_run.conversation.events import Event
+    from claude_run.conversation.identity import Identity
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
     from claude_run.play.ports import Clock, Messages, OwnChecks, Progress, RecordedReplies
     from claude_run.record.journal import Journal
-    from claude_run.record.summary import CaseRate
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
-    from claude_run.verdict.comparison import Comparison
+    from claude_run.verdict.comparison import Arm
 
 _LIMITS = frozenset({ExitCode.CAPPED, ExitCode.FAILED})
+_NAMED = 3  # cases that a line names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +92,10 @@ class RunInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """A run that was played or read again: its folder, what its journal tells, and what a gate compared.
-
-    `gate_code` is what the comparison alone would end with.
-    """
+    """A run that was played or read again: its folder, and what its journal tells."""
 
     folder: RunFolder
     played: Played
-    comparison: Comparison | None = None
-    gate_code: ExitCode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +140,10 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             files=prepared.plan.files,
             own_checks=digests(prepared.request.own_checks),
             pass_rates=prepared.plan.pass_rates,
+            baseline_sha256=None if prepared.baseline is None else digest_of(prepared.baseline),
             prices=price_table(),
             simulated=prepared.request.simulate,
-            conversations=tuple(each.identity for each in looks_of(prepared)[0]),
+            conversations=tuple(each.identity for each in prepared.plan.conversations),
         )
         folder = RunFolder.create(
             run, out=out, stamp=stamp(), latest=latest, disk=world.disk, redactor=world.redactor
@@ -165,12 +161,14 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     journal, clock, prepared, stop = io.journal, io.world.clock, inputs.prepared, StopSignal()
     begin = clock.monotonic()
     grace_s = prepared.request.grace_s
+    if prepared.baseline is not None:
+        io.observer.warn(f"holding it against {prepared.baseline.name}")
     for event in inputs.begin:
         journal.append(event)
     with graceful(io.world.signals, stop, grace_s=grace_s, notify=io.observer.notify):
         journal.append_run("started", at=clock.now())
         try:
-            unfinished = await _play_looks(inputs, io, stop)
+            unfinished = await _play_all(inputs, io, stop)
         finally:
             await journal.settled()
         # A signal that came after the last reply is seen to before the end is written down.
@@ -187,27 +185,14 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     )
     await journal.synced()
 
-    # The one reading of the journal after a run: the gate and every report are made of it.
+    # The reading of the journal after a run: the gate and every report are made of this one.
     played = read_played(io.folder)
-    if prepared.baseline is None or halt is not None:
-        return RunResult(folder=io.folder, played=played)
-    gate, looks = prepared.request.gate, len(looks_of(prepared))
-    comparison = gate_run(played, prepared.baseline, gate, looks=looks)
-    code = exit_code_of(comparison, gate)
-    verdict = verdict_of(comparison, gate, prepared.plan.pass_rates)
-    if verdict is None:
-        io.observer.notify(
-            "warning: too few cases to gate on, so each must pass on its own, as without --baseline"
-        )
-        return RunResult(folder=io.folder, played=played, comparison=comparison, gate_code=code)
-    journal.append_run("gated", code=int(verdict.code), verdict=verdict.verdict, reason=verdict.reason)
-    await journal.synced()
-    return RunResult(
-        folder=io.folder,
-        played=played.gated(verdict, Extent.of(journal.path)),
-        comparison=comparison,
-        gate_code=code,
-    )
+    if prepared.baseline is not None and halt is None:
+        found = gate(played, prepared.baseline, prepared)
+        journal.append_run("gated", **found.to_json())
+        await journal.synced()
+        played = played.gated(found, Extent.of(journal.path))
+    return RunResult(folder=io.folder, played=played)
 
 
 def stamp() -> str:
@@ -215,11 +200,8 @@ def stamp() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
 
 
-async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
-    """Play the looks that are needed; return how many conversations did not come to their end.
-
-    Where a stop has kept it from finding out whether another look is needed, one counts as not played.
-    """
+async def _play_all(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
+    """Play what was planned, then what confirms; return how many conversations did not come to their end."""
     prepared, request = inputs.prepared, inputs.prepared.request
     own_checks = OwnCheckProcesses(
         OwnCheckFiles.of(request.own_checks),
@@ -229,22 +211,49 @@ async def _play_looks(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
     )
     player = _player(inputs, io, stop, own_checks)
     timer = asyncio.create_task(_stop_in_time(stop, io.world.clock, request))
-    unknown = False
     try:
-        for number, look in enumerate(looks_of(prepared)):
-            needed = look if number == 0 else _needed(prepared, look, io.folder)
-            _plan_further(io.folder, needed, prepared.plan.pass_rates)
-            todo = [conversation for conversation in needed if conversation.id not in inputs.done]
-            halt = await player.play(todo, inputs.earlier) if todo else None
-            if halt is not None:
-                unknown = number + 1 < len(looks_of(prepared))
-                break
-            if not needed:
-                break
+        todo = [each for each in prepared.plan.conversations if each.id not in inputs.done]
+        if todo:
+            await player.play(todo, inputs.earlier)
+        # Where all passed there is nothing to confirm, and no reason to read the journal twice.
+        might_be_broken = player.failures or inputs.done
+        if prepared.baseline is not None and might_be_broken and not player.unfinished:
+            return await _confirm(prepared.baseline, player, inputs, io)
+        return player.unfinished
     finally:
         timer.cancel()
         own_checks.end()
-    return player.unfinished + unknown
+
+
+async def _confirm(baseline: Arm, player: Player, inputs: RunInputs, io: RunIO) -> int:
+    """Play fresh attempts of the cases that look broken, and return how many were wanted and did not end."""
+    prepared, recording = inputs.prepared, inputs.recording
+    planned = {each.id for each in prepared.plan.conversations}
+    played = read_played(io.folder)
+    if played.summary.must_failed:
+        return player.unfinished  # the run is red already, and nothing could excuse it
+    samples = list(samples_of(played, only=lambda name: name in planned or name in inputs.done))
+    player.tell = lambda transcript: samples.append(Sample.of(transcript))
+    offline = prepared.request.replay is not None
+    is_told = False
+    while wanted := fresh_attempts(
+        match(baseline, samples),
+        prepared.plan.conversations,
+        prepared.gate_rules,
+        can_be_had=lambda name: not offline or (recording is not None and recording.has(name)),
+    ):
+        # A stop that came with the last reply leaves the question open, which these would have answered.
+        if player.context.stop.halt is not None:
+            return player.unfinished + len(wanted)
+        if not is_told:
+            names = ", ".join(each.identity.case_name for each in wanted[:_NAMED])
+            more = ", ..." if len(wanted) > _NAMED else ""
+            io.observer.warn(f"fresh attempts of {count(len(wanted), 'case')} that failed: {names}{more}")
+            is_told = True
+        _plan_further(io.folder, [each.identity for each in wanted])
+        if await player.play(wanted, inputs.earlier) is not None:
+            return player.unfinished
+    return player.unfinished
 
 
 def _player(inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnChecks) -> Player:
@@ -316,48 +325,11 @@ async def _stop_in_time(stop: StopSignal, clock: Clock, request: RunRequest) -> 
         stop.request(Halt(code=ExitCode.CAPPED, reason=reason, grace_s=request.grace_s))
 
 
-def looks_of(prepared: Prepared) -> Sequence[Sequence[Conversation]]:
-    """Return the conversations by the look that plays them; one look where `--until-sure` is not given."""
-    conversations = prepared.plan.conversations
-    if not prepared.request.until_sure:
-        return [conversations]
-    sizes = {each.name: prepared.request.repeat or each.repeat for each in prepared.scenarios}
-    looks: list[list[Conversation]] = [[] for _ in range(LOOKS)]
-    for conversation in conversations:
-        identity = conversation.identity
-        looks[((identity.repeat or 1) - 1) // sizes[identity.scenario]].append(conversation)
-    return looks
-
-
-def _needed(prepared: Prepared, look: Sequence[Conversation], folder: RunFolder) -> Sequence[Conversation]:
-    """Return what a later look must play after those before it; none once all is sure."""
-    # What was planned before the run was cut off stays planned: half a look decides nothing.
-    planned = {each.id for each in folder.read_run().conversations}
-    begun = [each for each in look if each.id in planned]
-    if begun:
-        return begun
-    played = read_played(folder)
-    if prepared.baseline is not None:
-        comparison = gate_run(played, prepared.baseline, prepared.request.gate, looks=LOOKS)
-        return look if comparison.candidates[0].result.verdict is Verdict.INCONCLUSIVE else ()
-    unsure = {rate.name for rate in played.summary.rates if _is_unsure(rate)}
-    return [each for each in look if each.identity.case_name in unsure]
-
-
-def _is_unsure(case: CaseRate) -> bool:
-    if case.measured == 0:
-        return False
-    rate = Rate(passed=case.passed, total=case.measured)
-    return judge_rate(rate, case.required, looks=LOOKS).verdict is RateVerdict.UNSURE
-
-
-def _plan_further(
-    folder: RunFolder, conversations: Sequence[Conversation], rates: Mapping[str, float]
-) -> None:
+def _plan_further(folder: RunFolder, identities: Sequence[Identity]) -> None:
     """Add conversations to the run's plan before they are played, so that a resumed run knows of them."""
     run = folder.read_run()
     known = {planned.id for planned in run.conversations}
-    added = tuple(each.identity for each in conversations if each.id not in known)
+    added = tuple(each for each in identities if each.id not in known)
     if added:
-        grown = replace(run, conversations=(*run.conversations, *added), pass_rates=dict(rates))
+        grown = replace(run, conversations=(*run.conversations, *added))
         folder.write_json("run.json", grown.to_json())

@@ -22,6 +22,7 @@ from claude_run.plan.model_checks import problems, unknown_judges
 from claude_run.plan.model_rules import known_names
 from claude_run.plan.prices import price_table
 from claude_run.record.folder import standing
+from claude_run.record.recording import may_confirm
 from claude_run.record.redact import Redactor
 from claude_run.scenario.diagnostics import Diagnostic, Problems, render
 from claude_run.scenario.loader import load
@@ -33,6 +34,7 @@ from claude_run.session.rehearsal import as_scenario, refused_requests
 from claude_run.session.trial import try_examples, vacuous
 from claude_run.text.strict_json import plain_json
 from claude_run.text.visible import count
+from claude_run.verdict.gate import GateRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,9 +44,6 @@ if TYPE_CHECKING:
     from claude_run.session.request import RunRequest
     from claude_run.session.trial import Trial
     from claude_run.verdict.comparison import Arm
-
-LOOKS = 4
-"""How often `--until-sure` looks at the results, and so how many times the repeats may be played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class Prepared:
     """All that playing needs: the plan, the checks, and the baseline to gate against.
 
     `accepted` are the replies that judges compare new ones with; None where no judge is asked to. `labels` is
-    the file of labelled replies where a judge is held against people.
+    the file of labelled replies where a judge is held against people. `gate_rules` are those of the gate.
     """
 
     request: RunRequest
@@ -77,6 +76,7 @@ class Prepared:
     accepted: Arm | None = None
     warnings: tuple[str, ...] = ()
     labels: str | None = None
+    gate_rules: GateRules = field(default_factory=GateRules)
 
 
 def prepare(request: RunRequest) -> Prepared:
@@ -158,8 +158,12 @@ def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
     plan = make_plan(request, loaded.scenarios, told=notes.append)
     refuse_unpriced(request, plan)
     baseline = accepted = None
+    rules = request.gate.rules()
     if request.baseline is not None:
         baseline = accepted = arm_of_baseline(request.baseline, plan.conversations)
+        # Where nothing is sent there are no fresh attempts but those of the recorded run.
+        if request.replay is not None and not may_confirm(request.replay):
+            rules = request.gate.rules(most_fresh=0)
     elif any(map(asks_for_accepted, plan.conversations)):
         accepted = arm_of_accepted(plan.conversations)
     return Prepared(
@@ -170,6 +174,7 @@ def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
         baseline=baseline,
         accepted=accepted,
         warnings=(*loaded.warnings, *notes),
+        gate_rules=rules,
     )
 
 
@@ -182,8 +187,7 @@ def make_plan(
 ) -> Plan:
     """Expand the scenarios into the conversations that the request selects, or into exactly those of `ids`.
 
-    With `--until-sure` the plan holds the repeats of every look that there may be. `told` gets a line that
-    says of which runs the selection was made, if of any.
+    `told` gets a line that says of which runs the selection was made, if of any.
     """
     selection = Selection(
         models=request.models,
@@ -197,11 +201,6 @@ def make_plan(
     )
     if ids is not None:
         selection = Selection(models=request.models, repeat=request.repeat, ids=ids)
-    if request.until_sure:
-        scenarios = [
-            replace(scenario, repeat=(request.repeat or scenario.repeat) * LOOKS) for scenario in scenarios
-        ]
-        selection = replace(selection, repeat=None)
     plan = expand(scenarios, selection, request.overrides)
     if request.judge_models:
         judges = Graders(models=request.judge_models)

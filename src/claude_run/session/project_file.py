@@ -53,7 +53,7 @@ def defaults(file: ProjectFile, cls: type) -> Mapping[str, Any]:
         try:
             GateRequest(**{key: value}).rules()
         except InputError as error:
-            reading.refuse(("gate", key), str(error).removeprefix("--"))
+            reading.refuse(("gate", key), str(error))
     if reading.problems:
         raise InvalidScenarioError(reading.problems)
     return values

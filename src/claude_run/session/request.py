@@ -25,70 +25,123 @@ from claude_run.session.option_kinds import (
     TEXTS,
     choice,
 )
-from claude_run.session.options import option
+from claude_run.session.options import option, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
-    from claude_run.verdict.basics import GateRules
+    from claude_run.verdict.basics import ComparisonRules
+    from claude_run.verdict.gate import GateRules
 
 BESIDE = Path("beside-the-scenarios")
 """What `--baseline` without a path stands for."""
 
-WHAT, HOW, RECORDED, GATE, LIMITS = "What", "How", "Recorded", "Gate", "Limits"
+WHAT, HOW, RECORDED, GATE, LIMITS, JUDGED = "What", "How", "Recorded", "Gate", "Limits", "Judged"
 """The panels of the help; output options have one of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRequest:
-    """How a comparison is judged."""
+    """How a run is held against its baseline."""
 
     alpha: float = option(
         "--alpha",
         kind=FRACTION,
         shown="0.05",
         project=True,
+        project_only=True,
         panel=GATE,
         shapes=True,
-        help="How often a false alarm of a regression is accepted.",
+        help="In how many runs without a change the gate may be red.",
     )
-    margin: float = option(
-        "--margin",
+    max_cost_increase: float | None = option(
+        "--max-cost-increase",
         kind=FRACTION,
-        shown="0.1",
+        metavar="RATE",
+        project=True,
+        project_only=True,
+        panel=GATE,
+        shapes=True,
+        help="How much more the replies may cost than the accepted ones.",
+    )
+    confirm: int = option(
+        "--confirm",
+        kind=NUMBER,
+        shown="10",
+        least=0,
+        most=10,
         project=True,
         panel=GATE,
         shapes=True,
-        help="Drop of the pass rate that `unchanged` must exclude.",
+        help="Fresh attempts at most of a case that looks broken.",
     )
-    min_drop: float = option(
-        "--min-drop",
-        kind=FRACTION,
-        shown="0",
-        project=True,
+    no_confirm: bool = option(
+        "--no-confirm",
+        kind=SWITCH,
+        default=False,
         panel=GATE,
         shapes=True,
-        help="Least drop of the pass rate that is called a regression.",
+        help="Play none: such a case is unclear then.",
     )
-    on_inconclusive: str = option(
-        "--on-inconclusive",
+    on_unclear: str = option(
+        "--on-unclear",
         kind=choice("fail", "warn"),
-        shown="warn",
+        shown="fail",
         project=True,
         panel=GATE,
         shapes=True,
         help="fail or warn, where nobody can tell.",
     )
 
-    def rules(self, *, looks: int = 1) -> GateRules:
-        """Return the rules of the gate; InputError for a number out of its range."""
-        from claude_run.verdict.basics import GateRules  # noqa: PLC0415 - only a comparison needs it
+    def rules(self, *, most_fresh: int | None = None) -> GateRules:
+        """Return the rules of the gate; InputError for a number out of its range.
+
+        `most_fresh` stands in place of what was asked for, where no more can be had.
+        """
+        from claude_run.verdict.gate import GateRules  # noqa: PLC0415 - only a gate needs it
+
+        asked = 0 if self.no_confirm else self.confirm
+        try:
+            return GateRules(alpha=self.alpha, most_fresh=asked if most_fresh is None else most_fresh)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareRequest:
+    """How a comparison is judged: fixed before it is looked at, on the command line alone."""
+
+    alpha: float = option(
+        "--alpha",
+        kind=FRACTION,
+        shown="0.05",
+        panel=JUDGED,
+        help="How often a false alarm of a regression is accepted.",
+    )
+    margin: float = option(
+        "--margin",
+        kind=FRACTION,
+        shown="0.1",
+        panel=JUDGED,
+        help="Drop of the pass rate that `not worse` must exclude.",
+    )
+    on_inconclusive: str = option(
+        "--on-inconclusive",
+        kind=choice("fail", "warn"),
+        shown="warn",
+        panel=JUDGED,
+        help="fail or warn, where nobody can tell.",
+    )
+
+    def rules(self) -> ComparisonRules:
+        """Return the rules of the comparison; InputError for a number out of its range."""
+        from claude_run.verdict.basics import ComparisonRules  # noqa: PLC0415 - only a comparison needs it
 
         try:
-            return GateRules(alpha=self.alpha, margin=self.margin, min_drop=self.min_drop, looks=looks)
+            return ComparisonRules(alpha=self.alpha, margin=self.margin)
         except ValueError as error:
-            raise InputError(f"--{str(error).replace('_', '-', 1)}") from error
+            raise InputError(f"--{error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,14 +309,6 @@ class RunRequest:
         shapes=True,
         help="Gate against the accepted baseline, or another run.",
     )
-    until_sure: bool = option(
-        "--until-sure",
-        kind=SWITCH,
-        default=False,
-        panel=GATE,
-        shapes=True,
-        help="Add repeats until the verdict is sure, at most four times.",
-    )
     gate: GateRequest = field(default_factory=GateRequest)
     judge_models: tuple[str, ...] = option(
         "--judge-model",
@@ -361,6 +406,11 @@ class ResumeRequest:
         default=False,
         help="Try again what could not be measured.",
     )
+
+
+def selects(options: Mapping[str, object]) -> bool:
+    """Return whether saved options leave conversations of their scenarios out."""
+    return any(options.get(each.name) for each in options_of(RunRequest) if each.selects)
 
 
 def refuse_slip(word: str, commands: Iterable[str]) -> None:

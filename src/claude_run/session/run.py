@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING
 from claude_run.checks.judge_check import judges_of
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
-from claude_run.plan.estimate import estimate
+from claude_run.plan.estimate import bounds_of, estimate
 from claude_run.plan.prices import price_table
 from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
 from claude_run.scenario.template import Renderer
+from claude_run.session.foresee import foresee
+from claude_run.session.gate import digest_of
 from claude_run.session.grade import prepare_grading, read_labels, with_labels
 from claude_run.session.known_checks import changed, digests, refuse_unknown
 from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.options import restored, saved_options
-from claude_run.session.play import RunInputs, RunIO, RunResult, looks_of, play_new, play_run
+from claude_run.session.play import RunInputs, RunIO, RunResult, play_new, play_run
 from claude_run.session.prepare import load_scenarios, make_plan, plan_loaded
 from claude_run.session.request import RunRequest, refuse_contradictions
 from claude_run.session.world import connect
@@ -32,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from claude_run.conversation.script import Conversation
     from claude_run.plan.estimate import Estimate
     from claude_run.record.history import History
     from claude_run.record.run import Run
+    from claude_run.session.foresee import Foresight
     from claude_run.session.play import RunObserver
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import ResumeRequest
@@ -44,10 +46,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What would be played, and what it may cost at most beside the answers of judges, by `prices`."""
+    """What would be played, and what it may cost at most beside the answers of judges, by `prices`.
+
+    `foresight` is what a gate will see, and what confirming may cost on top; None without a baseline.
+    """
 
     ids: tuple[str, ...]
     bound: Estimate
+    foresight: Foresight | None
     judge_answers: int
     prices: str
 
@@ -66,10 +72,14 @@ async def run(prepared: Prepared, observer: RunObserver, world: World) -> RunRes
 
 def dry_run(prepared: Prepared) -> DryRun:
     """Return what playing would come to; nothing is sent and nothing is written."""
-    conversations = prepared.plan.conversations
+    conversations, baseline = prepared.plan.conversations, prepared.baseline
+    bounds = bounds_of(prepared.plan, lambda conversation: Renderer(conversation.vars))
     return DryRun(
         ids=tuple(conversation.id for conversation in conversations),
-        bound=estimate(prepared.plan, lambda conversation: Renderer(conversation.vars)),
+        bound=estimate(prepared.plan, bounds),
+        foresight=None
+        if baseline is None
+        else foresee(baseline, conversations, prepared.gate_rules, bounds=bounds),
         judge_answers=sum(len(judges_of(conversation)) for conversation in conversations),
         prices=price_table(),
     )
@@ -128,15 +138,19 @@ async def resume(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """The paths of scenarios and of own checks that are not as they were when the run was started."""
+    """The paths of scenarios and of own checks that are not as they were when the run was started.
+
+    `baseline` is the name of what it is held against, where that is another one now.
+    """
 
     changed: frozenset[str] = frozenset()
     new: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     own_checks: frozenset[str] = frozenset()
+    baseline: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.changed or self.new or self.gone or self.own_checks)
+        return bool(self.changed or self.new or self.gone or self.own_checks or self.baseline)
 
     def __str__(self) -> str:
         named = (
@@ -144,6 +158,7 @@ class Drift:
             ("new", self.new),
             ("gone", self.gone),
             ("own checks", self.own_checks),
+            ("baseline", self.baseline),
         )
         return "; ".join(f"{what}: {', '.join(sorted(paths))}" for what, paths in named if paths)
 
@@ -181,20 +196,30 @@ def _prepare_again(
         new=frozenset() if was_selection else frozenset(now) - frozenset(saved.files),
         gone=frozenset(saved.files) - frozenset(now),
         own_checks=changed(request.own_checks, saved.own_checks),
+        baseline=_other_baseline(prepared, saved),
     )
     if drift and not going_on.changed:
         raise InputError(
             f"the scenarios are not what they were when the run was started ({drift}): put the old ones back,"
             f" start a new run with --reuse {folder.path}, or pass --changed to play them as they are now"
         )
-    if request.until_sure:
-        return prepared, drift  # a later look may still add to what was planned
+    # Fresh attempts are no part of what the scenarios say: what of them is wanted is found out anew.
     planned = frozenset(
-        item.id for item in saved.conversations if item.path not in drift.changed | drift.gone
+        item.id
+        for item in saved.conversations
+        if item.path not in drift.changed | drift.gone and item.confirm is None
     )
     anew = drift.changed | drift.new
     ids = planned | {each.id for each in prepared.plan.conversations if each.identity.path in anew}
     return replace(prepared, plan=make_plan(request, prepared.scenarios, ids=ids)), drift
+
+
+def _other_baseline(prepared: Prepared, saved: Run) -> frozenset[str]:
+    """Return the name of the baseline where it is not the one that the run was started against."""
+    baseline, was = prepared.baseline, saved.baseline_sha256
+    if baseline is None or was is None or digest_of(baseline) == was:
+        return frozenset()
+    return frozenset({baseline.name})
 
 
 def _not_here(folder: RunFolder, saved: Run) -> str:
@@ -242,25 +267,27 @@ def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift, *, lines: int) -
     stale = drift.changed | drift.gone
     known = {item.id for item in saved.conversations if item.path not in stale}
     superseded = tuple(item.id for item in saved.conversations if drift.own_checks or item.path in stale)
-    # Looks that may come later are not planned yet.
-    first = {each.id for each in looks_of(prepared)[0]}
-    conversations = (each.identity for each in prepared.plan.conversations if each.id in known | first)
+    fresh = (item for item in saved.conversations if item.id in known and item.confirm is not None)
+    conversations = (*(each.identity for each in prepared.plan.conversations), *fresh)
     return replace(
         saved,
         options={**saved.options, "own_checks": saved_options(prepared.request)["own_checks"]},
         files=prepared.plan.files,
         own_checks=digests(prepared.request.own_checks),
+        baseline_sha256=None if prepared.baseline is None else digest_of(prepared.baseline),
         pass_rates=prepared.plan.pass_rates,
-        conversations=tuple(conversations),
+        conversations=conversations,
         changes=(*saved.changes, Change(lines=lines, superseded=superseded)),
     )
 
 
 def _left_to_play(prepared: Prepared, history: History, *, retry_errors: bool) -> RunInputs:
     """Leave out what has ended, go on with what has begun, and take every reply that the journal has."""
-    request, conversations = prepared.request, prepared.plan.conversations
+    request = prepared.request
     done = frozenset(
-        each.id for each in conversations if _has_ended(history, each, retry_errors=retry_errors)
+        name
+        for name, log in history.logs.items()
+        if log.ended is not None and not (retry_errors and log.ended.outcome is Outcome.ERRORED)
     )
     path = request.replay or request.reuse
     return RunInputs(
@@ -272,10 +299,3 @@ def _left_to_play(prepared: Prepared, history: History, *, retry_errors: bool) -
         attempts=history.attempts(),
         ask_again=retry_errors,
     )
-
-
-def _has_ended(history: History, conversation: Conversation, *, retry_errors: bool) -> bool:
-    log = history.logs.get(conversation.id)
-    if log is None or log.ended is None:
-        return False
-    return not (retry_errors and log.ended.outcome is Outcome.ERRORED)

@@ -1,4 +1,4 @@
-"""How well a judge agrees with people: the share of equal labels, and Cohen's kappa with its interval."""
+"""How well a judge agrees with people: equal labels, Cohen's kappa, and the two kinds of error."""
 
 from __future__ import annotations
 
@@ -20,17 +20,29 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRate:
+    """Of the replies that people gave one label, those to which the judge gave the other; by Wilson."""
+
+    rate: Rate
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """`counts` by (label of the person, label of the judge).
 
     `kappa` is None where it is not defined: where chance alone would agree always. `kappa_interval` is None
-    there, and where the labels do not vary enough to give one.
+    there, and where its large-sample error is zero: they agree on every reply or on none, or one of them gave
+    all the same label. `wrongly_passed` is out of what people failed, `wrongly_failed` out of what they
+    passed; None where there is no such reply.
     """
 
     rate: Rate
     rate_interval: Interval
     kappa: float | None
     kappa_interval: tuple[float, float] | None
+    wrongly_passed: ErrorRate | None
+    wrongly_failed: ErrorRate | None
     counts: dict[tuple[bool, bool], int]
 
 
@@ -46,7 +58,7 @@ def agreement(pairs: Sequence[tuple[bool, bool]], *, confidence: float = 0.95) -
     counts = Counter(pairs)
     rate = Rate(passed=sum(counts[both, both] for both in (True, False)), total=len(pairs))
     kappa = cohen_kappa(pairs)
-    # Where the labels do not vary there is no error to speak of, and no interval.
+    # An error of zero would be a claim of certainty, so it gives no interval.
     z = normal_quantile((1 + confidence) / 2)
     spread = None if kappa is None else z * _standard_error(counts, len(pairs))
     return Agreement(
@@ -56,6 +68,8 @@ def agreement(pairs: Sequence[tuple[bool, bool]], *, confidence: float = 0.95) -
         kappa_interval=None
         if kappa is None or not spread
         else (max(-1.0, kappa - spread), min(1.0, kappa + spread)),
+        wrongly_passed=_error_rate(counts, person=False, confidence=confidence),
+        wrongly_failed=_error_rate(counts, person=True, confidence=confidence),
         counts={
             (person, judge): counts[person, judge] for person in (True, False) for judge in (True, False)
         },
@@ -66,6 +80,14 @@ def cohen_kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
     """Return agreement beyond chance, at most 1; None where chance alone agrees always."""
     observed, expected = _shares(Counter(pairs), len(pairs))
     return None if math.isclose(expected, 1) else (observed - expected) / (1 - expected)
+
+
+def _error_rate(counts: Counter[tuple[bool, bool]], *, person: bool, confidence: float) -> ErrorRate | None:
+    wrong, total = counts[person, not person], counts[person, True] + counts[person, False]
+    if not total:
+        return None
+    rate = Rate(passed=wrong, total=total)
+    return ErrorRate(rate=rate, interval=wilson(rate, confidence=confidence))
 
 
 def _shares(counts: Counter[tuple[bool, bool]], n: int) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What this room shares: exact rates, adjusted p-values, and the rules and words of a gate."""
+"""What this room shares: exact rates, adjusted p-values, and the rules and words of a comparison."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
-
-from claude_run.verdict.sequential import pocock_level
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -23,46 +21,38 @@ class Verdict(StrEnum):
     """Of a candidate run against its baseline."""
 
     IMPROVED = "improved"
-    UNCHANGED = "unchanged"
+    NOT_WORSE = "not worse"
     REGRESSED = "regressed"
     INCONCLUSIVE = "inconclusive"
 
 
 class PValue(StrEnum):
-    """The p-value that the gate reads: `exact` keeps the promised false-alarm rate, `midp` is less strict."""
+    """The p-value that a verdict reads: `exact` keeps the promised rate of false alarms, `midp` does not."""
 
     EXACT = "exact"
     MID = "midp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateRules:
+class ComparisonRules:
     """How a verdict is reached, fixed before the runs are looked at.
 
-    `alpha`: the one-sided false-alarm rate of `regressed` (and of `improved`). `min_drop`: the least drop of
-    the pass rate that may be called a regression. `margin`: `unchanged` means that a drop of this size is
-    excluded by the interval; the default of ten points is about the least that suites of 40 cases can show.
-    `confidence`: of the two-sided intervals. `power`: behind the effect that could have been seen. `looks`:
-    how many times repeats may be added and judged again (`--until-sure`); every look then tests at Pocock's
-    level. Rates are between 0 and 1. Raises `ValueError` for a value outside its range.
+    `alpha`: the one-sided false-alarm rate of `regressed` (and of `improved`). `margin`: `not worse` means
+    that a drop of this size is excluded by the interval; the default of ten points is about the least that
+    suites of 40 cases can show. `confidence`: of the two-sided intervals. Rates are between 0 and 1. Raises
+    `ValueError` for a value outside its range.
     """
 
     alpha: float = 0.05
     margin: float = 0.1
-    min_drop: float = 0.0
     confidence: float = 0.95
-    power: float = 0.8
-    looks: int = 1
     p_value: PValue = PValue.EXACT
 
     def __post_init__(self) -> None:
         ranges = (
             ("alpha", 0 < self.alpha < 0.5, "above 0 and below 0.5"),  # noqa: PLR2004 - both one-sided verdicts could hold from 0.5 on
             ("margin", 0 < self.margin <= 1, "above 0 and at most 1"),
-            ("min_drop", 0 <= self.min_drop <= 1, "between 0 and 1"),
             ("confidence", 0 < self.confidence < 1, "above 0 and below 1"),
-            ("power", self.alpha < self.power < 1, "above alpha and below 1"),
-            ("looks", self.looks >= 1, "at least 1"),
         )
         for name, is_inside, meant in ranges:
             if not is_inside:
@@ -70,13 +60,8 @@ class GateRules:
 
     @property
     def level(self) -> Fraction:
-        """The level that one look tests at, as the decimal it was written as."""
-        return as_decimal(pocock_level(self.looks, alpha=self.alpha, sides=1))
-
-    @property
-    def look_confidence(self) -> float:
-        """The confidence of one look's intervals."""
-        return 1 - pocock_level(self.looks, alpha=1 - self.confidence) if self.looks > 1 else self.confidence
+        """Alpha as the decimal that it was written as."""
+        return as_decimal(self.alpha)
 
     def worse(self, tails: Tails) -> Fraction:
         """Return the p-value of "the candidate is worse" from the tails of candidate minus baseline."""

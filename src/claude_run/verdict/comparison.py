@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.identity import aligned_to
 from claude_run.verdict.difference import judge_all
 from claude_run.verdict.pairing import Observation, pair_runs
+from claude_run.verdict.setups import Conditions, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.sample import Sample
-    from claude_run.verdict.basics import GateRules
-    from claude_run.verdict.difference import GateResult
+    from claude_run.verdict.basics import ComparisonRules
+    from claude_run.verdict.difference import ComparisonResult
+
+
+_UNKNOWN = (
+    "Whether prompt, turns and parameters were the same is not known: a baseline file does not hold them."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +34,11 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateResult:
-    """One candidate against the baseline: what came of it, and the samples of each case in both arms."""
+    """One candidate against the baseline: what came of it, how alike both were played, and the samples."""
 
     arm: Arm
-    result: GateResult
+    result: ComparisonResult
+    conditions: Conditions
     baseline_samples: dict[str, tuple[Sample, ...]]
     samples: dict[str, tuple[Sample, ...]]
 
@@ -44,7 +51,7 @@ class Comparison:
     candidates: tuple[CandidateResult, ...]
 
 
-def compare(baseline: Arm, candidates: Sequence[Arm], rules: GateRules) -> Comparison:
+def compare(baseline: Arm, candidates: Sequence[Arm], rules: ComparisonRules) -> Comparison:
     """Judge the candidates. A case is what identifies a conversation on both arms.
 
     The model, or the variant, is left out of the key where each arm has only one: the same, or its own.
@@ -56,15 +63,19 @@ def compare(baseline: Arm, candidates: Sequence[Arm], rules: GateRules) -> Compa
         for candidate, key in zip(candidates, keys, strict=True)
     ]
     results = judge_all(pairings, rules)
-    found = (
-        CandidateResult(
+    found: list[CandidateResult] = []
+    for candidate, result, key in zip(candidates, results, keys, strict=True):
+        before, after = _by_case(baseline, key), _by_case(candidate, key)
+        alike = conditions(before, after)
+        notes = result.notes if alike.known else (*result.notes, _UNKNOWN)
+        each = CandidateResult(
             arm=candidate,
-            result=result,
-            baseline_samples=_by_case(baseline, key),
-            samples=_by_case(candidate, key),
+            result=replace(result, notes=notes),
+            conditions=alike,
+            baseline_samples=before,
+            samples=after,
         )
-        for candidate, result, key in zip(candidates, results, keys, strict=True)
-    )
+        found.append(each)
     return Comparison(baseline=baseline, candidates=tuple(found))
 
 

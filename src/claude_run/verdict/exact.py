@@ -23,7 +23,7 @@ _EXACT_BUDGET = 10**10  # bit operations: half a second or so. Beyond it, lanes 
 _MOST_PLACES = 1 << 18  # that many reachable sums are told apart
 _PRECISION = 96  # bits of a probability in such a lane: the error of a p-value stays below 1e-18
 _HEADROOM = 16  # additions between two roundings of such lanes
-_EXACT_STEPS = 4_000_000  # additions of a shuffle, a few seconds at most; longer sums are as good as normal
+_EXACT_STEPS = 4_000_000  # additions of a shuffle, half a second or so; longer sums are as good as normal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +81,12 @@ def label_shuffle(pairs: Sequence[tuple[Rate, Rate]]) -> Tails:
     # In units of the common denominator every difference is a whole number.
     unit = math.lcm(*(rate.total for pair in pairs for rate in pair)) if pairs else 1
     observed = sum(_points(before, after, after.passed, unit=unit) for before, after in pairs)
-    mixed = (0 < before.passed + after.passed < before.total + after.total for before, after in pairs)
-    reach = 2 * unit * sum(mixed)
-    if reach * sum(min(before.total, after.total) + 1 for before, after in pairs) > _EXACT_STEPS:
-        return _normal_shuffle(pairs, observed, unit=unit)
+    mixed = [(before, after) for before, after in pairs if _is_mixed(before, after)]
+    # One pass that changes sides moves the sum by a step, so the sums lie on a lattice of the steps' divisor.
+    lattice = math.gcd(*(unit // after.total + unit // before.total for before, after in mixed))
+    places = 2 * unit * len(mixed) // (lattice or 1)
+    if places * sum(min(before.total, after.total) + 1 for before, after in pairs) > _EXACT_STEPS:
+        return _normal_shuffle(mixed, observed, unit=unit, lattice=lattice)
     # How many choices lead to each sum, after one case more each time.
     ways: dict[int, int] = {0: 1}
     for before, after in pairs:
@@ -212,16 +214,22 @@ def _hypergeometric(before: Rate, after: Rate) -> list[tuple[int, int]]:
     ]
 
 
-def _normal_shuffle(pairs: Sequence[tuple[Rate, Rate]], observed: int, *, unit: int) -> Tails:
-    """Use mean 0 and the variance of the hypergeometric counts, with half a unit of continuity correction."""
+def _is_mixed(before: Rate, after: Rate) -> bool:
+    """Return whether a shuffle can change anything: some of the samples passed, and some failed."""
+    return 0 < before.passed + after.passed < before.total + after.total
+
+
+def _normal_shuffle(pairs: Sequence[tuple[Rate, Rate]], observed: int, *, unit: int, lattice: int) -> Tails:
+    """Use mean 0 and the variance of the hypergeometric counts of the mixed pairs, one at least.
+
+    The continuity correction is half of the step from one possible sum to the next.
+    """
     variance = 0.0
     for before, after in pairs:
         n, passes = before.total + after.total, before.passed + after.passed
         spread = after.total * before.total * passes * (n - passes) / (n * n * (n - 1))
         variance += spread * (unit / after.total + unit / before.total) ** 2
     scale = math.sqrt(variance)
-    if not scale:
-        return Tails(less=Fraction(1), greater=Fraction(1), point=Fraction(1))
-    less = Fraction(normal_tail(-(observed + 0.5) / scale))
-    greater = Fraction(normal_tail((observed - 0.5) / scale))
+    less = Fraction(normal_tail(-(observed + lattice / 2) / scale))
+    greater = Fraction(normal_tail((observed - lattice / 2) / scale))
     return Tails(less=less, greater=greater, point=max(Fraction(0), less + greater - 1))

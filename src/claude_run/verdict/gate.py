@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from claude_run.verdict.basics import Rate, holm
 from claude_run.verdict.regression import (
@@ -18,11 +18,14 @@ from claude_run.verdict.regression import (
     drop_p_value,
     failing,
     fresh_attempts,
+    gain_p_value,
     rejects,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    Test: TypeAlias = Callable[[Sequence[CaseAttempts]], float]
 
 _CONFIRMS = 0.2
 """The share of the false alarms that confirming may cause: 1 of 5 %."""
@@ -104,8 +107,10 @@ class PairedCase:
 class ModelTest:
     """The first stage, for the cases of one model: how likely such drops are where nothing has changed.
 
-    `p_adjusted` is after Holm over the models of the run; `rejected` says whether it is at most `level`.
-    `p_better` is the same test of the gains. `failing` cases fail always now and did not before.
+    `p_adjusted` is after Holm over the models of the run; `rejected` says whether it is at most `level`, and
+    `spread` whether the test would have rejected without the cases that look broken: then all that got worse
+    are blamed, and else only those. `p_better` is the same test of the gains. `failing` cases fail always now
+    and did not before.
     """
 
     model: str
@@ -114,6 +119,7 @@ class ModelTest:
     p_better: float
     level: float
     rejected: bool
+    spread: bool
     failing: int
 
 
@@ -139,23 +145,29 @@ class Judgement:
     cases: tuple[CaseJudgement, ...]
 
 
-def judge_run(cases: Sequence[PairedCase], rules: GateRules) -> Judgement:
-    """Judge the cases of a run, those of each model by themselves, as one family."""
+def judge_run(
+    cases: Sequence[PairedCase], rules: GateRules, *, worse: Test = drop_p_value, better: Test = gain_p_value
+) -> Judgement:
+    """Judge the cases of a run, those of each model by themselves, as one family.
+
+    Whoever simulates many runs may bring quicker tests of the drops and of the gains.
+    """
     by_model: dict[str, list[PairedCase]] = {}
     for case in cases:
         by_model.setdefault(case.model, []).append(case)
-    tests = _test(by_model, rules)
+    attempts = {model: [case.attempts for case in each] for model, each in by_model.items()}
+    tests = _test(attempts, rules, worse=worse, better=better)
     rejected = any(test.rejected for test in tests.values())
     judged = tuple(_judge(case, tests[case.model], rules, models=len(tests), red=rejected) for case in cases)
 
     # The gravest thing that is known of any of them.
     standings = {each.standing for each in judged}
-    better = holm([test.p_better for test in tests.values()])
+    gains = holm([test.p_better for test in tests.values()])
     if rejected or Standing.BROKE in standings:
         verdict = GateVerdict.REGRESSED
     elif Standing.UNCLEAR in standings:
         verdict = GateVerdict.UNCLEAR
-    elif any(rejects(p_better, rules.alpha) for p_better in better):
+    elif any(rejects(p_better, rules.alpha) for p_better in gains):
         verdict = GateVerdict.IMPROVED
     else:
         verdict = GateVerdict.NO_REGRESSION
@@ -165,32 +177,43 @@ def judge_run(cases: Sequence[PairedCase], rules: GateRules) -> Judgement:
 def fresh_wanted(judgement: Judgement, rules: GateRules) -> Mapping[str, int]:
     """Return how many more fresh attempts would tell of each case, by its name; only of those that are open.
 
-    A case is closed by its first fresh attempt that passes. Nothing is open where the test has decided.
+    A case is closed by its first fresh attempt that passes. Nothing is open where the test has decided. Where
+    too many cases fail to confirm any, all that may be played are wanted: they still clear a flaky one.
     """
     wanted: dict[str, int] = {}
-    for each in judgement.cases if judgement.verdict is GateVerdict.UNCLEAR else ():
-        if each.standing is Standing.UNCLEAR and each.needed is not None:
+    decided = any(test.rejected for test in judgement.tests)
+    for each in judgement.cases if not decided else ():
+        if each.standing is Standing.UNCLEAR:
             made = each.case.fresh.total if each.case.fresh else 0
-            wanted[each.case.name] = min(each.needed, rules.most_fresh) - made
+            most = rules.most_fresh if each.needed is None else min(each.needed, rules.most_fresh)
+            wanted[each.case.name] = most - made
     return {name: number for name, number in wanted.items() if number > 0}
 
 
-def _test(by_model: Mapping[str, Sequence[PairedCase]], rules: GateRules) -> dict[str, ModelTest]:
-    attempts = {model: [case.attempts for case in cases] for model, cases in by_model.items()}
-    p_values = [drop_p_value(each) for each in attempts.values()]
+def _test(
+    attempts: Mapping[str, Sequence[CaseAttempts]], rules: GateRules, *, worse: Test, better: Test
+) -> dict[str, ModelTest]:
+    p_values = [worse(each) for each in attempts.values()]
     adjusted = holm(p_values)
     return {
         model: ModelTest(
             model=model,
             p_value=p_value,
             p_adjusted=p_adjusted,
-            p_better=drop_p_value([CaseAttempts(accepted=case.now, now=case.accepted) for case in cases]),
+            p_better=better(cases),
             level=rules.test_level,
             rejected=rejects(p_adjusted, rules.test_level),
+            spread=rejects(p_adjusted, rules.test_level) and _is_spread(cases, rules, worse=worse),
             failing=failing(cases),
         )
         for (model, cases), p_value, p_adjusted in zip(attempts.items(), p_values, adjusted, strict=True)
     }
+
+
+def _is_spread(cases: Sequence[CaseAttempts], rules: GateRules, *, worse: Test) -> bool:
+    """Return whether there is a drop beyond chance apart from the cases that look broken."""
+    others = [case for case in cases if not case.looks_broken]
+    return len(others) == len(cases) or rejects(worse(others), rules.test_level)
 
 
 def _judge(case: PairedCase, test: ModelTest, rules: GateRules, *, models: int, red: bool) -> CaseJudgement:

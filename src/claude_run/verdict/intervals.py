@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from claude_run.verdict.basics import cluster_sums, common_units
-from claude_run.verdict.special import beta_quantile, normal_quantile, t_quantile
+from claude_run.verdict.special import normal_quantile, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -21,10 +21,10 @@ class Method(StrEnum):
     """How an interval was made; the text is fit for a table's foot."""
 
     WILSON = "Wilson"
-    CLOPPER_PEARSON = "Clopper-Pearson"
     NEWCOMBE_PAIRED = "Newcombe paired"
     PAIRED_T = "paired t"
     CLUSTERED_T = "clustered paired t"
+    WIDER = "the wider of paired t and Newcombe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +63,6 @@ def wilson(rate: Rate, *, confidence: float = 0.95) -> Interval:
     """
     lower, upper = _wilson_limits(float(rate.value), rate.total, z=_z(confidence))
     return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.WILSON)
-
-
-def clopper_pearson(rate: Rate, *, confidence: float = 0.95) -> Interval:
-    """Return the exact interval: quantiles of beta(k, n-k+1) and beta(k+1, n-k).
-
-    Source: Clopper and Pearson 1934, Biometrika 26:404. With k = 0 and one-sided level a the upper bound is
-    1 - a^(1/n), the rule of three.
-    """
-    k, n, tail = rate.passed, rate.total, (1 - confidence) / 2
-    lower = beta_quantile(tail, k, b=n - k + 1) if k else 0.0
-    upper = beta_quantile(1 - tail, k + 1, b=n - k) if k < n else 1.0
-    return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.CLOPPER_PEARSON)
 
 
 def newcombe_paired(table: PairedTable, *, confidence: float = 0.95) -> Interval:
@@ -121,6 +109,20 @@ def paired_t(
     mean = float(sum((Fraction(value) for value in differences), Fraction(0)) / len(differences))
     method = Method.PAIRED_T if clusters is None or units == len(differences) else Method.CLUSTERED_T
     return Interval(lower=mean - reach, upper=mean + reach, confidence=confidence, method=method)
+
+
+def wider(first: Interval, second: Interval) -> Interval:
+    """Return the interval that reaches as far as either of two, on each side."""
+    if first.lower <= second.lower and first.upper >= second.upper:
+        return first
+    if second.lower <= first.lower and second.upper >= first.upper:
+        return second
+    return Interval(
+        lower=min(first.lower, second.lower),
+        upper=max(first.upper, second.upper),
+        confidence=first.confidence,
+        method=Method.WIDER,
+    )
 
 
 def standard_error(values: Sequence[Number], *, clusters: Sequence[Hashable] | None = None) -> float | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +30,10 @@ LEAST_COVERED = 3
 
 _SURE = 5  # looks broken: at least four of five accepted attempts passed
 _GRID = 1_000  # pass rates that are tried for the worst one
+_EXACT_WORK = 60_000  # observed weight x weights of all deals, up to which a simulation adds them up
+_FRACTION, _SHARE = 80, 60  # binary digits of a chance, and of one that it is multiplied by
+_LANE_BYTES = 20  # hold their product, and the sum of all products of a deal
+_LANE = 2 ** (_FRACTION + 1) - 1  # the digits of a chance: 1 is the largest
 _ROUNDING = 1e-9  # a p-value of exactly the level rejects, be it a rounding error more
 
 
@@ -75,27 +79,54 @@ def drop_p_value(cases: Sequence[CaseAttempts]) -> float:
 
     If nothing has, the attempts of a case are alike, and which of them are those of this run is chance: given
     how many passed, the number in this run is hypergeometric, case by case (Fisher 1935). The weights of all
-    deals are added up by convolution, and P(T* >= T) is what is left of those below the observed total. It is
-    computed in double precision: the error is below 1e-12.
+    deals are added up by convolution, and P(T* >= T) is what is left of those below the observed total. All
+    chances stand side by side in one whole number, in binary fixed point: the error is below 1e-13.
     """
     observed = sum(weigh(each.drop) for each in cases)
     if not observed:
         return 1.0
-    # below[t]: the chance that the cases so far weigh t, for every t that they can reach below the observed.
-    below = [1.0]
+    # Lane t of `below` is the chance that the cases so far weigh t, for every t below what was observed.
+    below = 1 << _FRACTION
+    lanes = int.from_bytes(_LANE.to_bytes(_LANE_BYTES, "little") * observed, "little")
     for case in cases:
         deal = _deal(case.accepted.total, case.now.total, case.accepted.passed + case.now.passed)
-        if len(deal) == 1:
-            continue
-        spread = [chance * deal.get(0, 0.0) for chance in below]
-        spread += [0.0] * (min(observed, len(below) + max(deal)) - len(below))
-        for weight, share in deal.items():
-            if 0 < weight < observed:
-                moved = zip(spread[weight:], below, strict=False)
-                added = [there + chance * share for there, chance in moved]
-                spread[weight : weight + len(added)] = added
-        below = spread
-    return max(0.0, 1.0 - math.fsum(below))
+        if len(deal) > 1:
+            moved = (
+                (below * share) << (8 * _LANE_BYTES * weight)
+                for weight, share in deal.items()
+                if weight < observed
+            )
+            below = (sum(moved) >> _SHARE) & lanes
+    data = below.to_bytes(_LANE_BYTES * observed, "little")
+    chances = (data[at : at + _LANE_BYTES] for at in range(0, len(data), _LANE_BYTES))
+    return max(0.0, 1 - sum(int.from_bytes(each, "little") for each in chances) / (1 << _FRACTION))
+
+
+def gain_p_value(cases: Sequence[CaseAttempts]) -> float:
+    """Return how likely gains of this weight are where nothing has changed: the same test, the other way."""
+    return drop_p_value([CaseAttempts(accepted=case.now, now=case.accepted) for case in cases])
+
+
+def near_drop_p_value(cases: Sequence[CaseAttempts]) -> float:
+    """Return `drop_p_value` for a simulation: by a formula where the exact sum would take too long.
+
+    That is where many cases vary in many ways, and the sum of so many weights is nearly normal. The first
+    term of Edgeworth's series corrects for the skew: around 5 % it is within a percentage point, mostly
+    within a tenth of one.
+    """
+    observed = sum(weigh(each.drop) for each in cases)
+    spreads = [
+        _spread(case.accepted.total, case.now.total, case.accepted.passed + case.now.passed) for case in cases
+    ]
+    if observed * sum(each.moves for each in spreads) <= _EXACT_WORK:
+        return drop_p_value(cases)
+    mean = math.fsum(each.mean for each in spreads)
+    deviation = math.sqrt(math.fsum(each.variance for each in spreads))
+    skew = math.fsum(each.third for each in spreads) / deviation**3
+    # Totals come in steps, so half of one is what the smooth curve misses.
+    z = (observed - math.gcd(*(each.step for each in spreads)) / 2 - mean) / deviation
+    density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    return min(1.0, max(0.0, math.erfc(z / math.sqrt(2)) / 2 + density * skew / 6 * (z * z - 1)))
 
 
 def rejects(p_value: float, level: float) -> bool:
@@ -146,12 +177,35 @@ def _drop(accepted_passed: int, accepted: int, now_passed: int, now: int) -> flo
 
 
 @lru_cache(maxsize=4096)  # suites have few distinct counts
-def _deal(accepted: int, now: int, passed: int) -> Mapping[int, float]:
-    """Return the chance of each weight where the attempts of a case are dealt to the two sides at random."""
+def _deal(accepted: int, now: int, passed: int) -> Mapping[int, int]:
+    """Return the chance of each weight where the attempts of a case are dealt to the two sides at random.
+
+    It is in units of 2^-60.
+    """
     ways: dict[int, int] = {}
     for dealt in range(max(0, passed - accepted), min(passed, now) + 1):
         weight = weigh(_drop(passed - dealt, accepted, dealt, now))
         count = math.comb(now, dealt) * math.comb(accepted, passed - dealt)
         ways[weight] = ways.get(weight, 0) + count
     whole = math.comb(accepted + now, passed)
-    return {weight: count / whole for weight, count in ways.items()}
+    return {weight: ((count << _SHARE) + whole // 2) // whole for weight, count in ways.items()}
+
+
+class _Spread(NamedTuple):
+    """Mean, variance and third central moment of a deal's weight; how many it has beside 0; their step."""
+
+    mean: float
+    variance: float
+    third: float
+    moves: int
+    step: int
+
+
+@lru_cache(maxsize=4096)
+def _spread(accepted: int, now: int, passed: int) -> _Spread:
+    deal = {weight: share / 2**_SHARE for weight, share in _deal(accepted, now, passed).items()}
+    mean = math.fsum(weight * share for weight, share in deal.items())
+    second, third = (
+        math.fsum((weight - mean) ** power * share for weight, share in deal.items()) for power in (2, 3)
+    )
+    return _Spread(mean=mean, variance=second, third=third, moves=len(deal) - 1, step=math.gcd(*deal))

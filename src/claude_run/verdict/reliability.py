@@ -1,19 +1,16 @@
-"""How steadily cases pass: pass^k, pass@k, and a required pass rate with its interval."""
+"""How steadily cases pass: pass^k and pass@k."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from claude_run.verdict.basics import Rate, as_decimal
-from claude_run.verdict.intervals import Interval, clopper_pearson, wilson
-from claude_run.verdict.sequential import even_level
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from claude_run.verdict.basics import Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,24 +21,6 @@ class Reliability:
     cases: int
     all_pass: Fraction
     any_passes: Fraction
-
-
-class RateVerdict(StrEnum):
-    """Of a required pass rate: surely reached, surely missed, or not decided by these samples."""
-
-    MET = "met"
-    MISSED = "missed"
-    UNSURE = "unsure"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateJudgement:
-    """A pass rate against the one that is required, both between 0 and 1."""
-
-    verdict: RateVerdict
-    rate: Rate
-    required: Fraction
-    interval: Interval
 
 
 def pass_all(rate: Rate, k: int) -> Fraction:
@@ -71,25 +50,6 @@ def reliability(rates: Sequence[Rate], k: int) -> Reliability | None:
         all_pass=sum((pass_all(rate, k) for rate in fit), Fraction(0)) / len(fit),
         any_passes=sum((pass_any(rate, k) for rate in fit), Fraction(0)) / len(fit),
     )
-
-
-def judge_rate(rate: Rate, required: float, *, confidence: float = 0.95, looks: int = 1) -> RateJudgement:
-    """Judge a pass rate: `missed` when the whole interval lies below `required`, `met` when none of it does.
-
-    One look uses the Wilson interval; with several planned looks each uses Clopper-Pearson at the evenly
-    divided level, which holds whatever the samples do. A required rate of 1 can be missed (by any failure),
-    never surely met.
-    """
-    if looks == 1:
-        interval = wilson(rate, confidence=confidence)
-    else:
-        interval = clopper_pearson(rate, confidence=1 - even_level(looks, alpha=1 - confidence))
-    threshold = as_decimal(required)
-    if interval.upper < threshold:
-        verdict = RateVerdict.MISSED
-    else:
-        verdict = RateVerdict.MET if interval.lower >= threshold else RateVerdict.UNSURE
-    return RateJudgement(verdict=verdict, rate=rate, required=threshold, interval=interval)
 
 
 def _draws(rate: Rate, k: int) -> int:

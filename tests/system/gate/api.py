@@ -36,11 +36,12 @@ class Api:
     """A context manager that serves while it is entered; `bodies` are the requests in order of arrival.
 
     `reply` and `judge` return the text that answers a request, None for an error; they are told how many
-    equal requests there were, this one included.
+    equal requests there were, this one included. Each reply is of so many `output_tokens`.
     """
 
     reply: Callable[[dict[str, Any], int], str | None] = obeys
     judge: Callable[[dict[str, Any], int], str | None] = judges
+    output_tokens: int = 5
     bodies: list[dict[str, Any]] = field(default_factory=list)
     _seen: Counter[str] = field(default_factory=Counter)
     _server: RawServer | None = None
@@ -66,6 +67,7 @@ class Api:
         self.bodies.clear()
         self._seen.clear()
         self.reply, self.judge = obeys, judges
+        self.output_tokens = 5
 
     def asked(self, model: str) -> int:
         """Return how many requests were for a model."""
@@ -79,7 +81,8 @@ class Api:
         text = rule(body, self._seen[request.raw.decode()])
         if text is None:
             return error_answer("invalid_request_error", "refused by the test", status=400)
-        return json_answer(message({"type": "text", "text": text}, model=body["model"]))
+        usage = {"input_tokens": 10, "output_tokens": self.output_tokens}
+        return json_answer(message({"type": "text", "text": text}, model=body["model"], usage=usage))
 
 
 def verdict(word: str) -> str:

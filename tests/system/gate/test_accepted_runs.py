@@ -213,7 +213,7 @@ def test_the_run_that_a_moving_name_meant_is_said_and_kept(workspace: GateWorksp
     reused = workspace.play("fourth", "--reuse", "outputs/latest/journal.jsonl")
     assert "taking replies from third/journal.jsonl\n" in reused.stderr
     gated = workspace.play("fifth", "--baseline", "outputs/latest")
-    assert "against baseline fourth" in gated.stdout + gated.stderr
+    assert "holding it against fourth" in gated.stdout + gated.stderr
     for name, option, was in (
         ("third", "replay", "second"),
         ("fourth", "reuse", "third/journal.jsonl"),
@@ -221,7 +221,7 @@ def test_the_run_that_a_moving_name_meant_is_said_and_kept(workspace: GateWorksp
     ):
         run = json.loads((workspace.folder / name / "run.json").read_bytes())
         assert run["options"][option] == was
-    assert "against baseline fourth" in workspace.run("resume", "fifth").stdout
+    assert "holding it against fourth" in workspace.run("resume", "fifth").stderr
 
 
 @pytest.mark.parametrize("command", ["resume", "report"])

@@ -178,8 +178,8 @@ def test_agreement_with_people(workspace: GateWorkspace) -> None:
     assert done.stdout.splitlines() == [
         "agreement 3 of 4, 95 % 0.30 to 0.95",
         "Cohen's kappa 0.50, 95 % -0.23 to 1.00",
-        "judge passed what people failed: 1",
-        "judge failed what people passed: 0",
+        "judge passed what people failed: 1 of 3, 6 to 79 %",
+        "judge failed what people passed: 0 of 1, at most 79 %",
     ]
     assert workspace.api.asked(JUDGE) == len(workspace.api.bodies) == len(LABELS)
     assert workspace.summary("graded")["totals"]["judge"]["replies"] == len(LABELS)
@@ -192,6 +192,9 @@ def test_agreement_as_json(workspace: GateWorkspace) -> None:
     found = json.loads(done.stdout)
     assert (found["agreement"]["agreed"], found["agreement"]["graded"], found["not_graded"]) == (3, 4, 0)
     assert found["kappa"] == pytest.approx(0.5)
+    wrong = found["judge_passed_human_failed_rate"]
+    assert (wrong["wrong"], wrong["graded"]) == (1, 3)
+    assert wrong["interval"] == pytest.approx([0.0615, 0.7923], abs=1e-4)
     assert (workspace.folder / "graded" / "transcripts.jsonl").is_file()
 
 
@@ -205,7 +208,7 @@ def test_labels_that_are_all_alike_have_no_kappa(workspace: GateWorkspace) -> No
 def test_a_judge_that_always_agrees(workspace: GateWorkspace) -> None:
     """Kappa is one, and no interval pretends to be sure of it."""
     labels(workspace.folder, *LABELS[:2])
-    assert "Cohen's kappa 1.00, without an interval" in grade(workspace, "-o", "words").stdout
+    assert "Cohen's kappa 1.00: they agree on every reply" in grade(workspace, "-o", "words").stdout
     found = json.loads(grade(workspace, "-o", "json", "--json").stdout)
     assert (found["kappa"], found["kappa_interval"]) == (1.0, None)
 

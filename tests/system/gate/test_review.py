@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.command import COMMAND, PATIENCE_S, environment
+from tests.system.gate.api import obeys
 from tests.system.gate.workspace import BAD
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def test_changes_are_listed_for_programs(changed: GateWorkspace) -> None:
         "path": "refund.yaml",
         "accepted": "1/1",
         "now": "0/1",
+        "edited": [],
         "turns": [{"turn": 1, "accepted": OLD, "now": NEW}],
     }
 
@@ -172,7 +174,7 @@ def test_a_new_case_is_accepted_with_its_model_and_origin(workspace: GateWorkspa
     assert code == 1
     assert "new -> 0/1" in shown
     whole = json.loads(workspace.baseline.read_text(encoding="utf-8"))
-    assert (whole["simulated"], len(whole["conversations"])) == (True, 1)
+    assert (whole["simulated"], len(whole["cases"])) == (True, 1)
 
 
 def test_what_changed_meanwhile_is_not_written_over(changed: GateWorkspace) -> None:
@@ -180,7 +182,7 @@ def test_what_changed_meanwhile_is_not_written_over(changed: GateWorkspace) -> N
 
     def accept_another() -> None:
         whole = json.loads(changed.baseline.read_text(encoding="utf-8"))
-        whole["conversations"]["case-02/claude-haiku-5-5"]["replies"] = [["Within 14 days."]]
+        whole["cases"]["case-02/claude-haiku-5-5"]["replies"] = [["Within 14 days."]]
         changed.baseline.write_text(json.dumps(whole), encoding="utf-8")
 
     code, shown = walk(changed, "aaa", meanwhile=accept_another)
@@ -249,3 +251,46 @@ def test_a_damaged_list_of_rejections_is_named(changed: GateWorkspace, text: str
     done = changed.run_offline("review", "second", "--pending")
     assert done.code == 3
     assert "review.json is damaged" in done.stderr
+
+
+def test_what_was_edited_since_is_said(workspace: GateWorkspace) -> None:
+    """Expectations and variables of a case are no longer those that its accepted score belongs to."""
+    workspace.accept(cases=2)
+    workspace.write(cases=2, expect="contains: days")
+    scenario = workspace.folder / "refund.yaml"
+    text = scenario.read_text(encoding="utf-8").replace("item: case-02", "item: case-two")
+    scenario.write_text(text, encoding="utf-8")
+    assert workspace.play("second").code == 0
+    since = "edited since it was accepted"
+    assert workspace.run_offline("review", "second", "--pending").stdout.splitlines() == [
+        f"refund/case-01/claude-haiku-5-5  1/1 -> 1/1  its expectations were {since}",
+        f"refund/case-02/claude-haiku-5-5  1/1 -> 1/1  its expectations and variables were {since}",
+    ]
+    assert [each["edited"] for each in pending(workspace)] == [
+        ["expectations"],
+        ["expectations", "variables"],
+    ]
+    code, shown = walk(workspace, "aa")
+    assert (code, f"its expectations were {since}" in shown) == (0, True)
+    assert pending(workspace) == []
+
+
+def test_a_review_keeps_the_reason_of_the_baseline(changed: GateWorkspace) -> None:
+    """One accepted change is not the whole file."""
+    assert changed.run_offline("accept", "accepted", "--reason", "Because").code == 0
+    assert walk(changed, "ass")[0] == 1
+    assert json.loads(changed.baseline.read_text(encoding="utf-8"))["reason"] == "Because"
+    assert replies(changed)["case-01"] == NEW
+
+
+def test_fewer_attempts_that_all_pass_are_no_change(workspace: GateWorkspace) -> None:
+    """What ten attempts have shown is not open again in each pull request, and other words do not undo it."""
+    workspace.accept(cases=2, more="repeat: 10")
+    assert workspace.play("same", "-n", "2").code == 0
+    assert workspace.run("review", "same", "--pending").code == 0
+    workspace.api.reply = lambda body, nth: f"{obeys(body, nth)} Any time."
+    assert workspace.play("second", "-n", "2").code == 0
+    assert len(pending(workspace)) == 2
+    assert walk(workspace, "aa")[0] == 0
+    cases = [(case["passed"], case["measured"], case["replies"]) for case in workspace.accepted().values()]
+    assert cases == [(10, 10, [["You can return it within 30 days. Any time."]])] * 2

@@ -77,5 +77,5 @@ class GateWorkspace:
         return json.loads((self.folder / name / "summary.json").read_text(encoding="utf-8"))
 
     def accepted(self) -> Any:
-        """Return the baseline's conversations by name."""
-        return json.loads(self.baseline.read_text(encoding="utf-8"))["conversations"]
+        """Return the cases of the baseline by name."""
+        return json.loads(self.baseline.read_text(encoding="utf-8"))["cases"]

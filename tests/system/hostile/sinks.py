@@ -20,7 +20,7 @@ from claude_run.conversation.events import Failed, Replied
 from claude_run.conversation.exchange import Failure, Reply
 from claude_run.errors import ExitCode, MeasureError
 from claude_run.record import transcripts
-from claude_run.record.baseline import Baseline, write_baseline
+from claude_run.record.baseline import Baseline, accepted_cases, write_baseline
 from claude_run.record.derive import Played, write_derived
 from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder, slug
@@ -38,7 +38,7 @@ from claude_run.report.run.github import (
     warning_annotations,
 )
 from claude_run.report.run.junit import junit_xml
-from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
+from claude_run.report.run.markdown import gate_markdown, summary_markdown, transcripts_markdown
 from claude_run.report.run.progress import (
     LineProgress,
     LiveProgress,
@@ -46,7 +46,7 @@ from claude_run.report.run.progress import (
     print_finished,
     reason_line,
 )
-from claude_run.report.run.terminal_summary import print_broken_rules, print_summary
+from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text import safe
 from claude_run.report.text.console import open_console
 from claude_run.report.text.diff import condense, diff_words, markdown_diff, print_pieces, print_reply_diff
@@ -58,6 +58,7 @@ from tests.unit.report import comparisons
 from tests.unit.report.builders import (
     as_text,
     exchange,
+    gated,
     hostile,
     never_started,
     play,
@@ -92,6 +93,19 @@ def _run(text: str) -> Played:
     return play(rows, name=text, ending=ending)
 
 
+@cache
+def _gated(text: str) -> Played:
+    """Return a run that a gate has decided, with the text wherever others can write."""
+    rows = [record(_failed(text))]
+    name = rows[0].planned.case_name
+    gate = replace(
+        gated(name=name, scenario=text, model=text, before=(text,)), reason=text, against=text, gone=(text,)
+    )
+    flaky = replace(gate.cases[0], name=text, standing="flaky")
+    gate = replace(gate, cases=(*gate.cases, flaky), verdict="regressed")
+    return play(rows, name=text, ending=Ending(gate=gate, at=text))
+
+
 def _failed(text: str) -> Transcript:
     return (
         hostile(text) if len(text) <= LONG else transcript(turn(1, exchanges=(exchange(text),)), error=text)
@@ -104,7 +118,7 @@ def _transcripts(text: str) -> str:
 
 
 def _summary(text: str) -> str:
-    return as_text(summary_markdown, _run(text))
+    return as_text(summary_markdown, _run(text)) + "\n" + as_text(summary_markdown, _gated(text))
 
 
 def _lines(text: str) -> str:
@@ -137,14 +151,8 @@ def _finished(text: str) -> str:
 def _closing(text: str) -> str:
     stream = io.StringIO()
     folder = Path(text.replace("/", "-")[:LONG] or "x")
-    played = _run(text)
-    print_summary(played, RunFacts.of(played), folder=folder, stream=stream, verbose=2)
-    return stream.getvalue()
-
-
-def _rules(text: str) -> str:
-    stream = io.StringIO()
-    print_broken_rules(_run(text), stream=stream)
+    for played in (_run(text), _gated(text)):
+        print_summary(played, RunFacts.of(played), folder=folder, stream=stream, verbose=2)
     return stream.getvalue()
 
 
@@ -197,7 +205,8 @@ def _transcripts_jsonl(text: str) -> str:
 
 def _baseline(text: str) -> str:
     samples = comparisons.hostile(text).baseline.samples
-    accepted = Baseline(scenario=text, path=text, accepted_at=text, simulated=False, samples=samples)
+    odd = (replace(sample, vars={text: text}, expectations=text, models=(text,)) for sample in samples)
+    accepted = Baseline(scenario=text, path=text, simulated=False, reason=text, cases=accepted_cases(odd))
     with _folder() as folder:
         path = folder.path / "a.baseline.json"
         write_baseline(LocalDisk(), path, accepted)
@@ -262,12 +271,14 @@ SINKS: dict[str, Sink] = {
     "template.part.md.j2": Sink(medium="document", show=_transcripts),
     "template.checks.md.j2": Sink(medium="document", show=_transcripts),
     "template.notices.md.j2": Sink(medium="document", show=_transcripts),
-    "template.summary.md.j2": Sink(medium="document", show=_summary),
+    "template.summary.md.j2": Sink(medium="folded", show=_summary),
     "report.run.markdown.transcripts_markdown": Sink(medium="document", show=_transcripts),
-    "report.run.markdown.summary_markdown": Sink(medium="document", show=_summary),
+    "report.run.markdown.summary_markdown": Sink(medium="folded", show=_summary),
+    "report.run.markdown.gate_markdown": Sink(medium="folded", show=lambda text: gate_markdown(_gated(text))),
     "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: as_text(junit_xml, _run(text))),
     "report.run.github.step_summary": Sink(
-        medium="document", show=lambda text: as_text(step_summary, _run(text))
+        medium="folded",
+        show=lambda text: as_text(step_summary, _run(text)) + "\n" + as_text(step_summary, _gated(text)),
     ),
     "report.run.github.error_annotations": Sink(medium="commands", show=_annotations),
     "report.run.github.failure_annotations": Sink(
@@ -285,7 +296,6 @@ SINKS: dict[str, Sink] = {
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
     "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
     "report.run.progress.print_finished": Sink(medium="log", show=_finished),
-    "report.run.terminal_summary.print_broken_rules": Sink(medium="log", show=_rules),
     "report.run.terminal_summary.print_summary": Sink(medium="log", show=_closing),
     "report.text.safe.html_text": Sink(
         medium="html", show=lambda text: f"<!DOCTYPE html><p>{safe.html_text(text)}</p>"

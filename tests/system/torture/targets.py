@@ -16,7 +16,7 @@ from claude_run.conversation.events import Failed
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome, Status
 from claude_run.errors import InputError, StorageError
-from claude_run.record.baseline import Baseline, read_baseline, write_baseline
+from claude_run.record.baseline import Baseline, accepted_cases, read_baseline, write_baseline
 from claude_run.record.derive import read_played, write_derived
 from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder
@@ -32,7 +32,7 @@ from claude_run.scenario.loader import load
 from claude_run.scenario.source import decode
 from claude_run.scenario.yaml_reader import parse
 from claude_run.scenario.yaml_tree import to_json
-from claude_run.verdict.basics import GateRules
+from claude_run.verdict.basics import ComparisonRules
 from claude_run.verdict.comparison import Arm, compare
 from tests.system.torture.fuzzed_choices import FuzzedChoices, changed, edited
 from tests.unit.conversation.builders import AT, body, check, ended, events_of, script, user
@@ -113,7 +113,7 @@ def baseline(data: bytes) -> None:
         path.write_bytes(text)
         read = read_baseline(path, scenario_path="a.yaml")
         before = Arm(name="good", samples=regressed().baseline.samples)
-        comparison = compare(before, [Arm(name="read", samples=read.samples)], GateRules())
+        comparison = compare(before, [Arm(name="read", samples=read.samples)], ComparisonRules())
         comparison_markdown(comparison)
         print_comparison(comparison, stream=io.StringIO(), verbose=2)
 
@@ -174,9 +174,9 @@ def _good_baseline() -> bytes:
     good = Baseline(
         scenario="refund",
         path="a.yaml",
-        accepted_at=AT,
         simulated=False,
-        samples=regressed().baseline.samples[:3],
+        reason="The prompt is shorter.",
+        cases=accepted_cases(regressed().baseline.samples[:3]),
     )
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "a.baseline.json"

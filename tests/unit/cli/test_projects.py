@@ -43,7 +43,7 @@ def test_what_init_writes_plays(project: tuple[CommandResult, Path]) -> None:
     assert claude_run("scenarios/first.yaml", "--simulate", "-o", "out", cwd=home).code == 0
 
 
-@pytest.mark.parametrize("command", [["check", "a.yaml"], ["compare", "a", "b"], ["run", "a.yaml"]])
+@pytest.mark.parametrize("command", [["check", "a.yaml"], ["run", "a.yaml"]])
 def test_a_project_file_is_read_by_whatever_it_gives_defaults_to(tmp_path: Path, command: list[str]) -> None:
     """What is wrong in it is told with its place, before the command looks at anything else."""
     (tmp_path / "claude-run.toml").write_text("[gate]\nalpa = 0.1\n")

@@ -18,6 +18,8 @@ from claude_run.conversation.transcript import total_cost
 from claude_run.plan.estimate import (
     SERVER_ROUNDS,
     TOOL_PROMPT_TOKENS,
+    Estimate,
+    bounds_of,
     estimate,
     grown_prompt_tokens,
     has_server_tools,
@@ -43,6 +45,8 @@ from tests.unit.plan.builders import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from claude_run.conversation.script import Conversation, TextRenderer
     from claude_run.scenario.model import JsonObject
 
@@ -58,8 +62,13 @@ def _plain(_: Conversation) -> TextRenderer:
     return PlainRenderer()
 
 
+def bound_of(plan: Plan, renderer_for: Callable[[Conversation], TextRenderer]) -> Estimate:
+    """Return the bound of a whole plan."""
+    return estimate(plan, bounds_of(plan, renderer_for))
+
+
 def _worst(*conversations: Conversation) -> Decimal:
-    found = estimate(_plan(*conversations), _plain).worst_cost_usd
+    found = bound_of(_plan(*conversations), _plain).worst_cost_usd
     assert found is not None
     return found
 
@@ -70,7 +79,7 @@ def test_the_estimate_counts_conversations_requests_and_models() -> None:
     given = scenario(
         turns=turns, models=(model("claude-opus-5-5", "big"), model("claude-haiku-5-5")), repeat=3
     )
-    found = estimate(expand([given], Selection()), _plain)
+    found = bound_of(expand([given], Selection()), _plain)
     assert (found.conversations, found.requests, found.unpriced) == (6, 12, ())
     assert [(row.model, row.conversations, row.requests) for row in found.models] == [
         ("claude-opus-5-5", 3, 6),
@@ -82,14 +91,14 @@ def test_the_estimate_counts_conversations_requests_and_models() -> None:
 def test_an_unpriced_model_makes_the_whole_unpriced_and_is_named() -> None:
     """The rows of the other models keep their cost."""
     given = scenario(models=(model("claude-opus-99"), model("claude-haiku-5-5")))
-    found = estimate(expand([given], Selection()), _plain)
+    found = bound_of(expand([given], Selection()), _plain)
     assert (found.worst_cost_usd, found.unpriced) == (None, ("claude-opus-99",))
     assert found.models[1].worst_cost_usd is not None
 
 
 def test_an_empty_plan_costs_nothing() -> None:
     """The sum of nothing is zero."""
-    found = estimate(_plan(), _plain)
+    found = bound_of(_plan(), _plain)
     assert (found.conversations, found.requests, found.worst_cost_usd, found.models) == (0, 0, Decimal(0), ())
 
 
@@ -101,7 +110,7 @@ def test_repeats_are_computed_once() -> None:
         renderers.append(PlainRenderer())
         return renderers[-1]
 
-    found = estimate(expand([scenario(repeat=1000)], Selection()), renderer_for)
+    found = bound_of(expand([scenario(repeat=1000)], Selection()), renderer_for)
     assert (found.requests, len(renderers), renderers[0].rendered) == (1000, 1, 1)
 
 
@@ -111,7 +120,7 @@ def test_many_different_conversations_take_no_time() -> None:
     plan = expand([scenario(turns=(user(), user(), user()), cases=cases)], Selection())
     worst_cost(request())  # loads the price table
     started = time.process_time()
-    assert estimate(plan, _plain).requests == 1500
+    assert bound_of(plan, _plain).requests == 1500
     assert time.process_time() - started < 2
 
 

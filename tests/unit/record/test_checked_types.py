@@ -12,9 +12,8 @@ from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Repl
 from claude_run.conversation.exchange import Failure, SentMessage
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult
-from claude_run.conversation.sample import Sample
 from claude_run.record import codec as module
-from claude_run.record.baseline import Baseline
+from claude_run.record.baseline import AcceptedCase, Baseline
 from claude_run.record.codec import checked_types
 from claude_run.record.run import Run
 from claude_run.record.summary import Ending
@@ -36,7 +35,7 @@ READ = (
         Position,
         Ending,
     ),
-    *(Run, Identity, Baseline, Sample),
+    *(Run, Identity, Baseline, AcceptedCase),
 )
 # What a reader has made by itself, and what may be anything.
 MADE = {
@@ -50,10 +49,11 @@ MADE = {
         "Reply",
         "ExitCode | None",
         "Gate | None",
+        "Setup | None",
     ),
     *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]"),
     *("tuple[Identity, ...]", "tuple[Change, ...]"),
-    "tuple[Sample, ...]",
+    "tuple[AcceptedCase, ...]",
 }
 
 

@@ -84,6 +84,7 @@ EVENTS: SearchStrategy[Event] = st.one_of(
         system=JSON,
         params=OBJECTS,
         roles=NAMES,
+        expectations=MAYBE,
         at=TEXTS,
     ),
     st.builds(Asked, conversation_id=TEXTS, turn=st.integers(), key=TEXTS, sent=st.lists(SENT).map(tuple)),
@@ -191,6 +192,13 @@ def test_a_line_that_does_not_fit_is_refused(line: dict[str, Any], message: str)
 def test_a_field_of_a_later_version_is_left_out() -> None:
     """New fields come without a new version of the journal."""
     assert decode({**_through_json(ended()), "seq": 5, "future": [1]}) == ended()
+
+
+def test_a_field_that_an_earlier_version_did_not_write_is_not_known() -> None:
+    """Journals without digests of expectations are read, and nothing is made up for them."""
+    line = _through_json(started(script(user()), expectations="0123456789abcdef"))
+    del line["expectations"]
+    assert decode(line) == started(script(user()), expectations=None)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_the_derived_file_says_what_the_journal_says(folder: RunFolder) -> None:
     """Every field is equal, in the order of the plan."""
     assert read_samples(folder) == _by_journal(folder)
     assert {sample.passed for sample in read_samples(folder)} == {True, False}
+    assert all(sample.models for sample in read_samples(folder))
 
 
 def test_a_derived_file_that_is_older_or_cut_is_not_trusted(folder: RunFolder) -> None:

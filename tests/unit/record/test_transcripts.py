@@ -25,9 +25,21 @@ if TYPE_CHECKING:
 
 KEYS = {
     *("schema_version", "conversation_id", "scenario", "path", "case", "variant", "model", "model_label"),
-    *("repeat", "vars", "tags", "system", "params", "turns", "checks", "outcome", "error", "error_turn"),
+    *(
+        "repeat",
+        "confirm",
+        "vars",
+        "tags",
+        "system",
+        "params",
+        "turns",
+        "checks",
+        "outcome",
+        "error",
+        "error_turn",
+    ),
     *("warnings", "usage", "cost_usd", "uncertain_cost_usd", "started_at", "duration_s", "simulated"),
-    *("replayed", "judge", "set_aside"),
+    *("replayed", "judge", "set_aside", "expectations"),
 }
 TURN_KEYS = {
     *("index", "role", "content", "skipped", "reply", "usage", "cost_usd", "latency_s", "attempts"),

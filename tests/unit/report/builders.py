@@ -11,7 +11,9 @@ from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
 from claude_run.conversation.transcript import Transcript, TurnRecord
+from claude_run.errors import ExitCode
 from claude_run.record.derive import Played
+from claude_run.record.gated import Gate, GatedCase, GatedModel, Score
 from claude_run.record.journal import Extent
 from claude_run.record.run import Run
 from claude_run.record.summary import Ending, summarize
@@ -136,6 +138,46 @@ def play(
         records=tuple(records),
         ending=ending,
         journal=Extent(lines=0, sha256=None),
+    )
+
+
+def gated(code: ExitCode = ExitCode.FAILED, **fields: Any) -> Gate:
+    """Build what a gate found of the one case that `failed` plays; `fields` are those of the case."""
+    case: dict[str, Any] = {
+        "name": f"refund/sofa/{HAIKU}",
+        "scenario": "refund",
+        "model": HAIKU,
+        "standing": "broke",
+        "accepted": Score(passed=3, measured=3),
+        "now": Score(passed=0, measured=1),
+        "fresh": Score(passed=0, measured=5),
+        "needed": 5,
+        "before": ("You have 30 days.",),
+    }
+    found = GatedCase(**{**case, **fields})
+    verdict = {"broke": "regressed", "unclear": "unclear"}.get(found.standing, "no regression found")
+    said = {"broke": "broke", "unclear": "failed that passed before, perhaps by chance"}
+    said["edited"] = "failed, edited since they were accepted"
+    words = said.get(found.standing)
+    model = GatedModel(
+        model=found.model,
+        cases=1,
+        p_value=0.25,
+        p_adjusted=0.25,
+        p_better=1.0,
+        level=0.04,
+        rejected=False,
+        spread=False,
+        failing=1,
+    )
+    return Gate(
+        code=code,
+        verdict=verdict,
+        reason=f"1 of 1 case {words}: {found.name}" if words else verdict,
+        against="refund.baseline.json",
+        most_fresh=10,
+        models=(model,),
+        cases=(found,),
     )
 
 

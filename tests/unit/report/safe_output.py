@@ -35,6 +35,7 @@ Medium: TypeAlias = Literal[
     "xml",
     "commands",
     "comment",
+    "folded",
     "html",
 ]
 """Where a text ends up.
@@ -43,8 +44,8 @@ Medium: TypeAlias = Literal[
 a word for a message and `shown` a message, which a caller prints line by line; `fence`, `inline` and `cell`
 are pieces of Markdown, `document` is a whole Markdown file; `json` is a JSON file, `jsonl` one of lines,
 `review` one whose letters are not escaped; `name` is the name of a file; `xml` is a whole XML file,
-`commands` are workflow commands of GitHub Actions; `comment` is Markdown in which we fold parts away, `html`
-a whole page.
+`commands` are workflow commands of GitHub Actions; `comment` is Markdown for stdout in which we fold parts
+away, `folded` the same as a file, `html` a whole page.
 """
 
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -187,5 +188,6 @@ _FURTHER: Mapping[Medium, Callable[[str], None]] = {
     "cell": _assert_cell,
     "document": _assert_document,
     "comment": _assert_comment,
+    "folded": _assert_comment,
     "html": assert_safe_html,
 }

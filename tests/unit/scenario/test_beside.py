@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_run.scenario.beside import baseline_path
+from claude_run.scenario.beside import baseline_path, scenario_beside
 from claude_run.scenario.loader import scenario_name
 from tests.unit.scenario.loading import ONE_TURN, complaints, load_files, refused
 
@@ -123,3 +123,11 @@ def test_the_name_of_what_stands_in_a_file(tmp_path: Path, text: str | bytes, na
     assert scenario_name(str(path)) is None
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert scenario_name(str(path)) == name
+
+
+def test_a_baseline_leads_back_to_its_scenario(tmp_path: Path) -> None:
+    """To the file that is there, of either suffix; to `.yaml` where none is."""
+    for name in ("one.yml", "two.yaml", "v1.2.yml"):
+        (tmp_path / name).write_text(ONE_TURN, encoding="utf-8")
+        assert scenario_beside(baseline_path(str(tmp_path / name))) == str(tmp_path / name)
+    assert scenario_beside(Path("gone.baseline.json")) == "gone.yaml"

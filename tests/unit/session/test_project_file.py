@@ -111,7 +111,7 @@ def test_the_repository_is_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[gate]\nrepeat = 1\n", "2:1", "unknown key `repeat` in the table `gate`", "known keys: alpha, "),
         ("[gate]\nalpha = 2\n", "2:9", "alpha must be above 0 and below 0.5, got 2.0", ""),
         ("gate.alpha = '0.1'\n", "1:14", "`alpha` must be a number, not a text", ""),
-        ("[gate]\non_inconclusive = 'no'\n", "2:19", "on_inconclusive no: choose fail or warn", ""),
+        ("[gate]\non_unclear = 'no'\n", "2:14", "on_unclear no: choose fail or warn", ""),
         ("gate = {alpa = 1}\n", "1:1", "unknown key `alpa` in the table `gate`", "did you mean `alpha`?"),
     ],
 )
@@ -128,7 +128,7 @@ def test_a_mistake_is_told_as_one_of_a_scenario_is(text: str, place: str, messag
 
 def test_all_mistakes_are_told_in_one_go() -> None:
     """Those of a table of pyproject.toml too, past whatever other tables hold."""
-    gate = "[tool.claude-run.gate]\nx = 1\nalpha = 3\nmargin = 4\n"
+    gate = "[tool.claude-run.gate]\nx = 1\nalpha = 3\nconfirm = 11\n"
     ours = f'[tool.claude-run]\nrepeats = 1\nmax_cost = ""\n{gate}'
     with pytest.raises(InvalidScenarioError) as caught:
         _read(f"[tool.a]\nrepeats = 1\n{ours}", file="pyproject.toml")
@@ -137,7 +137,7 @@ def test_all_mistakes_are_told_in_one_go() -> None:
         "pyproject.toml:5:12",
         "pyproject.toml:7:1",
         "pyproject.toml:8:9",
-        "pyproject.toml:9:10",
+        "pyproject.toml:9:11",
     ]
 
 
@@ -200,11 +200,11 @@ def test_keys_are_found_past_whatever_stands_around_them() -> None:
 
 def test_the_gate_has_a_table_of_its_own() -> None:
     """What the command line says stands before it, number by number."""
-    gate = _read("[gate]\nalpha = 0.01\nmargin = 0.2\non_inconclusive = 'fail'\n").gate
-    assert (gate.alpha, gate.margin, gate.min_drop, gate.on_inconclusive) == (0.01, 0.2, 0.0, "fail")
+    gate = _read("[gate]\nalpha = 0.01\nconfirm = 3\non_unclear = 'warn'\nmax_cost_increase = 1.5\n").gate
+    assert (gate.alpha, gate.confirm, gate.on_unclear, gate.max_cost_increase) == (0.01, 3, "warn", 1.5)
     project = find_project_file(["scenarios/deep/a.yaml"])
     assert project is not None
-    assert build(RunRequest, {"alpha": "0.1"}, defaults(project, RunRequest)).gate.alpha == 0.1
+    assert build(RunRequest, {"confirm": "5"}, defaults(project, RunRequest)).gate.confirm == 5
 
 
 def test_runs_land_where_the_file_says() -> None:

@@ -1,159 +1,261 @@
-"""How often the gate is wrong, over simulated suites whose truth is known.
+"""How often the gate is wrong, and what it finds, over simulated suites whose truth is known.
 
-Run it as `python -m tests.unit.verdict.simulate [--quick]`. Every comparison draws its cases anew: three
-quarters of them are steady (pass 95 %), the rest flaky (40 to 80 %); in flaky suites all are. Without a
-drop both runs are the same prompt; in clustered suites each group of five then moves up or down by 15
-points, as often up as down, which is no change on average (steady cases pass 80 % there, to leave room). A
-planted drop takes 20 points from every case. The unpaired z-test counts every sample as independent,
-McNemar's exact test reads the first sample of each case: both are what people use without thinking. All
-tests are one-sided at .05. The same seed prints the same table.
+Run it as `python -m tests.unit.verdict.simulate [--quick]`. Every comparison draws its cases anew, accepts a
+run of them, plays another one, confirms what looks broken as the rule says, and counts what came of it. The
+tables are Markdown; the same seed prints the same ones. The last is of `compare`, whose question is another.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
+import multiprocessing
 import random
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from claude_run.verdict.basics import GateRules, Rate, Verdict
-from claude_run.verdict.difference import judge
+from claude_run.verdict.basics import Rate
+from claude_run.verdict.gate import GateRules, GateVerdict, PairedCase, Standing, fresh_wanted, judge_run
 from claude_run.verdict.intervals import wilson
-from claude_run.verdict.pairing import Observation, Pairing, pair_runs
-from claude_run.verdict.special import normal_tail
-from tests.unit.verdict.oracles import sign_test
+from claude_run.verdict.regression import LEAST_COVERED, CaseAttempts
+from tests.unit.verdict import simulate_compare
+from tests.unit.verdict.study import CHANGES, DRIFTS, NULLS, PAIRS, SIZES, Attempts, Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from claude_run.verdict.gate import Judgement
 
 ALPHA = 0.05
-DROP = 0.2
-GROUP_SIZE = 5
-GROUP_SHIFT = 0.15
 SEED = 20260101
+AGAIN = 5
+"""A cell of no change that is above alpha is played again, so many times as often and from another seed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suite:
-    """A kind of suite: cases, samples per case and run, whether all are flaky or move in groups."""
+class Cell:
+    """A suite, with so many accepted attempts against so many, compared so often."""
 
-    cases: int
-    repeats: int
-    flaky: bool = False
-    clustered: bool = False
-
-    @property
-    def label(self) -> str:
-        kind = ", groups of five" if self.clustered else ", all flaky" if self.flaky else ""
-        return f"{self.cases} cases x {self.repeats}{kind}"
+    truth: Truth
+    pair: Attempts
+    trials: int
+    seed: int = SEED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """Out of `trials` simulated comparisons, how often each test said "worse"."""
+    """Of the comparisons of a cell: how many were red, named every broken case, or ended unclear.
+
+    `extra` is the number of confirming attempts, all together.
+    """
 
     trials: int
-    gate: int
-    unpaired: int
-    mcnemar: int
+    red: int
+    named: int
+    unclear: int
+    extra: int
 
     @property
-    def gate_rate(self) -> Rate:
-        return Rate(passed=self.gate, total=self.trials)
+    def rate(self) -> Rate:
+        return Rate(passed=self.red, total=self.trials)
 
-
-SUITES = (
-    *(Suite(cases=cases, repeats=repeats) for cases in (5, 20, 100) for repeats in (1, 3, 10)),
-    *(Suite(cases=20, repeats=repeats, flaky=True) for repeats in (1, 3, 10)),
-    *(Suite(cases=cases, repeats=repeats, clustered=True) for cases in (20, 100) for repeats in (1, 3, 10)),
-)
+    def percent(self, count: int) -> float:
+        return 100 * count / self.trials
 
 
 def main(arguments: list[str]) -> None:
-    """Print the table of false alarms and power."""
-    parser = argparse.ArgumentParser(description="Simulate verdicts and print a Markdown table.")
+    """Print the tables of false alarms and power."""
+    parser = argparse.ArgumentParser(description="Simulate verdicts and print Markdown tables.")
     parser.add_argument("--quick", action="store_true", help="a twentieth of the trials")
     parser.add_argument("--trials", type=int, default=1000, help="comparisons per cell (default 1000)")
-    parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args(arguments)
-    trials = max(1, options.trials // 20) if options.quick else options.trials
-    sys.stdout.write(table(trials, seed=options.seed))
+    trials = max(2, options.trials // 20) if options.quick else options.trials
+
+    cells = [*null_cells(trials), *change_cells(trials // 2), *drift_cells(trials)]
+    with multiprocessing.Pool(2) as pool:
+        compared = pool.apply_async(simulate_compare.table, [trials])
+        tallies = dict(zip(cells, pool.map(simulate, cells, chunksize=1), strict=True))
+        above = [
+            replace(cell, trials=AGAIN * cell.trials, seed=cell.seed + 1)
+            for cell in null_cells(trials)
+            if cell.pair[0] >= LEAST_COVERED and tallies[cell].rate.value > ALPHA
+        ]
+        again = dict(zip(above, pool.map(simulate, above, chunksize=1), strict=True))
+        tables = [null_table(tallies), again_table(again), open_table(tallies), change_table(tallies)]
+        sys.stdout.write("\n".join([*tables, drift_table(tallies), compared.get()]))
 
 
-def table(trials: int, *, seed: int = SEED) -> str:
-    """Return the Markdown table over all suites."""
-    lines = [
-        f"{trials} comparisons per cell, seed {seed}; one-sided tests at {ALPHA}; [Wilson 95 % interval].",
-        "",
-        "| suite | false alarms: gate | z-test | McNemar | power at -20 points: gate | z-test | McNemar |",
-        "|---|---|---|---|---|---|---|",
+def null_cells(trials: int) -> list[Cell]:
+    """Return the cells in which nothing has changed, by attempts and kind of suite, and then by size."""
+    return [
+        Cell(truth=Truth(label=f"{cases} cases, {rest}", cases=cases, rest=rest), pair=pair, trials=trials)
+        for pair, rest in NULLS
+        for cases in SIZES
     ]
-    for suite in SUITES:
-        null, drop = (simulate(suite, trials=trials, drop=each, seed=seed) for each in (0.0, DROP))
-        cells = [_shown(null), _percent(null.unpaired, null), _percent(null.mcnemar, null)]
-        cells += [_shown(drop), _percent(drop.unpaired, drop), _percent(drop.mcnemar, drop)]
-        lines.append(f"| {suite.label} | {' | '.join(cells)} |")
+
+
+def change_cells(trials: int) -> list[Cell]:
+    """Return the cells of which something got worse, by what it is, and then by attempts."""
+    return [Cell(truth=truth, pair=pair, trials=trials) for truth in CHANGES for pair in PAIRS]
+
+
+def drift_cells(trials: int) -> list[Cell]:
+    """Return the cells that move by themselves."""
+    return [Cell(truth=truth, pair=pair, trials=trials) for truth in DRIFTS for pair in PAIRS]
+
+
+def simulate(cell: Cell) -> Tally:
+    """Compare as often as the cell asks for; the same cell gives the same tally."""
+    source = random.Random(f"{cell.seed}/{cell.truth.label}/{cell.pair}")  # noqa: S311 - no secrets
+    red = named = unclear = extra = 0
+    for _ in range(cell.trials):
+        rates = cell.truth.rates(source)
+        judgement, played = _compare(rates, cell.pair, source)
+        broken = {str(place) for place, (before, now) in enumerate(rates) if before and not now}
+        blamed = {each.case.name for each in judgement.cases if each.standing is Standing.BROKE}
+        red += judgement.verdict is GateVerdict.REGRESSED
+        named += judgement.verdict is GateVerdict.REGRESSED and broken <= blamed
+        unclear += judgement.verdict is GateVerdict.UNCLEAR
+        extra += played
+    return Tally(trials=cell.trials, red=red, named=named, unclear=unclear, extra=extra)
+
+
+def null_table(tallies: Mapping[Cell, Tally]) -> str:
+    """Return the table of false alarms, with intervals, and the study's figures in brackets."""
+    lines = [
+        f"{_trials(tallies)} comparisons per cell, seed {SEED}; % `regressed` [95 % interval] (study).",
+        "",
+        *_size_heading(),
+    ]
+    for (pair, rest), found in _null_rows(tallies):
+        study = NULLS[pair, rest]
+        shown = [f"{_with_interval(tally)} ({was:g})" for tally, was in zip(found, study, strict=True)]
+        lines.append(f"| {_versus(pair)} | {rest} | {' | '.join(shown)} |")
     return "\n".join(lines) + "\n"
 
 
-def simulate(suite: Suite, *, trials: int, drop: float, seed: int = SEED) -> Tally:
-    """Compare `trials` pairs of simulated runs, the candidate worse by `drop`."""
-    source = random.Random(f"{seed}/{suite.label}/{drop}")  # noqa: S311 - simulation, not secrets
-    rules = GateRules(alpha=ALPHA)
-    gate = unpaired = mcnemar = 0
-    for _ in range(trials):
-        pairing = draw(suite, source, drop=drop)
-        gate += judge(pairing, rules).verdict is Verdict.REGRESSED
-        unpaired += _unpaired_p(pairing) <= ALPHA
-        mcnemar += _mcnemar_p(pairing) <= ALPHA
-    return Tally(trials=trials, gate=gate, unpaired=unpaired, mcnemar=mcnemar)
-
-
-def draw(suite: Suite, source: random.Random, *, drop: float) -> Pairing:
-    """Play a fresh suite twice, the second time with every case's chance to pass lowered by `drop`."""
-    baseline: list[Observation] = []
-    candidate: list[Observation] = []
-    shift = 0.0
-    for number in range(suite.cases):
-        group = f"g{number // GROUP_SIZE}" if suite.clustered else None
-        if suite.clustered and number % GROUP_SIZE == 0:
-            shift = source.choice((-GROUP_SHIFT, GROUP_SHIFT))
-        # In clustered suites the shift must fit above and below, so that it is as large up as down.
-        steady = 0.95 - (GROUP_SHIFT if suite.clustered else 0)
-        chance = source.uniform(0.4, 0.8) if suite.flaky or source.random() < 0.25 else steady
-        after = chance + shift - drop
-        for _ in range(suite.repeats):
-            baseline.append(Observation(case=str(number), group=group, passed=source.random() < chance))
-            candidate.append(Observation(case=str(number), group=group, passed=source.random() < after))
-    return pair_runs(baseline, candidate)
-
-
-def _unpaired_p(pairing: Pairing) -> float:
-    """Return the one-sided p of the pooled two-proportion z-test over all samples."""
-    samples = sum(pair.baseline.total for pair in pairing.pairs)
-    before = sum(pair.baseline.passed for pair in pairing.pairs) / samples
-    after = sum(pair.candidate.passed for pair in pairing.pairs) / samples
-    pooled = (before + after) / 2
-    error = math.sqrt(pooled * (1 - pooled) * 2 / samples)
-    return normal_tail((before - after) / error) if error else 1.0
-
-
-def _mcnemar_p(pairing: Pairing) -> float:
-    """Return the one-sided p of the exact McNemar test over first samples."""
-    firsts = [
-        (bool(pair.baseline_score.measured[0].passed), bool(pair.candidate_score.measured[0].passed))
-        for pair in pairing.pairs
+def open_table(tallies: Mapping[Cell, Tally]) -> str:
+    """Return how often an unchanged run ends unclear, and how many confirming attempts it has on average."""
+    lines = [
+        f"{_trials(tallies)} comparisons per cell; % `unclear`, and confirming attempts a run.",
+        "",
+        *_size_heading(),
     ]
-    worse = sum(before and not after for before, after in firsts)
-    better = sum(after and not before for before, after in firsts)
-    return float(sign_test(worse, better).less)
+    for (pair, rest), found in _null_rows(tallies):
+        shown = [f"{tally.percent(tally.unclear):.1f}, +{tally.extra / tally.trials:.1f}" for tally in found]
+        lines.append(f"| {_versus(pair)} | {rest} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
 
 
-def _shown(tally: Tally) -> str:
-    interval = wilson(tally.gate_rate)
-    return f"{_percent(tally.gate, tally)} [{100 * interval.lower:.1f}, {100 * interval.upper:.1f}]"
+def again_table(tallies: Mapping[Cell, Tally]) -> str:
+    """Return what came of the cells that were above alpha, played again."""
+    if not tallies:
+        return "No cell of three or more accepted attempts was above 5 %.\n"
+    lines = [
+        f"The cells above 5 % again, {AGAIN} times as often, seed {SEED + 1}.",
+        "",
+        "| attempts | suite | `regressed` |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {_versus(cell.pair)} | {cell.truth.label} | {_with_interval(tally)} |"
+        for cell, tally in tallies.items()
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _percent(count: int, tally: Tally) -> str:
-    return f"{100 * count / tally.trials:.1f} %"
+def change_table(tallies: Mapping[Cell, Tally]) -> str:
+    """Return the table of what is found, the study's figures in brackets."""
+    trials = _of(next(iter(CHANGES)), tallies)[0].trials
+    lines = [f"{trials} comparisons per cell; % `regressed`, with every broken case named (study).", ""]
+    lines += _pair_heading("change")
+    for truth, study in CHANGES.items():
+        found = _of(truth, tallies)
+        shown = [
+            f"{tally.percent(tally.named):.0f}" + ("" if was is None else f" ({was})")
+            for tally, was in zip(found, study, strict=True)
+        ]
+        lines.append(f"| {truth.label} | {' | '.join(shown)} |")
+        if truth.changed and "1 of" in truth.label:
+            extra = [f"{tally.extra / tally.trials:.1f}" for tally in found]
+            lines.append(f"| ... extra attempts a run | {' | '.join(extra)} |")
+    return "\n".join(lines) + "\n"
+
+
+def drift_table(tallies: Mapping[Cell, Tally]) -> str:
+    """Return how often suites are red that move by themselves."""
+    lines = [f"{_of(DRIFTS[0], tallies)[0].trials} comparisons per cell; % `regressed`.", ""]
+    lines += _pair_heading("suite")
+    for truth in DRIFTS:
+        shown = [f"{tally.percent(tally.red):.1f}" for tally in _of(truth, tallies)]
+        lines.append(f"| {truth.label} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _compare(
+    rates: Sequence[tuple[float, float]], pair: Attempts, source: random.Random
+) -> tuple[Judgement, int]:
+    """Accept, play, judge, confirm, and judge again; return also how many attempts confirmed."""
+    accepted, attempts = pair
+    cases = [
+        PairedCase(
+            name=str(place),
+            model="model",
+            attempts=CaseAttempts(accepted=_draw(before, accepted, source), now=_draw(now, attempts, source)),
+        )
+        for place, (before, now) in enumerate(rates)
+    ]
+    rules = GateRules(alpha=ALPHA)
+    judgement = judge_run(cases, rules, better=lambda _: 1.0)
+    wanted = fresh_wanted(judgement, rules)
+    played = 0
+    for name, most in wanted.items():
+        place, passed, made = int(name), 0, 0
+        while made < most and not passed:
+            passed, made = int(source.random() < rates[place][1]), made + 1
+        cases[place] = replace(cases[place], fresh=Rate(passed=passed, total=made))
+        played += made
+    return (judge_run(cases, rules, better=lambda _: 1.0) if wanted else judgement), played
+
+
+def _draw(rate: float, attempts: int, source: random.Random) -> Rate:
+    return Rate(passed=sum(source.random() < rate for _ in range(attempts)), total=attempts)
+
+
+def _null_rows(
+    tallies: Mapping[Cell, Tally],
+) -> Iterator[tuple[tuple[Attempts, str], Sequence[Tally]]]:
+    found = [tallies[cell] for cell in null_cells(_trials(tallies))]
+    for row, key in enumerate(NULLS):
+        yield key, found[row * len(SIZES) : (row + 1) * len(SIZES)]
+
+
+def _trials(tallies: Mapping[Cell, Tally]) -> int:
+    return next(iter(tallies)).trials
+
+
+def _of(truth: Truth, tallies: Mapping[Cell, Tally]) -> list[Tally]:
+    return [tally for cell, tally in tallies.items() if cell.truth == truth]
+
+
+def _size_heading() -> list[str]:
+    return [
+        f"| attempts | suite | {' | '.join(f'n = {cases}' for cases in SIZES)} |",
+        f"|---|---|{'---|' * len(SIZES)}",
+    ]
+
+
+def _pair_heading(first: str) -> list[str]:
+    return [f"| {first} | {' | '.join(map(_versus, PAIRS))} |", f"|---|{'---|' * len(PAIRS)}"]
+
+
+def _versus(pair: Attempts) -> str:
+    return f"{pair[0]} v {pair[1]}"
+
+
+def _with_interval(tally: Tally) -> str:
+    interval = wilson(tally.rate)
+    return f"{tally.percent(tally.red):.1f} [{100 * interval.lower:.1f}, {100 * interval.upper:.1f}]"
 
 
 if __name__ == "__main__":

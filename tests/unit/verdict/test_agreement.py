@@ -86,6 +86,20 @@ def test_a_judge_that_always_agrees_has_kappa_one_without_an_interval(
     assert found.rate_interval.lower < 1
 
 
+def test_the_two_kinds_of_error_have_intervals_of_their_own() -> None:
+    """Twenty of twenty right still leave room for errors: up to 28 % of ten (Newcombe 1998, 0 of 10)."""
+    found = agreement(labels(10, 0, 0, 10))
+    for error in (found.wrongly_passed, found.wrongly_failed):
+        assert error is not None
+        assert error.rate == rate(0, 10)
+        assert round(error.interval.upper, 4) == 0.2775
+    mixed = agreement(labels(20, 5, 10, 15))
+    assert mixed.wrongly_passed is not None
+    assert mixed.wrongly_failed is not None
+    assert (mixed.wrongly_passed.rate, mixed.wrongly_failed.rate) == (rate(10, 25), rate(5, 25))
+    assert agreement(labels(7, 1, 0, 0)).wrongly_passed is None
+
+
 def test_without_labels_there_is_nothing_to_compare() -> None:
     """An empty list is the caller's mistake."""
     with pytest.raises(ValueError, match="no labels"):

@@ -9,7 +9,7 @@ import pytest
 
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.sample import Sample
-from claude_run.verdict.basics import GateRules, Verdict
+from claude_run.verdict.basics import ComparisonRules, Verdict
 from claude_run.verdict.comparison import Arm, arms_within, compare, typical
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def arm(samples: Iterable[Sample], name: str = "run") -> Arm:
 
 def candidate(baseline: Iterable[Sample], candidate: Iterable[Sample]) -> CandidateResult:
     """Compare two arms and return the one result."""
-    (found,) = compare(arm(baseline), [arm(candidate)], GateRules()).candidates
+    (found,) = compare(arm(baseline), [arm(candidate)], ComparisonRules()).candidates
     return found
 
 
@@ -137,7 +137,7 @@ def test_several_candidates_are_one_family() -> None:
     base = [sample(number) for number in numbers]
     worse = [sample(number, model="mini", passed=False) for number in numbers]
     same = [sample(number, model="opus") for number in numbers]
-    comparison = compare(arm(base, "haiku"), [arm(worse, "mini"), arm(same, "opus")], GateRules())
+    comparison = compare(arm(base, "haiku"), [arm(worse, "mini"), arm(same, "opus")], ComparisonRules())
     first, second = (each.result for each in comparison.candidates)
     assert comparison.baseline.name == "haiku"
     assert [each.arm.name for each in comparison.candidates] == ["mini", "opus"]

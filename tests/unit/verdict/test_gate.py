@@ -96,15 +96,22 @@ def test_a_cap_on_fresh_attempts_can_clear_a_case_and_not_confirm_it() -> None:
     assert not fresh_wanted(left, capped)
 
 
-def test_too_many_failing_cases_cannot_be_told_apart() -> None:
-    """Six of many flaky cases fail at 3 against 1: not even ten fresh attempts would tell."""
+def test_too_many_failing_cases_can_be_cleared_and_not_confirmed() -> None:
+    """Six of many flaky cases fail at 3 against 1: ten fresh failures prove nothing, one pass clears."""
     flaky = [case(f"f{index}", (1, 3), (int(index > 4), 1)) for index in range(30)]
-    judgement = judge_run([*flaky, *steady(60, 3), case("c", (3, 3), (0, 1))], RULES)
+    others = [*flaky, *steady(60, 3)]
+    judgement = judge_run([*others, case("c", (3, 3), (0, 1))], RULES)
     assert not judgement.tests[0].rejected
     assert judgement.tests[0].failing == 6
     assert standing(judgement, "c") is Standing.UNCLEAR
     assert judgement.cases[-1].needed is None
-    assert not fresh_wanted(judgement, RULES)
+    assert fresh_wanted(judgement, RULES) == {"c": 10}
+    failed = judge_run([*others, case("c", (3, 3), (0, 1), fresh=(0, 10))], RULES)
+    assert (failed.verdict, standing(failed, "c")) == (GateVerdict.UNCLEAR, Standing.UNCLEAR)
+    assert not fresh_wanted(failed, RULES)
+    cleared = judge_run([*others, case("c", (3, 3), (0, 1), fresh=(1, 2))], RULES)
+    assert standing(cleared, "c") is Standing.FLAKY
+    assert cleared.verdict is not GateVerdict.UNCLEAR
 
 
 def test_known_failures_count_for_nothing() -> None:
@@ -143,6 +150,16 @@ def test_several_models_share_the_false_alarms() -> None:
     one = [*steady(19), case("c", (3, 3), (0, 3), model="haiku")]
     both = judge_run([*one, *steady(20, model="opus")], RULES)
     assert fresh_wanted(both, RULES) == {"c": 6}
+
+
+def test_one_that_broke_leaves_the_others_open() -> None:
+    """Each case gets as many fresh attempts as it needs, whatever another one's have shown already."""
+    first = case("a", (4, 4), (0, 1), fresh=(0, 4))
+    second = case("b", (3, 3), (0, 1), fresh=(0, 4))
+    judgement = judge_run([first, second, *steady(4)], RULES)
+    assert (judgement.verdict, standing(judgement, "a")) == (GateVerdict.REGRESSED, Standing.BROKE)
+    assert standing(judgement, "b") is Standing.UNCLEAR
+    assert fresh_wanted(judgement, RULES) == {"b": 2}
 
 
 def test_nothing_is_confirmed_once_the_test_has_decided() -> None:

@@ -11,14 +11,11 @@ from claude_run.verdict.basics import benjamini_hochberg, holm
 from claude_run.verdict.exact import fisher, sign_flip
 from claude_run.verdict.intervals import (
     PairedTable,
-    clopper_pearson,
     newcombe_paired,
     paired_t,
     standard_error,
     wilson,
 )
-from claude_run.verdict.outlook import Noise, detectable_effect, required_cases
-from claude_run.verdict.sequential import pocock_level
 from claude_run.verdict.special import t_tail
 from tests.unit.verdict.builders import rate
 from tests.unit.verdict.oracles import mid_two_sided, sign_test, two_sided
@@ -47,28 +44,6 @@ def test_wilson(passed: int, total: int, limits: tuple[float, float]) -> None:
     """Newcombe 1998, Stat Med 17:857, Table I, method 3, and two perfect scores by the formula."""
     interval = wilson(rate(passed, total))
     assert (round(interval.lower, 4), round(interval.upper, 4)) == limits
-
-
-@pytest.mark.parametrize(
-    ("passed", "total", "limits"),
-    [
-        (81, 263, (0.2527, 0.3676)),
-        (15, 148, (0.0578, 0.1617)),
-        (0, 20, (0.0, 0.1684)),
-        (1, 29, (0.0009, 0.1776)),
-    ],
-)
-def test_clopper_pearson(passed: int, total: int, limits: tuple[float, float]) -> None:
-    """Newcombe 1998, Stat Med 17:857, Table I, method 5."""
-    interval = clopper_pearson(rate(passed, total))
-    assert (round(interval.lower, 4), round(interval.upper, 4)) == limits
-
-
-def test_clopper_pearson_of_the_scipy_documentation() -> None:
-    """The example of BinomTestResult.proportion_ci, to 14 digits."""
-    interval = clopper_pearson(rate(7, 50))
-    assert interval.lower == pytest.approx(0.05819170033997342, rel=1e-10)
-    assert interval.upper == pytest.approx(0.26739600249700846, rel=1e-13)
 
 
 def test_newcombe_paired() -> None:
@@ -155,14 +130,6 @@ def test_benjamini_hochberg() -> None:
     assert sum(15 * p <= 0.05 for p in BENJAMINI) == 3
 
 
-def test_power() -> None:
-    """Miller 2024, arXiv 2411.00640, Eq. 9 and 10."""
-    assert required_cases(0.03, Noise(between=1 / 9)) == 969
-    noise = Noise(between=1 / 9, within=1 / 6 + 1 / 6)
-    assert round(100 * detectable_effect(198, noise), 2) == 13.27
-    assert round(100 * detectable_effect(198, noise, repeats=10), 2) == 7.57
-
-
 def test_clustered_standard_error() -> None:
     """OLS of statsmodels 0.15 with clustered errors, without and with its small-sample correction."""
     assert standard_error(SCORES) == pytest.approx(0.1486470975026408)
@@ -170,18 +137,6 @@ def test_clustered_standard_error() -> None:
     assert error is not None
     assert error == pytest.approx(0.21724755938240872)
     assert error * math.sqrt(3 / 4) == pytest.approx(0.18814190533533434)
-
-
-@pytest.mark.parametrize(("looks", "level"), [(2, 0.0294), (3, 0.0221), (4, 0.0182), (5, 0.0158)])
-def test_pocock(looks: int, level: float) -> None:
-    """Pocock 1977: nominal two-sided levels for .05 overall."""
-    assert round(pocock_level(looks), 4) == level
-
-
-@pytest.mark.parametrize(("samples", "bound"), [(30, 0.0950), (59, 0.0495)])
-def test_rule_of_three(samples: int, bound: float) -> None:
-    """No failure in n samples: the one-sided 95 % bound is 1 - .05^(1/n)."""
-    assert round(clopper_pearson(rate(0, samples), confidence=0.9).upper, 4) == bound
 
 
 @pytest.mark.parametrize(("first", "second", "p"), [((1, 5), (5, 5), 0.0238), ((0, 3), (3, 3), 0.05)])

@@ -16,6 +16,8 @@ from claude_run.verdict.regression import (
     drop_p_value,
     failing,
     fresh_attempts,
+    gain_p_value,
+    near_drop_p_value,
     rejects,
     sure_passes,
     weigh,
@@ -64,6 +66,24 @@ def test_an_improvement_pays_for_nothing(cases: list[CaseAttempts]) -> None:
     better = attempts(0, 3, 3, 3)
     assert drop_p_value([*cases, attempts(3, 3, 3, 3)]) == drop_p_value(cases)
     assert failing([*cases, better]) == failing(cases)
+
+
+@given(st.lists(small_cases(), min_size=1, max_size=6))
+def test_gains_are_tested_as_drops_are(cases: list[CaseAttempts]) -> None:
+    """What was accepted and what came change places."""
+    swapped = [CaseAttempts(accepted=case.now, now=case.accepted) for case in cases]
+    assert gain_p_value(cases) == drop_p_value(swapped)
+    assert near_drop_p_value(cases) == drop_p_value(cases)  # few cases are added up exactly
+
+
+@pytest.mark.parametrize("worse", [65, 75, 85])
+def test_the_formula_for_large_suites_is_near_the_exact_sum(worse: int) -> None:
+    """Three hundred cases that vary: half a percentage point at most, wherever the p-value matters."""
+    cases = [attempts(3, 3, 1, 3)] * worse + [attempts(2, 3, 2, 3)] * 240
+    exact = drop_p_value(cases)
+    assert 0.001 < exact < 0.5
+    assert near_drop_p_value(cases) != exact
+    assert near_drop_p_value(cases) == pytest.approx(exact, abs=0.005)
 
 
 @pytest.mark.parametrize(

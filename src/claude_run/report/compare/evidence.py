@@ -11,7 +11,7 @@ from claude_run.report.compare.words import is_flaky, p_value, percent, points, 
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.diff import diff_words
 from claude_run.text.visible import count
-from claude_run.verdict.basics import PValue, Verdict
+from claude_run.verdict.basics import PValue
 from claude_run.verdict.comparison import typical
 from claude_run.verdict.reliability import reliability
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from claude_run.report.text.diff import Piece
     from claude_run.verdict.changes import CaseChange
     from claude_run.verdict.comparison import CandidateResult
-    from claude_run.verdict.difference import GateResult
+    from claude_run.verdict.difference import ComparisonResult
     from claude_run.verdict.effect import Effect
-    from claude_run.verdict.outlook import Outlook
     from claude_run.verdict.pairing import Pair
 
 _FAILURES = 5
@@ -84,8 +83,8 @@ def verdict_basis(candidate: CandidateResult, *, family: int) -> tuple[BasisLine
     `family` is how many candidates were judged together.
     """
     result = candidate.result
-    effect, outlook = result.effect, result.outlook
-    if effect is None or outlook is None:
+    effect = result.effect
+    if effect is None:
         return ()
 
     groups = f" in {effect.units:,} groups that rise and fall together" if effect.units < effect.cases else ""
@@ -95,22 +94,13 @@ def verdict_basis(candidate: CandidateResult, *, family: int) -> tuple[BasisLine
         f"{effect.same:,} the same{related}"
     )
 
-    # What this comparison could have seen at all.
-    if outlook.detectable_drop is None:
-        fewest = count(outlook.fewest_changes, "case" if effect.units == effect.cases else "group")
-        reach = f"no drop of any size: at least {fewest} must get worse together"
-    else:
-        power = percent(result.rules.power, digits=3)
-        reach = f"a drop of {100 * outlook.detectable_drop:.1f} points or more, {power} of the time"
-
     lines = [
         BasisLine(label="pass rate", text=_rate_words(result, effect)),
         BasisLine(label="cases", text=cases),
-        BasisLine(label="p-value", text=_p_words(result, family)),
-        BasisLine(label="would see", text=reach),
     ]
-    if result.verdict is Verdict.INCONCLUSIVE:
-        lines.append(BasisLine(label="would settle", text=_settle_words(outlook)))
+    # Where nothing moved both are 1, which tells nobody anything.
+    if min(result.p_worse, result.p_better) < 1:
+        lines.append(BasisLine(label="p-value", text=_p_words(result, family)))
     return (*lines, *_reliability_lines(result.pairing.pairs))
 
 
@@ -140,7 +130,7 @@ def _differences(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[Re
             yield ReplyDiff(number=number, note=note, pieces=diff_words(old or "", new or ""))
 
 
-def _rate_words(result: GateResult, effect: Effect) -> str:
+def _rate_words(result: ComparisonResult, effect: Effect) -> str:
     interval, margin = effect.interval, result.rules.margin
     excluded = "is excluded" if interval.lower > -margin else "is not excluded"
     moved = f"{percent(effect.baseline_rate)} became {percent(effect.candidate_rate)}"
@@ -151,7 +141,7 @@ def _rate_words(result: GateResult, effect: Effect) -> str:
     )
 
 
-def _p_words(result: GateResult, family: int) -> str:
+def _p_words(result: ComparisonResult, family: int) -> str:
     rules = result.rules
     test = "mid-p sign-flip" if rules.p_value is PValue.MID else "exact sign-flip"
     adjusted = (
@@ -160,20 +150,10 @@ def _p_words(result: GateResult, family: int) -> str:
         if family > 1
         else ""
     )
-    drop = f" and a drop of at least {100 * rules.min_drop:g} points" if rules.min_drop else ""
     return (
         f"{p_value(result.p_worse)} for worse, {p_value(result.p_better)} for better "
-        f"(one-sided {test} test){adjusted}; regressed means at most {float(rules.level):.3g}{drop}"
+        f"(one-sided {test} test){adjusted}; regressed means at most {float(rules.level):.3g}"
     )
-
-
-def _settle_words(outlook: Outlook) -> str:
-    ways = []
-    if outlook.repeats_needed is not None:
-        ways.append(f"about {count(outlook.repeats_needed, 'repeat')} of each case")
-    if outlook.cases_needed is not None:
-        ways.append(f"about {count(outlook.cases_needed, 'case')} with as many repeats as now")
-    return ", or ".join(ways) or "neither more cases nor more repeats"
 
 
 def _reliability_lines(pairs: Iterable[Pair]) -> Iterator[BasisLine]:

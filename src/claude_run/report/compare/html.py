@@ -60,6 +60,7 @@ def comparison_html(comparison: Comparison) -> str:
     return environment.get_template("comparison.html.j2").render(
         comparison=comparison,
         headline=words.headline(comparison),
+        overview=words.table(words.OVERVIEW, map(words.overview_row, candidates)),
         most=max(3, _EVIDENCE // max(1, len(candidates))),
         rows=list(zip(candidates, _plots(candidates), strict=True)),
         style=_Html(style),

@@ -8,15 +8,14 @@ from claude_run.report.compare.words import headline, is_flaky
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
-    from claude_run.verdict.basics import GateRules, Rate
+    from claude_run.verdict.basics import ComparisonRules, Rate
     from claude_run.verdict.changes import CaseChange
     from claude_run.verdict.comparison import CandidateResult, Comparison
     from claude_run.verdict.effect import Effect, SecondaryRow
     from claude_run.verdict.intervals import Interval
-    from claude_run.verdict.outlook import Outlook
     from claude_run.verdict.pairing import Pair
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def comparison_json(comparison: Comparison) -> JsonObject:
@@ -41,13 +40,24 @@ def _candidate(candidate: CandidateResult) -> JsonObject:
     return {
         "candidate": candidate.arm.name,
         "verdict": result.verdict.value,
+        "under_test": candidate.conditions.under_test,
+        "conditions_known": candidate.conditions.known,
+        "differs": [
+            {
+                "name": str(unlike.name),
+                "baseline": unlike.baseline,
+                "candidate": unlike.candidate,
+                "cases": unlike.cases,
+            }
+            for unlike in candidate.conditions.differs
+        ],
         "rules": _rules(result.rules),
         "effect": None if result.effect is None else _effect(result.effect),
         "p_worse": result.p_worse,
         "p_better": result.p_better,
         "p_worse_adjusted": result.p_worse_adjusted,
         "p_better_adjusted": result.p_better_adjusted,
-        "outlook": None if result.outlook is None else _outlook(result.outlook),
+        "fewest_changes": result.fewest_changes,
         "metrics": [_metric(row) for row in result.secondary],
         "cases": [_case(pair, changes.get(pair.case)) for pair in pairing.pairs],
         "changed": [change.case for change in result.changes],
@@ -59,15 +69,11 @@ def _candidate(candidate: CandidateResult) -> JsonObject:
     }
 
 
-def _rules(rules: GateRules) -> JsonObject:
+def _rules(rules: ComparisonRules) -> JsonObject:
     return {
         "alpha": rules.alpha,
-        "level": float(rules.level),
         "margin": rules.margin,
-        "min_drop": rules.min_drop,
         "confidence": rules.confidence,
-        "power": rules.power,
-        "looks": rules.looks,
         "p_value": rules.p_value.value,
     }
 
@@ -88,15 +94,6 @@ def _effect(effect: Effect) -> JsonObject:
     }
 
 
-def _outlook(outlook: Outlook) -> JsonObject:
-    return {
-        "fewest_changes": outlook.fewest_changes,
-        "detectable_drop": outlook.detectable_drop,
-        "cases_needed": outlook.cases_needed,
-        "repeats_needed": outlook.repeats_needed,
-    }
-
-
 def _metric(row: SecondaryRow) -> JsonObject:
     return {
         "metric": row.metric.value,
@@ -108,6 +105,7 @@ def _metric(row: SecondaryRow) -> JsonObject:
         "interval": None if row.interval is None else _interval(row.interval),
         "p_value": row.p_value,
         "p_holm": row.p_holm,
+        "is_finding": row.is_finding,
     }
 
 

@@ -68,11 +68,13 @@ class _CandidateSection:
 
     name: str
     headline: Headline
-    overview: Escaped
     basis: tuple[BasisLine, ...]
     notes: tuple[str, ...]
     left_out: tuple[_NamedGroup, ...]
+    metric_columns: tuple[str, ...]
     metrics: tuple[Escaped, ...]
+    findings: int
+    change_columns: tuple[str, ...]
     changed: tuple[Escaped, ...]
     replies: tuple[Escaped, ...]
     unchanged: tuple[Escaped, ...]
@@ -83,7 +85,8 @@ class _CandidateSection:
 def comparison_markdown(comparison: Comparison) -> str:
     """Return the comparison as Markdown of at most 60,000 bytes; at its end it says what was left out.
 
-    Its first line is a hidden mark by which a bot finds its comment again, the next one holds the verdict.
+    Its first line is a hidden mark by which a bot finds its comment again. The next one holds the verdict,
+    where the arms do not differ in what is not compared: that would stand before it.
     Given up are, in this order, unchanged cases, replies, changed cases, names, and candidates.
     """
     candidates = words.ranked(comparison)
@@ -91,9 +94,15 @@ def comparison_markdown(comparison: Comparison) -> str:
     sections = [_section(comparison, candidate, replies=most) for candidate in candidates]
     template = _environment().get_template("comparison.md.j2")
 
+    overview = words.table(words.OVERVIEW, map(words.overview_row, candidates))
+    rows = tuple(map(_row, overview.rows))
+
     def render(shown: _ShownCounts) -> str:
         return template.render(
             headline=words.headline(comparison),
+            differing=words.differing(comparison),
+            overview_columns=overview.columns,
+            overview=rows[: shown.candidates],
             sections=sections[: shown.candidates],
             shown=shown,
             missing=_missing(sections, shown),
@@ -127,10 +136,11 @@ def _section(comparison: Comparison, candidate: CandidateResult, *, replies: int
     # More rows than could ever fit are not even made; `all_changed` and `all_unchanged` count them.
     result = candidate.result
     steady = words.steady(result.pairing.pairs)
+    metrics = words.table(words.METRIC_COLUMNS, words.metric_rows(result.secondary))
+    changes = words.change_table(result)
     return _CandidateSection(
         name=words.short_name(candidate.arm.name),
         headline=words.candidate_headline(comparison, candidate),
-        overview=_row(words.overview_row(candidate)),
         basis=verdict_basis(candidate, family=len(comparison.candidates)),
         notes=result.notes,
         left_out=tuple(
@@ -141,8 +151,11 @@ def _section(comparison: Comparison, candidate: CandidateResult, *, replies: int
             )
             for group in words.left_out(comparison, candidate)
         ),
-        metrics=tuple(_row(row, first=md_cell) for row in words.metric_rows(result)),
-        changed=tuple(_row(words.change_row(change)) for change in result.changes[:_ROWS]),
+        metric_columns=metrics.columns,
+        metrics=tuple(_row(row, first=md_cell) for row in metrics.rows),
+        findings=len(words.findings(result)),
+        change_columns=changes.columns,
+        changed=tuple(map(_row, changes.rows[:_ROWS])),
         replies=tuple(map(_evidence, evidence(candidate, most=replies))),
         unchanged=tuple(_row(words.steady_row(pair)) for pair in steady[:_ROWS]),
         all_changed=len(result.changes),
@@ -205,9 +218,6 @@ def _environment() -> Environment:
         "listed": _listed,
     }
     helpers = {
-        "OVERVIEW": words.OVERVIEW,
-        "METRIC_COLUMNS": words.METRIC_COLUMNS,
-        "CHANGE_COLUMNS": words.CHANGE_COLUMNS,
         "STEADY_COLUMNS": words.STEADY_COLUMNS,
     }
     return escaping_environment(filters, helpers)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _STYLES = {
     Verdict.IMPROVED: "bold green",
-    Verdict.UNCHANGED: "bold green",
+    Verdict.NOT_WORSE: "bold green",
     Verdict.REGRESSED: "bold red",
     Verdict.INCONCLUSIVE: "bold yellow",
 }
@@ -32,17 +32,21 @@ _STYLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Detail:
-    """How much is shown: changed cases, those with replies, names in a list, characters around a change."""
+    """How much is shown: changed cases, those with replies, names in a list, characters around a change.
+
+    `metrics`: whether those are shown that nobody would act on.
+    """
 
     cases: int
     evidence: int
     names: int
     context: int
     most: int
+    metrics: bool = True
 
 
 _DETAILS = (  # without -v, with -v, with -vv
-    _Detail(cases=25, evidence=3, names=10, context=80, most=1_200),
+    _Detail(cases=25, evidence=3, names=10, context=80, most=1_200, metrics=False),
     _Detail(cases=250, evidence=25, names=100, context=400, most=10_000),
     _Detail(cases=100_000, evidence=2_000, names=100_000, context=20_000, most=100_000),
 )
@@ -58,6 +62,10 @@ def print_comparison(
     console = open_console(stream, colour=colour)
     candidates = words.ranked(comparison)
     detail = _DETAILS[min(verbose, len(_DETAILS) - 1)]
+    # In what the arms differ besides what is compared: what follows may be about that.
+    for line in words.differing(comparison):
+        style = _STYLES[Verdict.INCONCLUSIVE]
+        print_escaped(console, f" {safe_line(line)}", lead="DIFFERS", style=style)
     # With several candidates, or none, first what all of them came to.
     if len(candidates) != 1:
         _print_headline(console, words.headline(comparison))
@@ -94,7 +102,10 @@ def _print_verdict(
         print_escaped(console, f"  {entry.label:<{width}}  {entry.text}")
     for note in result.notes:
         print_escaped(console, f"  note: {note}")
-    _print_table(console, words.METRIC_COLUMNS, words.metric_rows(result))
+    shown = result.secondary if detail.metrics else words.findings(result)
+    _print_table(console, words.METRIC_COLUMNS, words.metric_rows(shown))
+    if result.secondary and not shown:
+        print_escaped(console, "  cost, latency, tokens, length: no change to act on (-v shows them)")
 
     # Which cases changed, and which passed and failed on either side without a change.
     changes = result.changes
@@ -127,12 +138,13 @@ def _print_headline(console: Console, headline: Headline) -> None:
     print_escaped(console, f" {safe_line(headline.text)}", lead=headline.word, style=style)
 
 
-def _print_table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _print_table(console: Console, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     """Print a table with an empty line before it; nothing where it has no rows."""
-    cells = [[safe_line(cell) for cell in row] for row in rows]
+    table = words.table(columns, rows)
+    cells = [[safe_line(cell) for cell in row] for row in table.rows]
     if cells:
         print_escaped(console, "")
-        for line in aligned([columns, *cells]):
+        for line in aligned([table.columns, *cells]):
             print_escaped(console, line.rstrip())
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from claude_run.errors import ExitCode
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.numbers import ABSENT
 from claude_run.text.visible import count
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from claude_run.verdict.basics import Rate
     from claude_run.verdict.changes import CaseChange
     from claude_run.verdict.comparison import CandidateResult, Comparison
-    from claude_run.verdict.difference import GateResult
+    from claude_run.verdict.difference import ComparisonResult
+    from claude_run.verdict.effect import SecondaryRow
     from claude_run.verdict.intervals import Interval
     from claude_run.verdict.pairing import Pair
+    from claude_run.verdict.setups import Unlike
 
 OVERVIEW = (
     "candidate",
@@ -51,12 +54,15 @@ METRICS = {
 }
 
 _NAME = 100
+_P_COLUMN = "p "
+_ONE = "1"
 _LEAST_P = 0.001
 _CENTS = 2
 _DIGITS = 3
 _FEW = 100
 _MOST_DECIMALS = 12
-_GRAVITY = (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.UNCHANGED, Verdict.IMPROVED)
+_GRAVITY = (Verdict.REGRESSED, Verdict.INCONCLUSIVE, Verdict.NOT_WORSE, Verdict.IMPROVED)
+_MOST_DIFFERING = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,19 @@ class Headline:
     @property
     def word(self) -> str:
         return self.verdict.upper()
+
+    @property
+    def mark(self) -> str:
+        """The verdict as a class of HTML."""
+        return self.verdict.replace(" ", "-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Columns and rows of cells, as wide as the columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +109,16 @@ def headline(comparison: Comparison) -> Headline:
         verdict=next((verdict for verdict in _GRAVITY if verdicts[verdict]), Verdict.INCONCLUSIVE),
         text=f"{against}: {count(len(comparison.candidates), 'candidate')}{', ' if counts else ''}{counts}",
     )
+
+
+def ending(comparison: Comparison, code: ExitCode) -> str:
+    """Return the last line, which says what the exit code says: `FAILED (exit code 1): regressed`."""
+    verdict = headline(comparison).verdict
+    reason = str(verdict)
+    if verdict is Verdict.INCONCLUSIVE:
+        passed = "inconclusive; with --on-inconclusive fail this would fail"
+        reason = passed if code is ExitCode.PASSED else "inconclusive, and that was asked to fail"
+    return f"{'PASSED' if code is ExitCode.PASSED else 'FAILED'} (exit code {int(code)}): {reason}"
 
 
 def ranked(comparison: Comparison) -> tuple[CandidateResult, ...]:
@@ -117,6 +146,17 @@ def candidate_headline(comparison: Comparison, candidate: CandidateResult) -> He
         )
     against = f"against baseline {short_name(comparison.baseline.name)}"
     return Headline(verdict=result.verdict, text=f"{against}: {text}")
+
+
+def differing(comparison: Comparison) -> tuple[str, ...]:
+    """Return in what the arms were played unlike each other, besides the one thing that is compared."""
+    lines = [
+        _differing(comparison, candidate, unlike)
+        for candidate in comparison.candidates
+        for unlike in candidate.conditions.differs
+    ]
+    left = len(lines) - _MOST_DIFFERING
+    return (*lines[:_MOST_DIFFERING], *([f"{left:,} more: see --json"] if left > 0 else []))
 
 
 def left_out(comparison: Comparison, candidate: CandidateResult) -> tuple[LeftOut, ...]:
@@ -156,9 +196,26 @@ def overview_row(candidate: CandidateResult) -> tuple[str, ...]:
     )
 
 
-def metric_rows(result: GateResult) -> Iterator[tuple[str, ...]]:
+def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    """Return a table without the columns of p-values that are all 1: they say nothing."""
+    cells = tuple(rows)
+    told = [
+        place
+        for place, column in enumerate(columns)
+        if not column.startswith(_P_COLUMN) or any(row[place] not in {_ONE, ABSENT} for row in cells)
+    ]
+    shown = (tuple(row[place] for place in told) for row in (columns, *cells))
+    return Table(columns=next(shown), rows=tuple(shown))
+
+
+def findings(result: ComparisonResult) -> tuple[SecondaryRow, ...]:
+    """Return the metrics whose change somebody would act on."""
+    return tuple(row for row in result.secondary if row.is_finding)
+
+
+def metric_rows(rows: Iterable[SecondaryRow]) -> Iterator[tuple[str, ...]]:
     """Yield the cells of `METRIC_COLUMNS` for each metric; they inform and never decide."""
-    for row in result.secondary:
+    for row in rows:
         yield (
             METRICS[row.metric],
             metric_amount(row.metric, row.baseline_mean),
@@ -168,6 +225,11 @@ def metric_rows(result: GateResult) -> Iterator[tuple[str, ...]]:
             ABSENT if row.interval is None else span_of(row.metric, row.interval),
             p_value(row.p_holm),
         )
+
+
+def change_table(result: ComparisonResult) -> Table:
+    """Return the changed cases as a table."""
+    return table(CHANGE_COLUMNS, map(change_row, result.changes))
 
 
 def change_row(change: CaseChange) -> tuple[str, ...]:
@@ -267,3 +329,17 @@ def change_of(metric: Metric, value: float) -> str:
 def span_of(metric: Metric, interval: Interval) -> str:
     """Return an interval of a difference of a metric: `-$0.01 to +$0.02`."""
     return f"{change_of(metric, interval.lower)} to {change_of(metric, interval.upper)}"
+
+
+def _differing(comparison: Comparison, candidate: CandidateResult, unlike: Unlike) -> str:
+    tested, before, after = candidate.conditions.under_test, unlike.baseline, unlike.candidate
+    names = short_name(comparison.baseline.name), short_name(candidate.arm.name)
+    told = (
+        f"is not the same in {names[0]} and {names[1]}"
+        if before is None or after is None
+        else f"is {short_name(before)} in {names[0]}, {short_name(after)} in {names[1]}"
+    )
+    compared = len(candidate.result.pairing.pairs)
+    some = f" ({unlike.cases:,} of {count(compared, 'case')})" if unlike.cases < compared else ""
+    besides = f"besides the {tested}: " if tested else ""
+    return f"{besides}{short_name(unlike.name)} {told}{some}"

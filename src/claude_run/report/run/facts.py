@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
+from claude_run.report.run.gate import tolerance as gate_tolerance
 from claude_run.report.text.numbers import tokens, usd, used
 from claude_run.text.visible import count
 
@@ -41,7 +42,6 @@ class RunFacts:
     replies. `known_usd` is what the replies with a price cost, `uncounted` how many came without a usable
     count of their tokens. `tolerance` tells why the failure of a conversation, by its id, does not fail the
     run; its words may hold names, which are untrusted.
-    `comparison` is the comparison with the baseline as Markdown, None where there is no baseline.
     """
 
     summary: RunSummary
@@ -54,10 +54,9 @@ class RunFacts:
     uncounted: int
     warned: int
     tolerance: Mapping[str, str]
-    comparison: str | None = None
 
     @classmethod
-    def of(cls, played: Played, *, comparison: str | None = None) -> RunFacts:
+    def of(cls, played: Played) -> RunFacts:
         """Compute the facts of a run, each once for all reports."""
         summary = played.summary
         transcripts = [record.transcript for record in played.records if record.transcript]
@@ -77,10 +76,13 @@ class RunFacts:
                 for record in failed
                 if record.planned.case_name in met
             }
-        elif summary.gate.code is ExitCode.PASSED:
-            tolerance = {record.planned.id: summary.gate.reason for record in failed}
         else:
-            tolerance = {}
+            excused = gate_tolerance(summary.gate)
+            tolerance = {
+                record.planned.id: excused[record.planned.case_name]
+                for record in failed
+                if record.planned.case_name in excused
+            }
 
         return cls(
             summary=summary,
@@ -98,7 +100,6 @@ class RunFacts:
             ),
             warned=sum(len(transcript.warnings) for transcript in transcripts),
             tolerance=tolerance,
-            comparison=comparison,
         )
 
     @property
@@ -171,11 +172,11 @@ class RunFacts:
 
     @property
     def tolerated(self) -> str | None:
-        """How many failures the pass rates of their cases let pass; None for none."""
-        number = len(self.tolerance)
-        if self.summary.gate is not None:
-            number = sum(case.measured - case.passed for case in self.summary.rates if case.met)
-        return f"{count(number, 'failed conversation')} within the pass rate of the case" if number else None
+        """How many failures the pass rates of their cases, or the gate, let pass; None for none."""
+        if not self.tolerance:
+            return None
+        by = "within the pass rate of the case" if self.summary.gate is None else "tolerated by the gate"
+        return f"{count(len(self.tolerance), 'failed conversation')} {by}"
 
     @property
     def simulated(self) -> str | None:
@@ -199,7 +200,9 @@ class RunFacts:
 
     @property
     def missed(self) -> tuple[CaseRate, ...]:
-        """The repeated cases that were measured and fell short of their pass rate."""
+        """The repeated cases that were measured and fell short of their pass rate, where that decides."""
+        if self.summary.gate is not None:
+            return ()
         return tuple(
             case for case in self.summary.rates if case.repeats > 1 and case.measured and not case.met
         )

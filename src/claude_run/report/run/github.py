@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.report.run.markdown import MARKS
+from claude_run.report.run.markdown import MARKS, gate_markdown
 from claude_run.report.run.reasons import causes, expected_and_actual, reasons, turns_that_went_wrong
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.numbers import seconds, usd, used
@@ -47,10 +47,9 @@ _TABLE = (
 def step_summary(played: Played, facts: RunFacts, *, limit: int = LIMIT) -> Iterator[bytes]:
     """Yield the Markdown for `$GITHUB_STEP_SUMMARY`, in at most `limit` bytes of UTF-8.
 
-    It holds the verdict, the numbers, the comparison with the baseline where there is one (Markdown already),
-    and every conversation. Where that is too much, rows that passed are left out first, then details, then
-    other rows, and it says how many. The head is always there: some thousand bytes, and 60,000 for a
-    comparison.
+    It holds the verdict, what became of the cases since they were accepted, the numbers, and every
+    conversation. Where that is too much, rows that passed are left out first, then details, then other rows,
+    and it says how many. The head is always there: some thousand bytes, and 60,000 where cases broke.
     """
     head = _head(played, facts)
     left = limit - len(head.encode()) - _RESERVED
@@ -178,20 +177,18 @@ def _sections(played: Played, facts: RunFacts) -> tuple[_SummarySection, ...]:
 
 
 def _head(played: Played, facts: RunFacts) -> str:
-    """Return what is always shown: the verdict, the numbers, the comparison."""
+    """Return what is always shown: the verdict, what the gate found, the numbers."""
     summary = played.summary
     notices = [f"> **{title}.** {md_inline(text)}\n\n" for title, text in facts.notices()]
     reason = md_inline(truncate(summary.exit_reason, _SENTENCE))
     lines = [f"- **{title}**: {md_inline(truncate(text, _SENTENCE))}\n" for title, text in facts.lines()]
+    gate = gate_markdown(played)
     took = "" if summary.duration_s is None else f", took {seconds(summary.duration_s)}"
-    head = (
+    return (
         f"{''.join(notices)}# {md_inline(facts.verdict)}\n\n"
         f"**{reason}** in run {md_code(truncate(summary.run.name))}{took}.\n\n"
-        f"{''.join(lines)}\n"
+        f"{gate}{''.join(lines)}\n"
     )
-    if facts.comparison is not None:
-        head += f"## Against the baseline\n\n{facts.comparison.rstrip()}\n\n"
-    return head
 
 
 def _row(record: Record, tolerated: str | None = None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from claude_run.conversation.results import Outcome, Status
 from claude_run.report.run import reasons
 from claude_run.report.run.facts import RunFacts, rate_sentence, usage_sentence
+from claude_run.report.run.gate import gate_report
 from claude_run.report.text import blocks, numbers, safe
 from claude_run.text.visible import count
 
@@ -35,6 +36,8 @@ MARKS = {
 """The outcome of a conversation as Markdown that a reader of a page searches for."""
 
 _BUFFERED = 100
+_SENTENCE = 1_000
+_FACT = 1_000
 _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
 
 
@@ -51,10 +54,36 @@ def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
 
     The verdict comes first, then numbers by model, then what went wrong.
     """
-    wrong = [record for record in played.records if record.outcome in {Outcome.FAILED, Outcome.ERRORED}]
+    # What failed a gated run is shown with its verdict, and what did not is no news.
+    listed = {Outcome.ERRORED} if played.summary.gate is not None else {Outcome.FAILED, Outcome.ERRORED}
+    wrong = [record for record in played.records if record.outcome in listed]
     wrong.sort(key=lambda record: record.outcome is Outcome.FAILED)
     template = _environment().get_template("summary.md.j2")
     yield template.render(played=played, facts=facts, wrong=wrong, shown=SHOWN).encode()
+
+
+def gate_markdown(played: Played) -> str:
+    """Return what holding the run against its baseline came to, as Markdown; nothing where it was not."""
+    report = gate_report(played)
+    if report is None:
+        return ""
+    headline = blocks.truncate(report.headline, _SENTENCE)
+    lines = [f"## {safe.md_inline(f'{report.word}: {headline}')}"]
+    if report.advice is not None:
+        lines.append(safe.md_inline(report.advice))
+    for case in report.cases:
+        lines.append(f"### {safe.md_code(blocks.truncate(case.name))}")
+        lines.append(safe.md_inline(case.history))
+        for fact in case.facts:
+            text = safe.fence(blocks.truncate(fact.text, _FACT))
+            lines.append(f"**{safe.md_inline(fact.title)}**\n\n{text}")
+    if report.more:
+        lines.append(f"{count(report.more, 'more case')}: see `transcripts.md`")
+    if report.lines:
+        lines.append("\n".join(f"- {safe.md_inline(line)}" for line in report.lines))
+    numbers = "\n".join(f"- {safe.md_inline(line)}" for line in report.numbers)
+    lines.append(f"<details><summary>Numbers and tests</summary>\n\n{numbers}\n\n</details>")
+    return "\n\n".join(lines) + "\n\n"
 
 
 @cache
@@ -75,6 +104,7 @@ def _environment() -> Environment:
         "used": numbers.used,
         "seconds": numbers.seconds,
         "count": count,
+        "gate": gate_markdown,
         "indent": lambda depth: "  " * depth,
         "passed": _passed,
         "mark": MARKS.__getitem__,

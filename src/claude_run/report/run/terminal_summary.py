@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from claude_run.conversation.results import Outcome, Status
 from claude_run.errors import ExitCode
 from claude_run.report.run.facts import rate_sentence
+from claude_run.report.run.gate import gate_report
 from claude_run.report.run.progress import INDENT, outcome_word
 from claude_run.report.run.reasons import causes, check_rows, expected_and_actual, reasons
 from claude_run.report.text.blocks import MAX_EXCERPT, truncate
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
     from claude_run.report.run.facts import RunFacts
+    from claude_run.report.run.gate import GateReport
     from claude_run.report.run.reasons import Cause, Reason
 
 SHOWN = 10
@@ -33,14 +35,9 @@ SHOWN = 10
 _NAMED = 60
 _REPLY = 2000
 _EXIT_REASON = 1000
+_IN_FULL, _BY_NAME = 2, 4
+_FACT = "    expected | "
 _COLUMNS = ("model", "conversations", "passed", "failed", "errored", "skipped", "in", "cached", "out", "cost")
-
-
-def print_broken_rules(played: Played, *, stream: TextIO, colour: bool = False) -> None:
-    """Print what must hold and did not, which no comparison excuses; nothing where there is no such thing."""
-    transcripts = [each.transcript for each in played.records if each.transcript]
-    found = [cause for cause in causes(transcripts) if cause.reason.breaks_a_rule]
-    _print_causes(open_console(stream, colour=colour), found)
 
 
 def print_summary(  # noqa: PLR0913 - each is an option of the command line, or a seam
@@ -52,15 +49,19 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
     colour: bool = False,
     verbose: int = 0,
     quiet: bool = False,
-    rules_told: bool = False,
 ) -> None:
-    """Print the closing block: causes first, each once, then numbers, and last the verdict.
+    """Print the closing block: what a gate found, then causes, each once, then numbers, and last the verdict.
 
-    `folder` is the run folder. `rules_told`: broken rules that must hold stand above already. `quiet` leaves
-    the numbers out; `verbose` 1 tells every conversation that went wrong, its replies cut, and the warnings;
-    2 tells all of them in full.
+    `folder` is the run folder. `quiet` leaves the numbers out, and a gate that found nothing; `verbose` 1
+    tells every conversation that went wrong, its replies cut, and the warnings; 2 tells all of them in full.
     """
     console = open_console(stream, colour=colour)
+
+    # What became of the cases since they were accepted. What the gate has told is told.
+    gate = gate_report(played)
+    passed = played.summary.exit_code is ExitCode.PASSED
+    if gate is not None and not (quiet and passed):
+        _print_gate(console, gate, passed=passed, verbose=verbose)
 
     # What went wrong: by its causes, or with -v conversation by conversation.
     transcripts = [each.transcript for each in played.records if each.transcript]
@@ -69,7 +70,7 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
         _print_conversations(console, played_ones, verbose)
     else:
         found = causes(played_ones)
-        _print_causes(console, [each for each in found if not (rules_told and each.reason.breaks_a_rule)])
+        _print_causes(console, [each for each in found if not (gate and each.reason.status is Status.FAILED)])
 
     # What that stopped, and what was left out for it.
     summary = played.summary
@@ -89,10 +90,33 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
 
     # Why the exit code is what it is; what stopped the run is told already.
     reason = truncate(summary.exit_reason, _EXIT_REASON)
-    if summary.exit_reason == summary.stopped:
+    if skipped and summary.exit_reason == summary.stopped:
         reason = f"{len(skipped):,} of {count(facts.conversations, 'conversation')} not played to the end"
     style = "bold green" if summary.exit_code is ExitCode.PASSED else "bold red"
     print_escaped(console, f": {safe_line(reason)}", lead=facts.verdict, style=style)
+
+
+def _print_gate(console: Console, gate: GateReport, *, passed: bool, verbose: int) -> None:
+    """Print the verdict of a gate: which cases failed the run and why, then a line for each other thing."""
+    style = "bold green" if passed else "bold red"
+    headline = safe_line(truncate(gate.headline, _EXIT_REASON))
+    print_escaped(console, f": {headline}", lead=gate.word, style=style)
+    if gate.advice is not None:
+        print_escaped(console, f"  {gate.advice}")
+    # The first cases with what was asked and got, and the names of some more: one screen holds them.
+    room = console.width - len(_FACT)
+    shown = gate.cases if verbose else gate.cases[: _IN_FULL + _BY_NAME]
+    for number, case in enumerate(shown):
+        print_escaped(console, f"  {safe_line(truncate(case.name))}: {case.history}")
+        for fact in case.facts if verbose or number < _IN_FULL else ():
+            text = safe_line(fact.text)
+            excerpt = text if len(text) <= room else f"{text[: room - 1]}…"
+            print_escaped(console, f"    {fact.title:<9}| {excerpt}")
+    if more := gate.more + len(gate.cases) - len(shown):
+        print_escaped(console, f"  {count(more, 'more case')}: see summary.md, or pass -v")
+    for line in (*gate.lines, *(gate.numbers if verbose else ())):
+        print_escaped(console, f"  {safe_line(line)}")
+    print_escaped(console, "")
 
 
 def _print_causes(console: Console, found: Sequence[Cause]) -> None:

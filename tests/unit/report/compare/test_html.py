@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.report.compare.html import comparison_html
-from claude_run.verdict.basics import GateRules
+from claude_run.verdict.basics import ComparisonRules
 from claude_run.verdict.comparison import Arm, compare
 from tests.support.hostile_corpus import CORPUS
 from tests.unit.report import comparisons
@@ -17,7 +17,7 @@ from tests.unit.report.safe_html import Element, assert_safe_html, html_skeleton
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
-NAMES = ["regressed", "improved", "unchanged", "inconclusive", "nothing", "many"]
+NAMES = ["regressed", "improved", "unchanged", "inconclusive", "nothing", "many", "unlike"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -48,7 +48,7 @@ def test_text_is_escaped_once() -> None:
     before = comparisons.sample("a", replies=("<b>1 & 2</b>",))
     after = comparisons.sample("a", passed=False, replies=("<b>1 & 3</b>\x1b[2J",))
     arms = [Arm(name=name, samples=(row,)) for name, row in (("x<y", before), ("v2", after))]
-    page = comparison_html(compare(arms[0], arms[1:], GateRules()))
+    page = comparison_html(compare(arms[0], arms[1:], ComparisonRules()))
     assert "&lt;b&gt;1 &amp; <del>2&lt;/b&gt;</del>" in page
     assert "<ins>3&lt;/b&gt;^[[2J</ins>" in page
     assert "against baseline x&lt;y:" in page
@@ -69,7 +69,7 @@ def test_replies_beyond_a_hundred_cases_are_counted() -> None:
     """Of very many changed cases all stand in the table, and those without replies are counted."""
     marks = [comparisons.numbered(f"{mark} " * 120) for mark in "10"]
     page = comparison_html(
-        compare(comparisons.arm("main", marks[0]), [comparisons.arm("v2", marks[1])], GateRules())
+        compare(comparisons.arm("main", marks[0]), [comparisons.arm("v2", marks[1])], ComparisonRules())
     )
     assert "20 more changed cases are not shown with their replies." in page
     assert page.count("<td>worse</td>") == 120
@@ -82,13 +82,13 @@ def test_replies_that_are_the_same_are_said() -> None:
         for passed in (True, False)
     ]
     assert "The replies of these two are the same." in comparison_html(
-        compare(arms[0], arms[1:], GateRules())
+        compare(arms[0], arms[1:], ComparisonRules())
     )
 
 
 def test_no_candidate_is_a_page_too() -> None:
     """A comparison with nobody is a page with a headline."""
-    page = comparison_html(compare(comparisons.arm("main", {"a": "1"}), [], GateRules()))
+    page = comparison_html(compare(comparisons.arm("main", {"a": "1"}), [], ComparisonRules()))
     assert_safe_html(page)
     assert "<table>" not in page
 

@@ -9,7 +9,7 @@ import pytest
 
 from claude_run.report.compare.json import comparison_json
 from claude_run.text.strict_json import plain_json
-from claude_run.verdict.basics import GateRules
+from claude_run.verdict.basics import ComparisonRules
 from claude_run.verdict.comparison import Comparison, compare
 from tests.unit.report import comparisons
 
@@ -32,7 +32,7 @@ def test_the_document(snapshot: SnapshotAssertion) -> None:
     [
         ("regressed", ["regressed"]),
         ("improved", ["improved"]),
-        ("unchanged", ["unchanged"]),
+        ("unchanged", ["not worse"]),
         ("nothing", ["inconclusive"]),
         ("many", ["improved", "regressed", "inconclusive"]),
     ],
@@ -40,7 +40,7 @@ def test_the_document(snapshot: SnapshotAssertion) -> None:
 def test_each_candidate_has_its_verdict(name: str, verdicts: list[str]) -> None:
     """Candidates stand in the order in which they were given, and the whole has the gravest verdict."""
     document = read_back(getattr(comparisons, name)())
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert [candidate["verdict"] for candidate in document["candidates"]] == verdicts
     assert document["verdict"] == ("regressed" if "regressed" in verdicts else verdicts[0])
 
@@ -59,8 +59,18 @@ def test_every_paired_case_stands_there_with_its_rates() -> None:
     assert len(document["candidates"][0]["changed"]) == 9
 
 
+def test_what_differs_besides_is_listed() -> None:
+    """Each with its two values as JSON, and with the number of cases."""
+    (found,) = read_back(comparisons.unlike())["candidates"]
+    assert found["under_test"] == "model"
+    assert found["differs"] == [
+        {"name": "max_tokens", "baseline": "512", "candidate": "2048", "cases": 3},
+        {"name": "temperature", "baseline": "not set", "candidate": "0.2", "cases": 1},
+    ]
+
+
 def test_nothing_compared_is_null() -> None:
     """Without a common case there is no effect; without a candidate there is no verdict."""
     assert read_back(comparisons.nothing())["candidates"][0]["effect"] is None
-    nobody = read_back(compare(comparisons.arm("main", {"a": "1"}), [], GateRules()))
+    nobody = read_back(compare(comparisons.arm("main", {"a": "1"}), [], ComparisonRules()))
     assert (nobody["verdict"], nobody["candidates"]) == (None, [])

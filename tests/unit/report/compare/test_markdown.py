@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.report.compare.markdown import LIMIT, comparison_markdown
-from claude_run.verdict.basics import GateRules
+from claude_run.verdict.basics import ComparisonRules
 from claude_run.verdict.comparison import Arm, Comparison, compare
 from tests.support.hostile_corpus import CORPUS
 from tests.unit.report import comparisons
@@ -36,10 +36,12 @@ def large(
         comparisons.sample("new"),
     ]
     arms = [Arm(name=f"v{number}", samples=tuple(after)) for number in range(candidates)]
-    return compare(Arm(name="main", samples=tuple(before)), arms, GateRules())
+    return compare(Arm(name="main", samples=tuple(before)), arms, ComparisonRules())
 
 
-@pytest.mark.parametrize("name", ["regressed", "improved", "unchanged", "inconclusive", "nothing", "many"])
+@pytest.mark.parametrize(
+    "name", ["regressed", "improved", "unchanged", "inconclusive", "nothing", "many", "unlike"]
+)
 def test_each_verdict(name: str, snapshot: SnapshotAssertion) -> None:
     """The comment of each verdict is as it was when a person last looked at it; nothing is left out."""
     shown = comparison_markdown(getattr(comparisons, name)())
@@ -109,7 +111,7 @@ def test_several_changed_replies_are_cut() -> None:
     arms = [
         Arm(name=name, samples=rows) for name, rows in (("main", (before, same[0])), ("v2", (after, same[1])))
     ]
-    shown = comparison_markdown(compare(arms[0], arms[1:], GateRules()))
+    shown = comparison_markdown(compare(arms[0], arms[1:], ComparisonRules()))
     assert shown.count("```diff") == 4
     assert "*5 more replies differ.*" in shown
     assert "*The replies of these two are the same.*" in shown
@@ -117,7 +119,7 @@ def test_several_changed_replies_are_cut() -> None:
 
 def test_no_candidate_is_a_comment_too() -> None:
     """A comparison with nobody is a mark and a line."""
-    comparison = compare(comparisons.arm("main", {"a": "1"}), [], GateRules())
+    comparison = compare(comparisons.arm("main", {"a": "1"}), [], ComparisonRules())
     assert (
         comparison_markdown(comparison).split("\n")[1]
         == "**INCONCLUSIVE** against baseline main: 0 candidates"

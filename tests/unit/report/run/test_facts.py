@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from claude_run.errors import ExitCode
-from claude_run.record.summary import Ending, Gate
+from claude_run.record.gated import Score
+from claude_run.record.summary import Ending
 from claude_run.report.run.facts import RunFacts
 from tests.unit.report.builders import (
     errored,
     exchange,
     failed,
+    gated,
     green_run,
     never_started,
     play,
@@ -65,8 +66,9 @@ def test_tolerance_follows_the_pass_rates() -> None:
 
 
 def test_tolerance_follows_the_gate_where_there_is_one() -> None:
-    """A gate that holds tolerates what failed, never what was not measured; one that does not, nothing."""
+    """What the gate does not blame is tolerated, with its history; what was not measured never is."""
     rows = [record(failed()), record(errored())]
-    for code, tolerated in ((ExitCode.PASSED, ["refund/sofa/claude-haiku-5-5"]), (ExitCode.FAILED, [])):
-        gate = Gate(code=code, verdict="unchanged", reason="against main")
-        assert list(RunFacts.of(play(rows, ending=Ending(gate=gate))).tolerance) == tolerated
+    words = "passed 3 of 3, now 0 of 1 and 1 of 2 fresh: flaky"
+    for standing, tolerated in (("flaky", {"refund/sofa/claude-haiku-5-5": words}), ("broke", {})):
+        gate = gated(standing=standing, fresh=Score(passed=1, measured=2))
+        assert RunFacts.of(play(rows, ending=Ending(gate=gate))).tolerance == tolerated

@@ -35,15 +35,6 @@ def test_facts_are_computed_where_nobody_has_them() -> None:
     assert b"".join(render("summary.md", rich_run())).decode() == as_text(summary_markdown, rich_run())
 
 
-def test_the_facts_that_are_given_are_told() -> None:
-    """What only the caller knows, the comparison with a baseline, is in the format that shows one."""
-    played = rich_run()
-    facts = RunFacts.of(played, comparison="**REGRESSED** against main")
-    assert b"## Against the baseline\n\n**REGRESSED** against main\n" in b"".join(
-        render("github", played, facts=facts)
-    )
-
-
 def test_the_table_loads_no_format() -> None:
     """A command that may write a report pays for it only when it does."""
     code = (

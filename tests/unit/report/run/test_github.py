@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome
-from claude_run.conversation.sample import Sample
 from claude_run.errors import ExitCode, MeasureError
-from claude_run.record.summary import Ending, Gate
-from claude_run.report.compare.markdown import comparison_markdown
+from claude_run.record.gated import Score
+from claude_run.record.summary import Ending
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import (
     LIMIT,
@@ -27,16 +24,14 @@ from claude_run.report.run.github import (
 )
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Problems
 from claude_run.scenario.model import Position
-from claude_run.verdict.basics import GateRules
-from claude_run.verdict.comparison import Arm, compare
 from tests.support.hostile_corpus import CORPUS
 from tests.unit.report.builders import (
-    HAIKU,
     as_text,
     check,
     errored,
     exchange,
     failed,
+    gated,
     green_run,
     hostile,
     never_started,
@@ -55,7 +50,6 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
-    from claude_run.verdict.comparison import Comparison
 
 _PARSER = MarkdownIt("commonmark").enable("table")
 
@@ -90,34 +84,6 @@ def limited(played: Played, *, limit: int) -> str:
     return b"".join(step_summary(played, RunFacts.of(played), limit=limit)).decode()
 
 
-def comparison(text: str = "x") -> Comparison:
-    """Build a comparison in which one case of three got worse, with the text wherever others can write."""
-
-    def arm(name: str, results: str) -> Arm:
-        samples = tuple(
-            Sample(
-                identity=Identity.of(
-                    scenario="refund",
-                    path="scenarios/refund.yaml",
-                    case=f"{text}{number}",
-                    model=HAIKU,
-                    model_label=HAIKU,
-                ),
-                passed=result == "1",
-                cost_usd=Decimal("0.001"),
-                latency_s=1.0,
-                input_tokens=10,
-                output_tokens=10,
-                output_chars=10,
-                replies=(text,),
-            )
-            for number, result in enumerate(results)
-        )
-        return Arm(name=name, samples=samples)
-
-    return compare(arm("main", "111"), [arm("this run", "110")], GateRules())
-
-
 def test_the_whole_summary(snapshot: SnapshotAssertion) -> None:
     """The verdict comes first, then numbers, what went wrong, its details, and what passed."""
     assert as_text(step_summary, rich_run()) == snapshot
@@ -131,12 +97,11 @@ def test_what_was_simulated_says_so_first() -> None:
     assert "went wrong" not in shown
 
 
-def test_a_comparison_stands_behind_the_numbers() -> None:
-    """The verdict against the baseline is told before single conversations."""
-    shown = as_text(step_summary, rich_run(), comparison=comparison_markdown(comparison()))
-    places = [
-        shown.index(part) for part in ("# NOT", "## Against the baseline", "INCONCLUSIVE", "## What went")
-    ]
+def test_what_the_gate_found_stands_before_the_numbers() -> None:
+    """Which case broke, and what was asked and came, is told before anything else."""
+    shown = as_text(step_summary, play([record(failed())], ending=Ending(gate=gated())))
+    parts = ("# FAILED", "## REGRESSED: 1 of 1 case broke", "**asked**", "- **Outcomes**", "## What went")
+    places = [shown.index(part) for part in parts]
     assert places == sorted(places)
 
 
@@ -234,7 +199,7 @@ def test_failures_within_the_pass_rate_are_no_failures() -> None:
 
 def test_a_gate_that_holds_leaves_no_annotation() -> None:
     """Against a baseline, a failure that was there before is nobody's news."""
-    gate = Gate(code=ExitCode.PASSED, verdict="unchanged", reason="unchanged against main")
+    gate = gated(ExitCode.PASSED, standing="same", accepted=Score(passed=0, measured=3))
     assert not marked(play([record(failed())], ending=Ending(gate=gate)))
 
 

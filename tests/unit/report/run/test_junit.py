@@ -11,7 +11,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.record.summary import Ending, Gate
+from claude_run.record.summary import Ending
 from claude_run.report.run.junit import junit_xml
 from tests.support.hostile_corpus import CORPUS
 from tests.unit.report.builders import (
@@ -20,6 +20,7 @@ from tests.unit.report.builders import (
     errored,
     exchange,
     failed,
+    gated,
     green_run,
     hostile,
     never_started,
@@ -180,11 +181,10 @@ def test_failures_within_the_pass_rate_are_skipped() -> None:
     assert "the reply does not contain '30 days'" in found[0].text
 
 
-@pytest.mark.parametrize(("code", "kind"), [(ExitCode.PASSED, Skipped), (ExitCode.FAILED, Failure)])
-def test_a_gate_decides_in_place_of_the_checks(code: ExitCode, kind: type) -> None:
-    """Held against a baseline, failures count only where the verdict says so."""
-    gate = Gate(code=code, verdict="unchanged", reason="unchanged against main")
-    played = play([record(failed())], ending=Ending(gate=gate))
+@pytest.mark.parametrize(("standing", "kind"), [("worse", Skipped), ("broke", Failure)])
+def test_a_gate_decides_in_place_of_the_checks(standing: str, kind: type) -> None:
+    """Held against a baseline, a failure counts only where its case is one of those that failed the run."""
+    played = play([record(failed())], ending=Ending(gate=gated(standing=standing)))
     ((_, (result,)),) = results(played)
     assert isinstance(result, kind)
 
