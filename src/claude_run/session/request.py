@@ -435,4 +435,6 @@ def refuse_contradictions(request: RunRequest) -> None:
     if request.replay is not None and (request.reuse is not None or request.simulate):
         other = "--simulate" if request.simulate else "--reuse"
         raise InputError(f"--replay sends nothing, so {other} cannot go with it: leave one of them out")
+    if request.gate.no_confirm and request.baseline is None:
+        raise InputError("--no-confirm is for a gate: add --baseline")
     request.gate.rules()

@@ -29,6 +29,7 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ([FILE, "-n", "0"], "-n"),
         ([FILE, "-n", "many"], "-n many: write a whole number from 1"),
         ([FILE, "--confirm", "nan"], "--confirm nan: write a whole number from 0 to 10"),
+        ([FILE, "--no-confirm"], "--no-confirm is for a gate: add --baseline"),
         ([FILE, "--confirm", "11"], "--confirm 11: write a whole number from 0 to 10"),
         ([FILE, "--on-unclear", "fail", "--on-unclear=warn"], "--on-unclear was given twice"),
         ([FILE, "--alpha", "0.1"], "--alpha is set for all runs alike, under [gate] of the project file"),
