@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from claude_run.conversation.results import Outcome, Status
 from claude_run.scenario.model import EMPTY
@@ -95,6 +95,29 @@ class Sample:
 
 def _digest(value: Json) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+class Held(Protocol):
+    """What was asked and held against what: a sample, or a case that was accepted."""
+
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def vars(self) -> JsonObject: ...
+    @property
+    def expectations(self) -> str | None: ...
+
+
+def edited(before: Held, after: Held) -> tuple[str, ...]:
+    """Return what of `expectations` and `variables` was edited in between, as far as that is known."""
+    known = None not in {before.expectations, after.expectations}
+    # A case without an id is found by its variables, by those that the scenario uses.
+    named = None in {before.identity.case_digest, after.identity.case_digest}
+    changes = {
+        "expectations": known and before.expectations != after.expectations,
+        "variables": named and dict(before.vars) != dict(after.vars),
+    }
+    return tuple(name for name, is_edited in changes.items() if is_edited)
 
 
 def _passed(outcome: Outcome) -> bool | None:

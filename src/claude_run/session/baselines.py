@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.identity import aligned_to
 from claude_run.conversation.results import Outcome
+from claude_run.conversation.sample import edited
 from claude_run.errors import InputError, StorageError
 from claude_run.record.baseline import Baseline, accepted_cases, read_baseline, write_baseline
 from claude_run.record.disk import locked_folder, read_file
@@ -21,6 +22,7 @@ from claude_run.session.request import selects
 from claude_run.session.results import read_run
 from claude_run.text.strict_json import read_json
 from claude_run.text.visible import count
+from claude_run.verdict.regression import LEAST_COVERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 _REJECTED = "review.json"
 _SHOWN = 3  # cases that a message names
-_ENOUGH = 3  # attempts of a case; fewer say little of how often it passes
 _LONGEST_REASON = 500
 
 
@@ -64,17 +65,7 @@ class Change:
     @property
     def edited(self) -> tuple[str, ...]:
         """What of `expectations` and `variables` is no longer what was accepted, as far as that is known."""
-        before, after = self.before, self.after
-        if before is None:
-            return ()
-        known = None not in {before.expectations, after.expectations}
-        # A case without an id is found by its variables, by those that the scenario uses.
-        named = None in {before.identity.case_digest, after.identity.case_digest}
-        changes = {
-            "expectations": known and before.expectations != after.expectations,
-            "variables": named and before.vars != after.vars,
-        }
-        return tuple(name for name, is_edited in changes.items() if is_edited)
+        return () if self.before is None else edited(self.before, self.after)
 
     @property
     def is_open(self) -> bool:
@@ -140,7 +131,7 @@ def accept(found: Acceptable, world: World, *, reason: str | None = None) -> Ite
             # The reason of what is accepted once more is still its reason.
             why = before.reason if before and reason is None and _are_same(cases, known) else reason
             written = _write(cases, None if is_whole else before, result=result, reason=why, world=world)
-            few += sum(case.measured < _ENOUGH for case in written.cases)
+            few += sum(case.measured < LEAST_COVERED for case in written.cases)
         if left and is_whole:
             some = ", ".join(sorted(left)[:_SHOWN]) + (", ..." if len(left) > _SHOWN else "")
             yield f"dropped {count(len(left), 'case')} of {target} that the scenario no longer has: {some}"
@@ -150,8 +141,8 @@ def accept(found: Acceptable, world: World, *, reason: str | None = None) -> Ite
         yield f"wrote {target}: {passed} of {count(len(rows), 'sample')} passed"
     if few:
         yield (
-            f"note: {count(few, 'case')} {'has' if few == 1 else 'have'} fewer than {_ENOUGH} attempts, too"
-            " few to promise anything: accept a run of -n 10 once, then -n 2 in pull requests is enough"
+            f"note: {count(few, 'case')} {'has' if few == 1 else 'have'} fewer than {LEAST_COVERED} attempts,"
+            " too few to promise anything: accept a run of -n 10 once, then -n 2 in pull requests is enough"
         )
     yield from simulation_warning(result)
 

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
-from claude_run.conversation.sample import Sample
+from claude_run.conversation.sample import Sample, edited
 from claude_run.errors import ExitCode
 from claude_run.plan.prices import cost
 from claude_run.record.gated import CostChange, Gate, GatedCase, GatedModel, Score
@@ -67,18 +67,9 @@ class Case:
 
     @property
     def edited(self) -> str | None:
-        """What of the case itself was changed: `expectations` or `variables`; None for nothing."""
-        if not self.accepted:
-            return None
-        before, after = self.accepted[0], self.now[0]
-        if None not in (before.expectations, after.expectations):
-            if before.expectations != after.expectations:
-                return "expectations"
-            # A case that is known by its variables only has the same ones, or would be another case.
-            numbered = None not in (before.identity.case_digest, after.identity.case_digest)
-            if not numbered and dict(before.vars) != dict(after.vars):
-                return "variables"
-        return None
+        """What of the case itself was edited: `expectations`, `variables`, or both; None for nothing."""
+        found = edited(self.accepted[0], self.now[0]) if self.accepted else ()
+        return " and ".join(found) or None
 
     @property
     def paired(self) -> PairedCase | None:

@@ -121,7 +121,7 @@ def _played_with(samples: Iterable[Sample]) -> Mapping[str, str]:
         if sample.expectations is not None:
             here[Aspect.EXPECTATIONS] = sample.expectations
         # A case without an id is found by its variables, so those are the same.
-        if sample.expectations is not None and identity.case_digest is None:
+        if identity.case_digest is None:
             here[Aspect.VARIABLES] = json.dumps(dict(sample.vars), sort_keys=True)
         for name, value in here.items():
             values.setdefault(name, {})[value] = None

@@ -17,6 +17,7 @@ from claude_run.report.run.reasons import check_name, reasons
 from claude_run.report.text.blocks import content_parts
 from claude_run.report.text.numbers import usd
 from claude_run.text.visible import count
+from claude_run.verdict.regression import LEAST_COVERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,6 @@ _NAMED = 3
 _PERCENT = 100
 _OWN = frozenset({"new", "edited", "unmeasured"})
 _WORTH_SAYING = 0.05  # a change of the cost that is smaller is nothing that anybody would act on
-_FEW = 3  # accepted attempts of a case below which nothing is promised for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,7 +326,7 @@ def _numbers(gate: Gate) -> Iterator[str]:
     )
     yield (
         f"against {gate.against}: red in at most {_PERCENT * gate.alpha:g} % of runs without a change, where"
-        f" {_FEW} attempts or more were accepted; the test first, {confirm}"
+        f" {LEAST_COVERED} attempts or more were accepted; the test first, {confirm}"
     )
 
 
