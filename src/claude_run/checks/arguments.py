@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeGuard
 
 from claude_run.checks.excerpt import quote
@@ -86,7 +87,13 @@ def key_problems(value: JsonObject, known: Iterable[str], *, path: ValuePath = (
 def suggest(word: str, known: Sequence[str]) -> str:
     """Return a hint for an unknown word: the known one that is meant, or all of them."""
     meant = did_you_mean(word, known)
-    return f"did you mean `{meant}`?" if meant else "known here: " + ", ".join(f"`{name}`" for name in known)
+    return f"did you mean `{meant}`?" if meant else _all_known(tuple(known))
+
+
+@lru_cache(maxsize=64)
+def _all_known(known: tuple[str, ...]) -> str:
+    """Return the hint that names them all: one text, however many words are wrong."""
+    return "known here: " + ", ".join(f"`{name}`" for name in known)
 
 
 def strings(value: Json, path: ValuePath = ()) -> Iterator[tuple[ValuePath, str]]:

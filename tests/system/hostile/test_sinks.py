@@ -54,7 +54,7 @@ TO_FILES = {
 }
 # Templates that are shown by one function are tested together.
 DISTINCT = list({(sink.show, sink.medium): name for name, sink in SINKS.items()}.values())
-BIG = f"{'plain words ' * 30}`~:#@_-|\x1b\n" * 27_000
+BIG = f"{'plain words ' * 30}`~:#@_-|\x1b\n" * 8_000
 
 
 @pytest.mark.parametrize("name", DISTINCT)
@@ -75,11 +75,11 @@ def test_no_text_changes_the_shape_of_a_document(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DISTINCT)
-def test_ten_megabytes_pass_in_bounded_time(name: str) -> None:
-    """A text of 10 MB with a hostile word in each of its lines is shown, or cut, within seconds."""
+def test_three_megabytes_pass_in_bounded_time(name: str) -> None:
+    """A text of 3 MB with a hostile word in each of its lines is shown, or cut, within seconds."""
     begin = time.process_time()
     SINKS[name].show(BIG)
-    assert time.process_time() - begin < 20
+    assert time.process_time() - begin < 6
 
 
 def test_what_json_holds_reads_back() -> None:

@@ -58,26 +58,25 @@ def typed(shell: str, line: str, *, home: Path) -> list[str]:
     return terminal.screen.rows
 
 
-@pytest.mark.parametrize(
-    ("line", "listed"),
-    [
-        # The option of `run`, though the first argument is a file; and though there is no argument yet.
-        ("talk.yaml --mod\tel\t claude-opus-5-5 --list", "quickstart/claude-opus-5-5"),
-        ("--mod\tel\t claude-opus-5-5 talk.yaml --list", "quickstart/claude-opus-5-5"),
-        # What any shell completes by itself still is completed.
-        ("tal\tk.yaml\t --list", "quickstart/claude-haiku-5-5"),
-        # A command, and one of the few words that an option takes.
-        ("sche\tma\t", '"$schema": '),
-        ("talk.yaml --list --color nev\ter\t", "quickstart/claude-haiku-5-5"),
-    ],
-    ids=["option of run", "option first", "file", "command", "word"],
-)
-def test_what_the_tabulator_key_completes(shell: str, line: str, listed: str, tmp_path: Path) -> None:
-    """The line that is completed runs, once completion is installed and a new shell is open."""
+COMPLETED = {
+    # The option of `run`, though the first argument is a file; and though there is no argument yet.
+    "talk.yaml --mod\tel\t claude-opus-5-5 --list": "quickstart/claude-opus-5-5",
+    "--mod\tel\t claude-opus-5-5 talk.yaml --list": "quickstart/claude-opus-5-5",
+    # What any shell completes by itself still is completed.
+    "tal\tk.yaml\t --list": "quickstart/claude-haiku-5-5",
+    # A command, and one of the few words that an option takes.
+    "sche\tma\t": '"$schema": ',
+    "talk.yaml --list --color nev\ter\t": "quickstart/claude-haiku-5-5",
+}
+
+
+def test_what_the_tabulator_key_completes(shell: str, tmp_path: Path) -> None:
+    """Each line that is completed runs, once completion is installed and a new shell is open."""
     told = typed(shell, "claude-run --install-completion", home=tmp_path)
     assert any(f"{shell} completion installed in" in row for row in told), told
-    told = typed(shell, f"claude-run {line} > told.txt", home=tmp_path)
-    assert listed in (tmp_path / "told.txt").read_text(), told
+    for line, listed in COMPLETED.items():
+        told = typed(shell, f"claude-run {line} > told.txt", home=tmp_path)
+        assert listed in (tmp_path / "told.txt").read_text(), told
 
 
 @pytest.mark.parametrize("name", SHELLS)
