@@ -66,6 +66,7 @@ REPLY = fields("""
 """)
 
 EXCHANGE = fields("""
+    tool_results; list of blocks or null; The results of tools that the request sent; null where it sent none.
     reply; reply; The answer to this request.
     usage; usage; Its token counts.
     cost_usd; number or null; Its cost.

@@ -76,6 +76,7 @@ _MORE = {"judge": "[Judge replies](../how-to/judge-replies.md) tells how the for
 _OBJECTS = (
     ("Models", "model", "An entry of `models` is a model's id, or an object:"),
     ("Cases", "case", "An entry of `cases`. In a CSV file each column but `id` is a variable."),
+    ("Tool results", "tool_result", "What answers a call of a tool: one, or a list of which the first fits."),
     ("Variants", "variant", "An entry of `variants`. What it does not name stays as it is."),
     ("Judge", "judge", "One of `model` and `models`, and the request parameters that judges are asked with."),
     ("User turn", "user_turn", ""),

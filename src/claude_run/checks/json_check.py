@@ -105,7 +105,7 @@ def _problems(value: Json) -> Sequence[Problem]:
         return (Problem(path=(), message=message, hint=hint),)
     if _arguments(value) is value:
         return tuple(_argument_problems(value))
-    return (*key_template_problems(value), *_schema_problems(value, ()))
+    return (*key_template_problems(value), *nested_schema_problems(value, ()))
 
 
 def _argument_problems(value: JsonObject) -> Iterator[Problem]:
@@ -126,10 +126,11 @@ def _argument_problems(value: JsonObject) -> Iterator[Problem]:
             except PointerError as error:
                 yield Problem(path=path, message=str(error), hint=hint)
     if "schema" in value:
-        yield from _schema_problems(value["schema"], ("schema",))
+        yield from nested_schema_problems(value["schema"], ("schema",))
 
 
-def _schema_problems(schema: Json, path: ValuePath) -> Sequence[Problem]:
+def nested_schema_problems(schema: Json, path: ValuePath) -> Sequence[Problem]:
+    """Return what is wrong with a JSON Schema that stands at a place of a value."""
     if not is_object(schema):
         message = f"a JSON Schema must be an object, not {describe(schema)}"
         return (Problem(path=path, message=message, hint="write {type: object, required: [name]}"),)

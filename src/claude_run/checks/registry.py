@@ -16,6 +16,7 @@ from claude_run.checks import (
     similar_check,
     stop_checks,
     text_checks,
+    tool_checks,
 )
 from claude_run.checks.arguments import replace_strings, suggest
 from claude_run.checks.excerpt import short
@@ -39,6 +40,7 @@ BUILT_IN: tuple[Check, ...] = (
     *json_check.CHECKS,
     *limit_checks.CHECKS,
     *stop_checks.CHECKS,
+    *tool_checks.CHECKS,
     *judge_check.CHECKS,
 )
 """The checks that claude-run brings along, in the order of the reference."""

@@ -234,6 +234,15 @@ class Exchange:
     replayed: bool = False
     received_at: str | None = None
 
+    @property
+    def tool_results(self) -> Sequence[Json] | None:
+        """The results of tools that this request sent; None where it sent none."""
+        content = self.sent[0].content if len(self.sent) == 1 else None
+        if isinstance(content, str) or not isinstance(content, Sequence):
+            return None
+        kinds = {block.get("type") for block in content if isinstance(block, Mapping)}
+        return content if kinds == {"tool_result"} else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentMessage:

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.conversation.served import BY_NAME, ServedNames
-from claude_run.scenario.model import EMPTY, AssistantTurn, UserTurn, turn_number
+from claude_run.scenario.model import EMPTY, NO_RESULTS, AssistantTurn, Text, TextBlock, UserTurn, turn_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         JsonObject,
         Position,
         Save,
-        Text,
+        ToolResults,
         Turn,
     )
 
@@ -53,6 +53,7 @@ class Conversation:
     turns: tuple[Turn, ...]
     expect: tuple[Expectation, ...] = ()
     judge: Graders | None = None
+    tool_results: ToolResults = NO_RESULTS
     served: ServedNames = BY_NAME
 
     @property
@@ -67,16 +68,18 @@ class Conversation:
     def expectations_digest(self) -> str:
         """What stands for all that is expected, as 16 hexadecimal digits: equal where the same is measured.
 
-        It holds kinds and arguments as the scenario says them, and who judges; neither the order nor the
-        places of expectations, nor what they are called, nor whether they `must` hold.
+        It holds kinds and arguments as the scenario says them, who judges, and how tools answer; neither the
+        order nor the places of expectations, nor what they are called, nor whether they `must` hold.
         """
         of_turns: dict[str, Json] = {
             str(turn_number(index)): _measured(turn.expect, self.judge)
             for index in generated_turns(self.turns)
             if isinstance(turn := self.turns[index], UserTurn) and turn.expect
         }
-        told = _canonical({"turns": of_turns, "conversation": _measured(self.expect, self.judge)})
-        return hashlib.sha256(told.encode()).hexdigest()[:_DIGITS]
+        told: dict[str, Json] = {"turns": of_turns, "conversation": _measured(self.expect, self.judge)}
+        if self.tool_results.by_tool:
+            told["tool_results"] = _answered(self.tool_results)
+        return hashlib.sha256(_canonical(told).encode()).hexdigest()[:_DIGITS]
 
 
 class TextRenderer(Protocol):
@@ -84,6 +87,9 @@ class TextRenderer(Protocol):
 
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         """Fill a template once with the variables and `saved`."""
+
+    def fill_json(self, value: Json) -> Json:
+        """Fill in the texts inside of JSON with the variables; one that is an expression keeps its type."""
 
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:
         """Return what the pattern, filled in with the variables and `saved`, finds in the text, or None."""
@@ -116,6 +122,32 @@ def _measured(expectations: Iterable[Expectation], graders: Graders | None) -> S
             row["judge"] = {"models": () if named else graders.models, "params": dict(graders.params)}
         rows.append(row)
     return sorted(rows, key=_canonical)
+
+
+def _answered(results: ToolResults) -> Json:
+    """Return how tools answer, as the scenario says it."""
+    return {
+        name: [
+            {
+                "when": dict(each.when),
+                "content": None if each.content is None else _written(each.content),
+                "json": each.json,
+                "is_error": each.is_error,
+                "times": each.times,
+            }
+            for each in found
+        ]
+        for name, found in results.by_tool.items()
+    }
+
+
+def _written(content: Content) -> Json:
+    if isinstance(content, Text):
+        return content.source
+    return [
+        {"text": block.text.source, **block.extra} if isinstance(block, TextBlock) else block.value
+        for block in content
+    ]
 
 
 def _canonical(value: Json) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from claude_run.conversation.content import message_block, message_content
 from claude_run.conversation.exchange import Request, SentMessage, is_blank
 from claude_run.conversation.script import generated_turns
+from claude_run.conversation.tools import ToolAnswers, described, tool_calls
 from claude_run.scenario.model import AssistantTurn, Text, TextBlock, UserTurn
 from claude_run.text.strict_json import join_text
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.exchange import Exchange, Reply
     from claude_run.conversation.script import Conversation, TextRenderer
-    from claude_run.scenario.model import Block, Content, Json, Save, Turn
+    from claude_run.conversation.tools import Answered
+    from claude_run.scenario.model import Json, Save, Turn
 
 MAX_ROUNDS = 10
 """How often one turn may be resumed after `pause_turn` before the conversation is given up."""
@@ -30,7 +33,8 @@ class StopKind(StrEnum):
 
     REFUSED = "refused"
     CONTEXT_WINDOW = "context_window"
-    TOOL_USE = "tool_use"
+    NO_TOOL_RESULT = "no_tool_result"
+    CUT_OFF_CALL = "cut_off_call"
     PAUSED = "paused"
     UNKNOWN = "unknown"
     OTHER_MODEL = "other_model"
@@ -97,6 +101,9 @@ class Steps:
         self._messages: list[Json] = []
         self._last: Exchange | None = None
         self._texts: list[str] = []
+        self._pauses = 0
+        self._tools = ToolAnswers(conversation.tool_results, renderer)
+        self._answered: Answered | None = None
         self._saved_before: Mapping[str, str] = {}
         self._missing: Stop | None = None
         self._missing_before: Stop | None = None
@@ -113,20 +120,28 @@ class Steps:
             return Finish(stop=Stop(kind=StopKind.OTHER_MODEL, turn=last.turn, message=other))
         if last.reply.stop_reason == "pause_turn":
             return self._resume_turn(last)
-        if stop := self._stop_after(last) or self._missing:
-            return Finish(stop=stop)
-        return self._send_turn(after=last.turn)
+        stop = self._stop_after(last)
+        if stop is None and self._answered is not None:
+            step = self._answer_tools(last, self._answered)
+            if step is not None:
+                return step
+        stop = stop or self._missing
+        return Finish(stop=stop) if stop else self._send_turn(after=last.turn)
 
     def _take(self, exchange: Exchange) -> None:
         turn = exchange.turn
         if self._last is None or self._last.turn != turn:
             self._texts = []
+            self._pauses = 0
             self._saved_before, self._missing_before = self.saved, self._missing
         self._last = exchange
         self._texts.append(exchange.reply.text)
         self._messages += map(_message, exchange.sent)
         if content := exchange.reply.sendable:
             self._messages.append({"role": "assistant", "content": content})
+        self._pauses += exchange.reply.stop_reason == "pause_turn"
+        calls = tool_calls(exchange.reply.content)
+        self._answered = self._tools.answer(calls) if calls else None
         # What a turn saves is found in all of its text; of several rounds the last one counts.
         script = self._conversation.turns[turn]
         if isinstance(script, UserTurn) and script.save:
@@ -143,7 +158,7 @@ class Steps:
         turns, turn = self._conversation.turns, self._generated[following]
         sent: list[SentMessage] = []
         for index in range(_last_scripted(turns, after) + 1, _last_scripted(turns, turn) + 1):
-            content = _content(turns[index].content, self._renderer, self.saved)
+            content = message_content(turns[index].content, self._renderer, self.saved)
             sent.append(SentMessage(turn=index, role=role_of(turns[index]), content=content))
         request = self._request([*self._messages, *map(_message, sent)])
         return Send(turn=turn, request=request, sent=tuple(sent))
@@ -153,7 +168,7 @@ class Steps:
         if not last.reply.sendable:
             # The same request would go out again, under the same key, for ever.
             message = "the reply paused without any content"
-        elif len(self._texts) > MAX_ROUNDS:
+        elif self._pauses > MAX_ROUNDS:
             message = f"the reply paused {MAX_ROUNDS + 1} times without an end"
         if message is not None:
             return Finish(stop=Stop(kind=StopKind.PAUSED, turn=last.turn, message=message))
@@ -169,18 +184,30 @@ class Steps:
         if reason not in _KNOWN:
             message = f"unknown stop_reason {reason!r}"
             return Stop(kind=StopKind.UNKNOWN, turn=last.turn, message=message)
-        if _calls_tools(last.reply) and last.turn != self._generated[-1]:
-            names = ", ".join(
-                str(block.get("name")) for block in last.reply.content if block["type"] == "tool_use"
+        if reason == "max_tokens" and (calls := tool_calls(last.reply.content)):
+            # Half of a call cannot be sent back, and neither can a call without its result.
+            message = (
+                f"the reply was cut off at max_tokens while it called {calls[-1].name}; raise max_tokens"
             )
-            message = f"the reply calls a tool that has no scripted result: {names}"
-            if reason == "max_tokens":
-                # Half of a call cannot be sent back, and neither can a call without its result.
-                message = (
-                    f"the reply was cut off at max_tokens while it called a tool: {names}; raise max_tokens"
-                )
-            return Stop(kind=StopKind.TOOL_USE, turn=last.turn, message=message)
+            return Stop(kind=StopKind.CUT_OFF_CALL, turn=last.turn, message=message)
         return None
+
+    def _answer_tools(self, last: Exchange, answered: Answered) -> Step | None:
+        """Return what follows on calls of tools; None where they end the last turn, as they may."""
+        turn, most = last.turn, self._conversation.tool_results.max_rounds
+        message = answered.misfit
+        if message is None and answered.unscripted:
+            # Whoever ends a conversation by a call, such as a transfer, waits for no result.
+            if turn == self._generated[-1]:
+                return None
+            message = f"the reply calls {described(answered.unscripted[0])}, which has no tool_results"
+        # All requests of a turn but its first answer tools, or resume a pause.
+        if message is None and len(self._texts) - 1 - self._pauses >= most:
+            message = f"the model still calls tools after {most} rounds of results (max_tool_rounds)"
+        if message is not None:
+            return Finish(stop=Stop(kind=StopKind.NO_TOOL_RESULT, turn=turn, message=message))
+        sent = SentMessage(turn=turn, role="user", content=[*answered.results])
+        return Send(turn=turn, request=self._request([*self._messages, _message(sent)]), sent=(sent,))
 
     def _request(self, messages: Sequence[Json]) -> Request:
         conversation = self._conversation
@@ -194,10 +221,6 @@ class Steps:
             body["cache_control"] = _cache_control(conversation)
         body["messages"] = messages
         return Request(body=body)
-
-
-def _calls_tools(reply: Reply) -> bool:
-    return reply.stop_reason == "tool_use" or any(block["type"] == "tool_use" for block in reply.content)
 
 
 def _refusal(reply: Reply) -> str:
@@ -240,18 +263,6 @@ def _message(sent: SentMessage) -> Json:
     return {"role": sent.role, "content": sent.content}
 
 
-def _content(content: Content, renderer: TextRenderer, saved: Mapping[str, str]) -> Json:
-    if isinstance(content, Text):
-        return renderer.render(content, saved)
-    return [_block(block, renderer, saved) for block in content]
-
-
-def _block(block: Block, renderer: TextRenderer, saved: Mapping[str, str]) -> dict[str, Json]:
-    if isinstance(block, TextBlock):
-        return {"type": "text", "text": renderer.render(block.text, saved), **block.extra}
-    return dict(block.value)
-
-
 def system_blocks(conversation: Conversation, renderer: TextRenderer) -> list[Json]:
     """Return the system prompt as it is sent: text blocks, the last one a cache breakpoint.
 
@@ -262,7 +273,7 @@ def system_blocks(conversation: Conversation, renderer: TextRenderer) -> list[Js
         return []
     system = conversation.system
     parts = (TextBlock(text=system),) if isinstance(system, Text) else system
-    rendered = [_block(part, renderer, {}) for part in parts]
+    rendered = [message_block(part, renderer, {}) for part in parts]
     blocks = [block for block in rendered if block["type"] != "text" or not is_blank(block)]
     if blocks and _caches(conversation):
         blocks[-1] = {**blocks[-1], "cache_control": _cache_control(conversation)}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.steps import MAX_ROUNDS, Send, Steps
+from claude_run.conversation.tools import result_block
 from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import UNKNOWN, Usage
 from claude_run.plan.model_rules import rules_for
@@ -44,11 +45,15 @@ PAGE_TOKENS = 10_000
 SERVER_ROUNDS = 10
 """How often the API may run the model within one request that has server tools."""
 
+CALL_TOKENS = 10
+"""What one call of a tool takes of a reply at the least: its name, its input, and the frame around them."""
+
 DEFAULT_WINDOW = 1_000_000
 
 _CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
 # Stands for text that will be saved from a reply. Digits survive filters such as `upper` and `tojson`.
+_CALL_ID = "toolu_" + "0" * 58
 _UNKNOWN = "70914836215509318467203951"
 
 
@@ -190,6 +195,9 @@ class PlaceholderRenderer:
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         return self._scribe.render(text, saved)
 
+    def fill_json(self, value: Json) -> Json:
+        return self._scribe.fill_json(value)
+
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str:  # noqa: ARG002 - the signature is the Protocol's
         return _UNKNOWN
 
@@ -198,6 +206,7 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> Bound:
     steps = Steps(conversation, PlaceholderRenderer(renderer))
     exchanges: list[Exchange] = []
     costs: list[Decimal | None] = []
+    largest = _largest_result(conversation, renderer)
     while isinstance(step := steps.next(exchanges), Send):
         # Each place where saved text is quoted may hold a whole reply.
         longest = step.request.max_tokens
@@ -206,6 +215,12 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> Bound:
         # Only server tools pause a reply; each time it is resumed is a request of its own.
         rounds = 1 + MAX_ROUNDS if has_server_tools(step.request) else 1
         costs += [worst_case(_limits(step.request, prompt))] * rounds
+        # Each round of results is one more, whose prompt holds the reply before it and the largest results.
+        most_calls = max(1, longest // CALL_TOKENS)
+        for _ in range(conversation.tool_results.max_rounds if largest else 0):
+            grown = prompt + longest + FRAME_TOKENS + most_calls * largest
+            prompt = _within_window(step.request, grown)
+            costs.append(worst_case(_limits(step.request, prompt)))
         # The reply that is paid for: as long as it may be, whatever it says.
         body: JsonObject = {
             "model": step.request.model,
@@ -215,6 +230,13 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> Bound:
         reply = Reply(body=body, usage=Usage(input_tokens=prompt, output_tokens=longest))
         exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
     return Bound(requests=len(exchanges), worst_cost_usd=total_cost(costs))
+
+
+def _largest_result(conversation: Conversation, renderer: TextRenderer) -> int:
+    """Bound the tokens of one scripted result of a tool; 0 where there are none."""
+    results = [each for found in conversation.tool_results.by_tool.values() for each in found]
+    blocks = (result_block(_CALL_ID, each, renderer) for each in results)
+    return max((_content_tokens(block, conversation.model) for block in blocks), default=0)
 
 
 def _limits(request: Request, prompt: int) -> Limits:

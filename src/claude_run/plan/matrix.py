@@ -168,6 +168,7 @@ def _conversations(
             turns=scenario.turns,
             expect=scenario.expect,
             judge=scenario.judge,
+            tool_results=scenario.tool_results,
         )
         if repeats == 1:
             yield once

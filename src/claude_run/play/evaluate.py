@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Findings: TypeAlias = Mapping[int | None, Mapping[str, Finding]]
 
 _EXPLAIN_THE_END = {"refusal", "stop_reason"}
+# What ends a conversation because of what the model said is a failed check, and no error.
+_FAILED = frozenset({StopKind.NOT_SAVED, StopKind.NO_TOOL_RESULT})
 _CREDENTIAL = "the credential in use stood in the reply and was replaced as it came in, by [redacted]"
 
 
@@ -105,12 +107,18 @@ def evaluate_expectations(  # noqa: PLR0913 - keywords, but for what was played
 
 
 def _unwritten(turn: Turn, index: int, stop: Stop | None) -> tuple[CheckResult, ...]:
-    """Return the failed check that a refusal or an unmatched `save` is, though nobody wrote it down."""
+    """Return the failed check that is written nowhere: a refusal, a wrong call, an unmatched `save`."""
     if stop is None or stop.turn != index or not isinstance(turn, UserTurn):
         return ()
     if stop.kind is StopKind.NOT_SAVED:
         position = turn.save[0].position
         return (CheckResult(kind="save", status=Status.FAILED, message=stop.message, position=position),)
+    if stop.kind is StopKind.NO_TOOL_RESULT:
+        # A wrong call is the model's mistake, and what a scenario with tools is for.
+        wrong = CheckResult(
+            kind="tool_results", status=Status.FAILED, message=stop.message, position=turn.position
+        )
+        return (wrong,)
     if stop.kind is StopKind.REFUSED and not _explains_the_end(turn.expect):
         refused = CheckResult(
             kind="refusal",
@@ -129,7 +137,7 @@ def _error(conversation: Conversation, transcript: Transcript, end: End) -> tupl
     if end.problem is not None:
         return end.problem_turn, end.problem
     stop = end.stop
-    if stop is None or stop.kind is StopKind.NOT_SAVED:
+    if stop is None or stop.kind in _FAILED:
         return None, None
     turn = conversation.turns[stop.turn]
     expected = isinstance(turn, UserTurn) and _explains_the_end(turn.expect)

@@ -178,6 +178,7 @@ def _set_aside(exchange: Exchange) -> JsonObject:
 
 def _exchange(exchange: Exchange) -> dict[str, Json]:
     return {
+        "tool_results": exchange.tool_results,
         "reply": _message(exchange),
         "usage": exchange.reply.usage.to_json(),
         "cost_usd": money(exchange.cost_usd),

@@ -9,31 +9,31 @@ from claude_run.scenario import keys
 from claude_run.scenario.content import system_prompt
 from claude_run.scenario.fields import conforms, known, mapping, name, sequence
 from claude_run.scenario.model import Graders, ModelChoice, Variant
+from claude_run.scenario.tools import tools
 from claude_run.scenario.vocabulary import Refusal, name_problem, refused_key
-from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
+from claude_run.scenario.yaml_tree import MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from claude_run.scenario.fields import ReadContext, Reporter
+    from claude_run.scenario.fields import ReadContext
     from claude_run.scenario.model import Json, JsonObject, Position
     from claude_run.scenario.yaml_tree import Entry, Node
 
 
-def params(report: Reporter, entries: Mapping[str, Entry]) -> JsonObject:
+def params(context: ReadContext, entries: Mapping[str, Entry]) -> JsonObject:
     """Return the request parameters among the entries; those with problems are left out."""
-    found = {key: entry for key, entry in entries.items() if key in keys.PARAMS}
-    tools = found["tools"].value if "tools" in found else None
-    for tool in tools.items if isinstance(tools, ListNode) else ():
-        results = tool.get("results") if isinstance(tool, MappingNode) else None
-        if results is not None:
-            message = "this version does not know the `results` of tools"
-            report.key(results, message, hint="remove it; a turn that calls a tool ends its conversation")
-    return {
-        key: to_json(entry.value)
-        for key, entry in found.items()
-        if conforms(report, entry.value, keys.PARAMS[key].schema, what=f"`{key}`")
-    }
+    found: dict[str, Json] = {}
+    for key, entry in entries.items():
+        if key == "tools":
+            listed = tools(context, entry)
+            if listed is not None:
+                found[key] = listed
+        elif key in keys.PARAMS and conforms(
+            context.report, entry.value, keys.PARAMS[key].schema, what=f"`{key}`"
+        ):
+            found[key] = to_json(entry.value)
+    return found
 
 
 def models(context: ReadContext, entries: Mapping[str, Entry]) -> tuple[ModelChoice, ...]:
@@ -81,7 +81,7 @@ def graders(context: ReadContext, entry: Entry) -> Graders | None:
         return None
     found = to_json(named[0].value)
     models = (found,) if isinstance(found, str) else tuple(map(str, cast("Sequence[Json]", found)))
-    return Graders(models=models, params=params(context.report, entries), position=entry.position)
+    return Graders(models=models, params=params(context, entries), position=entry.position)
 
 
 def _model(context: ReadContext, node: Node) -> ModelChoice | None:
@@ -94,7 +94,7 @@ def _model(context: ReadContext, node: Node) -> ModelChoice | None:
         what="this entry of `models`",
         refused=partial(_refused, "models"),
     )
-    values = params(context.report, entries)
+    values = params(context, entries)
     if "model" not in entries:
         context.report.node(
             node, "this entry of `models` has no `model`", hint="write {model: id, label: name}"
@@ -127,7 +127,7 @@ def _variant(context: ReadContext, node: Node) -> Variant | None:
     entries = known(
         context.report, whole, keys=keys.VARIANT, what="a variant", refused=partial(_refused, "variants")
     )
-    values = params(context.report, entries)
+    values = params(context, entries)
     # `system: null` takes the prompt of the scenario away; without the key it stays.
     system = entries.get("system")
     without = system is not None and isinstance(system.value, ScalarNode) and system.value.value is None

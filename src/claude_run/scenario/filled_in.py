@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from claude_run.scenario.model import Text, TextBlock, UserTurn
 from claude_run.scenario.patterns import PatternError, check_pattern
-from claude_run.scenario.template import Renderer, RenderError
+from claude_run.scenario.template import Renderer, RenderError, texts_inside
 from claude_run.scenario.template_inspection import plain_pieces, variables_in
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.variables import overridden
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Position,
         Save,
         Scenario,
+        ToolResult,
     )
     from claude_run.scenario.vocabulary import Vocabulary
 
@@ -133,8 +134,26 @@ class FilledIn:
                 yield from self._part("the text", text.position, [text.source], _text(text))
             if isinstance(turn, UserTurn):
                 yield from self._of_reply(turn)
+        for results in scenario.tool_results.by_tool.values():
+            for result in results:
+                yield from self._answered(result)
         for expectation in scenario.expect:
             yield from self._expected(expectation, on_conversation=True)
+
+    def _answered(self, result: ToolResult) -> Iterator[_Part]:
+        for text in _texts([result.content]):
+            find = _text(text, may_be_blank=True)
+            yield from self._part("the result", text.position, [text.source], find)
+
+        def find_json(renderer: Renderer, _: Mapping[str, str]) -> Problem | None:
+            try:
+                renderer.fill_json([result.when, result.json])
+            except RenderError as error:
+                return _unfilled(error)
+            return None
+
+        sources = texts_inside([result.when, result.json])
+        yield from self._part("the result", result.position, sources, find_json)
 
     def _of_reply(self, turn: UserTurn) -> Iterator[_Part]:
         if turn.example is not None:

@@ -59,6 +59,8 @@ _EXPECTATIONS = {
     "max_tokens": "max_output_tokens: 300",
     "is_refusal": "refusal: true",
     "finish_reason": "stop_reason: end_turn",
+    **dict.fromkeys(("tool_call", "tool_calls", "tool_use", "calls_tools"), "calls_tool: get_order"),
+    **dict.fromkeys(("is_valid_openai_tools_call", "is_valid_function_call"), "calls_tool: get_order"),
 }
 _NEGATIONS = frozenset({"not", "no", "never", "none", "cannot", "cant", "wont", "doesnt", "dont", "isnt"})
 _NEGATIONS |= {"without", "lacks", "excludes", "omits"}
@@ -74,7 +76,6 @@ _BOUNDS = {
     **dict.fromkeys(("token", "tokens"), "max_output_tokens: 300"),
 }
 _OWN = frozenset({"javascript", "python", "webhook", "ruby", "function", "callable", "lambda"})
-_OWN |= {"calls_tool", "tool_call", "tool_calls", "is_valid_openai_tools_call", "is_valid_function_call"}
 
 _TOP = {
     "prompt": "turns: [{user: ...}], or `system` for the system prompt",

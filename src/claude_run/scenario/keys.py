@@ -30,6 +30,8 @@ def ref(name: str) -> JsonObject:
 _OBJECT: JsonObject = {"type": "object"}
 _STRING: JsonObject = {"type": "string"}
 
+TOOLS: JsonObject = {"type": "array", "items": {"type": "object", "not": {"required": ["results"]}}}
+
 # The parameters of the Messages API, reference of 2026-11; their values are the API's own business.
 PARAMS: Keys = {
     "max_tokens": Key(
@@ -43,8 +45,8 @@ PARAMS: Keys = {
     "thinking": Key(schema=_OBJECT, about="How the model thinks, such as {type: adaptive}."),
     "output_config": Key(schema=_OBJECT, about="Effort and output format, such as {effort: low}."),
     "tools": Key(
-        schema={"type": "array", "items": {"type": "object", "not": {"required": ["results"]}}},
-        about="Tools that the model may call: name, description, input_schema.",
+        schema={"anyOf": [TOOLS, ref("json_file")]},
+        about="Tools that the model may call: name, description, input_schema; or {file: tools.json}.",
     ),
     "tool_choice": Key(schema=_OBJECT, about="Which tool the model may or must use, such as {type: auto}."),
     "cache_control": Key(schema=_OBJECT, about="A cache breakpoint of your own; see also `cache`."),
@@ -131,6 +133,20 @@ SCENARIO: Keys = {
     "judge": Key(
         schema=ref("judge"), about="The model that answers `judge` expectations: {model: claude-opus-5-5}."
     ),
+    "tool_results": Key(
+        schema={
+            "type": "object",
+            "additionalProperties": {
+                "anyOf": [ref("tool_result"), {"type": "array", "minItems": 1, "items": ref("tool_result")}]
+            },
+            "minProperties": 1,
+        },
+        about="What answers the calls of a tool, by its name: the first result that fits.",
+    ),
+    "max_tool_rounds": Key(
+        schema={"type": "integer", "minimum": 1, "maximum": 100},
+        about="How often one turn is answered with results of tools; 10 where it is left out.",
+    ),
     "turns": Key(
         schema={"type": "array", "minItems": 1, "items": ref("turn")}, about="The script, in order."
     ),
@@ -147,6 +163,20 @@ MODEL: Keys = {
 CASE: Keys = {
     "id": Key(schema=ref("name"), about="Unique in the scenario; the number of the case where left out."),
     "vars": Key(schema=ref("variables"), about="Values for {{ name }}; they win over the scenario's."),
+}
+
+TOOL_RESULT: Keys = {
+    "when": Key(
+        schema=_OBJECT, about="What the input of the call must hold; it may hold more, at any depth."
+    ),
+    "return": Key(
+        schema={}, about="The result: text, a list of content blocks, or any JSON, which is sent as text."
+    ),
+    "is_error": Key(schema={"type": "boolean"}, about="Whether the tool is said to have failed."),
+    "times": Key(
+        schema={"type": "integer", "minimum": 1},
+        about="How many calls of one conversation it answers; any number where it is left out.",
+    ),
 }
 
 FILE: Keys = {

@@ -75,6 +75,34 @@ Content: TypeAlias = Text | tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What answers a call of a tool whose input holds all of `when`, at most `times` in a conversation.
+
+    `content` is what a message may hold, or the JSON of `json`, which is sent as text. Texts in both and in
+    `when` are templates; one that is wholly an expression keeps its type.
+    """
+
+    when: JsonObject = EMPTY
+    content: Content | None = None
+    json: Json = None
+    is_error: bool = False
+    times: int | None = None
+    position: Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResults:
+    """The scripted results by the name of their tool, and how often one turn may be answered with them."""
+
+    by_tool: Mapping[str, tuple[ToolResult, ...]] = field(default_factory=dict)
+    max_rounds: int = 10
+
+
+NO_RESULTS = ToolResults()
+"""No call of any tool is answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """What the scenario asks of a reply or of a conversation.
 
@@ -198,6 +226,7 @@ class Scenario:
     pass_rate: float = 1.0
     expect: tuple[Expectation, ...] = ()
     judge: Graders | None = None
+    tool_results: ToolResults = NO_RESULTS
 
 
 def turn_number(index: int) -> int:

@@ -16,7 +16,8 @@ from claude_run.scenario.fields import ReadContext, Reporter, conforms, known, m
 from claude_run.scenario.files import Files
 from claude_run.scenario.filled_in import FilledIn
 from claude_run.scenario.literals import warn_of_literals
-from claude_run.scenario.model import Case, Scenario, Variant
+from claude_run.scenario.model import Case, Scenario, UserTurn, Variant
+from claude_run.scenario.tools import check_tool_names, tool_results
 from claude_run.scenario.turns import turns
 from claude_run.scenario.variables import Known, check_templates, inspect, report_unused, used_names
 from claude_run.scenario.vocabulary import name_problem, refused_key
@@ -157,7 +158,7 @@ def _build(
         tags=_tags(report, entries),
         models=models(context, entries),
         system=system,
-        params=params(report, entries),
+        params=params(context, entries),
         param_positions={key: entry.position for key, entry in entries.items() if key in _PARAMS},
         cache=cast("CacheMode", _plain(report, entries, "cache", default="auto")),
         vars={key: to_json(entry.value) for key, entry in own.items()},
@@ -167,7 +168,11 @@ def _build(
         pass_rate=float(cast("float", _plain(report, entries, "pass_rate", default=1.0))),
         expect=expected,
         judge=graders(context, entries["judge"]) if "judge" in entries else None,
+        tool_results=tool_results(context, entries),
     )
+    sent = [scenario.params, *(each.params for each in versions), *(each.params for each in scenario.models)]
+    expected_of_turns = (each for turn in script if isinstance(turn, UserTurn) for each in turn.expect)
+    check_tool_names(context, entries, sent, (*expected_of_turns, *expected))
     return scenario, definitions, case_set
 
 

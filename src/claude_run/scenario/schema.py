@@ -51,6 +51,7 @@ def _definitions() -> dict[str, Json]:
         "assistant_content": _content("text_block", "api_block"),
         # What is played, with what, and by whom it is judged.
         "file": _object(keys.FILE, required=("file",)),
+        "json_file": _object(keys.FILE, required=("file",)),
         "case_file": _object(keys.FILE, required=("file",)),
         "case": _object(keys.CASE),
         "model": _object(keys.MODEL, required=("model",)),
@@ -59,6 +60,7 @@ def _definitions() -> dict[str, Json]:
             "anyOf": [{"required": ["model"]}, {"required": ["models"]}],
         },
         "variant": _object(keys.VARIANT, required=("id",)),
+        "tool_result": _object(keys.TOOL_RESULT, required=("return",)),
         # What a message consists of.
         "text_block": _object(keys.TEXT_BLOCK, required=("text",)),
         "image_block": _object(keys.IMAGE_BLOCK, required=("image",)),

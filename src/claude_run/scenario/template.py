@@ -33,7 +33,7 @@ from claude_run.scenario.template_language import (
 from claude_run.scenario.vocabulary import Fill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from jinja2 import Environment, nodes
 
@@ -85,6 +85,14 @@ class Renderer:
             return [to_text(entry) if _is_number(entry) else entry for entry in filled]
         return to_text(filled) if into in {Fill.TEXT, Fill.PROSE} and _is_number(filled) else filled
 
+    def fill_json(self, value: Json) -> Json:
+        """Fill in every text inside of JSON, keys left alone; RenderError where one fails."""
+        if isinstance(value, str):
+            return self.fill(value, {}, into=Fill.VALUE)
+        if isinstance(value, Mapping):
+            return {name: self.fill_json(part) for name, part in value.items()}
+        return [self.fill_json(part) for part in value] if isinstance(value, Sequence) else value
+
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:
         """Return the first group of the first match, the whole match where there is no group, or None.
 
@@ -98,6 +106,18 @@ class Renderer:
         if found is None:
             return None
         return found.first_group if found.has_group else found.whole
+
+
+def texts_inside(value: Json) -> Iterator[str]:
+    """Yield the texts that `fill_json` fills in."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from texts_inside(part)
+    elif isinstance(value, Sequence):
+        for part in value:
+            yield from texts_inside(part)
 
 
 def _is_number(value: object) -> bool:

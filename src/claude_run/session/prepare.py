@@ -235,6 +235,9 @@ def _texts(value: object, position: Position) -> Iterator[tuple[str, Position]]:
         position = getattr(value, "position", None) or position
         for name in _telling_fields(type(value)):
             yield from _texts(getattr(value, name), position)
+    elif isinstance(value, Mapping) and any(isinstance(part, tuple) for part in value.values()):
+        # What a scenario says by names, such as the results of tools, and no JSON.
+        yield from _texts(tuple(value.items()), position)
     elif isinstance(value, Mapping | Sequence):
         yield plain_json(value if isinstance(value, dict | list) else dict(value)), position
 

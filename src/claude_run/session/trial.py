@@ -44,7 +44,10 @@ last holds the signs that an expectation may forbid."""
 # What only bounds a text from above lets nothing pass for being right.
 _BOUNDS = frozenset({"max_words", "max_chars"})
 # What looks at more than the text of a reply cannot be tried on one that is made up.
-_OTHERS = frozenset({"max_output_tokens", "max_latency", "max_cost_usd", "stop_reason", "refusal", "judge"})
+_OTHERS = frozenset(
+    {"max_output_tokens", "max_latency", "max_cost_usd", "stop_reason", "refusal", "judge"}
+    | {"calls_tool", "no_tool_calls"}
+)
 _MOST_CASES = 10_000  # cases of a scenario whose examples are tried
 _MOST_NULL = 20  # cases that are tried on replies that say nothing
 

@@ -14,6 +14,7 @@ from claude_run.errors import ClaudeRunError
 from claude_run.scenario.model import UserTurn
 from claude_run.simulator.prompt import blocks_of, without_markers
 from claude_run.simulator.replies import Scripted, compose, placeholder
+from claude_run.simulator.tool_calls import planned_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,7 +47,8 @@ class ExampleBook:
             name = (conversation.identity.path, conversation.identity.question_name)
             # All that the texts of a play depend on; replies are cut at the two parameters.
             cut = [conversation.params.get(key) for key in ("max_tokens", "stop_sequences")]
-            said = (conversation.turns, conversation.system, conversation.vars, cut)
+            tools = (conversation.params.get("tools"), conversation.tool_results, conversation.expect)
+            said = (conversation.turns, conversation.system, conversation.vars, cut, tools)
             if said not in seen.setdefault(name, []):
                 seen[name].append(said)
                 book.learn(conversation, renderer_for(conversation))
@@ -54,13 +56,15 @@ class ExampleBook:
 
     def learn(self, conversation: Conversation, renderer: TextRenderer) -> None:
         """Play one conversation and keep what each of its requests is to be answered with."""
+        left: dict[int, list[Scripted]] = {}
 
         def answer(step: Send, saved: Mapping[str, str]) -> Scripted | None:
-            # The turn's example answers this request, unless another conversation has planned one.
             digest = request_digest(step.request.body)
-            turn = conversation.turns[step.turn]
-            if isinstance(turn, UserTurn) and turn.example is not None:
-                hoped_for = Scripted(content=renderer.render(turn.example, saved))
+            if step.turn not in left:
+                left[step.turn] = _planned(conversation, step.turn, renderer, saved, digest=digest)
+            # What the turn hopes for answers this request, unless another conversation has planned for it.
+            if left[step.turn]:
+                hoped_for = left[step.turn].pop(0)
                 if self._replies.setdefault(digest, hoped_for) != hoped_for:
                     self.overruled[conversation.id] = None
             return self._replies.get(digest)
@@ -71,6 +75,20 @@ class ExampleBook:
 
     def reply(self, body: JsonObject) -> Scripted | None:
         return self._replies.get(request_digest(body))
+
+
+def _planned(
+    conversation: Conversation, index: int, renderer: TextRenderer, saved: Mapping[str, str], *, digest: bytes
+) -> list[Scripted]:
+    """Return the replies to a turn: the calls that are answered, then the example and the other calls."""
+    calls = planned_calls(conversation, index, renderer, prefix=f"toolu_sim_{digest.hex()[:20]}")
+    replies = [Scripted(content=calls.answered)] if calls.answered else []
+    turn = conversation.turns[index]
+    example = renderer.render(turn.example, saved) if isinstance(turn, UserTurn) and turn.example else None
+    if example is not None and not calls.final:
+        return [*replies, Scripted(content=example)]
+    said = [{"type": "text", "text": example}] if example is not None else []
+    return [*replies, Scripted(content=(*said, *calls.final))] if calls.final else replies
 
 
 def rehearse(

@@ -85,6 +85,18 @@ def message_for(body: dict[str, Any]) -> dict[str, Any]:
     """Return the message that answers a request: equal requests get equal messages."""
     text = json.dumps(body, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
+    # Where there are tools, the user's words bring two calls at once, and their results an answer.
+    calls = [
+        {"type": "tool_use", "id": f"toolu_{digest[:8]}_{name}", "name": name, "input": {"id": digest[:4]}}
+        for name in (str(tool["name"]) for tool in body.get("tools", ()))
+    ]
+    if calls and "tool_result" not in json.dumps(body["messages"][-1]):
+        thinking = {"type": "thinking", "thinking": "", "signature": digest[20:40]}
+        return {
+            **message_for({**body, "tools": []}),
+            "content": [thinking, *calls],
+            "stop_reason": "tool_use",
+        }
     return {
         "id": f"msg_{digest[:12]}",
         "type": "message",

@@ -174,7 +174,7 @@ def test_every_kind_of_this_version_is_there() -> None:
     assert list(vocabulary.kinds()) == [
         *("contains", "equals", "starts_with", "ends_with", "matches", "similar", "json"),
         *("min_words", "max_words", "max_chars", "max_output_tokens", "max_latency", "max_cost_usd"),
-        *("stop_reason", "refusal", "judge", "not", "any_of", "all_of"),
+        *("stop_reason", "refusal", "calls_tool", "no_tool_calls", "judge", "not", "any_of", "all_of"),
     ]
 
 

@@ -214,6 +214,9 @@ class PlainRenderer:
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         return re.sub(r"\{\{ saved\.(\w+) \}\}", lambda match: saved[match[1]], text.source)
 
+    def fill_json(self, value: Json) -> Json:
+        return value
+
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:  # noqa: ARG002 - the signature is the Protocol's
         match = re.search(save.pattern, text)
         return match[0] if match else None

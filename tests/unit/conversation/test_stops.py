@@ -70,19 +70,26 @@ TOOL_USE = {"type": "tool_use", "id": "toolu_1", "name": "get_order", "input": {
 
 
 @pytest.mark.parametrize(
-    ("reason", "message"),
+    ("reason", "kind", "message"),
     [
-        ("tool_use", "the reply calls a tool that has no scripted result: get_order"),
+        (
+            "tool_use",
+            StopKind.NO_TOOL_RESULT,
+            'the reply calls get_order with {"id": "A-1"}, which has no tool_results',
+        ),
         (
             "max_tokens",
-            "the reply was cut off at max_tokens while it called a tool: get_order; raise max_tokens",
+            StopKind.CUT_OFF_CALL,
+            "the reply was cut off at max_tokens while it called get_order; raise max_tokens",
         ),
     ],
 )
-def test_a_tool_call_with_turns_to_come_ends_the_conversation(reason: str, message: str) -> None:
+def test_a_tool_call_with_turns_to_come_ends_the_conversation(
+    reason: str, kind: StopKind, message: str
+) -> None:
     """A user turn after an unanswered call would be refused; a cut-off call is a call all the same."""
     stop = _stop(script(user(), user()), body([TOOL_USE], reason))
-    assert stop == Stop(kind=StopKind.TOOL_USE, turn=0, message=message)
+    assert stop == Stop(kind=kind, turn=0, message=message)
 
 
 def test_a_tool_call_in_the_last_reply_is_an_answer() -> None:

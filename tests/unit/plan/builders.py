@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from claude_run.conversation.exchange import Exchange, Reply, Request
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.script import Conversation
-from claude_run.scenario.model import ModelChoice, Position, Save, Scenario, Text, Turn, UserTurn
+from claude_run.scenario.model import Json, ModelChoice, Position, Save, Scenario, Text, Turn, UserTurn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,6 +112,9 @@ class PlainRenderer:
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         self.rendered += 1
         return re.sub(r"\{\{ saved\.(\w+) \}\}", lambda match: saved[match[1]], text.source)
+
+    def fill_json(self, value: Json) -> Json:
+        return value
 
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:  # noqa: ARG002 - the signature is the Protocol's
         match = re.search(save.pattern, text)

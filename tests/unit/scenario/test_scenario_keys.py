@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         ("judge: {max_tokens: 9}", "1:8 `judge` needs a model"),
         ("judge: {modle: x}", "1:9 unknown key `modle` in `judge`"),
         ("betas: [x]", "1:1 `betas` is a beta parameter, which this version does not send"),
-        ("tools: [{name: t, results: []}]", "1:19 this version does not know the `results` of tools"),
+        ("tools: [{name: t, results: []}]", "1:19 a tool has no `results` of its own"),
         ("tools: [x]", "1:9 an entry of `tools` must be a mapping, not a string"),
         ("model: ''", "1:8 a model's id is empty"),
         ("model: 5", "1:8 a model's id must be a string, not a number"),

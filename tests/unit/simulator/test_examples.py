@@ -12,7 +12,7 @@ from claude_run.conversation.identity import Identity
 from claude_run.conversation.script import Conversation
 from claude_run.conversation.steps import Send, next_step
 from claude_run.errors import InputError
-from claude_run.scenario.model import AssistantTurn, Position, Save, SystemTurn, Text, UserTurn
+from claude_run.scenario.model import AssistantTurn, Json, Position, Save, SystemTurn, Text, UserTurn
 from claude_run.simulator.engine import Engine
 from claude_run.simulator.examples import ExampleBook, request_digest
 from claude_run.simulator.replies import compose
@@ -39,6 +39,9 @@ class _Renderer:
             return text.source.format_map({**self._vars, **saved})
         except KeyError as error:
             raise InputError(f"undefined variable {error}") from error
+
+    def fill_json(self, value: Json) -> Json:
+        return value
 
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:  # noqa: ARG002 - the signature is the Protocol's
         found = re.search(save.pattern, text)

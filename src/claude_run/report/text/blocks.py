@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Json
+    from collections.abc import Iterator
+
+    from claude_run.scenario.model import Json, JsonObject
 
 MAX_EXCERPT = 300
 """How many characters of a text are shown where nothing else is said."""
 
+_CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _MAX_DEPTH = 40
 _OPAQUE = frozenset({"signature", "encrypted_content", "encrypted_index", "data"})
 _MAX_OPAQUE = 200
@@ -32,7 +35,8 @@ def content_parts(content: Json) -> tuple[ContentPart, ...]:
     if isinstance(content, str):
         return (ContentPart(kind="text", body=content),)
     blocks = content if isinstance(content, Sequence) else ()
-    return tuple(_part(block) for block in blocks) or (ContentPart(kind="note", body="Empty: no content."),)
+    parts = tuple(part for block in blocks for part in _parts(block))
+    return parts or (ContentPart(kind="note", body="Empty: no content."),)
 
 
 def compact(value: Json) -> str:
@@ -50,6 +54,16 @@ def truncate(text: str, limit: int = MAX_EXCERPT) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit:,} more characters)"
 
 
+def _parts(block: Json) -> Iterator[ContentPart]:
+    if not isinstance(block, Mapping) or block.get("type") != "tool_result":
+        yield _part(block)
+        return
+    # What a tool returned is content of its own.
+    title = "tool result, an error" if block.get("is_error") else "tool result"
+    for part in content_parts(block.get("content") or ""):
+        yield replace(part, title=f"{title}: {part.title}" if part.title else title)
+
+
 def _part(block: Json) -> ContentPart:
     kind = block.get("type") if isinstance(block, Mapping) else None
     if not isinstance(block, Mapping) or not isinstance(kind, str):
@@ -57,15 +71,23 @@ def _part(block: Json) -> ContentPart:
     text = block.get("text")
     if kind == "text" and isinstance(text, str):
         return ContentPart(kind="text", body=text)
-    thinking = block.get("thinking")
-    if kind == "thinking" and isinstance(thinking, str) and thinking:
-        return ContentPart(kind="text", title="thinking", body=thinking)
-    if kind == "thinking":
-        return ContentPart(kind="note", body="Thinking, whose text the API left out.")
-    if kind == "redacted_thinking":
-        size = len(str(block.get("data") or ""))
-        return ContentPart(kind="note", body=f"Thinking, encrypted by the API: {size:,} characters.")
+    if kind in {"thinking", "redacted_thinking"}:
+        return _thinking(block)
+    if kind in _CALLS:
+        return ContentPart(
+            kind="json", title=f"{kind}: {block.get('name')}", body=compact(block.get("input") or {})
+        )
     return ContentPart(kind="json", title=kind, body=compact(block))
+
+
+def _thinking(block: JsonObject) -> ContentPart:
+    text = block.get("thinking")
+    if isinstance(text, str) and text:
+        return ContentPart(kind="text", title="thinking", body=text)
+    if block["type"] == "thinking":
+        return ContentPart(kind="note", body="Thinking, whose text the API left out.")
+    size = len(str(block.get("data") or ""))
+    return ContentPart(kind="note", body=f"Thinking, encrypted by the API: {size:,} characters.")
 
 
 def _shorten(value: Json, depth: int) -> Json:
