@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.system.crash.promises import RunState, assert_promises_kept
+from tests.system.harness.sweeps import spread
 
 if TYPE_CHECKING:
     from tests.system.crash.workspace import CrashWorkspace
@@ -45,10 +46,9 @@ def test_a_disk_that_fails_once(  # noqa: PLR0913 - the fixtures and the columns
     strikes: frozenset[str],
 ) -> None:
     """It is told in one line and exits with 3, nothing is sent after it, and a resume ends the run."""
-    for number in range(1 + part, len(operations) + 1, PARTS):
+    struck = [number for number, name in enumerate(operations, 1) if name in strikes]
+    for number in spread(struck[part::PARTS], one_in=3):
         name = operations[number - 1]
-        if name not in strikes:
-            continue
         ended = workspace.play(*ONE, fault_at=number, fault_code=code, short=short)
         death = RunState.of(workspace)
         if ended.code == 0:
@@ -66,7 +66,7 @@ def test_a_disk_that_fails_once(  # noqa: PLR0913 - the fixtures and the columns
 @pytest.mark.parametrize("first", [4, 6])
 def test_a_disk_that_fails_while_three_conversations_talk(workspace: CrashWorkspace, first: int) -> None:
     """A failure in one stops the others too: nothing is sent that the journal could not announce."""
-    for number in range(first, 100, 8):
+    for number in spread(range(first, 100, 8), one_in=2):
         ended = workspace.play(fault_at=number, fault_code=errno.EIO)
         death = RunState.of(workspace)
         assert ended.code in {0, 3}, ended.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +11,15 @@ from tests.system.crash.promises import RunState, assert_promises_kept
 from tests.system.crash.random_kills import UndisturbedRun, kill_at_random, play_undisturbed
 from tests.system.crash.workspace import STREAMED_TALK, CrashWorkspace
 from tests.system.harness.fork_server import KILLED
+from tests.system.harness.sweeps import spread
 
 if TYPE_CHECKING:
     from tests.system.crash.api import LedgerApi
     from tests.system.harness.fork_server import ForkServer
 
 PARTS = 4
+MOST_WRITES = 200
+RANDOM_KILLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,9 @@ def test_killed_at_every_write(
     workspace: CrashWorkspace, undisturbed: UndisturbedRun, part: int, *, tear: bool
 ) -> None:
     """Whatever the write was for, one resume ends the run as if nothing had happened."""
-    for number in itertools.count(1 + part, PARTS):
+    every = range(1 + part, MOST_WRITES, PARTS)
+    # Of a spread sample the torn writes are others than the whole ones.
+    for number in spread(every, one_in=4, first=(part + 2 * tear) % 4):
         killed = workspace.play(crash_at=number, tear=tear)
         if killed.code != KILLED:
             assert killed.code == 0
@@ -50,6 +54,8 @@ def test_killed_at_every_write(
         assert workspace.transcripts() == undisturbed.transcripts
         assert len(workspace.api.ledger) <= 9 + len(death.in_flight)
         workspace.clear()
+    else:
+        pytest.fail(f"no run of three conversations writes {MOST_WRITES} times")
     assert number > 45, "a run of three conversations writes more often than that"
 
 
@@ -68,7 +74,7 @@ def test_killed_at_every_write_of_a_resume_again_and_again(
     assert workspace.transcripts() == undisturbed.transcripts
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", spread(range(RANDOM_KILLS), one_in=3))
 def test_killed_at_a_random_time(workspace: CrashWorkspace, undisturbed: UndisturbedRun, seed: int) -> None:
     """The promise does not depend on where between two instructions the process dies."""
     deaths = kill_at_random(workspace, undisturbed, seed=seed)

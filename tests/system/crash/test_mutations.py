@@ -13,6 +13,7 @@ import pytest
 
 from claude_run.record.made_of import DERIVED
 from tests.system.crash.workspace import CrashWorkspace
+from tests.system.harness.sweeps import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,13 +37,10 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "last failed": ("talk.yaml", "--lf", "-o", "new"),
 }
 
-EVERY_COMMAND = "EVERY_COMMAND"
-"""The variable with which each command meets each mutation; without it four do, and each meets some."""
-
 
 def commands_for(name: str) -> Mapping[str, tuple[str, ...]]:
-    """Return the commands that meet a mutation of this name: always the same ones."""
-    if EVERY_COMMAND in os.environ:
+    """Return the commands that meet a mutation of this name: all, or four that are always the same ones."""
+    if is_whole():
         return COMMANDS
     start = zlib.crc32(name.encode())
     every = list(COMMANDS.items())

@@ -18,6 +18,7 @@ import pytest
 from tests.support.command import COMMAND, PATIENCE_S, environment
 from tests.system.crash.promises import RunState, assert_promises_kept, key_of
 from tests.system.harness.fork_server import SECRET
+from tests.system.harness.sweeps import spread
 from tests.system.harness.workspace import until
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def span_s(workspace: CrashWorkspace) -> float:
     return min(seconds)
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", spread(range(PARTS), one_in=3))
 def test_stopped_at_any_moment(workspace: CrashWorkspace, span_s: float, part: int) -> None:
     """With streams that are open, or closed, or closed on a full disk: what is under way is finished."""
     chance, stopped = random.Random(part), 0  # noqa: S311 - the same moments every time, not a secret

@@ -13,15 +13,18 @@ from claude_run.record.made_of import DERIVED
 from claude_run.report.run.formats import FILES, render
 from tests.system.crash.promises import RunState, key_of
 from tests.system.harness.forking_process import QuickDisk
+from tests.system.harness.sweeps import spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.system.crash.workspace import CrashWorkspace
 
 PARTS = 2
 AGAIN = 5
 """Every so many bytes the journal is opened a second time, which must change nothing."""
+NEAR = 3
+"""How many bytes on each side of an end of a line are always cut at."""
 STEP = 11
 """Bytes between two cuts whose reports are built."""
 
@@ -39,7 +42,8 @@ def test_cut_at_every_byte(workspace: CrashWorkspace, whole: bytes, part: int) -
     """Opening leaves exactly the whole lines, keeps the rest aside, and does so only once."""
     folder = RunFolder.open(workspace.run_folder, disk=QuickDisk(0, tear=False))
     torn = workspace.journal.with_suffix(".torn")
-    for size in range(part, len(whole), PARTS):
+    # Around each end of a line every byte counts; within one they are all alike.
+    for size in _sizes(whole)[part::PARTS]:
         kept = whole[: whole.rfind(b"\n", 0, size) + 1]
         workspace.journal.write_bytes(whole[:size])
         torn.unlink(missing_ok=True)
@@ -105,6 +109,13 @@ def test_commands_on_a_cut_run(workspace: CrashWorkspace, whole: bytes) -> None:
 def _forget_derived(workspace: CrashWorkspace) -> None:
     for name in DERIVED:
         (workspace.run_folder / name).unlink(missing_ok=True)
+
+
+def _sizes(whole: bytes) -> Sequence[int]:
+    """Return the places to cut at: those near an end of a line, and of the others every one or some."""
+    ends = [place for place, byte in enumerate(whole) if byte == ord("\n")]
+    near = {end + step for end in (-1, *ends) for step in range(-NEAR, NEAR + 1)}
+    return sorted((near | set(spread(range(len(whole)), one_in=7))) & set(range(len(whole))))
 
 
 def _cuts(whole: bytes) -> Iterator[int]:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from tests.system.crash.test_mutations import EVERY_COMMAND
+from tests.system.harness.sweeps import WHOLE_SWEEPS
 from tests.system.torture import fuzz, kills
 
 
@@ -17,11 +17,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=500, help="runs that are killed at random times")
     parser.add_argument("--fuzz", type=int, default=600, help="seconds that the readers of files are fuzzed")
     options = parser.parse_args()
-    # Every command on every mutation of a journal, of which `make test` takes some.
-    mutations = [sys.executable, "-m", "pytest", "tests/system/crash/test_mutations.py"]
-    believed = subprocess.run(mutations, env={**os.environ, EVERY_COMMAND: "1"}, check=False).returncode
+    # Every moment at which a run can die, and every command on every mutation: `make test` takes some.
+    sweeps = [sys.executable, "-m", "pytest", "tests/system/crash"]
+    swept = subprocess.run(sweeps, env={**os.environ, WHOLE_SWEEPS: "1"}, check=False).returncode
     survived = kills.main(options.kills)
-    return fuzz.main(options.fuzz) or survived or believed
+    return fuzz.main(options.fuzz) or survived or swept
 
 
 if __name__ == "__main__":
