@@ -1,4 +1,4 @@
-"""What several campaigns start from: the fork server, and a workspace that is searched for the key."""
+"""What several campaigns start from: signals that are taken, and a workspace that is searched for the key."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.harness.fork_server import ForkServer
 from tests.system.harness.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.system.harness.fork_server import ForkServer
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,13 +22,6 @@ def _signals_are_not_ignored() -> None:
     for number in (signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
-
-
-@pytest.fixture(scope="session")
-def fork_server() -> Iterator[ForkServer]:
-    """Return the process that forks into commands."""
-    with ForkServer() as process:
-        yield process
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ def play(workspace: Workspace, faults: Mapping[str, Fault], *, max_tokens: int =
 
     workspace.write("s.yaml", scenario(*faults, max_tokens=max_tokens))
     with Api(answer=answer) as api:
-        result = workspace.run("s.yaml", "-o", "out", "-v", url=api.url, speed=50)
+        result = workspace.run("s.yaml", "-o", "out", "-v", url=api.url, speed=200)
         assert workspace.attempts() == api.requests
     assert result.code == 3
     assert "\x1b" not in result.stdout + result.stderr

@@ -74,7 +74,7 @@ def test_a_server_that_echoes_the_key_gets_it_into_no_file(
     workspace.write("s.yaml", scenario(*answers))
     env = {"ANTHROPIC_API_KEY": "", variable: secret, "ANTHROPIC_LOG": "debug"}
     with Api(answer=lambda asked: answers[asked.case]) as api:
-        result = workspace.run("s.yaml", "-o", "out", "-vv", "--json", url=api.url, speed=50, env=env)
+        result = workspace.run("s.yaml", "-o", "out", "-vv", "--json", url=api.url, speed=200, env=env)
         sent = {value for asked in api.ledger for value in asked.http.headers.values()}
         assert any(secret in value for value in sent)
     assert result.code == 3

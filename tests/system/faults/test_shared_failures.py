@@ -124,7 +124,7 @@ def test_a_connection_error_names_the_address_and_its_variable(workspace: Worksp
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        assert workspace.run("s.yaml", "-o", "out", "-q", url=url, speed=50).code == 3
+        assert workspace.run("s.yaml", "-o", "out", "-q", url=url, speed=200).code == 3
     assert workspace.transcripts()["a"]["error"].startswith(
         f"the API cannot be reached at {url} (ANTHROPIC_BASE_URL): "
     )

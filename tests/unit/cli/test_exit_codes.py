@@ -7,11 +7,15 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.command import COMMAND, PATIENCE_S, QUICKSTART, claude_run, environment, python
 from tests.support.scripted_server import RawServer, error_answer, in_turn, json_answer, message
+
+if TYPE_CHECKING:
+    from tests.system.harness.fork_server import ForkServer
 
 FAILING = """\
 model: claude-haiku-5-5
@@ -38,10 +42,10 @@ def server_environment(server: RawServer) -> dict[str, str]:
     return {"ANTHROPIC_BASE_URL": server.base_url, "ANTHROPIC_API_KEY": "sk-ant-any"}
 
 
-def test_a_failed_expectation(tmp_path: Path) -> None:
+def test_a_failed_expectation(tmp_path: Path, fork_server: ForkServer) -> None:
     """A reply that is not what was expected is code 1, with the place of the expectation."""
     (tmp_path / "failing.yaml").write_text(FAILING)
-    ended = claude_run("failing.yaml", "--simulate", "-o", "out", cwd=tmp_path)
+    ended = fork_server.claude_run("failing.yaml", "--simulate", "-o", "out", cwd=tmp_path)
     assert ended.code == 1
     assert ended.stdout.splitlines()[0].startswith("FAIL   turn 1, contains: ")
     assert "failing.yaml:6" in ended.stdout.splitlines()[1]
@@ -71,35 +75,39 @@ def test_no_key(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unwritable_folder_is_found_before_the_first_request(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_found_before_the_first_request(
+    tmp_path: Path, fork_server: ForkServer
+) -> None:
     """A run that could not be kept is not begun."""
     (tmp_path / "file").write_text("not a folder")
     with RawServer(respond=in_turn(json_answer(message()))) as server:
         env = server_environment(server)
-        ended = claude_run(QUICKSTART, "-o", "file/out", cwd=tmp_path, env=env)
+        ended = fork_server.claude_run(QUICKSTART, "-o", "file/out", cwd=tmp_path, env=env)
     assert ended.code == 3
     assert ended.stderr.startswith("error: file/out cannot be created: ")
     assert server.ledger == []
 
 
-def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path, fork_server: ForkServer) -> None:
     """A second run never writes into the folder of the first."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "journal.jsonl").write_text("")
-    ended = claude_run(QUICKSTART, "--simulate", "-o", "out", cwd=tmp_path)
+    ended = fork_server.claude_run(QUICKSTART, "--simulate", "-o", "out", cwd=tmp_path)
     assert ended.code == 2
     assert "out already holds a run" in ended.stderr
     assert [path.name for path in out.iterdir()] == ["journal.jsonl"]
 
 
 @pytest.mark.parametrize(("status", "requests"), [(500, 2), (401, 1)])
-def test_a_server_that_does_not_answer(tmp_path: Path, status: int, requests: int) -> None:
+def test_a_server_that_does_not_answer(
+    tmp_path: Path, status: int, requests: int, fork_server: ForkServer
+) -> None:
     """What cannot be measured is code 3, never a pass; a refused key ends the whole run at once."""
     answer = error_answer("odd_error", "In short.", status=status, headers=["x-should-retry: false"])
     with RawServer(respond=in_turn(answer)) as server:
         env = server_environment(server)
-        ended = claude_run(QUICKSTART, "-n", "2", "-j", "1", "-o", "out", cwd=tmp_path, env=env)
+        ended = fork_server.claude_run(QUICKSTART, "-n", "2", "-j", "1", "-o", "out", cwd=tmp_path, env=env)
     assert ended.code == 3
     assert len(server.ledger) == requests
     assert f"{status} odd_error: In short." in ended.stdout
@@ -118,15 +126,15 @@ def test_a_server_that_does_not_answer(tmp_path: Path, status: int, requests: in
     ],
 )
 def test_github_marks_what_kept_a_command_from_its_work(
-    tmp_path: Path, arguments: list[str], code: int, mark: str
+    tmp_path: Path, arguments: list[str], code: int, mark: str, *, fork_server: ForkServer
 ) -> None:
     """Not only checks that fail: also what is found before anything is sent, by any command."""
     (tmp_path / "broken.yaml").write_text(FAILING.replace("contains", "contians"))
-    ended = claude_run(*arguments, cwd=tmp_path, env={"GITHUB_ACTIONS": "true"})
+    ended = fork_server.claude_run(*arguments, cwd=tmp_path, env={"GITHUB_ACTIONS": "true"})
     assert ended.code == code
     (line,) = (line for line in ended.stderr.splitlines() if line.startswith("::error"))
     assert line.startswith(mark)
-    assert "::error" not in claude_run(*arguments, cwd=tmp_path).stderr
+    assert "::error" not in fork_server.claude_run(*arguments, cwd=tmp_path).stderr
 
 
 def test_a_bug_of_ours(tmp_path: Path) -> None:

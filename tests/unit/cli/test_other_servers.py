@@ -22,6 +22,8 @@ from tests.support.scripted_server import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.system.harness.fork_server import ForkServer
+
 MODEL = "from-the-future"
 CANARY = "sk-ant-canary-7f3a9c51e0b24d68"
 SCENARIO = """\
@@ -130,7 +132,7 @@ def test_the_key_is_nowhere(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("kind", ["error", "html", "reply"])
-def test_an_echoed_key_is_nowhere(tmp_path: Path, kind: str) -> None:
+def test_an_echoed_key_is_nowhere(tmp_path: Path, kind: str, fork_server: ForkServer) -> None:
     """A server that says the request's headers back does not get the key into files or onto the screen."""
 
     def respond(request: ReceivedRequest) -> Answer:
@@ -144,14 +146,14 @@ def test_an_echoed_key_is_nowhere(tmp_path: Path, kind: str) -> None:
     (tmp_path / "talk.yaml").write_text(SCENARIO)
     with RawServer(respond=respond) as server:
         env = {"ANTHROPIC_BASE_URL": server.base_url, "ANTHROPIC_API_KEY": CANARY}
-        ended = claude_run("talk.yaml", "-o", "out", "--json", "-vv", cwd=tmp_path, env=env)
+        ended = fork_server.claude_run("talk.yaml", "-o", "out", "--json", "-vv", cwd=tmp_path, env=env)
     assert ended.code == (0 if kind == "reply" else 3)
     assert server.ledger
     assert _finds(CANARY, tmp_path / "out") == []
     assert CANARY not in ended.stdout + ended.stderr
 
 
-def test_replies_that_cannot_be_kept_or_sent_back(tmp_path: Path) -> None:
+def test_replies_that_cannot_be_kept_or_sent_back(tmp_path: Path, fork_server: ForkServer) -> None:
     """What no journal or request can hold ends a conversation as not measured; it is not a bug of ours."""
     endless, surrogate = (
         json_answer(message(odd=9e99, model=MODEL)),
@@ -161,7 +163,7 @@ def test_replies_that_cannot_be_kept_or_sent_back(tmp_path: Path) -> None:
     (tmp_path / "talk.yaml").write_text(SCENARIO)
     with RawServer(respond=in_turn(endless, surrogate)) as server:
         env = {"ANTHROPIC_BASE_URL": server.base_url, "ANTHROPIC_API_KEY": CANARY}
-        ended = claude_run("talk.yaml", "-o", "out", cwd=tmp_path, env=env)
+        ended = fork_server.claude_run("talk.yaml", "-o", "out", cwd=tmp_path, env=env)
     assert (ended.code, len(server.ledger)) == (3, 2)
     assert "what UTF-8 cannot carry" in ended.stdout
     assert "invalid reply: the body is not valid JSON" in (tmp_path / "out/journal.jsonl").read_text()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.system.harness.fork_server import ForkServer
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandResult, Path]:
@@ -35,12 +37,12 @@ def test_init(project: tuple[CommandResult, Path]) -> None:
     assert json.loads((home / "scenarios" / linked).read_text())
 
 
-def test_what_init_writes_plays(project: tuple[CommandResult, Path]) -> None:
+def test_what_init_writes_plays(project: tuple[CommandResult, Path], fork_server: ForkServer) -> None:
     """The first scenario is sound and passes at once, without a key."""
     _, home = project
-    checked = claude_run("check", "scenarios", cwd=home)
+    checked = fork_server.claude_run("check", "scenarios", cwd=home)
     assert (checked.code, checked.stdout) == (0, "1 scenario: no problems found\n")
-    assert claude_run("scenarios/first.yaml", "--simulate", "-o", "out", cwd=home).code == 0
+    assert fork_server.claude_run("scenarios/first.yaml", "--simulate", "-o", "out", cwd=home).code == 0
 
 
 @pytest.mark.parametrize("command", [["check", "a.yaml"], ["run", "a.yaml"]])
@@ -52,14 +54,16 @@ def test_a_project_file_is_read_by_whatever_it_gives_defaults_to(tmp_path: Path,
     assert ended.stderr.startswith("error: unknown key `alpa` in the table `gate`\n  --> claude-run.toml:2:1")
 
 
-def test_runs_land_where_the_project_file_says(project: tuple[CommandResult, Path]) -> None:
+def test_runs_land_where_the_project_file_says(
+    project: tuple[CommandResult, Path], fork_server: ForkServer
+) -> None:
     """And every command that takes the latest run finds it there."""
     _, home = project
     (home / "claude-run.toml").write_text("outputs = 'build/runs'\n")
     try:
-        assert claude_run("scenarios/first.yaml", "--simulate", cwd=home).code == 0
+        assert fork_server.claude_run("scenarios/first.yaml", "--simulate", cwd=home).code == 0
         assert (home / "build/runs/latest/summary.json").exists()
-        assert claude_run("verify", cwd=home / "scenarios").code == 0
+        assert fork_server.claude_run("verify", cwd=home / "scenarios").code == 0
     finally:
         (home / "claude-run.toml").unlink()
 
@@ -111,11 +115,13 @@ def simulator(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     process.communicate(timeout=PATIENCE_S)
 
 
-def test_the_simulator_alone(simulator: tuple[str, subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_the_simulator_alone(
+    simulator: tuple[str, subprocess.Popen[str]], tmp_path: Path, fork_server: ForkServer
+) -> None:
     """It answers a run that knows nothing of it, which is marked simulated, and ends on a signal."""
     url, process = simulator
     env = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "any-key-will-do"}
-    ended = claude_run(QUICKSTART, "-o", "out", "--json", cwd=tmp_path, env=env)
+    ended = fork_server.claude_run(QUICKSTART, "-o", "out", "--json", cwd=tmp_path, env=env)
     assert ended.code == 0
     (line,) = (tmp_path / "out/transcripts.jsonl").read_text().splitlines()
     assert json.loads(line)["simulated"] is True

@@ -14,6 +14,8 @@ from tests.support.command import COMMAND, QUICKSTART, SCENARIOS, CommandResult,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.system.harness.fork_server import ForkServer
+
 FULL = Path("/dev/full")
 FAILING = """\
 name: failing
@@ -75,17 +77,19 @@ def test_json_leaves_the_rest_to_stderr(run: tuple[CommandResult, Path]) -> None
         (["--list"], "quickstart/claude-haiku-5-5", None),
     ],
 )
-def test_results_go_to_stdout(tmp_path: Path, arguments: list[str], result: str, talk: str | None) -> None:
+def test_results_go_to_stdout(
+    tmp_path: Path, arguments: list[str], result: str, talk: str | None, *, fork_server: ForkServer
+) -> None:
     """How a command ended stands on stdout, what to do next is talk, and `-q` leaves one line."""
-    ended = claude_run(QUICKSTART, *arguments, cwd=tmp_path)
+    ended = fork_server.claude_run(QUICKSTART, *arguments, cwd=tmp_path)
     assert result in ended.stdout.splitlines()[-1]
     assert ended.stderr.splitlines() == ([talk] if talk else [])
     assert ended.stdout.count("\n") == 1 or "-q" not in arguments
 
 
-def test_a_line_for_each_conversation_is_progress(tmp_path: Path) -> None:
+def test_a_line_for_each_conversation_is_progress(tmp_path: Path, fork_server: ForkServer) -> None:
     """With `-v` each finished conversation is one plain line on stderr."""
-    ended = claude_run(QUICKSTART, "--simulate", "-v", cwd=tmp_path)
+    ended = fork_server.claude_run(QUICKSTART, "--simulate", "-v", cwd=tmp_path)
     line = ended.stderr.splitlines()[0]
     assert line.startswith("PASS   quickstart/claude-haiku-5-5  3 replies")
     assert line.endswith("simulated")
