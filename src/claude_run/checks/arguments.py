@@ -65,7 +65,7 @@ def text_problems(
     hint = "write the text to look for" if value is None else "put it in quotes"
     if is_object(value) or is_list(value):
         hint = "write one text here"
-    return (Problem(path=path, message=f"this must be text, not {describe(value)}", hint=hint),)
+    return (Problem(path=path, message=_must_be("text", describe(value)), hint=hint),)
 
 
 def boolean_problems(value: Json, path: ValuePath = ()) -> Sequence[Problem]:
@@ -73,7 +73,13 @@ def boolean_problems(value: Json, path: ValuePath = ()) -> Sequence[Problem]:
     if isinstance(value, bool):
         return ()
     hint = "write true or false, without quotes"
-    return (Problem(path=path, message=f"this must be true or false, not {describe(value)}", hint=hint),)
+    return (Problem(path=path, message=_must_be("true or false", describe(value)), hint=hint),)
+
+
+@lru_cache(maxsize=64)
+def _must_be(wanted: str, found: str) -> str:
+    """Return what to say of a value of the wrong kind: one text, however many values are wrong."""
+    return f"this must be {wanted}, not {found}"
 
 
 def key_problems(value: JsonObject, known: Iterable[str], *, path: ValuePath = ()) -> Iterator[Problem]:

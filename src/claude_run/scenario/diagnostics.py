@@ -88,14 +88,14 @@ class Diagnostic:
 
 
 class ProblemGroup:
-    """Problems in the same words: the first few by place are `kept` in order, of the others their hashes."""
+    """Problems in the same words: the first by place are `kept` in order, the hashes of all are `seen`."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[_Rank, Diagnostic]] = []
-        self._seen: set[int] = set()
+        self.seen: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self.seen)
 
     @property
     def first(self) -> _Rank:
@@ -107,7 +107,7 @@ class ProblemGroup:
         return self.kept[0][1]
 
     def add(self, rank: _Rank, make: Callable[[], Diagnostic]) -> None:
-        self._seen.add(hash(rank))
+        self.seen.add(hash(rank))
         if len(self.kept) < _MAX_PLACES or rank < self.kept[-1][0]:
             insort(self.kept, (rank, make()), key=itemgetter(0))
             del self.kept[_MAX_PLACES:]
@@ -115,9 +115,9 @@ class ProblemGroup:
     def merge(self, other: ProblemGroup) -> None:
         """Add those of another group, whether they are known already or not."""
         for rank, problem in other.kept:
-            if hash(rank) not in self._seen:
+            if hash(rank) not in self.seen:
                 self.add(rank, lambda problem=problem: problem)  # type: ignore[misc] # mypy cannot infer a lambda with a default
-        self._seen |= other._seen
+        self.seen |= other.seen
 
 
 class Problems:
@@ -129,13 +129,14 @@ class Problems:
 
     def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
         self._groups: dict[str, ProblemGroup] = {}
-        # What was found is known by its hash alone: two of a million agree once in 10^7 runs.
-        self._seen: set[int] = set()
+        # What was found is known by its hash alone: two of a million agree once in 10^7 runs. Each hash is
+        # kept once: by its group, or here where that is not kept.
+        self._ungrouped: set[int] = set()
         self._limit: _Rank | None = None
         self.extend(found)
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._ungrouped) + sum(map(len, self._groups.values()))
 
     @property
     def shown(self) -> tuple[Diagnostic, ...]:
@@ -152,13 +153,13 @@ class Problems:
     def add(self, position: Position, message: str, make: Callable[[], Diagnostic]) -> None:
         """Count a problem, and have it made if it may be shown."""
         rank = (position.path, position.line, position.column, message)
-        known = len(self._seen)
-        self._seen.add(hash(rank))
-        if len(self._seen) == known:
-            return
+        number = hash(rank)
         group = self._groups.get(message)
+        if number in self._ungrouped or (group is not None and number in group.seen):
+            return
         if group is None:
             if self._limit is not None and rank >= self._limit:
+                self._ungrouped.add(number)
                 return
             group = self._groups[message] = ProblemGroup()
         group.add(rank, make)
@@ -174,13 +175,17 @@ class Problems:
         """Add what another collection holds or has counted."""
         for message, group in other._groups.items():
             self._groups.setdefault(message, ProblemGroup()).merge(group)
-        self._seen |= other._seen
+        self._ungrouped |= other._ungrouped
+        for group in self._groups.values():
+            self._ungrouped -= group.seen
         self._cut()
 
     def _cut(self) -> None:
         """Put the groups in the order of their first places, and let go of those that cannot be shown."""
         ordered = sorted(self._groups.items(), key=lambda item: item[1].first)
         if len(ordered) >= MAX_SHOWN:
+            for _, group in ordered[MAX_SHOWN:]:
+                self._ungrouped |= group.seen
             del ordered[MAX_SHOWN:]
             self._limit = ordered[-1][1].first
         self._groups = dict(ordered)

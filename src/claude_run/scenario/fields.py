@@ -85,6 +85,8 @@ class Template:
 
     def positions(self, offsets: Sequence[int]) -> Mapping[int, Position]:
         """Return the places of some of its characters, by their offsets."""
+        if not offsets:
+            return {}
         indexes = offsets if self.scalar is None else locate(self.source, self.scalar, offsets)
         return dict(zip(offsets, map(self.source.position, indexes), strict=True))
 

@@ -80,11 +80,12 @@ def read_scenario(
         )
     entries = known(report, root, keys=keys.SCENARIO, what="a scenario", refused=refused_key)
     scenario, own, of_cases = _build(context, root, entries, data=data)
-    definitions = {**of_cases.definitions, **own}
+    # What may hold a hundred thousand names is copied only where something is added.
+    definitions = {**of_cases.definitions, **own} if of_cases.definitions else own
 
     # Now that all texts are known: every variable that one uses is defined, and every one defined is used.
     texts = inspect(context.templates)
-    everywhere = {**scenario.vars, **dict.fromkeys(given)}
+    everywhere = {**scenario.vars, **dict.fromkeys(given)} if given else scenario.vars
     known_names = Known(everywhere=everywhere, cases=scenario.cases, saves=context.saves)
     check_templates(texts, known_names, context.problems)
     used = used_names(texts)

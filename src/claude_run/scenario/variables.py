@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from claude_run.scenario.diagnostics import Diagnostic, Window, did_you_mean
@@ -61,19 +61,22 @@ def used_names(texts: Iterable[Inspected]) -> dict[str, None]:
 class Known:
     """What texts can read: variables of the scenario and the command line, of cases, and saved replies.
 
-    `saves` says for each saved name which turn saves it; `names` are all variables, each once.
+    `saves` says for each saved name which turn saves it.
     """
 
     everywhere: Mapping[str, object]
     cases: Sequence[Case]
     saves: Mapping[str, int]
-    names: Sequence[str] = field(init=False)
     _counts: Counter[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         counts = Counter(name for case in self.cases for name in case.vars)
         object.__setattr__(self, "_counts", counts)
-        object.__setattr__(self, "names", tuple({**self.everywhere, **counts}))
+
+    @property
+    def names(self) -> Iterator[str]:
+        """All variables, each once."""
+        return chain(self.everywhere, (name for name in self._counts if name not in self.everywhere))
 
     def lacking(self, name: str) -> int:
         """Return how many cases do not have a variable."""
@@ -87,21 +90,23 @@ class Known:
 def check_templates(texts: Iterable[Inspected], known: Known, problems: Problems) -> None:
     """Report what is wrong with the texts of a scenario and their variables."""
     for text in texts:
-        # What is wrong with the text itself; where anything is, it has no uses.
-        found: list[tuple[int, int, str, Hint]] = [
-            (each.offset, each.length, each.message, each.hint) for each in text.problems
-        ]
-        # What it reads: a reply that was saved before, or a value that every case must have.
-        for use in text.uses:
-            said = _saved_problem(use, text.template.turn, known) if use.saved else _undefined(use, known)
-            if said is not None:
-                length = len(use.name) + (len("saved.") if use.saved else 0)
-                found.append((use.offset, length, *said))
-
         source = text.template.source
-        places = text.template.positions([offset for offset, *_ in found]) if found else {}
-        for offset, length, message, hint in found:
+        # Found twice rather than kept: a text may have a hundred thousand, whose places are found together.
+        places = text.template.positions([offset for offset, *_ in _problems(text, known)])
+        for offset, length, message, hint in _problems(text, known):
             source.report(problems, places[offset], message, hint=hint, length=length)
+
+
+def _problems(text: Inspected, known: Known) -> Iterator[tuple[int, int, str, Hint]]:
+    """Yield the offset, the length and the words of each problem of a text."""
+    # What is wrong with the text itself; where anything is, it has no uses.
+    for each in text.problems:
+        yield each.offset, each.length, each.message, each.hint
+    # What it reads: a reply that was saved before, or a value that every case must have.
+    for use in text.uses:
+        said = _saved_problem(use, text.template.turn, known) if use.saved else _undefined(use, known)
+        if said is not None:
+            yield use.offset, len(use.name) + (len("saved.") if use.saved else 0), *said
 
 
 def report_unused(
