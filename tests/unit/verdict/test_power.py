@@ -46,14 +46,14 @@ def test_one_attempt_on_each_side_is_enough_for_what_breaks_and_not_for_what_sli
 
 def test_the_same_plan_gives_the_same_numbers() -> None:
     """A dry run says the same today and tomorrow."""
-    planned = plan(*flaky(15, 5), attempts=2)
+    planned = plan(*flaky(5, 5), attempts=2)
     assert power_of(planned, RULES) == power_of(planned, RULES)
 
 
 def test_more_attempts_see_no_less() -> None:
     """The visible drop shrinks with the attempts of the run, and with those of the baseline."""
     short, more, longer = (
-        power_of(plan(*flaky(20, accepted), attempts=attempts), RULES).visible_drop or 2.0
+        power_of(plan(*flaky(10, accepted), attempts=attempts), RULES).visible_drop or 2.0
         for accepted, attempts in ((5, 1), (5, 5), (20, 5))
     )
     assert short >= more >= longer
@@ -75,8 +75,8 @@ def test_the_fewest_repeats_for_a_drop() -> None:
 
 def test_without_confirming_one_broken_case_may_stay_unseen() -> None:
     """One attempt against three: the test alone says nothing, and no fresh attempt is played."""
-    alone = power_of(plan(*flaky(20, 3), attempts=1), GateRules(most_fresh=0))
-    confirmed = power_of(plan(*flaky(20, 3), attempts=1), RULES)
+    alone = power_of(plan(*flaky(10, 3), attempts=1), GateRules(most_fresh=0))
+    confirmed = power_of(plan(*flaky(10, 3), attempts=1), RULES)
     assert alone.one_breaks is not None
     assert confirmed.one_breaks is not None
     assert alone.one_breaks < 0.5 < confirmed.one_breaks
