@@ -255,7 +255,7 @@ def test_what_never_ends_is_ended_by_the_deadline(workspace: Workspace) -> None:
     }
     workspace.write("s.yaml", scenario(*answers, turns=1))
     with Api(answer=lambda asked: answers[asked.case]) as api:
-        result = workspace.run("s.yaml", "-o", "out", "--timeout", "50s", url=api.url, speed=50)
+        result = workspace.run("s.yaml", "-o", "out", "--timeout", "50s", url=api.url, speed=100)
         assert workspace.attempts() == api.requests
         assert all(2 <= api.requests[case, 1] <= MANY for case in answers)
     assert result.code == 3
