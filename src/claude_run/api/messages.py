@@ -57,10 +57,16 @@ _UNREAD = {"X-Stainless-Raw-Response": "stream"}
 
 
 class AnthropicMessages:
-    """The Messages API behind the port `play.ports.Messages`."""
+    """The Messages API behind the port `play.ports.Messages`.
 
-    def __init__(self, client: anthropic.AsyncAnthropic, redactor: Redactor | None = None) -> None:
+    `by_force` a request is sent so that the API itself decides on it, whatever its model is known to refuse.
+    """
+
+    def __init__(
+        self, client: anthropic.AsyncAnthropic, redactor: Redactor | None = None, *, by_force: bool = False
+    ) -> None:
         self._client = client
+        self._by_force = by_force
         self._redactor = (redactor or Redactor()).knowing(secrets_of(client))
         self._route = route(str(client.base_url))
 
@@ -85,13 +91,14 @@ class AnthropicMessages:
         streamed = request.max_tokens > STREAM_ABOVE
         body = {**request.body, "stream": streamed}
         headers = {header: str(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body}
+        headers.update(extra_headers(request.model, request.body, by_force=self._by_force))
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         try:
             response = await self._client.post(
                 "/v1/messages",
                 cast_to=anthropic.AsyncAPIResponse[object],
                 content=content,
-                options={"headers": {**headers, **extra_headers(request.model, request.body), **_UNREAD}},
+                options={"headers": {**headers, **_UNREAD}},
             )
         except anthropic.APIStatusError as error:
             self._learn_credential(error.request)

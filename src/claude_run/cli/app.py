@@ -23,6 +23,7 @@ from claude_run.cli.options import (
     FolderArgument,
     JsonOption,
     LabelsArgument,
+    ModelsOptions,
     OutputOptions,
     PlanOptions,
     ReviewOptions,
@@ -96,16 +97,16 @@ def run_command(world: World, request: RunRequest, output: OutputOptions, plan: 
 
     check_combination(request)
     if plan.list_only:
-        return commands.list_conversations(request, output)
+        return commands.list_conversations(request, output, world)
     if plan.dry_run:
-        return commands.dry_run(request, output)
+        return commands.dry_run(request, output, world)
 
     from claude_run.cli.write_reports import finish, refuse_unwritable  # noqa: PLC0415 - same
     from claude_run.session import run as session  # noqa: PLC0415 - same
     from claude_run.session.prepare import prepare  # noqa: PLC0415 - same
 
     observer = commands.observer(output)
-    prepared = prepare(request)
+    prepared = prepare(request, today=world.today)
     for warning in prepared.warnings:
         observer.warn(warning)
     refuse_unwritable(output)
@@ -141,16 +142,17 @@ def resume_command(
         "file_root",
         "own_checks",
         "judge_models",
+        "no_model_rules",
         required=("paths",),
     ),
     pick(CheckOptions),
     pick(OutputOptions, "quiet"),
 )
-def check_command(_world: World, request: RunRequest, options: CheckOptions, output: OutputOptions) -> int:
+def check_command(world: World, request: RunRequest, options: CheckOptions, output: OutputOptions) -> int:
     """Find everything that can be found wrong without sending anything."""
     from claude_run.cli.commands import check  # noqa: PLC0415 - each command imports what it needs
 
-    return check(request, output, examples=options.examples)
+    return check(request, output, world, examples=options.examples)
 
 
 @app.command("report", cls=PanelCommand)
@@ -219,6 +221,15 @@ def judge_eval_command(
     from claude_run.cli.judge_eval import judge_eval  # noqa: PLC0415 - each command imports what it needs
 
     return judge_eval(given.labels, request, output, world, as_json=form.json)
+
+
+@app.command("models", cls=PanelCommand)
+@takes(pick(ModelsOptions, "ids", "refresh", "json"), pick(RunRequest, "simulate"))
+def models_command(world: World, options: ModelsOptions, request: RunRequest) -> int:
+    """Say what is known of the models: sizes, prices, what each refuses, when it retires."""
+    from claude_run.cli.models import models  # noqa: PLC0415 - each command imports what it needs
+
+    return models(options, request, world)
 
 
 @app.command("schema", cls=PanelCommand)

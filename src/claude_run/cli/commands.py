@@ -51,10 +51,10 @@ def observer(output: OutputOptions) -> RunObserver:
     return RunObserver(progress=progress, notify=progress.notify, warn=warn)
 
 
-def check(request: RunRequest, output: OutputOptions, *, examples: bool) -> int:
+def check(request: RunRequest, output: OutputOptions, machine: World, *, examples: bool) -> int:
     """Say how many scenarios are sound; InvalidScenarioError lists what is wrong."""
     trials: list[Trial] = []
-    loaded = load_scenarios(request, examples=trials if examples else None)
+    loaded = load_scenarios(request, today=machine.today, examples=trials if examples else None)
     if not output.quiet:
         print_error(*loaded.warnings, *numbered_cases(loaded.scenarios))
         if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -77,18 +77,18 @@ def _tried(trials: Sequence[Trial]) -> str:
     return text + (f"; not tried: {', '.join(untried)}, which look at more than a text" if untried else "")
 
 
-def list_conversations(request: RunRequest, output: OutputOptions) -> int:
+def list_conversations(request: RunRequest, output: OutputOptions, machine: World) -> int:
     """Print the ids of the selected conversations, one a line."""
-    for conversation in _prepared(request, output).plan.conversations:
+    for conversation in _prepared(request, output, machine).plan.conversations:
         print_line(conversation.id)
     return 0
 
 
-def dry_run(request: RunRequest, output: OutputOptions) -> int:
+def dry_run(request: RunRequest, output: OutputOptions, machine: World) -> int:
     """Print the conversations and the bound of their cost; send and write nothing."""
     from claude_run.session.run import dry_run as estimate  # noqa: PLC0415 - imports the price table
 
-    prepared = _prepared(request, output)
+    prepared = _prepared(request, output, machine)
     found = estimate(prepared)
     for name in found.ids:
         print_line(name)
@@ -226,8 +226,8 @@ def init(folder: Path) -> int:
     return 0
 
 
-def _prepared(request: RunRequest, output: OutputOptions) -> Prepared:
-    prepared = prepare(request)
+def _prepared(request: RunRequest, output: OutputOptions, machine: World) -> Prepared:
+    prepared = prepare(request, today=machine.today)
     if not output.quiet:
         print_error(*prepared.warnings)
     return prepared

@@ -114,6 +114,21 @@ class CompareOptions(JsonOption):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsOptions(JsonOption):
+    """Which models are told of, and whether the API is asked."""
+
+    ids: tuple[str, ...] = option(
+        kind=TEXTS, metavar="[ID...]", default=(), help="Models to tell all of; without one a table of all."
+    )
+    refresh: bool = option(
+        "--refresh",
+        kind=SWITCH,
+        default=False,
+        help="Ask the Models API, and say in what it differs; no file is changed.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewOptions(JsonOption):
     """Whether the changes are only listed."""
 

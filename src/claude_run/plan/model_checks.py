@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, TypeAlias
 
 from claude_run.plan.matrix import DEFAULT_MAX_TOKENS, MAX_CONVERSATIONS
-from claude_run.plan.model_rules import SAMPLING, ModelRules, known_names, retirement, rules_for
+from claude_run.plan.model_rules import (
+    SAMPLING,
+    ModelRules,
+    known_names,
+    newer_model,
+    retirement,
+    rules_for,
+)
 from claude_run.scenario.diagnostics import Diagnostic, did_you_mean
 from claude_run.scenario.model import AssistantTurn, SystemTurn, UserTurn
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,29 +27,37 @@ if TYPE_CHECKING:
 
     from claude_run.scenario.model import Json, ModelChoice, Position, Scenario, Variant
 
+SOON_DAYS = 60
+"""So many days before a model retires a warning says so."""
+
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 _MIN_BUDGET = 1024
 _DEFAULTS: Mapping[str, float] = {"temperature": 1, "top_p": 0.99}
 _FORCED = ("any", "tool")
 _NEAR = 0.85
+_OVERRULED = "it is sent all the same, by --no-model-rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelProblems:
-    """`errors`: the API would answer with 400 or 404. `warnings`: it still answers, but not for long."""
+    """`errors`: the API would answer with 400 or 404. `warnings`: it still answers, but not for long.
+
+    `forced` are errors that the user has overruled: each says that it is sent all the same.
+    """
 
     errors: tuple[Diagnostic, ...] = ()
+    forced: tuple[Diagnostic, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
 
 
 def problems(
-    scenario: Scenario, models: Sequence[ModelChoice] | None = None, *, today: date
+    scenario: Scenario, models: Sequence[ModelChoice] | None = None, *, today: date, by_force: bool = False
 ) -> ModelProblems:
     """Check every variant of a scenario on `models` (default: its own) against the table of models.
 
     Each problem stands at the parameter, model or variant that brings it in. A model that the table does not
-    know passes.
+    know passes. `by_force` what the table says a model refuses is no error: it is to be sent.
     """
     chosen = scenario.models if models is None else models
     if not chosen:
@@ -67,6 +83,9 @@ def problems(
         *(problem for problem, over in retired if problem and not over),
         *_unknown(scenario, [(choice.id, choice.position, "model") for choice in chosen]),
     ]
+    if by_force:
+        overruled = (replace(each, message=f"{each.message}; {_OVERRULED}") for each in errors)
+        return ModelProblems(forced=_once(overruled), warnings=_once(warnings))
     return ModelProblems(errors=_once(errors), warnings=_once(warnings))
 
 
@@ -233,14 +252,16 @@ def _too_large(scenario: Scenario, models: int) -> Diagnostic:
 
 
 def _retirement(scenario: Scenario, choice: ModelChoice, *, today: date) -> tuple[Diagnostic | None, bool]:
-    """Return what to say of the model's end, and whether it has come."""
+    """Return what to say of the model's end, if it is near, and whether it has come."""
     day = retirement(choice.id)
-    if day is None:
+    if day is None or (left := (day - today).days) > SOON_DAYS:
         return None, False
     position = choice.position or scenario.param_positions.get("model", scenario.position)
-    over = day <= today
-    message = f"`{choice.id}` " + (f"was retired on {day}" if over else f"is deprecated and retires on {day}")
-    return Diagnostic(position=position, message=message, hint="play a newer model"), over
+    over = left <= 0
+    told = f"was retired on {day}" if over else f"is deprecated and retires on {day}, in {count(left, 'day')}"
+    newer = newer_model(choice.id)
+    hint = f"play a newer model, such as `{newer}`" if newer else "play a newer model"
+    return Diagnostic(position=position, message=f"`{choice.id}` {told}", hint=hint), over
 
 
 def _max_tokens(subject: _Subject) -> int:

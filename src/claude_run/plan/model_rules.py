@@ -52,10 +52,34 @@ class ModelRules:
     source: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetiredModels:
+    """Models for which the API stopped answering on one day; their old ids and aliases are all in `ids`."""
+
+    on: date
+    ids: tuple[str, ...]
+    source: str
+
+
 def rules_for(model: str) -> ModelRules | None:
     """Return the rules of a model by its id, an alias or a dated snapshot id; None for an unknown model."""
     known = _table().models
     return known.get(model) or known.get(undated(model))
+
+
+def known_models() -> tuple[ModelRules, ...]:
+    """Return the rules of all models that the API answers for, the newest first."""
+    return tuple({row.id: row for row in _table().models.values()}.values())
+
+
+def retired_models() -> tuple[RetiredModels, ...]:
+    """Return the models that the API no longer answers for, the latest retirement first."""
+    return _table().groups
+
+
+def last_look() -> date:
+    """Return the day on which the table was last held against its sources."""
+    return _table().checked
 
 
 def known_names() -> Mapping[str, str]:
@@ -69,26 +93,36 @@ def retirement(model: str) -> date | None:
     return rules.retires if rules else _table().retired.get(model)
 
 
+def newer_model(model: str) -> str | None:
+    """Return the newest model of the same line, such as opus; None where it is that one, or has no line."""
+    words = set(model.split("-"))
+    line = (row.id for row in known_models() if row.id.split("-")[1] in words)
+    newest = next(line, None)
+    return None if newest == undated(model) else newest
+
+
 def min_cache_tokens(model: str) -> int:
     """Return the shortest prefix that the model caches; unknown models are taken as the latest ones: 512."""
     rules = rules_for(model)
     return rules.min_cache_tokens if rules else _USUAL_CACHE_MINIMUM
 
 
-def extra_headers(model: str, params: JsonObject) -> Mapping[str, str]:
+def extra_headers(model: str, params: JsonObject, *, by_force: bool = False) -> Mapping[str, str]:
     """Return the headers that a request with these parameters needs beside the SDK's own.
 
     Sampling parameters exist only in API version 2023-06-01. The models that refuse them in any version get
-    no header; unknown models get it, so that the API itself decides.
+    no header; unknown models get it, so that the API itself decides, and so do all of them `by_force`.
     """
     rules = rules_for(model)
-    refuses = rules is not None and rules.sampling == "refused"
+    refuses = not by_force and rules is not None and rules.sampling == "refused"
     return _OLD_VERSION if not refuses and any(name in params for name in SAMPLING) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
+    checked: date
     models: Mapping[str, ModelRules]
+    groups: tuple[RetiredModels, ...]
     retired: Mapping[str, date]
 
 
@@ -103,7 +137,10 @@ def _table() -> _Table:
         ModelRules(**{"effort_ceiling": EMPTY, **row, **{name: tuple(row.get(name, ())) for name in lists}})
         for row in data["model"]
     ]
+    groups = tuple(RetiredModels(**{**group, "ids": tuple(group["ids"])}) for group in data["retired"])
     return _Table(
+        checked=data["checked"],
         models={name: row for row in rows for name in (row.id, *row.aliases)},
-        retired={name: group["on"] for group in data["retired"] for name in group["ids"]},
+        groups=groups,
+        retired={name: group.on for group in groups for name in group.ids},
     )

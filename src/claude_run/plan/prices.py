@@ -13,6 +13,8 @@ from claude_run.conversation.usage import Usage
 from claude_run.plan.model_rules import rules_for
 
 if TYPE_CHECKING:
+    from genai_prices.types import TieredPrices
+
     from claude_run.scenario.model import Json, JsonObject
 
 CacheTtl = Literal["5m", "1h"]
@@ -35,6 +37,16 @@ class Limits:
     web_searches: int = 0
     fast: bool = False
     global_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTier:
+    """What a million tokens cost in USD where the prompt has more than `above` tokens; None for no price."""
+
+    above: int
+    input: Decimal | None
+    output: Decimal | None
+    cache_read: Decimal | None
 
 
 def cost(body: JsonObject, *, model: str | None = None) -> Decimal | None:
@@ -91,11 +103,46 @@ def worst_case(limits: Limits) -> Decimal | None:
     return cost({"model": limits.model, "usage": usage})
 
 
+def list_prices(model: str) -> tuple[PriceTier, ...]:
+    """Return the standard prices of a model: first for any prompt, then for longer ones; none if unpriced.
+
+    What only holds for prompts that are longer than the model takes is left out.
+    """
+    from genai_prices import extract_usage  # noqa: PLC0415 - half a second that only a price is worth
+
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    try:
+        extracted = extract_usage({"model": model, "usage": usage}, provider_id="anthropic")
+        found = extracted.calc_price().model_price
+    except (LookupError, ValueError):
+        return ()
+    prices = (found.input_mtok, found.output_mtok, found.cache_read_mtok)
+    starts = {0, *(tier.start for price in prices for tier in getattr(price, "tiers", ()))}
+    rules = rules_for(model)
+    return tuple(
+        PriceTier(
+            above=start,
+            input=_at(prices[0], start),
+            output=_at(prices[1], start),
+            cache_read=_at(prices[2], start),
+        )
+        for start in sorted(starts)
+        if rules is None or start < rules.context_window
+    )
+
+
 def price_table() -> str:
     """Return the name and version of the price table, for transcripts; it does not load the table."""
     from importlib.metadata import version  # noqa: PLC0415 - drags in the email and zip libraries
 
     return f"genai-prices {version('genai-prices')}"
+
+
+def _at(price: Decimal | TieredPrices | None, tokens: int) -> Decimal | None:
+    """Return the price of one kind of token where the prompt has more than so many."""
+    if price is None or isinstance(price, Decimal):
+        return price
+    return next((tier.price for tier in reversed(price.tiers) if tier.start <= tokens), price.base)
 
 
 def _price(model: str, usage: Json, *, context: Mapping[str, str]) -> Decimal | None:

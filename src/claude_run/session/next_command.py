@@ -40,6 +40,7 @@ COMMANDS = frozenset(
         "report",
         "verify",
         "init",
+        "models",
         "schema",
         "simulate",
     }

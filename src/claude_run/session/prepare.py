@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from datetime import UTC, datetime
 from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -38,7 +37,9 @@ from claude_run.verdict.gate import GateRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import date
 
+    from claude_run.plan.model_checks import ModelProblems
     from claude_run.scenario.loader import Noticed
     from claude_run.scenario.model import Expectation, Position, Scenario
     from claude_run.session.request import RunRequest
@@ -79,10 +80,10 @@ class Prepared:
     gate_rules: GateRules = field(default_factory=GateRules)
 
 
-def prepare(request: RunRequest) -> Prepared:
-    """Read, check and plan what the request selects."""
+def prepare(request: RunRequest, *, today: date) -> Prepared:
+    """Read, check and plan what the request selects; `today` decides which models are retired."""
     request = with_standing_runs(request)
-    return plan_loaded(request, load_scenarios(request))
+    return plan_loaded(request, load_scenarios(request, today=today))
 
 
 def with_standing_runs(request: RunRequest) -> RunRequest:
@@ -93,7 +94,7 @@ def with_standing_runs(request: RunRequest) -> RunRequest:
     return replace(request, replay=replay, reuse=reuse, baseline=baseline)
 
 
-def load_scenarios(request: RunRequest, *, examples: list[Trial] | None = None) -> Loaded:
+def load_scenarios(request: RunRequest, *, today: date, examples: list[Trial] | None = None) -> Loaded:
     """Read the scenarios and check them against the rules of their models.
 
     Where there is a list for it, expectations are tried on examples, and what came of it is added for each
@@ -102,23 +103,23 @@ def load_scenarios(request: RunRequest, *, examples: list[Trial] | None = None) 
     own = OwnCheckFiles.of(request.own_checks).describe()
     registry = default_registry([described.check() for described in own])
     redactor = Redactor.from_environment(os.environ)
-    today = datetime.now(UTC).date()
+    check_models = partial(problems, today=today, by_force=request.no_model_rules)
     warnings = Problems()
 
     def inspect(scenario: Scenario, noticed: Noticed) -> Iterable[Diagnostic]:
         models = choices(scenario, request.models)
-        found = [problems(scenario, models, today=today)]
+        found = [check_models(scenario, models)]
         judge = replace(scenario.judge or Graders(models=()), models=())
         judges = request.judge_models or (scenario.judge.models if scenario.judge else ())
         asked = replace(judge, models=tuple(dict.fromkeys([*judges, *named_judges(scenario)])))
         noticed.warn(unknown_judges(scenario, asked.models))
-        refused = list(refused_requests(scenario, models)) if not found[0].errors else []
+        refused = [] if _has_refusals(found[-1]) else list(refused_requests(scenario, models))
         # What a judge is asked has rules of its model, too.
         if asked.models:
             judging = as_scenario(scenario, asked)
-            found.append(problems(judging, today=today))
-            refused += refused_requests(judging, judging.models) if not found[-1].errors else []
-        noticed.warn([*chain.from_iterable(each.warnings for each in found), *refused])
+            found.append(check_models(judging))
+            refused += [] if _has_refusals(found[-1]) else refused_requests(judging, judging.models)
+        noticed.warn([*chain.from_iterable((*each.forced, *each.warnings) for each in found), *refused])
         # Whether what is expected can fail, and with `examples` whether it holds of a good reply.
         tried: Sequence[Diagnostic] = ()
         if examples is None:
@@ -139,6 +140,11 @@ def load_scenarios(request: RunRequest, *, examples: list[Trial] | None = None) 
         inspect=inspect,
     )
     return Loaded(scenarios=scenarios, registry=registry, noticed=warnings)
+
+
+def _has_refusals(found: ModelProblems) -> bool:
+    """Return whether it is told already what a model refuses: a rehearsal would only say it again."""
+    return bool(found.errors or found.forced)
 
 
 def numbered_cases(scenarios: Iterable[Scenario]) -> Iterator[str]:

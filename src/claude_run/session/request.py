@@ -286,6 +286,13 @@ class RunRequest:
         panel=HOW,
         help="Another name under which a model may answer, as a gateway has it; repeatable.",
     )
+    no_model_rules: bool = option(
+        "--no-model-rules",
+        kind=SWITCH,
+        default=False,
+        panel=HOW,
+        help="Send too what the model is known to refuse; warn of it.",
+    )
     replay: Path | None = option(
         "--replay",
         kind=PATH,

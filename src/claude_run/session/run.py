@@ -32,6 +32,7 @@ from claude_run.session.world import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import date
     from typing import Any
 
     from claude_run.plan.estimate import Estimate
@@ -108,7 +109,9 @@ async def resume(
                 " in journal.torn; the request that it told of may be sent again"
             )
         saved = folder.read_run()
-        prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn)
+        prepared, drift = _prepare_again(
+            folder, saved, going_on, given, warn=observer.warn, today=world.today
+        )
         async with AsyncExitStack() as stack:
             stack.enter_context(exhaustion_said_once(observer.notify))
             messages = await connect(
@@ -163,13 +166,14 @@ class Drift:
         return "; ".join(f"{what}: {', '.join(sorted(paths))}" for what, paths in named if paths)
 
 
-def _prepare_again(
+def _prepare_again(  # noqa: PLR0913 - keywords, but for what was asked for then and now
     folder: RunFolder,
     saved: Run,
     going_on: ResumeRequest,
     given: Mapping[str, Any],
     *,
     warn: Callable[[str], None],
+    today: date,
 ) -> tuple[Prepared, Drift]:
     """Prepare what the run was started with; InputError where its scenarios drifted and nobody said so."""
     request = _request_again(folder, saved, given)
@@ -183,7 +187,7 @@ def _prepare_again(
     if not there:
         raise InputError(f"{_not_here(folder, saved)}, or put them back, or start a new run")
     request = replace(request, paths=there, last_failed=False)
-    loaded = load_scenarios(request)
+    loaded = load_scenarios(request, today=today)
     for warning in loaded.warnings:
         warn(warning)
     prepared = plan_loaded(request, loaded)

@@ -7,7 +7,7 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from claude_run.play.stop import Halt
@@ -67,6 +67,11 @@ class World:
     redactor: Redactor = field(default_factory=lambda: Redactor.from_environment(os.environ))
     signals: Signals = field(default_factory=Signals)
 
+    @property
+    def today(self) -> date:
+        """The day, in UTC."""
+        return date.fromisoformat(self.clock.now()[:10])
+
 
 class ListPrices:
     """The list prices of `plan.prices`, imported when the first request needs them."""
@@ -101,7 +106,7 @@ async def simulate(  # noqa: PLR0913 - keywords, but for the paths
 
     replies = ExampleBook()
     if paths:
-        plan = prepare(RunRequest(paths=tuple(paths), models=(_ANY_MODEL,))).plan
+        plan = prepare(RunRequest(paths=tuple(paths), models=(_ANY_MODEL,)), today=world.today).plan
         replies = ExampleBook.from_conversations(plan.conversations, lambda each: Renderer(each.vars))
     simulator = Simulator(replies=replies, faults=parse_faults(faults), port=port, ledger_limit=0)
     stop = asyncio.Event()
@@ -144,7 +149,7 @@ async def connect(
         simulator = Simulator(replies=replies, faults=faults, ledger_limit=0)
         url = (await stack.enter_async_context(simulator)).base_url
     client = await stack.enter_async_context(open_client(attempt_s=request.attempt_s, simulator_url=url))
-    return AnthropicMessages(client, redactor)
+    return AnthropicMessages(client, redactor, by_force=request.no_model_rules)
 
 
 def _overruled(names: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ class Model:
 
     `sampling` under version 2023-06-01: `default` takes default values only, `haiku` one of two defaults,
     `one` refuses temperature together with top_p, `free` takes all. `off_efforts` are the effort levels
-    that go with thinking switched off.
+    that go with thinking switched off. `geography` says whether it takes `inference_geo`.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Model:
     forced_tools: bool = True
     prefill: bool = False
     system_turns: bool = False
+    geography: bool = True
     efforts: tuple[str, ...] = EFFORTS
     off_efforts: tuple[str, ...] = EFFORTS
     deprecated: bool = False
@@ -126,6 +127,7 @@ _OPUS_45 = Model(
     context=200_000,
     max_output=64_000,
     prefill=True,
+    geography=False,
 )
 
 MODELS = (

@@ -121,6 +121,8 @@ def check_message_request(body: JsonObject, *, legacy: bool, beta: bool) -> Mode
         what = f"{limit} > {model.max_output}, which is the maximum allowed number of output tokens for"
         raise invalid("max_tokens", f"{what} {model.id}")
     _check_plain_fields({key: value for key, value in body.items() if value is not None})
+    if body.get("inference_geo") is not None and not model.geography:
+        raise invalid("inference_geo", "not supported on this model")
     if limit == 0:
         _check_warm_up(body)
     return model

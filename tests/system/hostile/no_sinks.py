@@ -78,6 +78,12 @@ NO_SINKS: dict[str, str] = {
     **_each("record.recording", ("may_confirm",), "says yes or no"),
     **_each("report.run.gate", ("Fact", "ShownCase", "GateReport", "gate_report"), _NAMES),
     **_each("report.run.gate", ("history", "tolerance"), _NAMES),
+    **_each(
+        "report.models.text",
+        ("table_lines", "block_lines"),
+        "makes lines of the table of models that is ours, which `print_line` escapes",
+    ),
+    **_each("report.models.json", ("models_json",), "the table of models that is ours, as a value"),
     **_each("record.project", ("project_root", "project_of", "upwards"), "paths of ours"),
     **_each("record.project", ("nearest_project_file", "ProjectFile"), "reads"),
     **_each("record.project", ("is_path",), "says yes or no"),

@@ -10,6 +10,7 @@ import contextlib
 import io
 import tempfile
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from claude_run.cli import output
 from claude_run.conversation.events import Failed, Replied
 from claude_run.conversation.exchange import Failure, Reply
 from claude_run.errors import ExitCode, MeasureError
+from claude_run.plan.model_news import Difference, ModelNews
 from claude_run.record import transcripts
 from claude_run.record.baseline import Baseline, accepted_cases, write_baseline
 from claude_run.record.derive import Played, write_derived
@@ -30,6 +32,8 @@ from claude_run.report.compare.html import comparison_html
 from claude_run.report.compare.json import comparison_json
 from claude_run.report.compare.markdown import comparison_markdown
 from claude_run.report.compare.terminal import print_comparison
+from claude_run.report.models.json import news_json
+from claude_run.report.models.text import news_lines
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import (
     error_annotations,
@@ -255,6 +259,18 @@ def _diff_pieces(text: str) -> str:
     return stream.getvalue()
 
 
+def _news(text: str) -> ModelNews:
+    """Return what an API says of its models, with the text wherever it writes."""
+    found = [
+        Difference(model=text, subject="new", live={"thinking": [text], "retires": text}),
+        Difference(model=text, subject="gone"),
+        Difference(model=text, subject="retired", live=text),
+        Difference(model=text, subject="retires", known="2026-11-30", live=text),
+        Difference(model=text, subject="effort", known=["low"], live=[text]),
+    ]
+    return ModelNews(checked=date(2026, 11, 28), listed=5, differences=tuple(found))
+
+
 SINKS: dict[str, Sink] = {
     "report.text.safe.safe_terminal": Sink(medium="terminal", show=safe.safe_terminal),
     "report.text.safe.safe_line": Sink(medium="line", show=safe.safe_line),
@@ -316,6 +332,12 @@ SINKS: dict[str, Sink] = {
     "template.comparison.html.j2": Sink(medium="html", show=_page),
     "template.comparison.candidate.html.j2": Sink(medium="html", show=_page),
     "template.comparison.css.j2": Sink(medium="html", show=_page),
+    "report.models.text.news_lines": Sink(
+        medium="log", show=lambda text: "".join(f"{line}\n" for line in news_lines(_news(text)))
+    ),
+    "report.models.json.news_json": Sink(
+        medium="jsonl", show=lambda text: plain_json(news_json(_news(text))) + "\n"
+    ),
     "report.run.progress.outcome_line": Sink(medium="line", show=lambda text: outcome_line(_failed(text))),
     "report.run.progress.reason_line": Sink(
         medium="line", show=lambda text: reason_line(_failed(text)) or ""

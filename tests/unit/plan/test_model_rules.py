@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claude_run.plan.model_checks import problems
-from claude_run.plan.model_rules import extra_headers, min_cache_tokens, retirement, rules_for
+from claude_run.plan.model_rules import (
+    extra_headers,
+    known_models,
+    last_look,
+    min_cache_tokens,
+    newer_model,
+    retired_models,
+    retirement,
+    rules_for,
+)
 from claude_run.scenario.model import AssistantTurn, Case, SystemTurn, Variant
 from tests.unit.plan.builders import PRICED, at, model, scenario, text, user
 
@@ -187,14 +196,93 @@ def test_the_models_of_the_command_line_are_checked_instead() -> None:
     assert "claude-haiku-5-5" in found[0].message
 
 
+def test_sampling_by_force_needs_the_old_api_version_too() -> None:
+    """Where the table is wrong, the API must be able to say yes."""
+    assert extra_headers("claude-opus-5-5", {"temperature": 1}, by_force=True) == {
+        "anthropic-version": "2023-06-01"
+    }
+    assert extra_headers("claude-opus-5-5", {"max_tokens": 5}, by_force=True) == {}
+
+
+def test_the_table_can_be_listed_by_age() -> None:
+    """The newest models stand first, the latest retirements too, and each model once."""
+    ids = [row.id for row in known_models()]
+    assert (ids[0], len(ids)) == ("claude-fable-5-2", len(set(ids)))
+    days = [group.on for group in retired_models()]
+    assert days == sorted(days, reverse=True)
+    assert last_look() > days[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "newer"),
+    [
+        ("claude-opus-4-1", "claude-opus-5-5"),
+        ("claude-3-5-haiku-20241022", "claude-haiku-5-5"),
+        ("claude-sonnet-4-5-20250929", "claude-sonnet-5-5"),
+        ("claude-mythos-preview", "claude-mythos-5-2"),
+        ("claude-opus-5-5", None),
+        ("claude-haiku-5-5-20261007", None),
+        ("claude-2.1", None),
+    ],
+)
+def test_the_newest_of_its_line_stands_in_for_a_model(old: str, newer: str | None) -> None:
+    """A line is a word such as opus; the oldest models have none."""
+    assert newer_model(old) == newer
+
+
+def test_what_a_model_refuses_is_sent_by_force() -> None:
+    """What would be an error is told as what it is, at the same place, with the word that overruled it."""
+    given = scenario(
+        params={"temperature": 0.5},
+        param_positions={"temperature": at(5)},
+        models=(model("claude-opus-5-5"), model("claude-opus-4-1", position=at(3))),
+    )
+    found = problems(given, today=TODAY, by_force=True)
+    assert (found.errors, found.warnings) == ((), ())
+    assert [(each.position.line, each.message) for each in found.forced] == [
+        (
+            3,
+            "`claude-opus-4-1` was retired on 2026-08-05; it is sent all the same, by --no-model-rules",
+        ),
+        (
+            5,
+            "`claude-opus-5-5` takes no `temperature`; it is sent all the same, by --no-model-rules",
+        ),
+    ]
+
+
+def test_no_force_makes_a_scenario_without_a_model_playable() -> None:
+    """Only what a model refuses can be overruled."""
+    found = problems(scenario(models=()), today=TODAY, by_force=True)
+    assert [each.message for each in found.errors] == ["scenario `greet` names no model"]
+
+
+@pytest.mark.parametrize(
+    ("today", "told"),
+    [
+        (date(2026, 9, 30), None),
+        (date(2026, 10, 1), "retires on 2026-11-30, in 60 days"),
+        (date(2026, 11, 29), "retires on 2026-11-30, in 1 day"),
+    ],
+)
+def test_a_retirement_is_told_sixty_days_ahead(today: date, told: str | None) -> None:
+    """Before that it is nobody's trouble."""
+    found = problems(scenario(models=(model("claude-sonnet-4-5"),)), today=today)
+    assert not found.errors
+    assert [each.message for each in found.warnings] == (
+        [f"`claude-sonnet-4-5` is deprecated and {told}"] if told else []
+    )
+
+
 def test_a_model_that_retires_soon_is_a_warning_and_then_an_error() -> None:
     """The day of retirement decides."""
     given = scenario(models=(model("claude-sonnet-4-5-20250929", position=at(4)),))
     before = problems(given, today=date(2026, 11, 29))
     after = problems(given, today=date(2026, 11, 30))
     assert [each.message for each in before.warnings] == [
-        "`claude-sonnet-4-5-20250929` is deprecated and retires on 2026-11-30"
+        "`claude-sonnet-4-5-20250929` is deprecated and retires on 2026-11-30, in 1 day"
     ]
+    assert [each.hint for each in before.warnings] == ["play a newer model, such as `claude-sonnet-5-5`"]
     assert (before.errors, after.warnings) == ((), ())
     assert [(each.position.line, each.message) for each in after.errors] == [
         (4, "`claude-sonnet-4-5-20250929` was retired on 2026-11-30")

@@ -56,6 +56,7 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("attempt_s", 600.0),
     ("patience_s", 300.0),
     ("allowed_models", {}),
+    ("no_model_rules", False),
     ("replay", None),
     ("reuse", None),
     ("baseline", None),
