@@ -145,6 +145,11 @@ def _build(
     own = variables(report, entries["vars"]) if "vars" in entries else {}
     case_set = cases(context, entries["cases"]) if "cases" in entries else CaseSet(cases=(Case(),))
 
+    # Tools may stand in files, images in their results: all is read before the digest is taken.
+    choices, sent = models(context, entries), params(context, entries)
+    results = tool_results(context, entries)
+    judge = graders(context, entries["judge"]) if "judge" in entries else None
+
     definitions = {
         key: Definition(source=report.source, position=entry.position, length=len(key))
         for key, entry in own.items()
@@ -157,9 +162,9 @@ def _build(
         turns=script,
         description=str(_plain(report, entries, "description", default="")),
         tags=_tags(report, entries),
-        models=models(context, entries),
+        models=choices,
         system=system,
-        params=params(context, entries),
+        params=sent,
         param_positions={key: entry.position for key, entry in entries.items() if key in _PARAMS},
         cache=cast("CacheMode", _plain(report, entries, "cache", default="auto")),
         vars={key: to_json(entry.value) for key, entry in own.items()},
@@ -168,12 +173,12 @@ def _build(
         repeat=cast("int", _plain(report, entries, "repeat", default=1)),
         pass_rate=float(cast("float", _plain(report, entries, "pass_rate", default=1.0))),
         expect=expected,
-        judge=graders(context, entries["judge"]) if "judge" in entries else None,
-        tool_results=tool_results(context, entries),
+        judge=judge,
+        tool_results=results,
     )
-    sent = [scenario.params, *(each.params for each in versions), *(each.params for each in scenario.models)]
+    layers = [sent, *(each.params for each in versions), *(each.params for each in choices)]
     expected_of_turns = (each for turn in script if isinstance(turn, UserTurn) for each in turn.expect)
-    check_tool_names(context, entries, sent, (*expected_of_turns, *expected))
+    check_tool_names(context, entries, layers, (*expected_of_turns, *expected))
     return scenario, definitions, case_set
 
 

@@ -1,0 +1,159 @@
+"""`tools`, their results, and the names that must agree between them and what is expected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from claude_run.checks.registry import default_registry
+from claude_run.scenario.diagnostics import InvalidScenarioError
+from claude_run.scenario.loader import load
+from claude_run.scenario.model import JsonBlock, Text, TextBlock
+from tests.unit.scenario.loading import PNG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from claude_run.scenario.model import Scenario
+
+TOOLS = "tools: [{name: get_order}, {name: photo}]\n"
+TURNS = "turns: [{user: Hi}]\n"
+
+
+def loaded(folder: Path, text: str, **files: bytes) -> Scenario:
+    """Load a scenario with the checks of this version; files are named with `_` for the dot."""
+    for name, content in files.items():
+        (folder / name.replace("_", ".")).write_bytes(content)
+    (folder / "a.yaml").write_text(text, encoding="utf-8")
+    (scenario,) = load([str(folder / "a.yaml")], vocabulary=default_registry())
+    return scenario
+
+
+def problems(folder: Path, text: str, **files: bytes) -> list[str]:
+    """Return what is wrong with a scenario, as `line:column message (hint)`."""
+    try:
+        loaded(folder, text, **files)
+    except InvalidScenarioError as error:
+        return [
+            f"{each.position.line}:{each.position.column} {each.message} ({each.hint})"
+            for each in error.diagnostics
+        ]
+    return []
+
+
+def test_results_are_read_by_tool(tmp_path: Path) -> None:
+    """Text and blocks are content, everything else is JSON; one result needs no list."""
+    scenario = loaded(
+        tmp_path,
+        TOOLS
+        + TURNS
+        + "vars: {id: A-1}\nmax_tool_rounds: 3\n"
+        + "tool_results:\n"
+        + "  get_order:\n"
+        + "  - {when: {id: '{{ id }}'}, return: It is here., times: 2}\n"
+        + "  - {return: {status: shipped}, is_error: true}\n"
+        + "  photo: {return: [{text: 'Of {{ id }}'}, {image: a.png}, {type: text, text: x}]}\n",
+        a_png=PNG,
+    )
+    results = scenario.tool_results
+    first, second = results.by_tool["get_order"]
+    assert results.max_rounds == 3
+    assert (first.when, first.times, first.is_error) == ({"id": "{{ id }}"}, 2, False)
+    assert isinstance(first.content, Text)
+    assert (second.content, second.json, second.is_error) == (None, {"status": "shipped"}, True)
+    content: Any = results.by_tool["photo"][0].content
+    assert [type(block) for block in content] == [TextBlock, JsonBlock, TextBlock]
+
+
+@pytest.mark.parametrize(
+    "returned",
+    ["3", "''", "true", "null", "[]", "[1, 2]", "[{id: 1}]", "[{type: flight, id: 3}]", "[{text: a, id: 1}]"],
+)
+def test_what_is_no_content_is_json(tmp_path: Path, returned: str) -> None:
+    """A list of objects is a list of blocks only where each of them is one."""
+    text = f"{TOOLS}{TURNS}tool_results: {{get_order: {{return: {returned}}}}}\n"
+    (result,) = loaded(tmp_path, text).tool_results.by_tool["get_order"]
+    assert result.content is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("tool_results: 3", "3:15 `tool_results` must be a mapping, not a number"),
+        ("tool_results: {get_order: []}", "3:27 `get_order` must have at least one entry"),
+        ("tool_results: {get_order: [3]}", "3:28 a result must be a mapping, not a number"),
+        ("tool_results: {get_order: {when: {}}}", "3:27 this result has no `return`"),
+        ("tool_results: {get_order: {retrun: x}}", "3:28 unknown key `retrun` in a result (did you mean"),
+        ("tool_results: {get_order: {return: x, when: A-1}}", "3:45 `when` must be a mapping"),
+        ("tool_results: {get_order: {return: x, times: 0}}", "3:46 `times` must be at least 1"),
+        ("tool_results: {get_order: {return: x, is_error: 1}}", "3:49 `is_error` must be true or false"),
+        ("tool_results: {get_order: [{return: x}, {return: y}]}", "3:41 this result is never reached"),
+        (
+            "tool_results: {get_ordr: {return: x}}",
+            "3:16 no tool is called `get_ordr` (did you mean `get_order`?)",
+        ),
+        ("tool_results: {pay: {return: x}}", "3:16 no tool is called `pay` (list it under `tools`)"),
+        ("tool_results: {get_order: {return: '{{ nobody }}'}}", "3:40 undefined variable `nobody`"),
+        ("tool_results: {get_order: {return: {a: ['{{ x }}']}}}", "3:45 undefined variable `x`"),
+        ("max_tool_rounds: 2", "3:1 there are no `tool_results` to send"),
+        (
+            "max_tool_rounds: 0\ntool_results: {photo: {return: x}}",
+            "3:18 `max_tool_rounds` must be at least 1",
+        ),
+        ("expect: [{calls_tool: get_ordr}]", "3:11 no tool is called `get_ordr` (did you mean `get_order`?)"),
+        ("expect: [{not: {calls_tool: [photo, {name: pay}]}}]", "3:17 no tool is called `pay`"),
+        ("expect: [{calls_tool: true}]", "3:23 this must be the name of a tool, not true"),
+    ],
+)
+def test_mistakes_are_reported_at_their_place(tmp_path: Path, lines: str, expected: str) -> None:
+    """What would answer nothing, or hold always, is found before anything is sent."""
+    found = problems(tmp_path, f"{TOOLS}{TURNS}{lines}\n")
+    assert any(each.startswith(expected) for each in found), found
+
+
+def test_a_value_that_cannot_be_filled_in_is_found(tmp_path: Path) -> None:
+    """Each case is filled in before anything is sent."""
+    text = TOOLS + TURNS + "tool_results: {get_order: {when: {id: '{{ o.id }}'}, return: '{{ o.state }}'}}\n"
+    found = problems(tmp_path, text + "cases: [{id: a, vars: {o: {id: 1}}}]\n")
+    assert ["cannot be filled in" in each for each in found] == [True]
+
+
+def test_any_layer_may_bring_the_tools(tmp_path: Path) -> None:
+    """The tools of a variant or a model count as well."""
+    text = TURNS + "variants: [{id: v1, tools: [{name: pay}]}]\nexpect: [{calls_tool: pay}]\n"
+    assert not problems(tmp_path, text)
+    text = TURNS + "models: [{model: m, tools: [{name: pay}]}]\ntool_results: {pay: {return: 1}}\n"
+    assert not problems(tmp_path, text)
+
+
+def test_tools_may_stand_in_a_file(tmp_path: Path) -> None:
+    """They are the API's own list, word for word: nothing in it is a template."""
+    tools = b'[{"name": "get_order", "description": "{{ not mine }}"}]'
+    text = TURNS + "tools: {file: tools.json}\nexpect: [{calls_tool: get_order}]\n"
+    scenario = loaded(tmp_path, text, tools_json=tools)
+    assert scenario.params["tools"] == [{"name": "get_order", "description": "{{ not mine }}"}]
+    before = scenario.sha256
+    assert loaded(tmp_path, text, tools_json=tools + b" ").sha256 != before
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "tools.json is not valid JSON: "),
+        (b"{}", "tools.json is not a list of tools"),
+        (b"[1]", "tools.json is not a list of tools"),
+        (b'[{"name": "a", "name": "b"}]', "tools.json is not valid JSON: "),
+        (b"\xff", ""),
+    ],
+)
+def test_a_file_of_tools_with_problems(tmp_path: Path, content: bytes, message: str) -> None:
+    """What is wrong with it is said where it is named."""
+    found = problems(tmp_path, TURNS + "tools: {file: tools.json}\n", tools_json=content)
+    assert any(message in each for each in found), found
+
+
+@pytest.mark.parametrize("tools", ["{file: no.json}", "{fiel: x}", "{}", "text", "[{name: x, results: []}]"])
+def test_tools_that_are_none(tmp_path: Path, tools: str) -> None:
+    """Nothing is sent with them."""
+    assert problems(tmp_path, f"{TURNS}tools: {tools}\n")
