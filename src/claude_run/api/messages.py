@@ -26,6 +26,7 @@ from claude_run.conversation.exchange import (
     Failure,
     InvalidReplyError,
     Reply,
+    header_value,
 )
 from claude_run.plan.model_rules import extra_headers
 from claude_run.play.ports import Received, RequestFailedError
@@ -90,12 +91,15 @@ class AnthropicMessages:
         # that costs more than everything else together.
         streamed = request.max_tokens > STREAM_ABOVE
         body = {**request.body, "stream": streamed}
-        headers = {header: str(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body}
+        headers = {
+            header: header_value(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body
+        }
         headers.update(extra_headers(request.model, request.body, by_force=self._by_force))
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         try:
             response = await self._client.post(
-                "/v1/messages",
+                # As the SDK sends betas.
+                "/v1/messages?beta=true" if "betas" in request.body else "/v1/messages",
                 cast_to=anthropic.AsyncAPIResponse[object],
                 content=content,
                 options={"headers": {**headers, **_UNREAD}},

@@ -66,7 +66,7 @@ class Request:
     def problem(self) -> str | None:
         """Why it can never leave: a body that is no UTF-8, or what no header can carry; None for nothing."""
         for name in HEADER_PARAMS:
-            value = str(self.body.get(name, ""))
+            value = header_value(self.body.get(name, ""))
             if not (value.isascii() and value.isprintable()):
                 return f"{name} {value!r} cannot be sent: the API takes it as a header, which is plain ASCII"
         # All but surrogates can be sent, and in the canonical body those are escapes.
@@ -101,10 +101,18 @@ CREDENTIAL_REPLACED = "credential_replaced"
 """The field of a message, true, that says that the credential in use stood in it and was taken out."""
 
 HEADER_PARAMS: Mapping[str, str] = {
+    "betas": "anthropic-beta",
     "user_profile_id": "anthropic-user-profile-id",
     "workspace_id": "anthropic-workspace-id",
 }
 """Parameters of `messages.create` that the API takes as headers."""
+
+
+def header_value(value: Json) -> str:
+    """Return a parameter as its header says it: a list is joined by commas."""
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    return ",".join(map(str, value)) if listed else str(value)  # type: ignore[arg-type] # a list, then
+
 
 BLOCK_KINDS = frozenset(
     {

@@ -11,7 +11,7 @@ from claude_run.scenario.fields import conforms, known, mapping, name, sequence
 from claude_run.scenario.model import Graders, ModelChoice, Variant
 from claude_run.scenario.tools import tools
 from claude_run.scenario.vocabulary import Refusal, name_problem, refused_key
-from claude_run.scenario.yaml_tree import MappingNode, ScalarNode, to_json
+from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,28 @@ def params(context: ReadContext, entries: Mapping[str, Entry]) -> JsonObject:
             context.report, entry.value, keys.PARAMS[key].schema, what=f"`{key}`"
         ):
             found[key] = to_json(entry.value)
+    _check_mcp_servers(context, entries.get("mcp_servers"))
     return found
+
+
+def check_betas(context: ReadContext, entries: Mapping[str, Entry], layers: Sequence[JsonObject]) -> None:
+    """Report each parameter of a beta where no entry of `layers` names one: the API would not know it."""
+    if any(layer.get("betas") for layer in layers):
+        return
+    hint = "write `betas: [...]` with the name that the API's page about it gives"
+    for key in keys.BETA_PARAMS:
+        if key in entries:
+            context.report.key(entries[key], f"`{key}` is a parameter of a beta", hint=hint)
+
+
+def _check_mcp_servers(context: ReadContext, entry: Entry | None) -> None:
+    servers = entry.value.items if entry is not None and isinstance(entry.value, ListNode) else ()
+    for server in servers:
+        token = server.get("authorization_token") if isinstance(server, MappingNode) else None
+        if token is not None:
+            message = "`authorization_token` may not stand in a scenario: scenarios hold no secrets"
+            hint = "remove it; only servers that need no token can be used"
+            context.report.key(token, message, hint=hint, secret=True)
 
 
 def models(context: ReadContext, entries: Mapping[str, Entry]) -> tuple[ModelChoice, ...]:

@@ -58,6 +58,21 @@ PARAMS: Keys = {
     "container": Key(schema={"type": ["string", "object"]}, about="The container for code execution."),
     "user_profile_id": Key(schema=_STRING, about="The user profile that the request belongs to."),
     "workspace_id": Key(schema=_STRING, about="The workspace that the request belongs to."),
+    "betas": Key(
+        schema={"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+        about="Names of betas, sent as the header `anthropic-beta`.",
+    ),
+    "mcp_servers": Key(
+        schema={
+            "type": "array",
+            "items": {"type": "object", "not": {"required": ["authorization_token"]}},
+        },
+        about="MCP servers that the API connects to; needs `betas`. Tokens may not stand in a scenario.",
+    ),
+    "context_management": Key(schema=_OBJECT, about="What the API clears of a history; needs `betas`."),
+    "compaction": Key(schema=_OBJECT, about="How the API compacts a history; needs `betas`."),
+    "fallbacks": Key(schema={"type": "array"}, about="Other models that may answer; needs `betas`."),
+    "billing_policy": Key(schema=_OBJECT, about="How the API bills the request; needs `betas`."),
     "temperature": Key(
         schema={"type": "number", "minimum": 0, "maximum": 1},
         about="Randomness from 0 to 1; only older models still take it.",
@@ -71,6 +86,9 @@ PARAMS: Keys = {
         about="Sampling from the k likeliest tokens; only older models still take it.",
     ),
 }
+
+BETA_PARAMS = ("mcp_servers", "context_management", "compaction", "fallbacks", "billing_policy")
+"""The parameters among them that the API takes under a beta header alone."""
 
 GRADERS_MODELS: JsonObject = {
     "anyOf": [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from claude_run.scenario import keys
 from claude_run.scenario.cases import CaseSet, Definition, cases, with_digest
-from claude_run.scenario.choices import graders, models, params, variants
+from claude_run.scenario.choices import check_betas, graders, models, params, variants
 from claude_run.scenario.content import system_prompt
 from claude_run.scenario.expectations import expectations
 from claude_run.scenario.fields import ReadContext, Reporter, conforms, known, mapping, name, variables
@@ -178,6 +178,7 @@ def _build(
     )
     layers = [sent, *(each.params for each in versions), *(each.params for each in choices)]
     expected_of_turns = (each for turn in script if isinstance(turn, UserTurn) for each in turn.expect)
+    check_betas(context, entries, layers)
     check_tool_names(context, entries, layers, (*expected_of_turns, *expected))
     return scenario, definitions, case_set
 

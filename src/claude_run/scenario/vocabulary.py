@@ -89,18 +89,8 @@ _CONNECTION = frozenset(
         "anthropic_version",
     }
 )
-_BETA = frozenset(
-    {
-        "betas",
-        "context_management",
-        "compaction",
-        "fallbacks",
-        "fallback_credit_token",
-        "mcp_servers",
-        "thread",
-        "billing_policy",
-    }
-)
+# A thread keeps the history where nobody can look at it; a token is a secret.
+_BETA = frozenset({"fallback_credit_token", "thread"})
 _ELSEWHERE = {
     "messages": ("a scenario has no `messages`", "write the messages under `turns`"),
     "stream": ("`stream` is not set in a scenario", "remove it: streaming is chosen by `max_tokens`"),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.exchange import HEADER_PARAMS
 from claude_run.errors import ClaudeRunError
 from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.diagnostics import Diagnostic
@@ -77,7 +78,9 @@ def _refusal(conversation: Conversation) -> str | None:
     # A request holds all that those before it did.
     for body in (bodies[:1] + bodies[-1:]) if bodies else ():
         try:
-            check_message_request(body, legacy=True, beta=False)
+            # What goes out as a header is no part of the body.
+            sent = {name: value for name, value in body.items() if name not in HEADER_PARAMS}
+            check_message_request(sent, legacy=True, beta="betas" in body)
         except ApiError as error:
             return error.message
     return None

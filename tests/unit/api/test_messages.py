@@ -71,6 +71,17 @@ def test_sampling_parameters_ask_for_the_old_version(client: ScriptedClient) -> 
     assert request.headers["anthropic-version"] == "2023-06-01"
 
 
+def test_betas_go_out_as_a_header(client: ScriptedClient) -> None:
+    """As the SDK sends them: names joined by commas, what they allow in the body, the query that says so."""
+    servers = [{"type": "url", "url": "https://mcp.example", "name": "docs"}]
+    client.ask(json_answer(message()), betas=["mcp-1", "other-2"], mcp_servers=servers)
+    (request,) = client.requests
+    assert request.path == "/v1/messages?beta=true"
+    assert request.headers["anthropic-beta"] == "mcp-1,other-2"
+    assert request.body["mcp_servers"] == servers
+    assert "betas" not in request.body
+
+
 @pytest.mark.parametrize(("max_tokens", "streamed"), [(16_000, False), (16_001, True)])
 def test_long_replies_are_streamed(client: ScriptedClient, max_tokens: int, streamed: bool) -> None:
     """Up to 16,000 tokens the reply comes in one piece, above it in a stream, and is the same."""
