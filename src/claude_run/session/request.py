@@ -421,7 +421,9 @@ def selects(options: Mapping[str, object]) -> bool:
 
 
 def refuse_slip(word: str, commands: Iterable[str]) -> None:
-    """Raise InputError for what is no file, and nearly the name of a command."""
+    """Raise InputError for what is no file or option, and nearly the name of a command."""
+    if word.startswith("-"):
+        return
     if not os.path.lexists(word) and (close := did_you_mean(word, commands)):
         raise InputError(f"{word} is neither a command nor a scenario: did you mean `claude-run {close}`?")
 

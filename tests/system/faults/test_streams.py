@@ -96,7 +96,7 @@ def test_a_reply_that_was_cut_in_a_tools_input_is_paid_once(workspace: Workspace
         "turn 1: the reply was cut off in a tool's input, which is kept as text",
     ]
     assert workspace.transcripts("two")["b"]["error"] == (
-        "the reply was cut off at max_tokens while it called a tool: look; raise max_tokens,"
+        "the reply was cut off at max_tokens while it called look; raise max_tokens,"
         " so the turns after it were not sent"
     )
 

@@ -84,7 +84,7 @@ WORDS = {
     "assert": "write the expectation itself: `- contains: text`",
     "type": "the kind is the key",
     "javascript": "--checks FILE",
-    "calls_tool": "--checks FILE",
+    "tool_call": "write `- calls_tool: get_order`",
     "starts-with": "did you mean `starts_with`?",
     "contian": "did you mean `contains`?",
     "polite": "a check of your own needs --checks FILE",

@@ -29,7 +29,7 @@ BUG = """
 import claude_run.cli.commands
 from claude_run.__main__ import main
 
-def check(request, output, examples):
+def check(request, output, machine, *, examples):
     raise RuntimeError("planted")
 
 claude_run.cli.commands.check = check
