@@ -9,7 +9,7 @@ from claude_run.checks.excerpt import as_json, cut, short
 from claude_run.checks.json_check import nested_schema_problems
 from claude_run.checks.json_schema import TooMuchWorkError, schema_errors
 from claude_run.checks.kind import Check, Finding, errored, failed, passed
-from claude_run.conversation.tools import ToolCall, described, holds
+from claude_run.conversation.tools import ToolCall, described, holds, tool_calls
 from claude_run.scenario.tools import CALLS_TOOL
 from claude_run.scenario.vocabulary import Fill, Problem
 from claude_run.text.strict_json import read_json
@@ -21,23 +21,11 @@ if TYPE_CHECKING:
     from claude_run.scenario.model import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
+# Those that the API answers itself are calls, too.
 _KINDS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _KEYS = ("name", "input", "schema")
 _HINT = "write a name, {name: get_order, input: {id: A-1}}, or a list of calls in this order"
 _SHOWN = 5
-
-
-def calls_in(content: Sequence[JsonObject]) -> tuple[ToolCall, ...]:
-    """Return all calls of tools among the blocks of replies, those that the API answers itself too."""
-    return tuple(
-        ToolCall(
-            id=str(block.get("id")),
-            name=str(block.get("name")),
-            input=cast("JsonObject", block.get("input") or {}),
-        )
-        for block in content
-        if block["type"] in _KINDS
-    )
 
 
 def wanted_calls(value: Json) -> tuple[JsonObject, ...]:
@@ -60,7 +48,7 @@ def _schema_reasons(wanted: JsonObject, call: ToolCall) -> Sequence[str]:
 
 
 def _evaluate(value: Json, subject: Subject) -> Finding:
-    wanted, calls = wanted_calls(value), calls_in(subject.content)
+    wanted, calls = wanted_calls(value), tool_calls(subject.content, kinds=_KINDS)
     actual = short([{"name": call.name, "input": call.input} for call in calls])
     try:
         # In this order, and others may stand in between.
@@ -101,7 +89,7 @@ def _worded(wanted: JsonObject) -> str:
 
 
 def _evaluate_none(value: Json, subject: Subject) -> Finding:
-    calls = calls_in(subject.content)
+    calls = tool_calls(subject.content, kinds=_KINDS)
     if not calls:
         return passed(f"{subject.name} calls no tool", expected=value)
     shown = "; ".join(map(described, calls[:_SHOWN]))

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 from claude_run.conversation.content import message_content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from claude_run.conversation.script import TextRenderer
     from claude_run.scenario.model import Json, JsonObject, ToolResult, ToolResults
 
+_OF_CLIENT = frozenset({"tool_use"})
 _SHOWN = 300
 
 
@@ -41,8 +42,8 @@ class Answered:
     unscripted: tuple[ToolCall, ...] = ()
 
 
-def tool_calls(content: Iterable[JsonObject]) -> tuple[ToolCall, ...]:
-    """Return the calls among the blocks of a reply that wait for a result of the client."""
+def tool_calls(content: Iterable[JsonObject], *, kinds: Container[str] = _OF_CLIENT) -> tuple[ToolCall, ...]:
+    """Return the calls among the blocks of a reply: by default those that wait for a result of the client."""
     return tuple(
         ToolCall(
             id=str(block.get("id")),
@@ -50,13 +51,14 @@ def tool_calls(content: Iterable[JsonObject]) -> tuple[ToolCall, ...]:
             input=cast("JsonObject", block.get("input") or {}),
         )
         for block in content
-        if block["type"] == "tool_use"
+        if str(block["type"]) in kinds
     )
 
 
 def described(call: ToolCall) -> str:
     """Return a call in words: its tool and its input, cut where it is long."""
-    text = json.dumps(call.input, ensure_ascii=False)
+    # Half of a surrogate pair, which JSON can spell, could stand in no file of reports.
+    text = json.dumps(call.input, ensure_ascii=False).encode("utf-8", "replace").decode()
     return f"{call.name} with {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}"
 
 

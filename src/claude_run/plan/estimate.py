@@ -52,8 +52,9 @@ DEFAULT_WINDOW = 1_000_000
 
 _CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
-# Stands for text that will be saved from a reply. Digits survive filters such as `upper` and `tojson`.
+# As long as the id of a call may be.
 _CALL_ID = "toolu_" + "0" * 58
+# Stands for text that will be saved from a reply. Digits survive filters such as `upper` and `tojson`.
 _UNKNOWN = "70914836215509318467203951"
 
 

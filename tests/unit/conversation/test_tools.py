@@ -145,6 +145,14 @@ def test_a_call_that_no_result_fits_ends_the_conversation(made: Any, message: st
     assert (step.stop.kind, step.stop.turn, step.stop.message) == (StopKind.NO_TOOL_RESULT, 0, message)
 
 
+def test_what_no_file_can_hold_is_replaced_in_words() -> None:
+    """JSON can spell half of a surrogate pair; what is said of a call goes into files in UTF-8."""
+    _, step = play(script(user(), user()), calling(call("order", id="\ud800")))
+    assert isinstance(step, Finish)
+    assert step.stop is not None
+    assert step.stop.message == 'the reply calls order with {"id": "?"}, which has no tool_results'
+
+
 def test_what_is_used_up_is_said() -> None:
     """Whoever wrote `times` learns that it was too few."""
     tools = results(order=(result(json="found", times=1),))
