@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from claude_run.checks.registry import default_registry
-from claude_run.scenario.keys import WRAPPERS
+from claude_run.scenario.keys import WITHIN, WRAPPERS
 from claude_run.scenario.schema import build
 from tests.docs.schema_words import type_in_words
 from tests.docs.tables import table
@@ -136,6 +136,8 @@ def _expectations(schema: Any) -> Iterator[str]:
     yield _EXPECTATIONS
     for kind, example in examples().items():
         value: Any = wrappers[kind] if kind in WRAPPERS else registry.schema(kind)
+        if kind == WITHIN:
+            value = wrappers[kind]["anyOf"][0]
         yield f"### `{kind}`\n"
         yield f"{value['description']}\n"
         yield f"Takes: {type_in_words(value)}.\n"

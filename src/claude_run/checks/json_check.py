@@ -203,5 +203,6 @@ CHECKS = (
         evaluate=_evaluate,
         templates=_templates,
         scopes=TURN_ONLY,
+        reads="text",
     ),
 )

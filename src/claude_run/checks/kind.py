@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from claude_run.scenario.vocabulary import Problem, Slot
 
 Scope: TypeAlias = Literal["turn", "conversation"]
+Reads: TypeAlias = Literal["text", "reply", "more"]
+"""What decides a kind: the text alone, what else the reply says, or also what was measured around it."""
 
 EVERYWHERE: frozenset[Scope] = frozenset({"turn", "conversation"})
 TURN_ONLY: frozenset[Scope] = frozenset({"turn"})
@@ -62,10 +64,11 @@ class Check:
     """One kind of expectation.
 
     `schema` is draft 7 and describes the value for editors and the reference; `example` is a value that it
-    accepts. `problems` says what is wrong with a value before anything is sent, for any JSON value at all.
-    `evaluate` is asked only about values without problems, with the templates among them rendered, and about
-    subjects that have a reply; it raises nothing. What is `foreign` is code of others, which is called
-    elsewhere before: `evaluate` then only reads what was found.
+    accepts. What it `reads` says where else than under a turn it may stand. `problems` says what is wrong
+    with a value before anything is sent, for any JSON value at all. `evaluate` is asked only about values
+    without problems, with the templates among them rendered, and about subjects that have a reply; it raises
+    nothing. What is `foreign` is code of others, which is called elsewhere before: `evaluate` then only reads
+    what was found.
     """
 
     name: str
@@ -75,4 +78,5 @@ class Check:
     evaluate: Callable[[Json, Subject], Finding]
     templates: Callable[[Json], Sequence[Slot]] = all_templates
     scopes: frozenset[Scope] = EVERYWHERE
+    reads: Reads = "more"
     foreign: bool = False

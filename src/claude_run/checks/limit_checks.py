@@ -16,6 +16,7 @@ from claude_run.text.visible import count as counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from claude_run.checks.kind import Reads
     from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Json
 
@@ -34,6 +35,7 @@ class _Count:
     example: int
     least: int
     floor: bool = False
+    reads: Reads = "text"
 
 
 def _count_check(count: _Count) -> Check:
@@ -43,6 +45,7 @@ def _count_check(count: _Count) -> Check:
         example=count.example,
         problems=partial(_count_problems, count),
         evaluate=partial(_evaluate_count, count),
+        reads=count.reads,
     )
 
 
@@ -150,6 +153,7 @@ _COUNTS = (
     ),
     _Count(
         name="max_output_tokens",
+        reads="reply",
         unit="output token",
         measure=lambda subject: subject.usage.output_tokens,
         description="The API counted at most so many `output_tokens`, thinking included. "

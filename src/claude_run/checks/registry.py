@@ -13,6 +13,7 @@ from claude_run.checks import (
     json_check,
     judge_check,
     limit_checks,
+    part_check,
     similar_check,
     stop_checks,
     text_checks,
@@ -21,8 +22,10 @@ from claude_run.checks import (
 from claude_run.checks.arguments import replace_strings, suggest
 from claude_run.checks.excerpt import short
 from claude_run.checks.kind import Finding, errored, failed, passed
+from claude_run.checks.subject import Subject
 from claude_run.conversation.results import CheckResult, Status
 from claude_run.errors import ClaudeRunError, InputError
+from claude_run.scenario.keys import WITHIN
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Problem
 
@@ -30,14 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from claude_run.checks.kind import Check
-    from claude_run.checks.subject import Subject
     from claude_run.scenario.model import Expectation, Json, JsonObject
-    from claude_run.scenario.vocabulary import Slot
+    from claude_run.scenario.vocabulary import Place, Slot
 
 BUILT_IN: tuple[Check, ...] = (
     *text_checks.CHECKS,
     *similar_check.CHECKS,
     *json_check.CHECKS,
+    *part_check.CHECKS,
     *limit_checks.CHECKS,
     *stop_checks.CHECKS,
     *tool_checks.CHECKS,
@@ -73,7 +76,7 @@ class Registry:
         """Return a value that the kind accepts, for the reference; KeyError as `schema`."""
         return self._checks[kind].example
 
-    def problems(self, kind: str, value: Json, *, on_conversation: bool) -> Sequence[Problem]:
+    def problems(self, kind: str, value: Json, *, place: Place) -> Sequence[Problem]:
         """Return everything that is wrong with a value, before anything is sent; nothing for wrappers."""
         if kind in WRAPPERS:
             return ()
@@ -85,15 +88,13 @@ class Registry:
         # What a template becomes is known only when it is filled in, and then all of it is looked at again.
         open_places = {slot.path for slot in check.templates(value) if is_template(slot.source)}
         found = tuple(each for each in check.problems(value) if each.path not in open_places)
-        if ("conversation" if on_conversation else "turn") in check.scopes:
-            return found
-        message = f"`{kind}` does not apply to a whole conversation, whose text is all replies together"
-        return (Problem(path=(), message=message, hint="put it under the `expect` of a turn"), *found)
+        misplaced = _misplaced(check, place)
+        return (misplaced, *found) if misplaced else found
 
     def filled_problems(self, kind: str, value: Json) -> Sequence[Problem]:
         """Return what is wrong with a value whose templates are filled in; nothing for wrappers."""
         check = self._checks.get(kind)
-        return self.problems(kind, value, on_conversation=False) if check is None else check.problems(value)
+        return self.problems(kind, value, place="turn") if check is None else check.problems(value)
 
     def templates(self, kind: str, value: Json) -> Sequence[Slot]:
         """Return the strings of a value that are filled in before it is evaluated."""
@@ -110,11 +111,18 @@ class Registry:
         errored. Nothing is raised.
         """
         # What stands inside comes first: a wrapper judges nothing but its children's results.
-        children = self.evaluate_all(expectation.children, subject, fill)
-        if expectation.kind in WRAPPERS:
-            finding = WRAPPERS[expectation.kind](children)
+        kind, inside = expectation.kind, expectation.children
+        children: tuple[CheckResult, ...] = ()
+        if kind in WRAPPERS:
+            children = self.evaluate_all(inside, subject, fill)
+            finding = WRAPPERS[kind](children)
+        elif isinstance(value := self._filled(expectation, subject, fill), Finding):
+            finding = value
+        elif kind == WITHIN and isinstance(part := part_check.part_of(value, subject), Subject):
+            children = self.evaluate_all(inside, part, fill)
+            finding = every(children)
         else:
-            finding = self._find(expectation, subject, fill)
+            finding = self._checks[kind].evaluate(value, subject)
         # To what was found belongs what the scenario says of it: its name, and where it stands.
         return CheckResult(
             kind=expectation.kind,
@@ -158,7 +166,10 @@ class Registry:
                 if not self.filled_problems(kind, value):
                     yield kind, value
 
-    def _find(self, expectation: Expectation, subject: Subject, fill: Callable[[Slot], Json]) -> Finding:
+    def _filled(
+        self, expectation: Expectation, subject: Subject, fill: Callable[[Slot], Json]
+    ) -> Json | Finding:
+        """Return the value filled in, or what is found where it cannot be evaluated."""
         kind, value = expectation.kind, expectation.value
         if subject.stop_reason is None:
             return errored("there is no reply to judge", expected=short(value))
@@ -170,7 +181,22 @@ class Registry:
         problems = self.filled_problems(kind, value)
         if problems:
             return errored(f"`{kind}` cannot be evaluated: {problems[0].message}", expected=short(value))
-        return self._checks[kind].evaluate(value, subject)
+        return value
+
+
+def _misplaced(check: Check, place: Place) -> Problem | None:
+    """Return why a kind may not stand in this place; None where it may."""
+    name = f"`{check.name}`"
+    if place == "part" and check.reads != "text":
+        message = f"{name} looks at more than a text, and a part of the reply is nothing else"
+        return Problem(path=(), message=message, hint="write it beside `within`")
+    if place == "condition" and check.reads == "more":
+        message = f"{name} cannot decide whether a turn is sent: that follows from what the reply says alone"
+        return Problem(path=(), message=message, hint="use an expectation on its text or its tool calls")
+    if place == "conversation" and "conversation" not in check.scopes:
+        message = f"{name} does not apply to a whole conversation, whose text is all replies together"
+        return Problem(path=(), message=message, hint="put it under the `expect` of a turn")
+    return None
 
 
 def default_registry(own: Sequence[Check] = ()) -> Registry:

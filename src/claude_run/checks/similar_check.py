@@ -75,6 +75,7 @@ def similar_check(embedder: Embedder) -> Check:
         problems=partial(_problems, embedder),
         evaluate=partial(_evaluate, embedder),
         templates=_templates,
+        reads="text",
     )
 
 

@@ -86,6 +86,7 @@ CHECKS = (
         example=["end_turn", "stop_sequence"],
         problems=_reason_problems,
         evaluate=_evaluate_reason,
+        reads="reply",
     ),
     Check(
         name="refusal",
@@ -97,5 +98,6 @@ CHECKS = (
         example=False,
         problems=boolean_problems,
         evaluate=_evaluate_refusal,
+        reads="reply",
     ),
 )

@@ -80,6 +80,7 @@ def _check(relation: _Relation) -> Check:
         evaluate=partial(_evaluate, relation),
         templates=_templates,
         scopes=relation.scopes,
+        reads="text",
     )
 
 
@@ -190,7 +191,8 @@ def _schema(relation: _Relation) -> JsonObject:
     return {"description": relation.description, "anyOf": [text, arguments]}
 
 
-def _pattern_problems(value: Json) -> Sequence[Problem]:
+def pattern_problems(value: Json) -> Sequence[Problem]:
+    """Find what keeps a value from being a pattern of RE2."""
     if not isinstance(value, str) or not value:
         return text_problems(value)
     try:
@@ -274,8 +276,9 @@ CHECKS = (
             "lets . be a line break.",
         },
         example="(?i)order [A-Z]-[0-9]+",
-        problems=_pattern_problems,
+        problems=pattern_problems,
         evaluate=_evaluate_pattern,
         templates=partial(slots, into=Fill.PATTERN),
+        reads="text",
     ),
 )

@@ -165,6 +165,7 @@ CHECKS = (
         problems=_problems,
         evaluate=_evaluate,
         templates=lambda value: slots(value, Fill.VALUE),
+        reads="reply",
     ),
     Check(
         name="no_tool_calls",
@@ -172,5 +173,6 @@ CHECKS = (
         example=True,
         problems=_none_problems,
         evaluate=_evaluate_none,
+        reads="reply",
     ),
 )

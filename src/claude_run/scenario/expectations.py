@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from claude_run.scenario import keys
 from claude_run.scenario.fields import conforms, is_own, mapping, meant, sequence, text
@@ -24,20 +24,18 @@ from claude_run.scenario.yaml_tree import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from claude_run.scenario.fields import ReadContext
     from claude_run.scenario.model import Json
-    from claude_run.scenario.vocabulary import Problem
+    from claude_run.scenario.vocabulary import Place, Problem
     from claude_run.scenario.yaml_tree import Node
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*")
 _HINT = "write `- contains: text`, one expectation in each entry of the list"
 
 
-def expectations(
-    context: ReadContext, entry: Entry, *, turn: int, on_conversation: bool
-) -> tuple[Expectation, ...]:
+def expectations(context: ReadContext, entry: Entry, *, turn: int, place: Place) -> tuple[Expectation, ...]:
     """Read the list under `expect`; `turn` is the number of turns whose saved values its texts can read.
 
     One expectation may stand there without a list, and a text in the list is one that the reply contains.
@@ -51,7 +49,7 @@ def expectations(
             context.report.node(nodes[0], "a comma ends a text inside [ ]", hint=hint)
             return ()
         nodes = [_worded(context, node) for node in nodes]
-    read = [_expectation(context, node, turn=turn, on_conversation=on_conversation) for node in nodes]
+    read = [_expectation(context, node, turn=turn, place=place) for node in nodes]
     return tuple(expectation for expectation in read if expectation is not None)
 
 
@@ -78,7 +76,7 @@ def _worded(context: ReadContext, node: Node) -> Node:
     )
 
 
-def _expectation(context: ReadContext, node: Node, *, turn: int, on_conversation: bool) -> Expectation | None:
+def _expectation(context: ReadContext, node: Node, *, turn: int, place: Place) -> Expectation | None:
     whole = mapping(context.report, node, what="an expectation", hint=_HINT)
     if whole is None:
         return None
@@ -89,36 +87,56 @@ def _expectation(context: ReadContext, node: Node, *, turn: int, on_conversation
     if entry is None:
         return None
     if entry.key in keys.WRAPPERS:
-        children = _children(context, entry, turn=turn, on_conversation=on_conversation)
-        if any(child.must for child in children):
-            hint = f"write `must: true` beside `{entry.key}`"
-            message = f"`must` belongs to the whole expectation, and not to what stands in `{entry.key}`"
-            context.report.key(entry, message, hint=hint)
+        children = _children(context, entry, turn=turn, place=place)
+        _report_inner_must(context, entry, children)
         return Expectation(kind=entry.key, children=children, label=label, must=must, position=entry.position)
 
-    value = _value(context, entry, turn=turn, on_conversation=on_conversation)
-    return Expectation(kind=entry.key, value=value, label=label, must=must, position=entry.position)
+    value = _value(context, entry, turn=turn, place=place)
+    children = ()
+    if entry.key == keys.WITHIN and isinstance(entry.value, MappingNode):
+        children = _of_part(context, entry.value, turn=turn)
+        _report_inner_must(context, entry, children)
+        value = {"pattern": cast("Mapping[str, Json]", value).get("pattern")}
+    return Expectation(
+        kind=entry.key, value=value, children=children, label=label, must=must, position=entry.position
+    )
 
 
-def _value(context: ReadContext, entry: Entry, *, turn: int, on_conversation: bool) -> Json:
+def _of_part(context: ReadContext, node: MappingNode, *, turn: int) -> tuple[Expectation, ...]:
+    """Read what is expected of a part of the reply."""
+    expect = node.get("expect")
+    if expect is None:
+        context.report.node(node, "`within` has no `expect`", hint="write {pattern: '...', expect: [...]}")
+        return ()
+    return expectations(context, expect, turn=turn, place="part")
+
+
+def _report_inner_must(context: ReadContext, entry: Entry, children: Iterable[Expectation]) -> None:
+    if any(child.must for child in children):
+        hint = f"write `must: true` beside `{entry.key}`"
+        message = f"`must` belongs to the whole expectation, and not to what stands in `{entry.key}`"
+        context.report.key(entry, message, hint=hint)
+
+
+def _value(context: ReadContext, entry: Entry, *, turn: int, place: Place) -> Json:
     """Return the value of an expectation, whose texts are kept for the check of their variables."""
     # Those who know the kind say what is wrong with its value, and which texts in it are templates.
     value = to_looked_for(entry.value)
     if not isinstance(entry.value, UnknownNode):
-        for problem in context.vocabulary.problems(entry.key, value, on_conversation=on_conversation):
+        for problem in context.vocabulary.problems(entry.key, value, place=place):
             _report(context, entry, problem)
     for slot in context.vocabulary.templates(entry.key, value):
         found = descend(entry.value, slot.path)
-        place = found.value if isinstance(found, Entry) else found
-        if isinstance(place, ScalarNode):
-            context.template(slot.source, place, turn=turn)
+        node = found.value if isinstance(found, Entry) else found
+        if isinstance(node, ScalarNode):
+            context.template(slot.source, node, turn=turn)
             if slot.into is Fill.PATTERN and "\\Q" in slot.source and is_template(slot.source):
                 hint = "values are escaped already: leave \\Q and \\E out"
-                context.report.node(place, "a value inside of \\Q would be escaped twice", hint=hint)
+                context.report.node(node, "a value inside of \\Q would be escaped twice", hint=hint)
             elif slot.into is Fill.PATTERN and is_one_tag(slot.source):
                 # Whoever has a pattern in a variable would look for its text, and never know.
                 context.warn(
-                    place,
+                    node,
                     "this pattern is one value, and each of its characters stands for itself",
                     hint=f"`contains: '{slot.source}'` says the same; a pattern is written out here",
                 )
@@ -159,16 +177,14 @@ def _is_known(context: ReadContext, entry: Entry) -> bool:
     return False
 
 
-def _children(
-    context: ReadContext, entry: Entry, *, turn: int, on_conversation: bool
-) -> tuple[Expectation, ...]:
+def _children(context: ReadContext, entry: Entry, *, turn: int, place: Place) -> tuple[Expectation, ...]:
     if entry.key != "not":
-        return expectations(context, entry, turn=turn, on_conversation=on_conversation)
+        return expectations(context, entry, turn=turn, place=place)
     if not isinstance(entry.value, MappingNode | UnknownNode):
         message = "`not` must be one expectation"
         context.report.key(entry, message, hint="write `not: {contains: text}`, or wrap a list in `any_of`")
         return ()
-    child = _expectation(context, entry.value, turn=turn, on_conversation=on_conversation)
+    child = _expectation(context, entry.value, turn=turn, place=place)
     return (child,) if child else ()
 
 

@@ -138,7 +138,7 @@ class FilledIn:
             for result in results:
                 yield from self._answered(result)
         for expectation in scenario.expect:
-            yield from self._expected(expectation, on_conversation=True)
+            yield from self._expected(expectation)
 
     def _answered(self, result: ToolResult) -> Iterator[_Part]:
         for text in _texts([result.content]):
@@ -163,11 +163,11 @@ class FilledIn:
         for save in turn.save:
             yield from self._part("the pattern", save.position, [save.pattern], _pattern(save))
         for expectation in turn.expect:
-            yield from self._expected(expectation, on_conversation=False)
+            yield from self._expected(expectation)
 
-    def _expected(self, expectation: Expectation, *, on_conversation: bool) -> Iterator[_Part]:
+    def _expected(self, expectation: Expectation) -> Iterator[_Part]:
         for child in expectation.children:
-            yield from self._expected(child, on_conversation=on_conversation)
+            yield from self._expected(child)
         kind, value, vocabulary = expectation.kind, expectation.value, self.vocabulary
         sources = [slot.source for slot in vocabulary.templates(kind, value)]
 

@@ -284,3 +284,14 @@ WRAPPERS: Mapping[str, str] = {
     "any_of": "Passes where one of the expectations passes.",
     "all_of": "Passes where all of the expectations pass.",
 }
+
+WITHIN = "within"
+"""The kind whose expectations look at a part of the reply: `{pattern: ..., expect: [...]}`."""
+
+PART: Keys = {
+    "pattern": Key(
+        schema={"type": "string", "minLength": 1},
+        about="A regular expression (RE2): its first group, or the whole match, is the part.",
+    ),
+    "expect": Key(schema=ref("expectations"), about="What the part must satisfy."),
+}

@@ -141,7 +141,7 @@ def _build(
     expected: tuple[Expectation, ...] = ()
     if "expect" in entries:
         after_all = max(context.saves.values(), default=-1) + 1
-        expected = expectations(context, entries["expect"], turn=after_all, on_conversation=True)
+        expected = expectations(context, entries["expect"], turn=after_all, place="conversation")
     own = variables(report, entries["vars"]) if "vars" in entries else {}
     case_set = cases(context, entries["cases"]) if "cases" in entries else CaseSet(cases=(Case(),))
 

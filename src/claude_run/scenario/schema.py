@@ -90,6 +90,8 @@ def _expectations(vocabulary: Vocabulary) -> dict[str, Json]:
     for kind in vocabulary.kinds():
         if kind not in keys.WRAPPERS:
             schema = vocabulary.schema(kind)
+            if kind == keys.WITHIN:
+                schema = {"description": schema["description"], **_object(keys.PART, required=keys.PART)}
             # What is filled in may become what is wanted, also where that is no text.
             kinds[kind] = {"description": schema["description"], "anyOf": [schema, keys.ref("template")]}
             continue

@@ -97,9 +97,7 @@ def _misplaced(role: str, key: str) -> Refusal | None:
 def _user(context: ReadContext, entries: Mapping[str, Entry], turn: _Spoken) -> UserTurn | None:
     said = content(context, turn.role, allowed="user", turn=turn.index)
     expect, example, save = (entries.get(key) for key in ("expect", "example", "save"))
-    expected = (
-        expectations(context, expect, turn=turn.index, on_conversation=False) if expect is not None else ()
-    )
+    expected = expectations(context, expect, turn=turn.index, place="turn") if expect is not None else ()
     answer = text_of(context, example, turn=turn.index) if example is not None else None
     saves = _saves(context, save, turn=turn.index) if save is not None else ()
     if said is None:

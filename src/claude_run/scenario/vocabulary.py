@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from claude_run.scenario.foreign_words import key_hint
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 ValuePath: TypeAlias = "tuple[str | int, ...]"
 """Where something stands inside a value: keys of objects and indexes of lists, outermost first."""
+
+
+Place: TypeAlias = Literal["turn", "conversation", "part", "condition"]
+"""Where an expectation stands: under a turn, under the scenario, in `within`, or in the `if` of a turn."""
 
 
 class Fill(Enum):
@@ -129,8 +133,8 @@ class Vocabulary(Protocol):
     def schema(self, kind: str) -> JsonObject:
         """Return the JSON Schema (draft 7) of the value of that kind; never asked about a wrapper."""
 
-    def problems(self, kind: str, value: Json, *, on_conversation: bool) -> Sequence[Problem]:
-        """Return what is wrong with a value: its type, a pattern that does not compile, a wrong scope."""
+    def problems(self, kind: str, value: Json, *, place: Place) -> Sequence[Problem]:
+        """Return what is wrong with a value: its type, a pattern that does not compile, a wrong place."""
 
     def filled_problems(self, kind: str, value: Json) -> Sequence[Problem]:
         """Return what is wrong with a value whose templates are filled in."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from claude_run.conversation.results import CheckResult
-    from claude_run.scenario.vocabulary import Problem, Slot, ValuePath
+    from claude_run.scenario.vocabulary import Place, Problem, Slot, ValuePath
 
 REGISTRY = default_registry()
 HERE = Position(path="scenarios/a.yaml", line=7, column=9)
@@ -52,9 +52,9 @@ def status(kind: str, value: Json, judged: Subject | str) -> str:
     return found(kind, value, judged).status.value
 
 
-def problems(kind: str, value: Json, *, on_conversation: bool = False) -> Sequence[Problem]:
+def problems(kind: str, value: Json, *, place: Place = "turn") -> Sequence[Problem]:
     """Return what is wrong with a value, on a turn unless said otherwise."""
-    return REGISTRY.problems(kind, value, on_conversation=on_conversation)
+    return REGISTRY.problems(kind, value, place=place)
 
 
 def slots(kind: str, value: Json) -> list[tuple[ValuePath, str, str]]:

@@ -190,13 +190,13 @@ def test_a_value_that_does_not_fit_is_a_problem(value: Json, snapshot: SnapshotA
     """The schema of the check decides, and the hint shows its example."""
     schema = {"type": "array", "minItems": 1, "items": {"enum": ["a", "b"]}}
     registry = registry_of(own(yes, schema=schema, example=["a"]))
-    assert [spelt(one) for one in registry.problems("mine", value, on_conversation=False)] == snapshot
+    assert [spelt(one) for one in registry.problems("mine", value, place="turn")] == snapshot
 
 
 def test_templates_are_judged_when_they_are_rendered() -> None:
     """Before that nobody knows what they become; afterwards a value that does not fit is errored."""
     made = own(yes, schema={"enum": ["a", "b"]}, example="a")
-    assert not registry_of(made).problems("mine", "{{ y }}", on_conversation=False)
+    assert not registry_of(made).problems("mine", "{{ y }}", place="turn")
     results = [
         result(made, "{{ y }}", "abc", lambda _, text=text: text)  # type: ignore[misc] # mypy knows no type for a default of a lambda
         for text in ("b", "c")
@@ -209,22 +209,22 @@ def test_a_value_without_templates() -> None:
     made = own(lambda value, _: passed(value), templates=False)
     assert result(made, "{{ y }}", "abc").message == "{{ y }}"
     strict = own(yes, schema={"type": "string", "maxLength": 3}, templates=False)
-    assert registry_of(strict).problems("mine", "{{ y }}", on_conversation=False)
+    assert registry_of(strict).problems("mine", "{{ y }}", place="turn")
 
 
 def test_a_value_that_takes_too_much_work_is_a_problem() -> None:
     """Work on a stranger's value is bounded."""
     limits = dict.fromkeys(("minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength"), 1)
     registry = registry_of(own(yes, schema={"items": limits}, example=[]))
-    (problem,) = registry.problems("mine", [None] * 20_000, on_conversation=False)
+    (problem,) = registry.problems("mine", [None] * 20_000, place="turn")
     assert "too much work" in problem.message
 
 
 def test_a_check_of_turns_only() -> None:
     """It is refused on a conversation as a whole."""
     registry = registry_of(own(yes, scopes=TURN_ONLY))
-    assert not registry.problems("mine", "x", on_conversation=False)
-    assert "whole conversation" in registry.problems("mine", "x", on_conversation=True)[0].message
+    assert not registry.problems("mine", "x", place="turn")
+    assert "whole conversation" in registry.problems("mine", "x", place="conversation")[0].message
 
 
 def test_the_description_is_the_docstring_unless_the_schema_has_one() -> None:

@@ -172,7 +172,7 @@ def test_every_kind_of_this_version_is_there() -> None:
     """The names are those of the scenario file, the wrappers included."""
     vocabulary: Vocabulary = REGISTRY
     assert list(vocabulary.kinds()) == [
-        *("contains", "equals", "starts_with", "ends_with", "matches", "similar", "json"),
+        *("contains", "equals", "starts_with", "ends_with", "matches", "similar", "json", "within"),
         *("min_words", "max_words", "max_chars", "max_output_tokens", "max_latency", "max_cost_usd"),
         *("stop_reason", "refusal", "calls_tool", "no_tool_calls", "judge", "not", "any_of", "all_of"),
     ]
@@ -217,7 +217,7 @@ def test_editor_and_loader_agree(value: Json) -> None:
 def test_kinds_that_look_at_one_reply_are_refused_on_a_conversation(snapshot: SnapshotAssertion) -> None:
     """All others may stand on the conversation as a whole."""
     refused = {
-        kind: [spelt(problem) for problem in problems(kind, REGISTRY.example(kind), on_conversation=True)]
+        kind: [spelt(problem) for problem in problems(kind, REGISTRY.example(kind), place="conversation")]
         for kind in KINDS
     }
     assert {kind: texts for kind, texts in refused.items() if texts} == snapshot

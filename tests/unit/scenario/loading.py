@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.loader import load
 from claude_run.scenario.patterns import PatternError, check_pattern
-from claude_run.scenario.vocabulary import Fill, Problem, Slot
+from claude_run.scenario.vocabulary import Fill, Place, Problem, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,10 +33,10 @@ class FakeVocabulary:
         }
         return {"description": f"What {kind} means.", "type": types[kind]}
 
-    def problems(self, kind: str, value: Json, *, on_conversation: bool) -> Sequence[Problem]:
+    def problems(self, kind: str, value: Json, *, place: Place) -> Sequence[Problem]:
         if kind == "matches":
             return _pattern_problems(value)
-        if kind == "max_words" and on_conversation:
+        if kind == "max_words" and place == "conversation":
             return [Problem(path=(), message="max_words judges one reply", hint="move it to a turn")]
         if kind == "contains" and isinstance(value, dict):
             unknown = [key for key in value if key not in {"any", "ignore_case"}]
@@ -54,7 +54,7 @@ class FakeVocabulary:
     def filled_problems(self, kind: str, value: Json) -> Sequence[Problem]:
         if kind == "contains" and value == "":
             return [Problem(path=(), message="the text is empty", hint="write the text to look for")]
-        return self.problems(kind, value, on_conversation=False)
+        return self.problems(kind, value, place="turn")
 
     def templates(self, kind: str, value: Json) -> Sequence[Slot]:
         into = Fill.PATTERN if kind == "matches" else Fill.TEXT
