@@ -115,6 +115,7 @@ EVENTS: Mapping[str, tuple[str, Fields]] = {
             turn_checks; list of pairs; A turn's number, from 0, and its checks.
             checks; list of checks; Those on the conversation as a whole.
             duration_s; number; From the start to the end.
+            left_out; list of integers; The turns, from 0, that were not sent because of their `if`.
             at; string; ISO 8601, UTC.
         """),
     ),

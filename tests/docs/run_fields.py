@@ -41,7 +41,8 @@ TURN = fields("""
     index; integer; Its place in the script, from 1.
     role; string; `user`, `assistant` (scripted history) or `system`.
     content; string, list of blocks or null; As sent; null where it was never sent.
-    skipped; boolean; Whether it was never sent.
+    skipped; boolean; Whether it was never sent, because the conversation ended before it.
+    left_out; boolean; Whether it was not sent because the reply before it does not fit its `if`.
     reply; reply or null; The answer to a `user` turn. Null for scripted history and where none came.
     usage; usage or null; The sum over the turn's replies.
     cost_usd; number or null; The same sum in US dollars; null where it is unpriced.

@@ -103,7 +103,10 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A conversation is over: its checks by turn index, the checks on the whole, and its outcome."""
+    """A conversation is over: its checks by turn index, the checks on the whole, and its outcome.
+
+    `left_out` are the indexes of the turns that were not sent because no reply gave cause for them.
+    """
 
     conversation_id: str
     outcome: Outcome
@@ -113,6 +116,7 @@ class Ended:
     turn_checks: tuple[tuple[int, tuple[CheckResult, ...]], ...]
     checks: tuple[CheckResult, ...]
     duration_s: float
+    left_out: tuple[int, ...] = ()
     at: str
 
 

@@ -12,7 +12,7 @@ from claude_run.conversation.results import Outcome
 from claude_run.conversation.transcript import NOT_ENDED, Transcript, TurnRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from claude_run.conversation.events import Event
     from claude_run.conversation.exchange import SentMessage
@@ -90,13 +90,15 @@ class ConversationLog:
         """Return how many attempts were made at the request with this key."""
         return self._tries.get(key, 0)
 
-    def transcript(self) -> Transcript:
+    def transcript(self, *, left_out: Collection[int] = ()) -> Transcript:
         """Return the transcript of what happened so far; the conversation must have started.
 
-        Unless the last event is `Ended` it was cut off and counts as skipped: it can be resumed.
+        `left_out` are the turns that are known to be left out before the end says so. Unless the last event
+        is `Ended` it was cut off and counts as skipped: it can be resumed.
         """
         assert self.started is not None  # noqa: S101 - whoever asks knows that it began
         ended = self.ended
+        left_out = ended.left_out if ended else left_out
         by_turn: dict[int, list[Exchange]] = {}
         for exchange in self.exchanges:
             by_turn.setdefault(exchange.turn, []).append(exchange)
@@ -109,6 +111,7 @@ class ConversationLog:
                 sent=index in self._content,
                 exchanges=tuple(by_turn.get(index, ())),
                 checks=checks.get(index, ()),
+                left_out=index in left_out,
             )
             for index, role in enumerate(self.started.roles)
         )

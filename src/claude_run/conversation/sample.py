@@ -48,9 +48,9 @@ class Sample:
 
     `passed` is None where it could not be measured. `cost_usd` is in US dollars, `latency_s` in seconds over
     all replies. Cost and tokens are None where they are unknown. `replies` are the texts of the generated
-    turns, `failures` what the failed checks said. `expectations` is the digest of what it was held against,
-    None where it is not known; `models` are those that answered, each once. `setup` is None where it is not
-    known, as in a baseline.
+    turns, empty where one was left out; `failures` what the failed checks said. `expectations` is the digest
+    of what it was held against, None where it is not known; `models` are those that answered, each once.
+    `setup` is None where it is not known, as in a baseline.
     """
 
     identity: Identity
@@ -80,7 +80,7 @@ class Sample:
             input_tokens=usage.input_total,
             output_tokens=usage.output_tokens,
             output_chars=sum(len(turn.text) for turn in answered),
-            replies=tuple(turn.text for turn in answered),
+            replies=tuple(turn.text for turn in transcript.reply_turns),
             failures=tuple(_failures(transcript)),
             vars=transcript.started.vars,
             expectations=transcript.started.expectations,

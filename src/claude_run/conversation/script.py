@@ -15,6 +15,7 @@ from claude_run.scenario.model import EMPTY, NO_RESULTS, AssistantTurn, Text, Te
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from claude_run.conversation.exchange import Exchange
     from claude_run.conversation.identity import Identity
     from claude_run.scenario.model import (
         CacheMode,
@@ -77,6 +78,14 @@ class Conversation:
             if isinstance(turn := self.turns[index], UserTurn) and turn.expect
         }
         told: dict[str, Json] = {"turns": of_turns, "conversation": _measured(self.expect, self.judge)}
+        # Which turns are sent is a part of what is measured.
+        conditions: dict[str, Json] = {
+            str(turn_number(index)): _measured(turn.condition, None)
+            for index, turn in enumerate(self.turns)
+            if isinstance(turn, UserTurn) and turn.condition
+        }
+        if conditions:
+            told["conditions"] = conditions
         if self.tool_results.by_tool:
             told["tool_results"] = _answered(self.tool_results)
         return hashlib.sha256(_canonical(told).encode()).hexdigest()[:_DIGITS]
@@ -90,6 +99,11 @@ class TextRenderer(Protocol):
 
     def fill_json(self, value: Json) -> Json:
         """Fill in the texts inside of JSON with the variables; one that is an expression keeps its type."""
+
+    def fits(
+        self, condition: Sequence[Expectation], replies: Sequence[Exchange], saved: Mapping[str, str]
+    ) -> bool:
+        """Return whether all of a condition holds of a turn's replies, its rounds in order."""
 
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:
         """Return what the pattern, filled in with the variables and `saved`, finds in the text, or None."""

@@ -86,11 +86,14 @@ class Steps:
     """The steps of one conversation, one after the other: each is `next_step` of the exchanges so far.
 
     What was looked at once is not looked at again: a turn costs what is new in it, not all that was said.
-    `saved` is what the turns looked at have saved; a pattern that found nothing saves nothing.
+    `saved` is what the turns looked at have saved; a pattern that found nothing saves nothing. `left_out`
+    are the turns before the next step that are not sent: those whose condition the last reply did not fit,
+    and the system turns that would have steered the reply to them.
     """
 
     def __init__(self, conversation: Conversation, renderer: TextRenderer) -> None:
         self.saved: Mapping[str, str] = {}
+        self.left_out: set[int] = set()
         self._conversation = conversation
         self._renderer = renderer
         self._generated = generated_turns(conversation.turns)
@@ -100,7 +103,7 @@ class Steps:
         self._seen = 0
         self._messages: list[Json] = []
         self._last: Exchange | None = None
-        self._texts: list[str] = []
+        self._rounds: list[Exchange] = []
         self._pauses = 0
         self._tools = ToolAnswers(conversation.tool_results, renderer)
         self._answered: Answered | None = None
@@ -115,7 +118,7 @@ class Steps:
         self._seen = len(exchanges)
         last = self._last
         if last is None:
-            return self._send_turn(after=-1)
+            return self._send_turn()
         if other := self._conversation.served.problem(self._conversation.model, last.reply.model):
             return Finish(stop=Stop(kind=StopKind.OTHER_MODEL, turn=last.turn, message=other))
         if last.reply.stop_reason == "pause_turn":
@@ -126,16 +129,18 @@ class Steps:
             if step is not None:
                 return step
         stop = stop or self._missing
-        return Finish(stop=stop) if stop else self._send_turn(after=last.turn)
+        return Finish(stop=stop) if stop else self._send_turn()
 
     def _take(self, exchange: Exchange) -> None:
         turn = exchange.turn
         if self._last is None or self._last.turn != turn:
-            self._texts = []
+            # Every turn in between was looked at when this one was sent.
+            self._leave_out(each for each in self._after(self._last) if each < turn)
+            self._rounds = []
             self._pauses = 0
             self._saved_before, self._missing_before = self.saved, self._missing
         self._last = exchange
-        self._texts.append(exchange.reply.text)
+        self._rounds.append(exchange)
         self._messages += map(_message, exchange.sent)
         if content := exchange.reply.sendable:
             self._messages.append({"role": "assistant", "content": content})
@@ -145,23 +150,41 @@ class Steps:
         # What a turn saves is found in all of its text; of several rounds the last one counts.
         script = self._conversation.turns[turn]
         if isinstance(script, UserTurn) and script.save:
-            self.saved, missing = _saved(
-                script.save, join_text(self._texts), self._saved_before, self._renderer
-            )
+            text = join_text(each.reply.text for each in self._rounds)
+            self.saved, missing = _saved(script.save, text, self._saved_before, self._renderer)
             stop = Stop(kind=StopKind.NOT_SAVED, turn=turn, message=missing) if missing else None
             self._missing = self._missing_before or stop
 
-    def _send_turn(self, *, after: int) -> Step:
-        following = bisect_right(self._generated, after)
-        if following == len(self._generated):
+    def _send_turn(self) -> Step:
+        turns, turn = self._conversation.turns, self._following()
+        if turn is None:
             return Finish()
-        turns, turn = self._conversation.turns, self._generated[following]
+        after = -1 if self._last is None else self._last.turn
         sent: list[SentMessage] = []
         for index in range(_last_scripted(turns, after) + 1, _last_scripted(turns, turn) + 1):
+            if index in self.left_out:
+                continue
             content = message_content(turns[index].content, self._renderer, self.saved)
             sent.append(SentMessage(turn=index, role=role_of(turns[index]), content=content))
         request = self._request([*self._messages, *map(_message, sent)])
         return Send(turn=turn, request=request, sent=tuple(sent))
+
+    def _following(self) -> int | None:
+        """Return the turn that is sent next, or None: those that the last reply does not fit are left out."""
+        for turn in self._after(self._last):
+            script = self._conversation.turns[turn]
+            condition = script.condition if isinstance(script, UserTurn) else ()
+            if not condition or self._renderer.fits(condition, self._rounds, self.saved):
+                return turn
+            self._leave_out([turn])
+        return None
+
+    def _after(self, last: Exchange | None) -> Sequence[int]:
+        return self._generated[bisect_right(self._generated, -1 if last is None else last.turn) :]
+
+    def _leave_out(self, turns: Iterable[int]) -> None:
+        for turn in turns:
+            self.left_out |= {*range(turn, _last_scripted(self._conversation.turns, turn) + 1)}
 
     def _resume_turn(self, last: Exchange) -> Step:
         message = None
@@ -202,7 +225,7 @@ class Steps:
                 return None
             message = f"the reply calls {described(answered.unscripted[0])}, which has no tool_results"
         # All requests of a turn but its first answer tools, or resume a pause.
-        if message is None and len(self._texts) - 1 - self._pauses >= most:
+        if message is None and len(self._rounds) - 1 - self._pauses >= most:
             message = f"the model still calls tools after {most} rounds of results (max_tool_rounds)"
         if message is not None:
             return Finish(stop=Stop(kind=StopKind.NO_TOOL_RESULT, turn=turn, message=message))

@@ -26,6 +26,7 @@ NOT_ENDED = "the run ended before this conversation did"
 class TurnRecord:
     """One turn of the script as it went: `content` is None where it was never sent.
 
+    A turn that is `left_out` was not sent because the last reply gave no cause for it: the script went on.
     `index` counts from 0, `number` from 1. `exchanges` are the answered requests of a generated turn, and
     `content` is what the first request of the turn sent.
     """
@@ -36,6 +37,7 @@ class TurnRecord:
     sent: bool
     exchanges: tuple[Exchange, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+    left_out: bool = False
 
     @property
     def number(self) -> int:
@@ -94,6 +96,19 @@ class Transcript:
         checks = (check for turn in self.turns for check in turn.checks)
         found = (*checks, *self.checks)
         return tuple(check for check in found if check.must and check.status is Status.FAILED)
+
+    @property
+    def played_out(self) -> bool:
+        """Whether the script was played to its end: every turn of it was sent, or left out as it says."""
+        return all(turn.sent or turn.left_out for turn in self.turns)
+
+    @property
+    def reply_turns(self) -> tuple[TurnRecord, ...]:
+        """The turns that have a reply, in order, and those that would have had one and were left out.
+
+        So the n-th of them is the same turn in every repeat, as long as the script is played.
+        """
+        return tuple(turn for turn in self.turns if turn.exchanges or (turn.left_out and turn.role == "user"))
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

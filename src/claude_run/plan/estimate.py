@@ -199,6 +199,10 @@ class PlaceholderRenderer:
     def fill_json(self, value: Json) -> Json:
         return self._scribe.fill_json(value)
 
+    def fits(self, condition: object, replies: object, saved: object) -> bool:  # noqa: ARG002 - same
+        """Return True: the bound holds for the longest way through the script."""
+        return True
+
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str:  # noqa: ARG002 - the signature is the Protocol's
         return _UNKNOWN
 

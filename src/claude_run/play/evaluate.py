@@ -70,7 +70,7 @@ def judged_parts(conversation: Conversation, transcript: Transcript, end: End) -
         if record.exchanges and isinstance(turn, UserTurn):
             yield Part(index=index, expectations=turn.expect, subject=Subject.of_turn(record))
     _, error = _error(conversation, transcript, end)
-    if error is None and all(record.sent for record in transcript.turns):
+    if error is None and transcript.played_out:
         whole = Subject.of_conversation(transcript.turns)
         yield Part(index=None, expectations=conversation.expect, subject=whole)
 
@@ -141,7 +141,7 @@ def _error(conversation: Conversation, transcript: Transcript, end: End) -> tupl
         return None, None
     turn = conversation.turns[stop.turn]
     expected = isinstance(turn, UserTurn) and _explains_the_end(turn.expect)
-    unsent = any(not record.sent for record in transcript.turns[stop.turn :])
+    unsent = not transcript.played_out
     failed_already = stop.kind is StopKind.REFUSED and not expected
     if failed_already or (expected and not unsent):
         return None, None

@@ -64,7 +64,7 @@ class JudgeClient:
             turn = self.conversation.turns[index]
             if isinstance(turn, UserTurn):
                 found[index] = await self._grade_all(turn.expect, transcript.turns, index)
-        if answered and all(record.sent for record in transcript.turns):
+        if answered and transcript.played_out:
             found[None] = await self._grade_all(self.conversation.expect, transcript.turns, answered[-1])
         return found
 
@@ -137,6 +137,8 @@ def _messages(turns: Sequence[TurnRecord], judged: int) -> Sequence[Json]:
     messages: list[Json] = []
     reply: str | None = None
     for index, record in enumerate(turns):
+        if record.left_out:
+            continue
         if record.role != "system":
             if reply is not None:
                 messages.append({"role": "assistant", "content": reply})

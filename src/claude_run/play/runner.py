@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.custom import question_key
 from claude_run.conversation.events import Ended, Started
 from claude_run.conversation.results import Outcome
@@ -19,7 +20,7 @@ from claude_run.play.judges import JudgeClient
 from claude_run.play.ports import RequestFailedError
 from claude_run.play.sender import JournalledLog
 from claude_run.play.stop import Halt, HaltedError
-from claude_run.scenario.template import Renderer, RenderError
+from claude_run.scenario.template import RenderError
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class ConversationRunner:
     ) -> None:
         self._context = context
         self._conversation = conversation
-        self._renderer = Renderer(conversation.vars)
+        self._renderer = ScriptRenderer(conversation.vars, context.registry)
         self._steps = Steps(conversation, self._renderer)
         self._log = JournalledLog(context.recorder, earlier)
         self._begin = context.clock.monotonic()
@@ -186,12 +187,12 @@ class ConversationRunner:
                 deadline=self._deadline,
                 ask_again=context.ask_again,
             )
-            grades = await judges.grades(log.known.transcript())
+            grades = await judges.grades(self._so_far())
 
         # Call the own checks, evaluate every expectation, and write down how it ended.
         evaluation = evaluate_expectations(
             conversation,
-            log.known.transcript(),
+            self._so_far(),
             end=end,
             grades=grades,
             findings=await self._findings(end),
@@ -213,11 +214,15 @@ class ConversationRunner:
                 turn_checks=evaluation.turn_checks,
                 checks=evaluation.checks,
                 duration_s=round(context.clock.monotonic() - self._begin, 3),
+                left_out=tuple(sorted(self._steps.left_out)),
                 at=context.clock.now(),
             )
         )
         await log.synced()
         return log.known.transcript()
+
+    def _so_far(self) -> Transcript:
+        return self._log.known.transcript(left_out=self._steps.left_out)
 
     async def _findings(self, end: End) -> Findings:
         """Call every own check that is expected to hold of something, and return what each has found."""
@@ -225,7 +230,7 @@ class ConversationRunner:
         found: dict[int | None, dict[str, Finding]] = {}
         if context.own_checks is None:
             return found
-        for part in judged_parts(self._conversation, self._log.known.transcript(), end):
+        for part in judged_parts(self._conversation, self._so_far(), end):
             findings = found.setdefault(part.index, {})
             for kind, value in context.registry.values(
                 context.registry.foreign,

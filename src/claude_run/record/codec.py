@@ -35,8 +35,8 @@ _TYPES: Mapping[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
 _FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     cls: tuple(field.name for field in fields(cls)) for cls in _NAMES
 }
-_ADDED_LATER = frozenset({"expectations"})
-"""Fields that the journals of earlier versions lack: None."""
+_ADDED_LATER: Mapping[str, object] = {"expectations": None, "left_out": ()}
+"""Fields that the journals of earlier versions lack, and what that means."""
 
 _MOST = 10**12
 """No time in seconds and no amount of dollars is larger; sums of such numbers stay finite."""
@@ -132,7 +132,7 @@ def _value(name: str, line: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any fie
     if name == "reply":
         return Reply.from_body(line["body"])
     if name in _ADDED_LATER and name not in line:
-        return None
+        return _ADDED_LATER[name]
     read = _READERS.get(name)
     return line[name] if read is None else read(line[name])
 
@@ -168,6 +168,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "tags": tuple,
     "roles": tuple,
     "warnings": tuple,
+    "left_out": tuple,
     "checks": _checks,
     "turn_checks": lambda rows: tuple((turn, _checks(checks)) for turn, checks in rows),
 }
@@ -215,5 +216,6 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "Mapping[str, str]": _values(_is_a(str)),
     "Mapping[str, float]": _values(_is_number),
     "tuple[str, ...]": _each(_is_a(str)),
+    "tuple[int, ...]": _each(_is_whole),
     "tuple[tuple[int, tuple[CheckResult, ...]], ...]": _each(lambda pair: _is_whole(pair[0])),
 }

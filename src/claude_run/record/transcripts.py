@@ -74,7 +74,9 @@ def sample_from_json(line: Mapping[str, Any]) -> Sample:
         input_tokens=usage.input_total,
         output_tokens=usage.output_tokens,
         output_chars=sum(len(turn["reply"]["text"]) for turn in answered),
-        replies=tuple(turn["reply"]["text"] for turn in answered),
+        replies=tuple(
+            turn["reply"]["text"] if turn["reply"] else "" for turn in line["turns"] if _has_reply(turn)
+        ),
         failures=tuple(
             f"{place}{check['message']}" for place, check in checks if check["status"] == Status.FAILED
         ),
@@ -87,6 +89,11 @@ def sample_from_json(line: Mapping[str, Any]) -> Sample:
             ((turn["role"], turn["content"], turn["reply"] is not None) for turn in line["turns"]),
         ),
     )
+
+
+def _has_reply(turn: Mapping[str, Any]) -> bool:
+    """Return whether a turn as it stands in a line is one of `Transcript.reply_turns`."""
+    return turn["reply"] is not None or (turn.get("left_out", False) and turn["role"] == "user")
 
 
 def _models(answered: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -159,7 +166,8 @@ def _turn(turn: TurnRecord) -> JsonObject:
         "index": turn.number,
         "role": turn.role,
         "content": turn.content,
-        "skipped": not turn.sent,
+        "skipped": not turn.sent and not turn.left_out,
+        "left_out": turn.left_out,
         "reply": {**_message(turn.exchanges[-1]), "text": turn.text} if answered else None,
         "usage": turn.usage.to_json() if answered else None,
         "cost_usd": money(turn.cost_usd) if answered else None,

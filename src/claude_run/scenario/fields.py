@@ -96,7 +96,7 @@ class ReadContext:
     """What the reading of one scenario file knows and finds.
 
     `problems` are those of other files that it names, whose texts are the `sources` by their paths; `saves`
-    tells for each saved name which turn saves it.
+    tells for each saved name which turn saves it, and `unsure` are those of turns that may be left out.
     `blocks` are what images and documents became, or why not, by kind and path: each is read once.
     `unread_text` tells that a file with a text could not be read, so that its variables are not known.
     """
@@ -109,6 +109,7 @@ class ReadContext:
     warnings: Problems = field(default_factory=Problems)
     sources: dict[str, Source] = field(default_factory=dict)
     saves: dict[str, int] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
     blocks: dict[tuple[str, str], JsonObject | tuple[str, Hint]] = field(default_factory=dict)
     unread_text: bool = False
 

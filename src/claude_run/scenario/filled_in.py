@@ -162,7 +162,7 @@ class FilledIn:
             )
         for save in turn.save:
             yield from self._part("the pattern", save.position, [save.pattern], _pattern(save))
-        for expectation in turn.expect:
+        for expectation in (*turn.condition, *turn.expect):
             yield from self._expected(expectation)
 
     def _expected(self, expectation: Expectation) -> Iterator[_Part]:

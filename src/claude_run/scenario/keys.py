@@ -215,6 +215,10 @@ VARIANT: Keys = {
 
 USER_TURN: Keys = {
     "user": Key(schema=ref("user_content"), about="What the user says: text, or a list of content blocks."),
+    "if": Key(
+        schema=ref("expectations"),
+        about="What the last reply must satisfy for this turn to be sent; otherwise it is left out.",
+    ),
     "expect": Key(schema=ref("expectations"), about="What the reply must satisfy."),
     "example": Key(schema=ref("text"), about="A good reply; the simulator answers with it."),
     "save": Key(

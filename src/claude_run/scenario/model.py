@@ -130,12 +130,16 @@ class Save:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserTurn:
-    """A message of the user. It is sent and gets a reply, unless a scripted assistant turn follows it."""
+    """A message of the user. It is sent and gets a reply, unless a scripted assistant turn follows it.
+
+    With a `condition` it is sent only where all of that holds of the last reply before it.
+    """
 
     content: Content
     expect: tuple[Expectation, ...] = ()
     example: Text | None = None
     save: tuple[Save, ...] = ()
+    condition: tuple[Expectation, ...] = ()
     position: Position
 
 

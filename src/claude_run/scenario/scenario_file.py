@@ -86,7 +86,9 @@ def read_scenario(
     # Now that all texts are known: every variable that one uses is defined, and every one defined is used.
     texts = inspect(context.templates)
     everywhere = {**scenario.vars, **dict.fromkeys(given)} if given else scenario.vars
-    known_names = Known(everywhere=everywhere, cases=scenario.cases, saves=context.saves)
+    known_names = Known(
+        everywhere=everywhere, cases=scenario.cases, saves=context.saves, unsure=context.unsure
+    )
     check_templates(texts, known_names, context.problems)
     used = used_names(texts)
     doubtful: frozenset[str] = frozenset()

@@ -45,11 +45,13 @@ class RenderError(ClaudeRunError):
 
     exit_code = ExitCode.NOT_MEASURED
 
-    def __init__(self, reason: str, position: Position | None = None) -> None:
+    def __init__(
+        self, reason: str, position: Position | None = None, *, what: str = "the text cannot be rendered"
+    ) -> None:
         self.reason = reason
         self.position = position
         where = f"{position}: " if position else ""
-        super().__init__(f"{where}the text cannot be rendered: {reason}")
+        super().__init__(f"{where}{what}: {reason}")
 
 
 class Renderer:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from claude_run.scenario.fields import ReadContext, Reporter
+    from claude_run.scenario.model import Expectation
     from claude_run.scenario.yaml_tree import Entry, MappingNode, Node
 
 _KEYS = {"user": keys.USER_TURN, "assistant": keys.ASSISTANT_TURN, "system": keys.SYSTEM_TURN}
@@ -45,6 +46,7 @@ def turns(context: ReadContext, entry: Entry) -> tuple[Turn, ...]:
     whole = [turn for turn in spoken if turn is not None]
     if len(whole) == len(spoken):
         _check_order(context.report, whole)
+        _check_conditions(context.report, whole)
     read = [_turn(context, turn) for turn in whole]
     return tuple(turn for turn in read if turn is not None)
 
@@ -100,9 +102,23 @@ def _user(context: ReadContext, entries: Mapping[str, Entry], turn: _Spoken) -> 
     expected = expectations(context, expect, turn=turn.index, place="turn") if expect is not None else ()
     answer = text_of(context, example, turn=turn.index) if example is not None else None
     saves = _saves(context, save, turn=turn.index) if save is not None else ()
+    condition: tuple[Expectation, ...] = ()
+    if "if" in entries:
+        condition = expectations(context, entries["if"], turn=turn.index, place="condition")
+        context.unsure.update(each.name for each in saves)
+        if any(each.must for each in condition):
+            message = "`must` says nothing in an `if`, which decides and judges nothing"
+            context.report.key(entries["if"], message, hint="remove `must`")
     if said is None:
         return None
-    return UserTurn(content=said, expect=expected, example=answer, save=saves, position=turn.node.position)
+    return UserTurn(
+        content=said,
+        expect=expected,
+        example=answer,
+        save=saves,
+        condition=condition,
+        position=turn.node.position,
+    )
 
 
 def _saves(context: ReadContext, entry: Entry, *, turn: int) -> tuple[Save, ...]:
@@ -162,6 +178,24 @@ def _check_order(report: Reporter, turns: Sequence[_Spoken]) -> None:
     if before == "assistant":
         message = "the last turn is scripted: nothing would be generated after it"
         report.key(turns[-1].role, message, hint="end with a user turn; models refuse a prefilled reply")
+
+
+def _check_conditions(report: Reporter, turns: Sequence[_Spoken]) -> None:
+    """Report each `if` that has no reply before it to look at, or whose turn is not sent by itself."""
+    is_answered = False
+    for turn, answer in zip(turns, _next_speakers(turns), strict=True):
+        if turn.role.key != "user":
+            continue
+        condition = turn.node.get("if")
+        if condition is not None and answer == "assistant":
+            hint = "remove it, or remove the assistant turn"
+            report.key(
+                condition, "`if` decides nothing: a scripted assistant turn answers this one", hint=hint
+            )
+        elif condition is not None and not is_answered:
+            message = "`if` has no reply to look at: nothing is generated before this turn"
+            report.key(condition, message, hint="remove it: this turn is always sent")
+        is_answered = is_answered or answer != "assistant"
 
 
 def _next_speakers(turns: Sequence[_Spoken]) -> Sequence[str | None]:

@@ -15,7 +15,7 @@ from claude_run.scenario.template_language import MAX_CODE
 from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from claude_run.scenario.cases import Definition
     from claude_run.scenario.diagnostics import Hint, Problems
@@ -61,12 +61,13 @@ def used_names(texts: Iterable[Inspected]) -> dict[str, None]:
 class Known:
     """What texts can read: variables of the scenario and the command line, of cases, and saved replies.
 
-    `saves` says for each saved name which turn saves it.
+    `saves` says for each saved name which turn saves it; `unsure` are those whose turn may be left out.
     """
 
     everywhere: Mapping[str, object]
     cases: Sequence[Case]
     saves: Mapping[str, int]
+    unsure: Collection[str] = ()
     _counts: Counter[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -185,4 +186,8 @@ def _saved_problem(use: Use, turn: int, known: Known) -> tuple[str, Hint] | None
     if saved is not None and saved >= turn:
         message = f"`saved.{use.name}` is not known here: turn {turn_number(saved)} saves it"
         return message, "read it in a turn after that one"
+    if saved is not None and use.name in known.unsure and not use.optional:
+        message = f"`saved.{use.name}` may be missing: turn {turn_number(saved)}, which saves it, has an `if`"
+        default = f"{{{{ saved.{use.name} | default('...') }}}}"
+        return message, f"write {default}, or save it in a turn that is always sent"
     return None

@@ -313,7 +313,8 @@ def _accepted(prepared: Prepared) -> Callable[[Conversation, int], str | None]:
         only = next(iter(by_model.values())) if len(by_model) == 1 else ()
         texts = by_model.get(conversation.identity.model_label, only)
         position = generated_turns(conversation.turns).index(turn)
-        return texts[position] if position < len(texts) else None
+        # Where the turn was left out there is no reply to it.
+        return (texts[position] or None) if position < len(texts) else None
 
     return find
 

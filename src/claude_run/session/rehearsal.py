@@ -10,12 +10,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from claude_run.checks.conditions import WholeScript
 from claude_run.conversation.exchange import HEADER_PARAMS
 from claude_run.errors import ClaudeRunError
 from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.diagnostics import Diagnostic
 from claude_run.scenario.model import EMPTY, Case, ModelChoice, Text, UserTurn, Variant
-from claude_run.scenario.template import Renderer
 from claude_run.simulator.catalog import find_model
 from claude_run.simulator.examples import rehearse
 from claude_run.simulator.problems import ApiError
@@ -74,7 +74,7 @@ def _refusal(conversation: Conversation) -> str | None:
     bodies: list[JsonObject] = []
     # What hangs on a reply is not known yet, and ends the rehearsal.
     with suppress(ClaudeRunError):
-        bodies.extend(islice(rehearse(conversation, Renderer(conversation.vars)), _MOST))
+        bodies.extend(islice(rehearse(conversation, WholeScript(conversation.vars)), _MOST))
     # A request holds all that those before it did.
     for body in (bodies[:1] + bodies[-1:]) if bodies else ():
         try:

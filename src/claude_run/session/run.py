@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.judge_check import judges_of
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
@@ -18,7 +19,6 @@ from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
-from claude_run.scenario.template import Renderer
 from claude_run.session.foresee import foresee
 from claude_run.session.gate import digest_of
 from claude_run.session.grade import prepare_grading, read_labels, with_labels
@@ -74,7 +74,7 @@ async def run(prepared: Prepared, observer: RunObserver, world: World) -> RunRes
 def dry_run(prepared: Prepared) -> DryRun:
     """Return what playing would come to; nothing is sent and nothing is written."""
     conversations, baseline = prepared.plan.conversations, prepared.baseline
-    bounds = bounds_of(prepared.plan, lambda conversation: Renderer(conversation.vars))
+    bounds = bounds_of(prepared.plan, lambda conversation: ScriptRenderer(conversation.vars))
     return DryRun(
         ids=tuple(conversation.id for conversation in conversations),
         bound=estimate(prepared.plan, bounds),

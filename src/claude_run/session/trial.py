@@ -153,7 +153,12 @@ class _CaseTrial:
     def _play(self) -> None:
         """Fill the examples in, turn by turn: a later one may read what was saved of those before."""
         asked = [(n, turn) for n, turn in enumerate(self._scenario.turns) if isinstance(turn, UserTurn)]
+        sent: list[int] = []
         for index, turn in asked:
+            # A turn that does not fit the example before it is no part of the conversation of examples.
+            before = self.examples.get(sent[-1]) if sent else None
+            if before is None or all(self.passes(each, [before]) for each in turn.condition):
+                sent.append(index)
             with suppress(RenderError):  # what hangs on a reply without an example is not known
                 if turn.example is None:
                     continue
@@ -167,8 +172,8 @@ class _CaseTrial:
                     )
                     hint = "mend the example, or the pattern"
                     self._unsaved.append(Diagnostic(position=save.position, message=message, hint=hint))
-        if self.examples and len(self.examples) == len(asked):
-            self.examples[None] = "\n\n".join(self.examples.values())
+        if sent and all(index in self.examples for index in sent):
+            self.examples[None] = "\n\n".join(self.examples[index] for index in sent)
 
     @property
     def _named(self) -> str:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.play.stop import Halt
 from claude_run.process import CODES, Signals
 from claude_run.record.disk import LocalDisk
 from claude_run.record.redact import Redactor
-from claude_run.scenario.template import Renderer
 from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.prepare import prepare
 from claude_run.session.request import RunRequest
@@ -107,7 +107,7 @@ async def simulate(  # noqa: PLR0913 - keywords, but for the paths
     replies = ExampleBook()
     if paths:
         plan = prepare(RunRequest(paths=tuple(paths), models=(_ANY_MODEL,)), today=world.today).plan
-        replies = ExampleBook.from_conversations(plan.conversations, lambda each: Renderer(each.vars))
+        replies = ExampleBook.from_conversations(plan.conversations, lambda each: ScriptRenderer(each.vars))
     simulator = Simulator(replies=replies, faults=parse_faults(faults), port=port, ledger_limit=0)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -142,7 +142,7 @@ async def connect(
         from claude_run.simulator.fault_text import parse_faults  # noqa: PLC0415 - same
         from claude_run.simulator.server import Simulator  # noqa: PLC0415 - same
 
-        replies = ExampleBook.from_conversations(conversations, lambda each: Renderer(each.vars))
+        replies = ExampleBook.from_conversations(conversations, lambda each: ScriptRenderer(each.vars))
         if replies.overruled:
             warn(_overruled(list(replies.overruled)))
         faults = parse_faults(request.faults or "")

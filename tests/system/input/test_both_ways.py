@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.registry import default_registry
 from claude_run.checks.subject import Subject
 from claude_run.conversation.exchange import Exchange, Reply
@@ -19,7 +20,7 @@ from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import UserTurn
-from claude_run.scenario.template import Renderer, RenderError
+from claude_run.scenario.template import RenderError
 
 if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
@@ -88,7 +89,7 @@ def written(drawn: dict[str, Any]) -> str:
 
 def play(conversation: Conversation) -> None:
     """Play a conversation on replies that never vary; fail where a text cannot be sent or evaluated."""
-    renderer = Renderer(conversation.vars)
+    renderer = ScriptRenderer(conversation.vars)
     steps = Steps(conversation, renderer)
     exchanges: list[Exchange] = []
     while isinstance(step := steps.next(exchanges), Send):
@@ -109,7 +110,7 @@ def play(conversation: Conversation) -> None:
             evaluate(expectation, subject, renderer, steps)
 
 
-def evaluate(expectation: Expectation, subject: Subject, renderer: Renderer, steps: Steps) -> None:
+def evaluate(expectation: Expectation, subject: Subject, renderer: ScriptRenderer, steps: Steps) -> None:
     """Evaluate one expectation, and fail where it cannot be."""
     result = REGISTRY.evaluate(
         expectation,
@@ -149,7 +150,7 @@ def refused_rightly(drawn: dict[str, Any], error: str) -> bool:
     if "cannot be filled in" not in error or any(words in error for words in looked_for):
         return True
     for case in drawn["cases"]:
-        renderer = Renderer(case)
+        renderer = ScriptRenderer(case)
         for text in (
             drawn["system"],
             drawn["first"],

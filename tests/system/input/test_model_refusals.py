@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.plan.model_rules import extra_headers, known_models
 from claude_run.scenario.diagnostics import InvalidScenarioError
-from claude_run.scenario.template import Renderer
 from claude_run.session.prepare import load_scenarios, prepare
 from claude_run.session.request import RunRequest
 from claude_run.simulator.examples import rehearse
@@ -123,7 +123,7 @@ def _answers(path: Path) -> list[int]:
     plan = prepare(RunRequest(paths=(str(path),), no_model_rules=True), today=TODAY).plan
     statuses = []
     for conversation in plan.conversations:
-        for body in rehearse(conversation, Renderer(conversation.vars)):
+        for body in rehearse(conversation, ScriptRenderer(conversation.vars)):
             legacy = bool(extra_headers(conversation.model, body, by_force=True))
             statuses.append(_status(body, legacy=legacy))
     return statuses

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.events import Event
     from claude_run.conversation.steps import Step
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.model import Expectation, Json, JsonObject
 
 MODEL = "claude-haiku-5-5"
 AT = "2026-11-23T07:00:00.000Z"
@@ -220,3 +220,11 @@ class PlainRenderer:
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:  # noqa: ARG002 - the signature is the Protocol's
         match = re.search(save.pattern, text)
         return match[0] if match else None
+
+    def fits(
+        self,
+        condition: Sequence[Expectation],
+        replies: Sequence[Exchange],
+        saved: Mapping[str, str],  # noqa: ARG002 - the signature is the Protocol's
+    ) -> bool:
+        return all(str(each.value) in replies[-1].reply.text for each in condition)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.steps import Finish, Send, Steps, StopKind
 from claude_run.conversation.tools import holds
 from claude_run.scenario.model import JsonBlock, TextBlock, ToolResult, ToolResults
-from claude_run.scenario.template import Renderer
 from tests.unit.conversation.builders import at, body, save, script, text, user
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def results(max_rounds: int = 10, **by_tool: Any) -> ToolResults:
 
 def play(conversation: Conversation, *replies: Any) -> tuple[list[Send], Step]:
     """Answer one request after another; return the requests, and the step after the last reply."""
-    steps = Steps(conversation, Renderer(conversation.vars))
+    steps = Steps(conversation, ScriptRenderer(conversation.vars))
     exchanges: list[Exchange] = []
     sends: list[Send] = []
     for each in replies:
@@ -49,7 +49,7 @@ def play(conversation: Conversation, *replies: Any) -> tuple[list[Send], Step]:
         exchanges.append(Exchange(turn=step.turn, key=str(len(exchanges)), sent=step.sent, reply=reply))
     # Whoever goes on later decides the same from the same exchanges.
     last = steps.next(exchanges)
-    assert Steps(conversation, Renderer(conversation.vars)).next(exchanges) == last
+    assert Steps(conversation, ScriptRenderer(conversation.vars)).next(exchanges) == last
     return sends, last
 
 

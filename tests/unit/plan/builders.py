@@ -11,7 +11,9 @@ from claude_run.conversation.script import Conversation
 from claude_run.scenario.model import Json, ModelChoice, Position, Save, Scenario, Text, Turn, UserTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from claude_run.scenario.model import Expectation
 
 PRICED = (
     "claude-fable-5-2",
@@ -119,3 +121,11 @@ class PlainRenderer:
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:  # noqa: ARG002 - the signature is the Protocol's
         match = re.search(save.pattern, text)
         return match[0] if match else None
+
+    def fits(
+        self,
+        condition: Sequence[Expectation],
+        replies: Sequence[Exchange],
+        saved: Mapping[str, str],  # noqa: ARG002 - the signature is the Protocol's
+    ) -> bool:
+        return all(str(each.value) in replies[-1].reply.text for each in condition)

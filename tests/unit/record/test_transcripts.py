@@ -42,8 +42,19 @@ KEYS = {
     *("replayed", "judge", "set_aside", "expectations"),
 }
 TURN_KEYS = {
-    *("index", "role", "content", "skipped", "reply", "usage", "cost_usd", "latency_s", "attempts"),
-    *("exchanges", "checks"),
+    *(
+        "index",
+        "role",
+        "content",
+        "skipped",
+        "left_out",
+        "reply",
+        "usage",
+        "cost_usd",
+        "latency_s",
+        "attempts",
+    ),
+    *("attempts", "exchanges", "checks"),
 }
 
 

@@ -57,6 +57,30 @@ if TYPE_CHECKING:
             " [{user: a}, {assistant: b, expect: []}, {user: c}]",
             ["1:35 `expect` belongs to a user turn: it speaks of the reply to it"],
         ),
+        (
+            " [{user: a, if: {contains: x}}]",
+            ["1:19 `if` has no reply to look at: nothing is generated before this turn"],
+        ),
+        (
+            " [{user: a}, {assistant: b}, {user: c, if: {contains: x}}]",
+            ["1:46 `if` has no reply to look at: nothing is generated before this turn"],
+        ),
+        (
+            " [{user: a}, {user: b, if: {contains: x}}, {assistant: c}, {user: d}]",
+            ["1:30 `if` decides nothing: a scripted assistant turn answers this one"],
+        ),
+        (
+            " [{user: a}, {user: b, if: {contains: x, must: true}}]",
+            ["1:30 `must` says nothing in an `if`, which decides and judges nothing"],
+        ),
+        (
+            " [{user: a}, {user: b, if: {contains: x}, save: {n: '[0-9]'}}, {user: 'c {{ saved.n }}'}]",
+            ["1:83 `saved.n` may be missing: turn 2, which saves it, has an `if`"],
+        ),
+        (
+            " [{user: a}, {assistant: b, if: x}, {user: c}]",
+            ["1:35 `if` belongs to a user turn: it speaks of the reply to it"],
+        ),
         (" [{user: a}, {system: b, sytem: c}]", ["1:32 unknown key `sytem` in this system turn"]),
         (" [{user: a, example: 5}]", ["1:28 `example` must be a string, not a number"]),
     ],

@@ -20,7 +20,7 @@ from claude_run.simulator.replies import compose
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from claude_run.scenario.model import Turn
+    from claude_run.scenario.model import Expectation, Turn
 
 AT = Position(path="a.yaml", line=1, column=1)
 HEADERS = {"anthropic-version": "2026-10-21"}
@@ -46,6 +46,14 @@ class _Renderer:
     def extract(self, save: Save, text: str, saved: Mapping[str, str]) -> str | None:  # noqa: ARG002 - the signature is the Protocol's
         found = re.search(save.pattern, text)
         return found[0] if found else None
+
+    def fits(
+        self,
+        condition: Sequence[Expectation],
+        replies: Sequence[Exchange],
+        saved: Mapping[str, str],  # noqa: ARG002 - the signature is the Protocol's
+    ) -> bool:
+        return all(str(each.value) in replies[-1].reply.text for each in condition)
 
 
 def _text(source: str) -> Text:

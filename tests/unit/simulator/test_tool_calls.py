@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.registry import default_registry
 from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.steps import Finish, Send, Steps
 from claude_run.plan.estimate import bounds_of, worst_cost_after
 from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.loader import load
-from claude_run.scenario.template import Renderer
 from claude_run.simulator.engine import Engine
 from claude_run.simulator.examples import ExampleBook
 
@@ -38,7 +38,7 @@ def played(folder: Path, text: str) -> tuple[list[list[Any]], Finish, list[Decim
     (folder / "a.yaml").write_text(HEAD + text, encoding="utf-8")
     plan = expand(load([str(folder / "a.yaml")], vocabulary=default_registry()), Selection())
     (conversation,) = plan.conversations
-    renderer = Renderer(conversation.vars)
+    renderer = ScriptRenderer(conversation.vars)
     engine = Engine(ExampleBook.from_conversations([conversation], lambda _: renderer), lambda: 0.0)
     steps = Steps(conversation, renderer)
     exchanges: list[Exchange] = []
@@ -114,7 +114,7 @@ def test_the_bound_holds_while_a_model_calls_again_and_again(tmp_path: Path) -> 
     (tmp_path / "a.yaml").write_text(HEAD + "turns: [{user: Hi}, {user: Bye}]\n", encoding="utf-8")
     plan = expand(load([str(tmp_path / "a.yaml")], vocabulary=default_registry()), Selection())
     (conversation,) = plan.conversations
-    renderer = Renderer(conversation.vars)
+    renderer = ScriptRenderer(conversation.vars)
     steps = Steps(conversation, renderer)
     exchanges: list[Exchange] = []
     spent: list[Decimal] = []

@@ -237,7 +237,7 @@ def _facts(case: GatedCase, failed: Transcript) -> Iterator[Fact]:
         yield Fact(title="expected", text=text)
     if turn is not None:
         yield Fact(title="got", text=turn.text or "(no text)")
-        position = answered.index(turn)
+        position = failed.reply_turns.index(turn)
         if position < len(case.before):
             yield Fact(title="before", text=case.before[position])
     if case.accepted is not None and not case.covered:

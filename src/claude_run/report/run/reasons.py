@@ -165,10 +165,10 @@ def check_place(check: CheckResult) -> str:
 
 
 def turn_state(turns: Sequence[TurnRecord], turn: TurnRecord) -> str:
-    """Return what became of a turn: `answered`, `scripted`, `no reply` or `skipped`."""
+    """Return what became of a turn: `answered`, `scripted`, `no reply`, `left out` or `skipped`."""
     if turn.exchanges:
         return "answered"
     if not turn.sent:
-        return "skipped"
+        return "left out" if turn.left_out else "skipped"
     following = next((other.role for other in turns[turn.index + 1 :] if other.role != "system"), None)
     return "no reply" if turn.role == "user" and following != "assistant" else "scripted"
