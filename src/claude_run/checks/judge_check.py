@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from claude_run.checks.arguments import (
@@ -128,8 +127,7 @@ def named_judges(scenario: Scenario) -> Iterator[str]:
 
 
 def _judged_in(scenario: Scenario) -> Iterator[Expectation]:
-    asked = [scenario.expect, *(turn.expect for turn in scenario.turns if isinstance(turn, UserTurn))]
-    return _judged(chain.from_iterable(asked))
+    return _judged(scenario.expectations_on_all)
 
 
 def asks_for_accepted(conversation: Conversation) -> bool:

@@ -12,7 +12,7 @@ from claude_run.conversation.script import Conversation
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.filters import check_shard, has_tag, parse_expression, take_shard
 from claude_run.scenario.model import ModelChoice
-from claude_run.scenario.variables import overridden
+from claude_run.scenario.settings import variables_of
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
@@ -160,13 +160,13 @@ def _conversations(
                 case_digest=case.digest,
             ),
             position=scenario.position,
-            vars=overridden({**scenario.vars, **case.vars}, overrides),
-            tags=scenario.tags,
+            vars=variables_of(scenario.vars, case, variant, overrides),
+            tags=tuple(dict.fromkeys((*scenario.tags, *case.tags))) if case.tags else scenario.tags,
             system=variant.system if variant.overrides_system else scenario.system,
             params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},
             cache=scenario.cache,
-            turns=scenario.turns,
-            expect=scenario.expect,
+            turns=scenario.script_of(case),
+            expect=(*scenario.expect, *case.expect) if case.expect else scenario.expect,
             judge=scenario.judge,
             tool_results=scenario.tool_results,
         )

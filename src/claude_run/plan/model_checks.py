@@ -195,19 +195,20 @@ def _geography(subject: _Subject) -> Iterator[Diagnostic]:
 
 
 def _turns(subject: _Subject) -> Iterator[Diagnostic]:
-    """Look at the script, which is the same for every variant."""
-    turns = subject.scenario.turns
+    """Look at the scripts, which are the same for every variant."""
+    scenario = subject.scenario
     name = f"`{subject.choice.id}`"
-    for turn in turns:
+    for turn in scenario.turns_of_all:
         if isinstance(turn, SystemTurn) and not subject.rules.system_turns:
             message = f"{name} takes no system turn in mid-conversation"
             hint = "say it in `system` or in a user turn, or play claude-opus-4-8 or a newer model"
             yield Diagnostic(position=turn.position, message=message, hint=hint)
-    spoken = [turn for turn in turns if isinstance(turn, UserTurn | AssistantTurn)]
-    if spoken and isinstance(spoken[-1], AssistantTurn) and not subject.rules.prefill:
-        message = f"{name} takes no prefill: the script must not end with an assistant turn"
-        hint = "add a user turn after it, or remove it"
-        yield Diagnostic(position=spoken[-1].position, message=message, hint=hint)
+    for script in (scenario.turns, *(case.turns or () for case in scenario.cases)):
+        spoken = [turn for turn in script if isinstance(turn, UserTurn | AssistantTurn)]
+        if spoken and isinstance(spoken[-1], AssistantTurn) and not subject.rules.prefill:
+            message = f"{name} takes no prefill: the script must not end with an assistant turn"
+            hint = "add a user turn after it, or remove it"
+            yield Diagnostic(position=spoken[-1].position, message=message, hint=hint)
 
 
 def _old_thinking(subject: _Subject) -> Iterator[Diagnostic]:

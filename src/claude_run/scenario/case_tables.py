@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from claude_run.scenario.fields import respelling
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.diagnostics import Problems
     from claude_run.scenario.model import Json, JsonObject, Position
     from claude_run.scenario.source import Source
+    from claude_run.scenario.yaml_tree import Entry
 
 _QUOTED = re.compile('"(?:[^"]|"")*"')
 _EXCEL = re.compile("sep=([,;\t])")
@@ -35,7 +36,10 @@ MAX_CASES = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One case as written. `places` says where variables are named, asked only for those that are new."""
+    """One case as written. `places` says where variables are named, asked only for those that are new.
+
+    `own` are the entries that are no variables: turns, expectations, tags.
+    """
 
     source: Source
     position: Position
@@ -43,6 +47,7 @@ class Row:
     case: Json
     vars: JsonObject
     places: Callable[[], Mapping[str, Position]]
+    own: Mapping[str, Entry] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -30,7 +30,7 @@ from claude_run.scenario.files import MAX_DATA, FileProblemError
 from claude_run.scenario.model import Case, Position
 from claude_run.scenario.vocabulary import name_problem, variable_problem
 from claude_run.scenario.yaml_reader import parse
-from claude_run.scenario.yaml_tree import MappingNode, ScalarNode, to_json
+from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from claude_run.scenario.yaml_tree import Entry, Node
 
 _DIGEST = 16
+_OWN = ("turns", "expect", "tags")
+_NESTED = ("vars", "turns", "expect")
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _RENAME = "rename it, or begin it with `x-` where it is for you alone"
 
@@ -68,9 +70,11 @@ class CaseSet:
     """The cases of a scenario, and where their variables are named first.
 
     Those of a file may be `carried` along without a text that uses them: a file may serve several scenarios.
+    `own` are the turns, expectations and tags of cases that have any, as written, by the id of the case.
     """
 
     cases: tuple[Case, ...] = ()
+    own: Mapping[str | None, Row] = field(default_factory=dict)
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     carried: bool = False
 
@@ -109,12 +113,22 @@ def cases(context: ReadContext, entry: Entry) -> CaseSet:
 
 
 def with_digest(case: Case, used: Mapping[str, None]) -> Case:
-    """Return a numbered case with the digest of those of its variables that texts use."""
+    """Return a numbered case with the digest of those of its variables that texts use.
+
+    Where it has one already, that stands for its own turns.
+    """
     if not case.numbered:
         return case
-    told = {name: value for name, value in case.vars.items() if name in used}
-    canonical = json.dumps(told, sort_keys=True, separators=(",", ":"))
-    return replace(case, digest=hashlib.sha256(canonical.encode()).hexdigest()[:_DIGEST])
+    told: dict[str, Json] = {name: value for name, value in case.vars.items() if name in used}
+    if case.digest is not None:
+        told = {"vars": told, "own": case.digest}
+    return replace(case, digest=digest_of(told))
+
+
+def digest_of(value: Json) -> str:
+    """Return what stands for a value, as 16 hexadecimal digits."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_DIGEST]
 
 
 def _inline(report: Reporter, node: Node, number: int) -> Row | None:
@@ -126,7 +140,8 @@ def _inline(report: Reporter, node: Node, number: int) -> Row | None:
     if case is None and "id" in entries:
         return None
     variables = _variables_of(report, entries["vars"]) if "vars" in entries else {}
-    return _yaml_row(report, whole, variables, case=case, number=number)
+    row = _yaml_row(report, whole, variables, case=case, number=number)
+    return replace(row, own={key: entries[key] for key in _OWN if key in entries})
 
 
 def _open(context: ReadContext, path: str, problems: Problems) -> Iterator[Row]:
@@ -159,14 +174,23 @@ def _flat_or_nested(report: Reporter, node: Node, number: int) -> Row | None:
     whole = mapping(report, node, what="a case")
     if whole is None:
         return None
-    own = {entry.key for entry in whole.entries if not is_own(entry.key)}
-    nested = whole.get("vars")
-    if nested is not None and isinstance(nested.value, MappingNode) and own <= set(keys.CASE):
-        variables = _variables_of(report, nested)
-    else:
-        variables = {entry.key: entry for entry in whole.entries if entry.key != "id"}
-    case = whole.get("id")
-    return _yaml_row(report, whole, variables, case=to_json(case.value) if case else None, number=number)
+    entries = {entry.key: entry for entry in whole.entries if not is_own(entry.key)}
+    case = entries.get("id")
+    named = to_json(case.value) if case else None
+    if entries.keys() <= keys.CASE.keys() and any(_is_no_data(entries.get(key)) for key in _NESTED):
+        variables = _variables_of(report, entries["vars"]) if "vars" in entries else {}
+        row = _yaml_row(report, whole, variables, case=named, number=number)
+        return replace(row, own={key: entries[key] for key in _OWN if key in entries})
+    variables = {entry.key: entry for entry in whole.entries if entry.key != "id"}
+    return _yaml_row(report, whole, variables, case=named, number=number)
+
+
+def _is_no_data(entry: Entry | None) -> bool:
+    """Return whether this key is one of a case: where a row is flat, no mappings stand under it."""
+    if entry is None:
+        return False
+    items = entry.value.items if isinstance(entry.value, ListNode) else (entry.value,)
+    return bool(items) and all(isinstance(item, MappingNode) for item in items)
 
 
 def _variables_of(report: Reporter, entry: Entry) -> dict[str, Entry]:
@@ -200,6 +224,7 @@ def _finish(rows: Iterable[Row], problems: Problems, *, carried: bool) -> CaseSe
     definitions: dict[str, Definition] = {}
     refused: set[str] = set()
     cases: list[Case] = []
+    own: dict[str | None, Row] = {}
     seen: dict[str, Position] = {}
     values = 0
     for row in rows:
@@ -227,7 +252,9 @@ def _finish(rows: Iterable[Row], problems: Problems, *, carried: bool) -> CaseSe
             if any(each in refused for each in kept):
                 kept = {name: value for name, value in kept.items() if name in definitions}
             cases.append(Case(id=row.id, vars=kept, position=row.position, numbered=row.case is None))
-    return CaseSet(cases=tuple(cases), definitions=definitions, carried=carried)
+            if row.own:
+                own[row.id] = row
+    return CaseSet(cases=tuple(cases), own=own, definitions=definitions, carried=carried)
 
 
 def _is_sound(row: Row, seen: dict[str, Position], problems: Problems) -> bool:

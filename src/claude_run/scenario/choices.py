@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from claude_run.scenario import keys
 from claude_run.scenario.content import system_prompt
-from claude_run.scenario.fields import conforms, known, mapping, name, sequence
+from claude_run.scenario.fields import conforms, known, mapping, name, sequence, variables
 from claude_run.scenario.model import Graders, ModelChoice, Variant
 from claude_run.scenario.tools import tools
 from claude_run.scenario.vocabulary import Refusal, name_problem, refused_key
@@ -75,15 +75,19 @@ def models(context: ReadContext, entries: Mapping[str, Entry]) -> tuple[ModelCho
     return choices
 
 
-def variants(context: ReadContext, entry: Entry) -> tuple[Variant, ...]:
-    """Read `variants`; ids are unique. Variants with problems are left out of the result."""
+def variants(context: ReadContext, entry: Entry) -> tuple[tuple[Variant, ...], Mapping[str, Entry]]:
+    """Read `variants`, and where each of their variables is set first; ids are unique.
+
+    Variants with problems are left out of the result.
+    """
     nodes = sequence(context.report, entry.value, what="`variants`") or ()
-    read = [_variant(context, node) for node in nodes]
+    set_first: dict[str, Entry] = {}
+    read = [_variant(context, node, set_first=set_first) for node in nodes]
     seen: dict[str, Position | None] = {}
     for variant, node in zip(read, nodes, strict=True):
         if variant is not None and variant.id is not None:
             _report_twice(context, node, variant.id, what="variant id", seen=seen)
-    return tuple(variant for variant in read if variant is not None)
+    return tuple(variant for variant in read if variant is not None), set_first
 
 
 def graders(context: ReadContext, entry: Entry) -> Graders | None:
@@ -141,7 +145,7 @@ def _model_id(context: ReadContext, node: Node, *, labelled: bool = False) -> Mo
     return ModelChoice(id=model, label=model, position=node.position)
 
 
-def _variant(context: ReadContext, node: Node) -> Variant | None:
+def _variant(context: ReadContext, node: Node, *, set_first: dict[str, Entry]) -> Variant | None:
     whole = mapping(context.report, node, what="a variant", hint="write `- {id: v2, ...}`")
     if whole is None:
         return None
@@ -149,10 +153,18 @@ def _variant(context: ReadContext, node: Node) -> Variant | None:
         context.report, whole, keys=keys.VARIANT, what="a variant", refused=partial(_refused, "variants")
     )
     values = params(context, entries)
+    own = variables(context.report, entries["vars"]) if "vars" in entries else {}
+    for key, entry in own.items():
+        set_first.setdefault(key, entry)
+    told = Variant(vars={key: to_json(entry.value) for key, entry in own.items()})
     # `system: null` takes the prompt of the scenario away; without the key it stays.
     system = entries.get("system")
     without = system is not None and isinstance(system.value, ScalarNode) and system.value.value is None
-    prompt = system_prompt(context, system) if system is not None and not without else None
+    prompt = None
+    if system is not None and not without:
+        of_all, context.settings = context.settings, context.settings.of(variants=(told,))
+        prompt = system_prompt(context, system)
+        context.settings = of_all
     # Everything else is looked at before the id, so that all problems of the entry are shown.
     if "id" not in entries:
         context.report.node(whole, "this variant has no `id`", hint="write `- {id: v2, ...}`")
@@ -162,6 +174,7 @@ def _variant(context: ReadContext, node: Node) -> Variant | None:
         return None
     return Variant(
         id=variant,
+        vars=told.vars,
         system=prompt,
         overrides_system=system is not None,
         params=values,

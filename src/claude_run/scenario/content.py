@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from claude_run.scenario import keys
@@ -11,11 +12,14 @@ from claude_run.scenario.fields import Template, conforms, is_own, known, mappin
 from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.model import EMPTY, Block, Content, JsonBlock, Position, Text, TextBlock
 from claude_run.scenario.source import with_lf
+from claude_run.scenario.template import Renderer, RenderError
+from claude_run.scenario.template_language import is_template
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
     from claude_run.scenario.fields import ReadContext
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.model import Case, Json, JsonObject, Variant
+    from claude_run.scenario.settings import Settings
     from claude_run.scenario.source import Source
     from claude_run.scenario.yaml_tree import Entry, Node
 
@@ -24,6 +28,9 @@ Allowed = Literal["user", "assistant", "text"]
 
 _SUGAR = {"text": keys.TEXT_BLOCK, "image": keys.IMAGE_BLOCK, "document": keys.DOCUMENT_BLOCK}
 _BLOCK_HINT = "write `- text: ...`, `- image: path`, `- document: path`, or a block with `type`"
+MAX_FILES = 1000
+"""How many files one path may become."""
+
 # An image's or document's type comes from its first bytes, not from its name.
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -38,12 +45,12 @@ _WEBP = (b"RIFF", b"WEBP")
 def system_prompt(context: ReadContext, entry: Entry) -> Content | None:
     """Read a system prompt: text, `{file: path}`, or a list of text blocks; None where it has problems."""
     if isinstance(entry.value, MappingNode):
-        return _text_file(context, entry.value)
+        return _text_file(context, entry.value, what="`system`", turn=0)
     return content(context, entry, allowed="text", turn=0)
 
 
 def content(context: ReadContext, entry: Entry, *, allowed: Allowed, turn: int) -> Content | None:
-    """Read a content: text or a list of blocks; None where it has problems."""
+    """Read a content: text, `{file: path}`, or a list of blocks; None where it has problems."""
     node = entry.value
     if isinstance(node, ListNode):
         blocks = [
@@ -52,8 +59,11 @@ def content(context: ReadContext, entry: Entry, *, allowed: Allowed, turn: int) 
         ]
         whole = tuple(block for block in blocks if block is not None)
         return whole if whole and len(whole) == len(blocks) else None
+    if isinstance(node, MappingNode) and node.get("file"):
+        return _text_file(context, node, what=f"`{entry.key}`", turn=turn)
     if isinstance(node, MappingNode):
-        context.report.node(node, f"`{entry.key}` must be a text or a list of blocks", hint=_BLOCK_HINT)
+        hint = f"write {{file: path}} for a text in a file; {_BLOCK_HINT}"
+        context.report.node(node, f"`{entry.key}` must be a text or a list of blocks", hint=hint)
         return None
     return text_of(context, entry, turn=turn)
 
@@ -113,25 +123,69 @@ def document_block(data: bytes, name: str) -> JsonObject:
     return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}
 
 
-def _text_file(context: ReadContext, node: MappingNode) -> Text | None:
-    entry = file_path(context, node, what="`system`")
-    if entry is None:
+def _text_file(context: ReadContext, node: MappingNode, *, what: str, turn: int) -> Text | None:
+    """Read a text that stands in a file, or one for each path that a template becomes."""
+    entry = file_path(context, node, what=what)
+    if entry is None or not isinstance(entry.value, ScalarNode):
         return None
-    name = str(to_json(entry.value))
+    path = str(to_json(entry.value))
+    if not is_template(path):
+        return _text_in(context, entry.value, path, turn=turn)
+
+    # Which path it becomes hangs on variables alone: what replies say is not known before they are paid for.
+    context.template(path, entry.value, turn=0)
+    chosen: dict[str, list[tuple[Case, Variant]]] = {}
+    for case, variant, variables in context.settings.each():
+        # A variable that is not defined is reported with all others.
+        with suppress(RenderError):
+            chosen.setdefault(str(Renderer(variables).fill(path, {})), []).append((case, variant))
+    if len(chosen) > MAX_FILES:
+        message = f"this path becomes {len(chosen):,} different ones, and at most {MAX_FILES:,} are read"
+        context.report.node(entry.value, message, hint="divide the cases among several scenarios")
+        return None
+    versions: dict[str, Text] = {}
+    for filled, played in chosen.items():
+        cases = tuple({id(case): case for case, _ in played}.values())
+        variants = tuple({id(variant): variant for _, variant in played}.values())
+        settings = context.settings.of(cases=cases, variants=variants)
+        text = _text_in(context, entry.value, filled, turn=turn, settings=settings)
+        if text is not None:
+            versions[filled] = text
+    if not versions or len(versions) < len(chosen):
+        return None
+    return Text(source=path, position=entry.value.position, versions=versions)
+
+
+def _text_in(
+    context: ReadContext, node: ScalarNode, path: str, *, turn: int, settings: Settings | None = None
+) -> Text | None:
+    """Read one file; `settings` are those whose path it is, named where they are not all."""
     source: Source | None = None
     try:
-        source = context.file(entry.value, lambda: context.files.prompt(name))
+        source = context.files.prompt(path)
+    except FileProblemError as error:
+        context.report.node(node, error.message + _whose(settings), hint=error.hint)
     except InvalidScenarioError as error:
         context.problems.merge(error.problems)
     if source is None:
-        context.unread_text = True
+        context.unread.append(path)
         return None
     if not source.text.strip():
-        context.report.node(entry.value, f"{name} is empty", hint="write the prompt into it")
+        message = f"{path} is empty{_whose(settings)}"
+        context.report.node(node, message, hint="write the text into it")
         return None
     context.sources[source.path] = source
-    context.templates.append(Template(text=source.text, source=source, scalar=None, turn=0))
+    template = Template(text=source.text, source=source, scalar=None, turn=turn, settings=settings)
+    context.templates.append(template)
     return Text(source=source.text, position=Position(path=source.path, line=1, column=1))
+
+
+def _whose(settings: Settings | None) -> str:
+    """Return in which case and variant a path was filled in, the first ones of many."""
+    if settings is None:
+        return ""
+    named = [("case", settings.cases[0].id), ("variant", settings.variants[0].id)]
+    return "".join(f", in {what} `{name}`" for what, name in named if name is not None)
 
 
 def _block(context: ReadContext, node: Node, *, allowed: Allowed, turn: int) -> Block | None:

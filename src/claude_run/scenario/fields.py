@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from claude_run.scenario.diagnostics import Diagnostic, Problems, did_you_mean, found_out
 from claude_run.scenario.files import FileProblemError
+from claude_run.scenario.settings import Settings
 from claude_run.scenario.template_language import to_text
 from claude_run.scenario.vocabulary import name_problem, variable_problem
 from claude_run.scenario.yaml_tree import (
@@ -75,13 +76,15 @@ class Template:
     """A text of the user with the way back to its place.
 
     `scalar` is where it stands in a YAML file; None where `source` is wholly the text. `turn` is the number
-    of turns before it, whose saved values it can read.
+    of turns before it, whose saved values it can read. `settings` are those that it is played with where they
+    are not those of all its script.
     """
 
     text: str
     source: Source
     scalar: ScalarNode | None
     turn: int
+    settings: Settings | None = None
 
     def positions(self, offsets: Sequence[int]) -> Mapping[int, Position]:
         """Return the places of some of its characters, by their offsets."""
@@ -96,9 +99,10 @@ class ReadContext:
     """What the reading of one scenario file knows and finds.
 
     `problems` are those of other files that it names, whose texts are the `sources` by their paths; `saves`
-    tells for each saved name which turn saves it, and `unsure` are those of turns that may be left out.
+    tells for each saved name which turn saves it, and `unsure` says of those that may be missing, why.
+    `settings` are the cases and variants that the texts are played with.
     `blocks` are what images and documents became, or why not, by kind and path: each is read once.
-    `unread_text` tells that a file with a text could not be read, so that its variables are not known.
+    `unread` are the files whose texts could not be read, so that their variables are not known.
     """
 
     report: Reporter
@@ -109,9 +113,20 @@ class ReadContext:
     warnings: Problems = field(default_factory=Problems)
     sources: dict[str, Source] = field(default_factory=dict)
     saves: dict[str, int] = field(default_factory=dict)
-    unsure: set[str] = field(default_factory=set)
+    unsure: dict[str, str] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     blocks: dict[tuple[str, str], JsonObject | tuple[str, Hint]] = field(default_factory=dict)
-    unread_text: bool = False
+    unread: list[str] = field(default_factory=list)
+
+    def script(self, settings: Settings, *, source: Source | None = None) -> ReadContext:
+        """Return the context of a script of its own, whose texts read what it saves alone.
+
+        `source` is the file that it stands in, where that is not the scenario's.
+        """
+        report = self.report
+        if source is not None and source is not report.source:
+            report = Reporter(source, self.problems)
+        return replace(self, report=report, settings=settings, templates=[], saves={}, unsure={})
 
     def template(self, text: str, node: ScalarNode, *, turn: int) -> None:
         """Keep a text of the scenario file for the check of its variables."""

@@ -7,27 +7,31 @@ and only what goes wrong with each of them is told.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.scenario.model import Text, TextBlock, UserTurn
 from claude_run.scenario.patterns import PatternError, check_pattern
+from claude_run.scenario.settings import Settings
 from claude_run.scenario.template import Renderer, RenderError, texts_inside
 from claude_run.scenario.template_inspection import plain_pieces, variables_in
 from claude_run.scenario.template_language import is_template
-from claude_run.scenario.variables import overridden
 from claude_run.scenario.vocabulary import Fill, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from claude_run.scenario.model import (
         Case,
         Content,
         Expectation,
+        JsonObject,
         Position,
         Save,
         Scenario,
         ToolResult,
+        Turn,
+        Variant,
     )
     from claude_run.scenario.vocabulary import Vocabulary
 
@@ -74,39 +78,61 @@ class FilledIn:
 
     def check(self, report: Report) -> None:
         """Report what cannot be sent or evaluated once its variables are filled in."""
-        parts = list(self._parts())
-        cases = self.scenario.cases
-        # What reads no variable of a case is the same in all of them.
-        of_cases = frozenset(name for case in cases for name in case.vars) - self.overrides.keys()
-        shared = [part for part in parts if part.names.isdisjoint(of_cases)]
-        for part, problem in self._problems(shared, cases[0] if cases else None):
+        scenario = self.scenario
+        every = Settings(
+            shared=scenario.vars, cases=scenario.cases, variants=scenario.variants, overrides=self.overrides
+        )
+        # What belongs to all conversations, then each script with the cases that are played with it.
+        self._check(report, list(self._shared_parts()), every)
+        own = tuple(case for case in scenario.cases if case.turns is None)
+        self._check(report, list(self._parts_of(scenario.turns)), every.of(cases=own))
+        for case in scenario.cases:
+            parts = [
+                *self._parts_of(case.turns or ()),
+                *chain.from_iterable(map(self._expected, case.expect)),
+            ]
+            self._check(report, parts, every.of(cases=(case,)))
+
+    def _check(self, report: Report, parts: Sequence[_Part], settings: Settings) -> None:
+        first = next((variables for *_, variables in settings.each()), None) if parts else None
+        if first is None:
+            return
+        # What reads no variable that differs is the same everywhere.
+        several: Iterator[Case | Variant] = chain(settings.cases, settings.variants)
+        differing = frozenset(name for each in several for name in each.vars) - self.overrides.keys()
+        shared = [part for part in parts if part.names.isdisjoint(differing)]
+        for part, problem in self._problems(shared, first):
             report(part.position, f"{part.what} {problem.message}", problem.hint)
 
-        # What does is told at the case; where it is the same in every one, the text is at fault.
-        varied = [part for part in parts if not part.names.isdisjoint(of_cases)]
-        found: dict[tuple[Position, str], list[tuple[Case, _Part, Problem]]] = {}
-        if (work := len(cases) * sum(part.work for part in varied)) > MAX_WORK:
+        # What does is told at the case or the variant; the same in every one is the fault of the text.
+        varied = [part for part in parts if not part.names.isdisjoint(differing)]
+        number = len(settings.cases) * len(settings.variants)
+        if (work := number * sum(part.work for part in varied)) > MAX_WORK:
             message = (
                 f"the texts of this scenario have {work:,} pieces to fill in over all of its cases, and at"
                 f" most {MAX_WORK:,} can be looked at"
             )
             report(self.scenario.position, message, "divide the cases among several scenarios")
             return
-        for case in cases if varied else ():
-            for part, problem in self._problems(varied, case):
-                found.setdefault((part.position, problem.message), []).append((case, part, problem))
+        found: dict[tuple[Position, str], list[tuple[Case, Variant, _Part, Problem]]] = {}
+        for case, variant, variables in settings.each() if varied else ():
+            for part, problem in self._problems(varied, variables):
+                found.setdefault((part.position, problem.message), []).append((case, variant, part, problem))
         for together in found.values():
-            if len(together) == len(cases):
-                _, part, problem = together[0]
+            _, _, part, problem = together[0]
+            if len(together) == number:
                 report(part.position, f"{part.what} {problem.message}", problem.hint)
                 continue
-            for case, part, problem in together:
-                place = case.position or part.position
-                report(place, f"{part.what} at {part.position} {problem.message}", problem.hint)
+            told: set[Position] = set()
+            for case, variant, part, problem in together:
+                by_case = not part.names.isdisjoint(case.vars)
+                place = (case if by_case else variant).position or part.position
+                if place not in told:
+                    told.add(place)
+                    report(place, f"{part.what} at {part.position} {problem.message}", problem.hint)
 
-    def _problems(self, parts: Iterable[_Part], case: Case | None) -> Iterator[tuple[_Part, Problem]]:
-        variables = {**self.scenario.vars, **(case.vars if case else {})}
-        renderer = Renderer(overridden(variables, self.overrides))
+    def _problems(self, parts: Iterable[_Part], variables: JsonObject) -> Iterator[tuple[_Part, Problem]]:
+        renderer = Renderer(variables)
         for part in parts:
             if not part.reads_saved:
                 problem = part.find(renderer, {})
@@ -116,29 +142,30 @@ class FilledIn:
                 yield part, problem
 
     def _with_stand_ins(self, part: _Part, renderer: Renderer) -> Problem | None:
-        names = [
-            save.name for turn in self.scenario.turns if isinstance(turn, UserTurn) for save in turn.save
-        ]
+        turns = (turn for turn in self.scenario.turns_of_all if isinstance(turn, UserTurn))
+        names = [save.name for turn in turns for save in turn.save]
         # What differs from one stand-in to the next is about the reply, which nobody knows yet.
         found = {part.find(renderer, dict.fromkeys(names, stand_in)) for stand_in in _STAND_INS}
         return found.pop() if len(found) == 1 else None
 
-    def _parts(self) -> Iterator[_Part]:
+    def _shared_parts(self) -> Iterator[_Part]:
         scenario = self.scenario
         systems = [scenario.system, *(each.system for each in scenario.variants if each.overrides_system)]
         for text in _texts(systems):
             # A block of the system prompt that is empty in some case is left out there.
-            yield from self._part("the text", text.position, [text.source], _text(text, may_be_blank=True))
-        for turn in scenario.turns:
-            for text in _texts([turn.content]):
-                yield from self._part("the text", text.position, [text.source], _text(text))
-            if isinstance(turn, UserTurn):
-                yield from self._of_reply(turn)
+            yield from self._part("the text", text.position, _sources(text), _text(text, may_be_blank=True))
         for results in scenario.tool_results.by_tool.values():
             for result in results:
                 yield from self._answered(result)
         for expectation in scenario.expect:
             yield from self._expected(expectation)
+
+    def _parts_of(self, turns: Iterable[Turn]) -> Iterator[_Part]:
+        for turn in turns:
+            for text in _texts([turn.content]):
+                yield from self._part("the text", text.position, _sources(text), _text(text))
+            if isinstance(turn, UserTurn):
+                yield from self._of_reply(turn)
 
     def _answered(self, result: ToolResult) -> Iterator[_Part]:
         for text in _texts([result.content]):
@@ -208,6 +235,10 @@ class FilledIn:
         )
 
 
+def _sources(text: Text) -> Sequence[str]:
+    return [text.source, *(version.source for version in text.versions.values())]
+
+
 def _texts(contents: Iterable[Content | None]) -> Iterator[Text]:
     for content in contents:
         if isinstance(content, Text):
@@ -225,7 +256,8 @@ def _text(
         except RenderError as error:
             return _unfilled(error)
         # Which of its branches says something may hang on a reply.
-        if filled.strip() or may_be_blank or (saved and plain_pieces(text.source) is None):
+        computed = any(plain_pieces(source) is None for source in _sources(text))
+        if filled.strip() or may_be_blank or (saved and computed):
             return None
         hint = "give its variables a value: the API refuses a text of nothing but white space"
         return Problem(path=(), message="is empty", hint=hint)

@@ -181,6 +181,17 @@ MODEL: Keys = {
 CASE: Keys = {
     "id": Key(schema=ref("name"), about="Unique in the scenario; the number of the case where left out."),
     "vars": Key(schema=ref("variables"), about="Values for {{ name }}; they win over the scenario's."),
+    "turns": Key(
+        schema={"type": "array", "minItems": 1, "items": ref("turn")},
+        about="A script of its own, in place of the scenario's.",
+    ),
+    "expect": Key(
+        schema=ref("expectations"),
+        about="What the conversation as a whole must satisfy, besides what the scenario expects.",
+    ),
+    "tags": Key(
+        schema={"type": "array", "items": ref("name")}, about="Words to select it by, besides the scenario's."
+    ),
 }
 
 TOOL_RESULT: Keys = {
@@ -206,6 +217,9 @@ FILE: Keys = {
 
 VARIANT: Keys = {
     "id": Key(schema=ref("name"), about="Unique in the scenario."),
+    "vars": Key(
+        schema=ref("variables"), about="Values for {{ name }}, in place of the scenario's; no case sets them."
+    ),
     "system": Key(
         schema={"anyOf": [ref("system"), {"type": "null"}]},
         about="Another system prompt; null for none.",
@@ -214,7 +228,10 @@ VARIANT: Keys = {
 }
 
 USER_TURN: Keys = {
-    "user": Key(schema=ref("user_content"), about="What the user says: text, or a list of content blocks."),
+    "user": Key(
+        schema=ref("user_content"),
+        about="What the user says: text, {file: path}, or a list of content blocks.",
+    ),
     "if": Key(
         schema=ref("expectations"),
         about="What the last reply must satisfy for this turn to be sent; otherwise it is left out.",

@@ -9,7 +9,7 @@ from claude_run.scenario.fields import is_own
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from claude_run.scenario.fields import ReadContext
     from claude_run.scenario.model import Case, Json
@@ -26,7 +26,7 @@ _HINT = "texts of turns, `system`, `example`, `save` and expectations are filled
 
 
 def warn_of_literals(
-    context: ReadContext,
+    scripts: Sequence[ReadContext],
     root: MappingNode,
     cases: Iterable[Case],
     *,
@@ -35,11 +35,12 @@ def warn_of_literals(
 ) -> None:
     """Warn of each text of a scenario that names one of its variables and is not filled in.
 
-    It stands in the file with the tree `root`, or in a table of `cases` as the value of a variable that is
-    `used`; `names` are all variables.
+    It stands in the file with the tree `root`, whose texts the `scripts` have read, or in a table of `cases`
+    as the value of a variable that is `used`; `names` are all variables.
     """
-    source, saved = context.report.source, context.saves.keys()
-    filled_in = {id(template.scalar) for template in context.templates}
+    context = scripts[0]
+    source, saved = context.report.source, {name for script in scripts for name in script.saves}
+    filled_in = {id(template.scalar) for script in scripts for template in script.templates}
     for node, is_data in _texts(root) if "{{" in source.text else ():
         found = None if id(node) in filled_in else _named(str(node.value), names, saved)
         if found is not None:

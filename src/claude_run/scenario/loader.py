@@ -191,7 +191,8 @@ class _Opened:
 
     @property
     def is_script(self) -> bool:
-        return "turns" in self.keys
+        # Where every case has turns of its own, a scenario needs none.
+        return "turns" in self.keys or "cases" in self.keys
 
 
 def _open(file: Found) -> _Opened:

@@ -49,10 +49,15 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """Text that the user wrote: a template, rendered once per conversation."""
+    """Text that the user wrote: a template, rendered once per conversation.
+
+    Where it stands in a file whose path is a template, `source` is that path, and `versions` are the texts by
+    every path that it becomes.
+    """
 
     source: str
     position: Position
+    versions: Mapping[str, Text] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,11 +182,15 @@ class Case:
     """One set of variables. `id` is None for the only case of a scenario that lists none.
 
     A case that is written without an id has its number for one, and is `numbered`. Then `digest` stands for
-    those of its variables that the scenario uses.
+    those of its variables that the scenario uses. Its `turns` take the place of the scenario's, None where it
+    has none of its own; `expect` and `tags` are added to the scenario's.
     """
 
     id: str | None = None
     vars: JsonObject = EMPTY
+    turns: tuple[Turn, ...] | None = None
+    expect: tuple[Expectation, ...] = ()
+    tags: tuple[str, ...] = ()
     position: Position | None = None
     numbered: bool = False
     digest: str | None = None
@@ -189,9 +198,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One named set of overrides: another system prompt, other request parameters."""
+    """One named set of overrides: other variables, another system prompt, other request parameters."""
 
     id: str | None = None
+    vars: JsonObject = EMPTY
     system: Content | None = None
     overrides_system: bool = False
     params: JsonObject = EMPTY
@@ -231,6 +241,26 @@ class Scenario:
     expect: tuple[Expectation, ...] = ()
     judge: Graders | None = None
     tool_results: ToolResults = NO_RESULTS
+
+    def script_of(self, case: Case) -> tuple[Turn, ...]:
+        """Return the turns that a case is played with."""
+        return self.turns if case.turns is None else case.turns
+
+    @property
+    def turns_of_all(self) -> Iterator[Turn]:
+        """All turns of all scripts: the scenario's own, and those of its cases."""
+        yield from self.turns
+        for case in self.cases:
+            yield from case.turns or ()
+
+    @property
+    def expectations_on_all(self) -> Iterator[Expectation]:
+        """What is expected of turns and of conversations, in all scripts."""
+        yield from self.expect
+        for case in self.cases:
+            yield from case.expect
+        for turn in self.turns_of_all:
+            yield from turn.expect if isinstance(turn, UserTurn) else ()
 
 
 def turn_number(index: int) -> int:

@@ -31,7 +31,9 @@ def build(vocabulary: Vocabulary) -> JsonObject:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "claude-run scenario",
         "description": "A scripted conversation with Claude, and what its replies must satisfy.",
-        **_object(keys.SCENARIO, required=("turns",), forbid=("model", "models")),
+        **_object(keys.SCENARIO, forbid=("model", "models")),
+        # Where every case has turns of its own, the scenario needs none.
+        "anyOf": [{"required": ["turns"]}, {"required": ["cases"]}],
         "definitions": {**_definitions(), **_expectations(vocabulary)},
     }
 
@@ -46,7 +48,7 @@ def _definitions() -> dict[str, Json]:
         "variables": {"type": "object", "propertyNames": keys.ref("variable_name")},
         # What is said.
         "system": {"anyOf": [keys.ref("text"), keys.ref("file"), text_list]},
-        "text_content": {"anyOf": [keys.ref("text"), text_list]},
+        "text_content": {"anyOf": [keys.ref("text"), keys.ref("file"), text_list]},
         "user_content": _content("text_block", "image_block", "document_block", "api_block"),
         "assistant_content": _content("text_block", "api_block"),
         # What is played, with what, and by whom it is judged.
@@ -139,7 +141,13 @@ def _property(key: Key) -> JsonObject:
 
 
 def _content(*blocks: str) -> JsonObject:
-    return {"anyOf": [keys.ref("text"), {"type": "array", "minItems": 1, "items": _any(*blocks)}]}
+    return {
+        "anyOf": [
+            keys.ref("text"),
+            keys.ref("file"),
+            {"type": "array", "minItems": 1, "items": _any(*blocks)},
+        ]
+    }
 
 
 def _any(*names: str) -> JsonObject:

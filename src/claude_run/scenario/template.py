@@ -62,7 +62,12 @@ class Renderer:
 
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         """Fill a text with the variables and `saved`; RenderError where that fails."""
-        return str(self.fill(text.source, saved, into=None, position=text.position))
+        filled = str(self.fill(text.source, saved, into=None, position=text.position))
+        if not text.versions:
+            return filled
+        if filled not in text.versions:
+            raise RenderError(f"no text was read from {filled}", text.position)
+        return self.render(text.versions[filled], saved)
 
     def fill(
         self,

@@ -11,7 +11,7 @@ from claude_run.scenario.content import content, text_of
 from claude_run.scenario.expectations import expectations
 from claude_run.scenario.fields import is_own, known, mapping, sequence, text, unknown_key, variables
 from claude_run.scenario.foreign_words import key_hint
-from claude_run.scenario.model import AssistantTurn, Save, SystemTurn, Turn, UserTurn
+from claude_run.scenario.model import AssistantTurn, Save, SystemTurn, Turn, UserTurn, turn_number
 from claude_run.scenario.patterns import PatternError, check_pattern
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Refusal
@@ -105,7 +105,8 @@ def _user(context: ReadContext, entries: Mapping[str, Entry], turn: _Spoken) -> 
     condition: tuple[Expectation, ...] = ()
     if "if" in entries:
         condition = expectations(context, entries["if"], turn=turn.index, place="condition")
-        context.unsure.update(each.name for each in saves)
+        why = f"turn {turn_number(turn.index)}, which saves it, has an `if`"
+        context.unsure.update((each.name, why) for each in saves)
         if any(each.must for each in condition):
             message = "`must` says nothing in an `if`, which decides and judges nothing"
             context.report.key(entries["if"], message, hint="remove `must`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,15 @@ from claude_run.scenario.fields import meant
 from claude_run.scenario.model import Position, turn_number
 from claude_run.scenario.template_inspection import too_much_code, variables_in
 from claude_run.scenario.template_language import MAX_CODE
-from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from claude_run.scenario.cases import Definition
     from claude_run.scenario.diagnostics import Hint, Problems
     from claude_run.scenario.fields import Template
-    from claude_run.scenario.model import Case, Json, JsonObject
+    from claude_run.scenario.model import Case, Variant
+    from claude_run.scenario.settings import Settings
     from claude_run.scenario.template_inspection import Inspection, TemplateProblem, Use
 
 _NAMED = 3
@@ -59,39 +59,61 @@ def used_names(texts: Iterable[Inspected]) -> dict[str, None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What texts can read: variables of the scenario and the command line, of cases, and saved replies.
+    """What texts can read: variables of the scenario and the command line, of cases and variants, replies.
 
-    `saves` says for each saved name which turn saves it; `unsure` are those whose turn may be left out.
+    `saves` says for each saved name which turn saves it; `unsure` says of those that may be missing, why.
     """
 
-    everywhere: Mapping[str, object]
-    cases: Sequence[Case]
+    settings: Settings
     saves: Mapping[str, int]
-    unsure: Collection[str] = ()
-    _counts: Counter[str] = field(init=False, repr=False)
+    unsure: Mapping[str, str] = field(default_factory=dict)
+    _of_cases: Counter[str] = field(init=False, repr=False)
+    _of_variants: Counter[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        counts = Counter(name for case in self.cases for name in case.vars)
-        object.__setattr__(self, "_counts", counts)
+        of_cases = Counter(name for case in self.settings.cases for name in case.vars)
+        of_variants = Counter(name for variant in self.settings.variants for name in variant.vars)
+        object.__setattr__(self, "_of_cases", of_cases)
+        object.__setattr__(self, "_of_variants", of_variants)
 
     @property
     def names(self) -> Iterator[str]:
-        """All variables, each once."""
-        return chain(self.everywhere, (name for name in self._counts if name not in self.everywhere))
+        """All variables, some of them more than once."""
+        return chain(self.settings.shared, self.settings.overrides, self._of_variants, self._of_cases)
 
-    def lacking(self, name: str) -> int:
-        """Return how many cases do not have a variable."""
-        return 0 if name in self.everywhere else len(self.cases) - self._counts[name]
+    def is_everywhere(self, name: str) -> bool:
+        """Return whether every conversation has a variable."""
+        settings = self.settings
+        return (
+            name in settings.shared
+            or name in settings.overrides
+            or self._of_cases[name] == len(settings.cases)
+            or self._of_variants[name] == len(settings.variants)
+        )
 
-    def without(self, name: str) -> Iterator[Case]:
-        """Yield the cases that do not have a variable."""
-        return (case for case in self.cases if name not in case.vars)
+    def lacking(self, name: str) -> tuple[str, int, Iterator[Case | Variant]] | None:
+        """Return what it is called that lacks a variable, how many do, and these; None where all do."""
+        settings = self.settings
+        # What one of the variants sets is meant to be set by all of them, and so with the cases.
+        if of_variants := self._of_variants[name]:
+            without = (variant for variant in settings.variants if name not in variant.vars)
+            return "variant", len(settings.variants) - of_variants, without
+        if of_cases := self._of_cases[name]:
+            return (
+                "case",
+                len(settings.cases) - of_cases,
+                (case for case in settings.cases if name not in case.vars),
+            )
+        return None
 
 
-def check_templates(texts: Iterable[Inspected], known: Known, problems: Problems) -> None:
-    """Report what is wrong with the texts of a scenario and their variables."""
+def check_templates(texts: Iterable[Inspected], of_script: Known, problems: Problems) -> None:
+    """Report what is wrong with the texts of a script, or of all, and their variables."""
     for text in texts:
+        known = of_script
         source = text.template.source
+        if text.template.settings is not None:
+            known = replace(known, settings=text.template.settings)
         # Found twice rather than kept: a text may have a hundred thousand, whose places are found together.
         places = text.template.positions([offset for offset, *_ in _problems(text, known)])
         for offset, length, message, hint in _problems(text, known):
@@ -144,33 +166,14 @@ def unknown_overrides(overrides: Mapping[str, str], known: frozenset[str]) -> li
     ]
 
 
-def overridden(variables: JsonObject, overrides: Mapping[str, str]) -> JsonObject:
-    """Return the variables of a conversation with those of `--set`.
-
-    On the command line all is text; what takes the place of a number, true or false is one again where it
-    is written as one.
-    """
-    return {**variables, **{name: _like(variables.get(name), text) for name, text in overrides.items()}}
-
-
-def _like(before: Json, text: str) -> Json:
-    if not isinstance(before, bool | int | float):
-        return text
-    try:
-        value: Json = read_json(text, as_written=True)
-    except ValueError:
-        return text
-    return value if isinstance(value, bool | int | float) else text
-
-
 def _undefined(use: Use, known: Known) -> tuple[str, Hint] | None:
-    lacking = known.lacking(use.name)
-    if use.optional or not lacking:
+    if use.optional or known.is_everywhere(use.name):
         return None
-    if lacking < len(known.cases):
-        names = ", ".join(f"`{case.id}`" for case in islice(known.without(use.name), _NAMED))
-        more = f" and {lacking - _NAMED:,} more" if lacking > _NAMED else ""
-        message = f"undefined variable `{use.name}` in case {names}{more}"
+    if lacking := known.lacking(use.name):
+        what, number, without = lacking
+        names = ", ".join(f"`{each.id}`" for each in islice(without, _NAMED))
+        more = f" and {number - _NAMED:,} more" if number > _NAMED else ""
+        message = f"undefined variable `{use.name}` in {what} {names}{more}"
         return message, "give it a value there, or a default under `vars`"
     return (
         f"undefined variable `{use.name}`",
@@ -187,7 +190,7 @@ def _saved_problem(use: Use, turn: int, known: Known) -> tuple[str, Hint] | None
         message = f"`saved.{use.name}` is not known here: turn {turn_number(saved)} saves it"
         return message, "read it in a turn after that one"
     if saved is not None and use.name in known.unsure and not use.optional:
-        message = f"`saved.{use.name}` may be missing: turn {turn_number(saved)}, which saves it, has an `if`"
+        message = f"`saved.{use.name}` may be missing: {known.unsure[use.name]}"
         default = f"{{{{ saved.{use.name} | default('...') }}}}"
         return message, f"write {default}, or save it in a turn that is always sent"
     return None

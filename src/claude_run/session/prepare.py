@@ -25,7 +25,7 @@ from claude_run.record.recording import may_confirm
 from claude_run.record.redact import Redactor
 from claude_run.scenario.diagnostics import Diagnostic, Problems, render
 from claude_run.scenario.loader import load
-from claude_run.scenario.model import Graders
+from claude_run.scenario.model import Graders, Text
 from claude_run.session.compare import arm_of_accepted, arm_of_baseline
 from claude_run.session.last_failed import last_failed
 from claude_run.session.own_checks import OwnCheckFiles
@@ -241,7 +241,7 @@ def _texts(value: object, position: Position) -> Iterator[tuple[str, Position]]:
         position = getattr(value, "position", None) or position
         for name in _telling_fields(type(value)):
             yield from _texts(getattr(value, name), position)
-    elif isinstance(value, Mapping) and any(isinstance(part, tuple) for part in value.values()):
+    elif isinstance(value, Mapping) and any(isinstance(part, tuple | Text) for part in value.values()):
         # What a scenario says by names, such as the results of tools, and no JSON.
         yield from _texts(tuple(value.items()), position)
     elif isinstance(value, Mapping | Sequence):

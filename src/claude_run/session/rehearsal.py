@@ -34,10 +34,13 @@ _HINT = "what is newer than the rules that this version knows may be right all t
 def refused_requests(scenario: Scenario, models: Sequence[ModelChoice]) -> Iterator[Diagnostic]:
     """Yield a warning for each request of a conversation that the API would answer with a 400.
 
-    One case is rehearsed for each variant and model; models that the simulator does not know pass.
+    One case of each script is rehearsed for each variant and model; models that the simulator does not know
+    pass.
     """
     known = tuple(choice for choice in models if find_model(choice.id) is not None)
-    once = replace(scenario, models=known, cases=scenario.cases[:1] or (Case(),), repeat=1)
+    plain = [case for case in scenario.cases if case.turns is None][:1]
+    own = [case for case in scenario.cases if case.turns is not None]
+    once = replace(scenario, models=known, cases=(*plain, *own)[:_MOST], repeat=1)
     conversations = expand([once], Selection()).conversations if known else ()
     for conversation in conversations[:_MOST]:
         if (message := _refusal(conversation)) is not None:

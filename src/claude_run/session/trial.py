@@ -7,7 +7,7 @@ refusal, the question itself, the answer to another question. What passes on all
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ from claude_run.conversation.results import Status
 from claude_run.conversation.usage import Usage
 from claude_run.scenario.diagnostics import Diagnostic
 from claude_run.scenario.model import Case, Text, TextBlock, UserTurn
+from claude_run.scenario.settings import variables_of
 from claude_run.scenario.template import Renderer, RenderError
-from claude_run.scenario.variables import overridden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,11 +67,11 @@ class Trial:
 
 def vacuous(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]) -> Iterator[Diagnostic]:
     """Yield a warning for each expectation that passes on every reply that says nothing, in every case."""
-    trials = [
-        _CaseTrial(scenario, registry, overrides, case) for case in scenario.cases[:_MOST_NULL] or (Case(),)
-    ]
-    for index, expectations in trials[0].parts:
-        yield from _vacuous_in_all(trials, expectations, dict.fromkeys(trials, NULL_REPLIES), index)
+    for script in islice(_scripts(scenario), _MOST_CASES):
+        cases = script.cases[:_MOST_NULL] or (Case(),)
+        trials = [_CaseTrial(script, registry, overrides, case) for case in cases]
+        for index, expectations in trials[0].parts:
+            yield from _vacuous_in_all(trials, expectations, dict.fromkeys(trials, NULL_REPLIES), index)
 
 
 def try_examples(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]) -> Trial:
@@ -80,6 +80,34 @@ def try_examples(scenario: Scenario, registry: Registry, overrides: Mapping[str,
     Of those the question itself and the example of another case are two. What is expected of the whole
     conversation is tried where every turn has an example.
     """
+    trials = [_try_script(script, registry, overrides) for script in islice(_scripts(scenario), _MOST_CASES)]
+    problems = {problem.position: problem for trial in reversed(trials) for problem in trial.problems}
+    return Trial(
+        problems=tuple(sorted(problems.values(), key=lambda problem: problem.position)),
+        tried=sum(trial.tried for trial in trials),
+        untried=tuple(dict.fromkeys(kind for trial in trials for kind in trial.untried)),
+        cases_left_out=sum(trial.cases_left_out for trial in trials),
+    )
+
+
+def _scripts(scenario: Scenario) -> Iterator[Scenario]:
+    """Yield the scenario with the cases that share its script, and for each other case one of its own."""
+    sharing = tuple(replace(case, expect=()) for case in scenario.cases if case.turns is None)
+    if sharing or not scenario.cases:
+        yield replace(scenario, cases=sharing)
+    for case in scenario.cases:
+        if case.turns is not None:
+            expected = (*scenario.expect, *case.expect)
+            yield replace(scenario, cases=(case,), turns=case.turns, expect=expected)
+        elif case.expect:
+            # What the script expects of its turns is tried with all cases that share it.
+            asked = (
+                replace(turn, expect=()) if isinstance(turn, UserTurn) else turn for turn in scenario.turns
+            )
+            yield replace(scenario, cases=(case,), turns=tuple(asked), expect=case.expect)
+
+
+def _try_script(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]) -> Trial:
     cases = scenario.cases[:_MOST_CASES] or (Case(),)
     trials = [_CaseTrial(scenario, registry, overrides, case) for case in cases]
     problems: dict[Position, Diagnostic] = {}
@@ -144,7 +172,9 @@ class _CaseTrial:
     ) -> None:
         self._scenario, self._registry, self._case = scenario, registry, case
         self.parts = tuple(_parts(scenario))
-        self._renderer = Renderer(overridden({**scenario.vars, **case.vars}, overrides))
+        # One variant is enough to see whether expectations can fail.
+        variables = variables_of(scenario.vars, case, scenario.variants[0], overrides)
+        self._renderer = Renderer(variables)
         self.saved: dict[str, str] = {}
         self.examples: dict[int | None, str] = {}
         self._unsaved: list[Diagnostic] = []
