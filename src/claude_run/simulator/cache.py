@@ -44,6 +44,7 @@ class CacheUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
+    visible: float
     expires: float
     ttl: Ttl
 
@@ -52,20 +53,26 @@ class PromptCache:
     """Prefix hashes with a lifetime on the injected clock (seconds).
 
     `look_up` when the request arrives, `commit` when its reply begins: an entry cannot be read before.
-    A lifetime counts from the start of the request, and a read renews it.
+    A lifetime counts from the start of the request, and a read renews it. What is written can be read
+    `delay_s` seconds after that.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *, delay_s: float = 0.0) -> None:
         self._clock = clock
+        self._delay_s = delay_s
         self._entries: dict[bytes, _Entry] = {}
 
-    def look_up(self, prompt: Prompt, min_tokens: int) -> CacheUse:
-        """Split the prompt into read, written and fresh; prefixes under `min_tokens` are not cached."""
+    def look_up(self, prompt: Prompt, min_tokens: int, *, missed: bool = False) -> CacheUse:
+        """Split the prompt into read, written and fresh; prefixes under `min_tokens` are not cached.
+
+        Where the cache is `missed`, nothing is read, and everything is written again.
+        """
         # Everything up to the last live entry is read; it is looked for at, and shortly before, a breakpoint.
         now = self._clock()
         points = [at for at in prompt.breakpoints if prompt.parts[at].tokens >= min_tokens]
         looked_at = (at for point in points for at in range(point, max(-1, point - LOOK_BACK), -1))
-        hit = max((at for at in looked_at if self._is_live(prompt.parts[at].digest, now)), default=-1)
+        live = () if missed else (at for at in looked_at if self._is_live(prompt.parts[at].digest, now))
+        hit = max(live, default=-1)
         read = prompt.parts[hit].tokens if hit >= 0 else 0
 
         # Each breakpoint after it writes what lies between it and the one before; the rest is fresh.
@@ -98,13 +105,13 @@ class PromptCache:
 
     def _is_live(self, digest: bytes, now: float) -> bool:
         entry = self._entries.get(digest)
-        return entry is not None and entry.expires > now
+        return entry is not None and entry.visible <= now < entry.expires
 
     def _store(self, digest: bytes, ttl: Ttl, *, started: float) -> None:
         old = self._entries.pop(digest, None)
-        expires = started + LIFETIME_S[ttl]
+        expires, visible = started + LIFETIME_S[ttl], self._clock() + self._delay_s
         if old is not None:
-            expires = max(expires, old.expires)
-        self._entries[digest] = _Entry(expires=expires, ttl=ttl)
+            expires, visible = max(expires, old.expires), min(visible, old.visible)
+        self._entries[digest] = _Entry(visible=visible, expires=expires, ttl=ttl)
         if len(self._entries) > MAX_ENTRIES:
             del self._entries[next(iter(self._entries))]

@@ -10,6 +10,7 @@ from claude_run.simulator.catalog import MODELS, find_model
 from claude_run.simulator.problems import ApiError, invalid
 from claude_run.simulator.prompt import read_prompt
 from claude_run.simulator.replies import compose, placeholder
+from claude_run.simulator.thinking import check_thoughts
 from claude_run.simulator.validation import (
     check_count_request,
     check_message_request,
@@ -40,20 +41,26 @@ class PreparedReply:
 class Engine:
     """Validation, replies and cache of one simulator; `clock` gives seconds."""
 
-    def __init__(self, replies: ReplyBook, clock: Callable[[], float]) -> None:
+    def __init__(self, replies: ReplyBook, clock: Callable[[], float], *, cache_delay_s: float = 0.0) -> None:
         self._replies = replies
-        self._cache = PromptCache(clock)
+        self._cache = PromptCache(clock, delay_s=cache_delay_s)
 
-    def prepare(self, body: JsonObject, headers: Mapping[str, str]) -> PreparedReply:
-        """Answer `POST /v1/messages`; ApiError where the API would refuse."""
+    def prepare(
+        self, body: JsonObject, headers: Mapping[str, str], *, misses_cache: bool = False
+    ) -> PreparedReply:
+        """Answer `POST /v1/messages`; ApiError where the API would refuse.
+
+        A request that `misses_cache` reads nothing of what is there.
+        """
         # Is it a request that the API would take?
         legacy = check_version(headers.get("anthropic-version"))
         model = check_message_request(body, legacy=legacy, beta="anthropic-beta" in headers)
         prompt = read_prompt(body, model.id)
         check_prompt_size(prompt.tokens, model)
+        check_thoughts(body)
 
         # What of it is read from the cache, and what is the answer?
-        use = self._cache.look_up(prompt, model.min_cache)
+        use = self._cache.look_up(prompt, model.min_cache, missed=misses_cache)
         composed = compose(body, self._replies.reply(body) or placeholder(body))
         message = composed.message(body, use.usage())
         return PreparedReply(message=message, stream=bool(body.get("stream")), cache_use=use)

@@ -12,8 +12,10 @@ from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.steps import Send, Steps
 from claude_run.errors import ClaudeRunError
 from claude_run.scenario.model import UserTurn
+from claude_run.simulator.faults import PAUSE_ID
 from claude_run.simulator.prompt import blocks_of, without_markers
 from claude_run.simulator.replies import Scripted, compose, placeholder
+from claude_run.simulator.thinking import is_simulated
 from claude_run.simulator.tool_calls import planned_calls
 
 if TYPE_CHECKING:
@@ -113,10 +115,17 @@ def rehearse(
 
 
 def request_digest(body: JsonObject) -> bytes:
-    """Return the SHA-256 of what is said so far; a string counts as the one text block that it stands for."""
+    """Return the SHA-256 of what is said so far; a string counts as the one text block that it stands for.
+
+    Thoughts of the simulator, and the calls that it paused with, are no part of it.
+    """
     messages = cast("Sequence[JsonObject]", body.get("messages") or ())
     said: list[Json] = [blocks_of(body.get("system"))]
-    said += [[message["role"], *blocks_of(message["content"])] for message in messages]
+    for message in messages:
+        # What the simulator has thought, or paused with, changes nothing of what was said.
+        blocks = [block for block in blocks_of(message["content"]) if not _is_aside(block)]
+        if blocks or not message["content"]:
+            said.append([message["role"], *blocks])
     digest = hashlib.sha256()
     for part in said:
         canonical = _canonical(part)
@@ -125,6 +134,10 @@ def request_digest(body: JsonObject) -> bytes:
             canonical = _canonical(without_markers(part))
         digest.update(canonical.encode() + b"\n")
     return digest.digest()
+
+
+def _is_aside(block: JsonObject) -> bool:
+    return is_simulated(block) or str(block.get("id")).startswith(PAUSE_ID)
 
 
 def _canonical(part: Json) -> str:

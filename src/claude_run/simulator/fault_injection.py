@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from claude_run.simulator.connection import JSON_TYPE, STREAM_TYPE
 from claude_run.simulator.faults import (
+    PAUSE_ID,
     Break,
     BreakFault,
     DripFault,
@@ -207,6 +208,18 @@ def _spoilt(message: JsonObject, fault: SpoilFault) -> JsonObject:
     elif fault.how is Spoil.REFUSAL:
         details = {"type": "refusal", "category": fault.value, "explanation": "a simulated refusal"}
         spoilt.update(content=[], stop_reason="refusal", stop_sequence=None, stop_details=details)
+    elif fault.how is Spoil.PAUSE:
+        # What a loop of server tools has come to is sent back unchanged, and goes on.
+        place = f"{PAUSE_ID}{str(message['id'])[-12:]}"
+        call: JsonObject = {
+            "type": "server_tool_use",
+            "id": place,
+            "name": "web_search",
+            "input": {"query": "simulated"},
+        }
+        spoilt.update(content=[call], stop_reason="pause_turn", stop_sequence=None, stop_details=None)
+    elif fault.how is Spoil.OTHER_MODEL:
+        spoilt["model"] = fault.value or "claude-simulated-other"
     else:
         reason = "max_tokens" if fault.how is Spoil.MAX_TOKENS else fault.value or "simulated_reason"
         spoilt.update(stop_reason=reason, stop_sequence=None, stop_details=None)

@@ -2,6 +2,7 @@
 
     script   = item { (space | ",") item }
     item     = fault [ "@" requests ] [ ":" percent "%" ] | "latency=" time [ ".." time ] | "seed=" number
+             | "cache-delay=" time | "cache-miss=" percent "%"
     fault    = (status | name) [ "(" option "=" value { "," option "=" value } ")" ]
     requests = n | n ".." m | n ".."
 
@@ -59,6 +60,8 @@ def parse_faults(text: str) -> FaultScript:
     rules: list[FaultRule] = []
     latency: tuple[float, float] | None = None
     seed: int | None = None
+    cache_delay_s: float | None = None
+    cache_miss: float | None = None
     for found in _ITEM.finditer(text):
         item = found[0]
         try:
@@ -66,11 +69,21 @@ def parse_faults(text: str) -> FaultScript:
                 latency = _only(latency, _latency(item.removeprefix("latency=")))
             elif item.startswith("seed="):
                 seed = _only(seed, int(_match(_SEED, item.removeprefix("seed="), hint="seed=7")[0]))
+            elif item.startswith("cache-delay="):
+                cache_delay_s = _only(cache_delay_s, _seconds(item.removeprefix("cache-delay=")))
+            elif item.startswith("cache-miss="):
+                cache_miss = _only(cache_miss, _chance(item.removeprefix("cache-miss="), hint="40%"))
             else:
                 rules.append(_rule(item))
         except _ProblemError as problem:
             raise InputError(f"faults: {item!a} (character {found.start() + 1}): {problem}") from None
-    return FaultScript(rules=tuple(rules), latency_s=latency or (0.0, 0.0), seed=seed or 0)
+    return FaultScript(
+        rules=tuple(rules),
+        latency_s=latency or (0.0, 0.0),
+        seed=seed or 0,
+        cache_delay_s=cache_delay_s or 0.0,
+        cache_miss=cache_miss or 0.0,
+    )
 
 
 def _only(before: T | None, value: T) -> T:
@@ -91,10 +104,15 @@ def _rule(item: str) -> FaultRule:
         if first < 1 or (last is not None and last < first):
             raise _ProblemError("requests are counted from 1, the lower number first")
     if parts["percent"] is not None:
-        chance = float(_match(_PERCENT, parts["percent"], hint=":10%")[1]) / 100
-        if chance > 1:
-            raise _ProblemError("a chance is at most 100%")
+        chance = _chance(parts["percent"], hint=":10%")
     return FaultRule(fault=fault, first=first, last=last, chance=chance)
+
+
+def _chance(text: str, *, hint: str) -> float:
+    chance = float(_match(_PERCENT, text, hint=hint)[1]) / 100
+    if chance > 1:
+        raise _ProblemError("a chance is at most 100%")
+    return chance
 
 
 def _latency(text: str) -> tuple[float, float]:
@@ -186,6 +204,7 @@ _FAULTS: dict[str, _Maker] = {
     **{how.value: (partial(BreakFault, how=how), {}) for how in Break},
     **{how.value: (partial(SpoilFault, how=how), {}) for how in Spoil},
     "stop-reason": (partial(SpoilFault, how=Spoil.STOP_REASON), {"value": ("value", str)}),
+    "other-model": (partial(SpoilFault, how=Spoil.OTHER_MODEL), {"id": ("value", str)}),
     "refusal": (partial(SpoilFault, how=Spoil.REFUSAL), {"category": ("value", str)}),
     "status": (
         StatusFault,

@@ -45,6 +45,12 @@ class Spoil(StrEnum):
     STOP_REASON = "stop-reason"
     REFUSAL = "refusal"
     MAX_TOKENS = "max-tokens"
+    PAUSE = "pause"
+    OTHER_MODEL = "other-model"
+
+
+PAUSE_ID = "srvtoolu_sim_pause_"
+"""How the ids of the calls begin that a simulated pause ends with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +89,11 @@ class BreakFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoilFault:
-    """A reply with something amiss; `value` is the stop reason, or the category of a refusal."""
+    """A reply with something amiss.
+
+    `value` is the stop reason, the category of a refusal, or the model that answers in place of the one asked
+    for.
+    """
 
     how: Spoil
     value: str | None = None
@@ -155,11 +165,17 @@ class FaultRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultScript:
-    """The rules, of which the first that applies wins; `latency_s` is the shortest and longest delay."""
+    """The rules, of which the first that applies wins; `latency_s` is the shortest and longest delay.
+
+    What is written into the prompt cache can be read `cache_delay_s` seconds later, and a request reads
+    nothing from it by the chance `cache_miss`.
+    """
 
     rules: tuple[FaultRule, ...] = ()
     latency_s: tuple[float, float] = (0.0, 0.0)
     seed: int = 0
+    cache_delay_s: float = 0.0
+    cache_miss: float = 0.0
 
     def pick(self, call: Call) -> Fault | None:
         """Return what goes wrong with this request."""
@@ -172,6 +188,10 @@ class FaultScript:
         """Return the seconds before this request is answered."""
         low, high = self.latency_s
         return low if low == high else low + (high - low) * self._roll(call, "latency")
+
+    def misses_cache(self, call: Call) -> bool:
+        """Return whether this request finds nothing in the prompt cache."""
+        return self.cache_miss > 0 and self._roll(call, "cache") < self.cache_miss
 
     def _roll(self, call: Call, what: str) -> float:
         """Return a number from 0 to under 1 that follows from the seed and the request alone."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from claude_run.scenario.model import EMPTY
 from claude_run.simulator.prompt import blocks_of
+from claude_run.simulator.thinking import THOUGHTS, thought
 from claude_run.simulator.tokens import cut_to_tokens, json_tokens, text_tokens
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ _PLAIN_VALUES: Mapping[str, Json] = {"integer": 0, "number": 0, "boolean": False
 class Scripted:
     """A reply as it is written down.
 
-    `content` is text or whole content blocks. Without a `stop_reason` it is `tool_use` where a tool is
-    called, `end_turn` otherwise. `usage` overrides single fields of the API's usage.
+    `content` is text or whole content blocks; what `thinks` begins with a block of thinking where the request
+    asks for that. Without a `stop_reason` it is `tool_use` where a tool is called, `end_turn` otherwise.
+    `usage` overrides single fields of the API's usage.
     """
 
     content: str | tuple[JsonObject, ...]
+    thinks: bool = True
     stop_reason: str | None = None
     stop_details: JsonObject | None = None
     usage: JsonObject = EMPTY
@@ -114,6 +117,9 @@ def compose(body: JsonObject, scripted: Scripted) -> Composed:
     A block that is not text and does not fit is left out, as are all after it.
     """
     written = [block for block in blocks_of(scripted.content) if block.get("text") != ""]
+    has_thought = any(block["type"] in THOUGHTS for block in written)
+    if scripted.thinks and not has_thought and (first := thought(body)):
+        written.insert(0, first)
     blocks, sequence = _stop_at(written, cast("Sequence[str]", body.get("stop_sequences") or ()))
     limit = cast("int", body["max_tokens"])
     kept, used, thinking = _fit(blocks, limit)

@@ -92,7 +92,7 @@ class Service:
         self, replies: ReplyBook, faults: FaultScript, *, clock: Callable[[], float], ledger_limit: int | None
     ) -> None:
         self.ledger = Ledger(ledger_limit)
-        self._engine = Engine(replies, clock)
+        self._engine = Engine(replies, clock, cache_delay_s=faults.cache_delay_s)
         self._faults = faults
         self._closing = asyncio.Event()
         self._numbers: Counter[str] = Counter()
@@ -164,7 +164,9 @@ class Service:
             stream = arrival.call.body is not None and arrival.call.body.get("stream") is True
             return await send_instead(arrival.connection, fault, stream=stream)
         # A bad request is refused at once; what it caches can be read once its reply begins.
-        prepared = self._engine.prepare(arrival.body, arrival.request.headers)
+        prepared = self._engine.prepare(
+            arrival.body, arrival.request.headers, misses_cache=self._faults.misses_cache(arrival.call)
+        )
         await arrival.connection.pause(delay_s)
         self._engine.begin(prepared)
         return await send_reply(arrival.connection, prepared.message, fault, stream=prepared.stream)

@@ -48,6 +48,8 @@ def _call(number: int = 1, *, text: str = "", seen: int = 1) -> Call:
         ("close-after", BreakFault(how=Break.CLOSE_AFTER)),
         ("no-usage", SpoilFault(how=Spoil.NO_USAGE)),
         ("stop-reason(value=novel)", SpoilFault(how=Spoil.STOP_REASON, value="novel")),
+        ("pause", SpoilFault(how=Spoil.PAUSE)),
+        ("other-model(id=m)", SpoilFault(how=Spoil.OTHER_MODEL, value="m")),
         ("refusal(category=cyber)", SpoilFault(how=Spoil.REFUSAL, value="cyber")),
         ("html(status=200)", PageFault(status=200)),
         (
