@@ -44,7 +44,8 @@ def test_a_scenario_tells_what_it_is_for_and_how_to_play_it() -> None:
         assert scenario.description.endswith(".")
         assert scenario.tags
         assert scenario.models
-        assert scenario.expect or scenario.turns[-1].expect  # type: ignore[union-attr] # no script ends with another turn
+        for script in filter(None, (scenario.turns, *(case.turns for case in scenario.cases))):
+            assert scenario.expect or script[-1].expect  # type: ignore[union-attr] # no script ends with another turn
 
 
 def test_the_scenarios_pass_on_their_examples(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_the_scenarios_pass_on_their_examples(tmp_path: Path) -> None:
 
     assert code == 0, printed
     assert {transcript["scenario"] for transcript in transcripts} == set(NAMES)
-    assert len(transcripts) == len({transcript["conversation_id"] for transcript in transcripts}) == 52
+    assert len(transcripts) == len({transcript["conversation_id"] for transcript in transcripts}) == 88
     for transcript in transcripts:
         assert (transcript["outcome"], transcript["simulated"]) == ("passed", True)
         assert _input(transcript["usage"]) == sum(_input(turn["usage"]) for turn in transcript["turns"])
@@ -69,7 +70,7 @@ def test_the_scenarios_fail_without_their_examples(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "scenarios", folder)
     for path in folder.glob("*.yaml"):
         text = path.read_text(encoding="utf-8")
-        path.write_text(re.sub(r"^    example:", "    x-example:", text, flags=re.MULTILINE), "utf-8")
+        path.write_text(re.sub(r"^( +)example:", r"\1x-example:", text, flags=re.MULTILINE), "utf-8")
     code, _ = run(f"claude-run {folder} --simulate -q -o {tmp_path}/run")
 
     assert code in {1, 3}
