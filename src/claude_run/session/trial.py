@@ -72,6 +72,19 @@ def vacuous(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]
         trials = [_CaseTrial(script, registry, overrides, case) for case in cases]
         for index, expectations in trials[0].parts:
             yield from _vacuous_in_all(trials, expectations, dict.fromkeys(trials, NULL_REPLIES), index)
+        yield from _escapable(script)
+
+
+def _escapable(script: Scenario) -> Iterator[Diagnostic]:
+    """Yield a warning where every expectation of a script is on turns that may be left out."""
+    asked = [turn for turn in script.turns if isinstance(turn, UserTurn) and turn.expect]
+    if asked and not script.expect and all(turn.condition for turn in asked):
+        yield Diagnostic(
+            position=asked[0].expect[0].position,
+            message="everything that is expected stands in turns with an `if`: where none of them is sent, the"
+            " conversation passes unchecked",
+            hint="expect something of a turn that is always sent, or of the conversation",
+        )
 
 
 def try_examples(scenario: Scenario, registry: Registry, overrides: Mapping[str, str]) -> Trial:

@@ -1,7 +1,7 @@
 """Everything in one talk: tools, an image, thinking, a turn that reacts, structured answers.
 
-It is played on the simulator. What comes back in the next request are the bytes that were received, and after a
-death at any write nothing is paid for twice.
+It is played on the simulator. What comes back in the next request are the bytes that were received, and after
+a death at any write nothing is paid for twice.
 """
 
 from __future__ import annotations

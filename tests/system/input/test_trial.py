@@ -152,3 +152,32 @@ def test_what_is_expected_of_the_conversation_is_tried_on_all_examples(tmp_path:
     code, said = check(tmp_path, HEAD + turns, "--examples")
     assert (code, "`contains` fails on the examples of all turns" in said) == (2, True)
     assert check(tmp_path, HEAD + turns.replace(", example: two", ""), "--examples")[0] == 0
+
+
+def test_a_script_that_may_leave_everything_out_is_warned_of(tmp_path: Path) -> None:
+    """Where every expectation is on a turn with an `if`, a conversation may pass unchecked."""
+    turns = (
+        "turns:\n  - {user: a, example: no}\n"
+        "  - {user: b, if: {contains: number}, example: yes, expect: [contains: yes]}\n"
+    )
+    code, said = check(tmp_path, HEAD + turns)
+    assert (code, said.count("warning: ")) == (0, 1), said
+    assert "the conversation passes unchecked" in said
+    always = turns + "  - {user: c, example: yes, expect: [contains: yes]}\n"
+    for sound in (always, turns + "expect: [contains: no]\n"):
+        code, said = check(tmp_path, HEAD + sound)
+        assert (code, said.count("warning: ")) == (0, 0), said
+
+
+def test_a_turn_that_the_examples_leave_out_is_no_part_of_the_whole(tmp_path: Path) -> None:
+    """What is expected of the conversation is tried on the examples of the turns that would be sent."""
+    turns = (
+        "turns:\n  - {user: a, example: no}\n"
+        "  - {user: b, if: {contains: number}, example: SECRET}\n"
+        "  - {user: c, example: bye, expect: [contains: bye]}\n"
+        "expect: [{not: {contains: SECRET}}, {contains: no}]\n"
+    )
+    code, said = check(tmp_path, HEAD + turns, "--examples")
+    assert (code, said.count("error: ")) == (0, 0), said
+    code, said = check(tmp_path, HEAD + turns.replace("number", "no"), "--examples")
+    assert (code, said.count("error: ")) == (2, 1), said
