@@ -81,8 +81,8 @@ def _escapable(script: Scenario) -> Iterator[Diagnostic]:
     if asked and not script.expect and all(turn.condition for turn in asked):
         yield Diagnostic(
             position=asked[0].expect[0].position,
-            message="everything that is expected stands in turns with an `if`: where none of them is sent, the"
-            " conversation passes unchecked",
+            message="everything that is expected stands in turns with an `if`: where none of them is sent,"
+            " the conversation passes unchecked",
             hint="expect something of a turn that is always sent, or of the conversation",
         )
 
