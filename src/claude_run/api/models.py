@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -35,13 +36,16 @@ async def list_models(client: anthropic.AsyncAnthropic, redactor: Redactor) -> t
     redactor = redactor.knowing(secrets_of(client))
     found: dict[str, JsonObject] = {}
     after: str | None = None
-    for _ in range(_MAX_PAGES):
+    for number in count(1):
         page = await _page(client, after, redactor)
         before = len(found)
         found.update({model["id"]: model for model in page["data"]})
         # A page that brings nothing new is the last one, whatever it says: the next would be the same.
         if page.get("has_more") is not True or len(found) == before:
             break
+        if number == _MAX_PAGES:
+            # A list that is cut off would make models look as if they were gone.
+            raise MeasureError(f"invalid reply: the list of models goes on after {number} pages")
         after = page["data"][-1]["id"]
     cleaned: Any = redactor.json(list(found.values()))
     return tuple(cleaned)

@@ -130,7 +130,10 @@ BLOCK_KINDS = frozenset(
         "container_upload",
         "mcp_tool_use",
         "mcp_tool_result",
+        "mcp_tool_listing",
+        "advisor_tool_result",
         "compaction",
+        "fallback",
     }
 )
 """The types of the blocks that replies have in API version 2026-10-21 and in its betas."""

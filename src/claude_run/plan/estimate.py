@@ -50,7 +50,7 @@ CALL_TOKENS = 10
 
 DEFAULT_WINDOW = 1_000_000
 
-_CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
+_CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "browser_", "memory_")
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
 # As long as the id of a call may be.
 _CALL_ID = "toolu_" + "0" * 58

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from claude_run.plan.model_checks import EFFORTS
@@ -11,7 +12,6 @@ from claude_run.plan.model_rules import known_models, retirement, rules_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
 
     from claude_run.plan.model_rules import ModelRules
     from claude_run.scenario.model import Json, JsonObject
@@ -127,7 +127,7 @@ def _supported(capability: JsonObject) -> list[str]:
 
 def _size(info: JsonObject, name: str) -> int | None:
     value = info.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _text(info: JsonObject, name: str) -> str | None:
@@ -136,5 +136,8 @@ def _text(info: JsonObject, name: str) -> str | None:
 
 
 def _day(info: JsonObject) -> str | None:
-    """Return the date of a time such as 2026-11-30T00:00:00Z."""
-    return (_text(info, "retires_at") or "")[:10] or None
+    """Return the date of a time such as 2026-11-30T00:00:00Z; None for anything else."""
+    try:
+        return date.fromisoformat((_text(info, "retires_at") or "")[:10]).isoformat()
+    except ValueError:
+        return None

@@ -33,18 +33,48 @@ def params(context: ReadContext, entries: Mapping[str, Entry]) -> JsonObject:
             context.report, entry.value, keys.PARAMS[key].schema, what=f"`{key}`"
         ):
             found[key] = to_json(entry.value)
+            _check_header(context, entry)
     _check_mcp_servers(context, entries.get("mcp_servers"))
     return found
 
 
-def check_betas(context: ReadContext, entries: Mapping[str, Entry], layers: Sequence[JsonObject]) -> None:
-    """Report each parameter of a beta where no entry of `layers` names one: the API would not know it."""
-    if any(layer.get("betas") for layer in layers):
+def _check_header(context: ReadContext, entry: Entry) -> None:
+    """Report each text that cannot be sent as the header that the API takes it as."""
+    if entry.key not in keys.HEADERS:
         return
-    hint = "write `betas: [...]` with the name that the API's page about it gives"
-    for key in keys.BETA_PARAMS:
-        if key in entries:
-            context.report.key(entries[key], f"`{key}` is a parameter of a beta", hint=hint)
+    for node in entry.value.items if isinstance(entry.value, ListNode) else (entry.value,):
+        value = str(to_json(node))
+        if not (value.isascii() and value.isprintable()):
+            message = f"`{entry.key}` goes out as a header, which is plain ASCII in one line"
+            context.report.node(node, message, hint="write it without other characters")
+
+
+def check_betas(context: ReadContext, entries: Mapping[str, Entry]) -> None:
+    """Report each parameter of a beta that some request would have without `betas`: the API does not know it.
+
+    A request has the parameters of the scenario, of one variant and of one model.
+    """
+    of_scenario = "betas" in entries
+    variants, models = (_listed(entries.get(key)) for key in ("variants", "models"))
+    in_all_variants, in_all_models = (
+        bool(each) and all("betas" in layer for layer in each) for each in (variants, models)
+    )
+    layers = [(entries, in_all_variants or in_all_models)]
+    layers += [(layer, "betas" in layer or in_all_models) for layer in variants]
+    layers += [(layer, "betas" in layer or in_all_variants) for layer in models]
+    hint = "write `betas: [...]` beside it, with the name that the API's page about it gives"
+    for layer, named in () if of_scenario else layers:
+        for key in () if named else keys.BETA_PARAMS:
+            if key in layer:
+                context.report.key(layer[key], f"`{key}` is a parameter of a beta", hint=hint)
+
+
+def _listed(entry: Entry | None) -> list[Mapping[str, Entry]]:
+    """Return the entries of each item of a list; an item that is not a mapping has none."""
+    items = entry.value.items if entry is not None and isinstance(entry.value, ListNode) else ()
+    return [
+        {each.key: each for each in item.entries} if isinstance(item, MappingNode) else {} for item in items
+    ]
 
 
 def _check_mcp_servers(context: ReadContext, entry: Entry | None) -> None:

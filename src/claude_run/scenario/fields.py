@@ -71,13 +71,17 @@ class Reporter:
             self.at(entry.position, message, hint=hint, length=len(entry.key))
 
 
+NO_TURN = -1
+"""In place of a turn for a text that goes out in any of them, and so can read nothing that one has saved."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """A text of the user with the way back to its place.
 
     `scalar` is where it stands in a YAML file; None where `source` is wholly the text. `turn` is the number
-    of turns before it, whose saved values it can read. `settings` are those that it is played with where they
-    are not those of all its script.
+    of turns before it, whose saved values it can read, or NO_TURN. `settings` are those that it is played
+    with where they are not those of all its script.
     """
 
     text: str
@@ -102,7 +106,8 @@ class ReadContext:
     tells for each saved name which turn saves it, and `unsure` says of those that may be missing, why.
     `settings` are the cases and variants that the texts are played with.
     `blocks` are what images and documents became, or why not, by kind and path: each is read once.
-    `unread` are the files whose texts could not be read, so that their variables are not known.
+    `unread` are the files whose texts could not be read, so that their variables are not known, and
+    `unread_tools` tells that some tools could not.
     """
 
     report: Reporter
@@ -117,6 +122,7 @@ class ReadContext:
     settings: Settings = field(default_factory=Settings)
     blocks: dict[tuple[str, str], JsonObject | tuple[str, Hint]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    unread_tools: bool = False
 
     def script(self, settings: Settings, *, source: Source | None = None) -> ReadContext:
         """Return the context of a script of its own, whose texts read what it saves alone.

@@ -87,6 +87,9 @@ PARAMS: Keys = {
     ),
 }
 
+HEADERS = ("betas", "user_profile_id", "workspace_id")
+"""The parameters among them that go out as headers, which hold printable ASCII alone."""
+
 BETA_PARAMS = ("mcp_servers", "context_management", "compaction", "fallbacks", "billing_policy")
 """The parameters among them that the API takes under a beta header alone."""
 

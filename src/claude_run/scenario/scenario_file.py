@@ -196,7 +196,7 @@ def _build(
         tool_results=results,
     )
     layers = [sent, *(each.params for each in versions), *(each.params for each in choices)]
-    check_betas(context, entries, layers)
+    check_betas(context, entries)
     check_tool_names(context, entries, layers, scenario.expectations_on_all)
     return scenario, (context, *scripts), definitions, case_set
 

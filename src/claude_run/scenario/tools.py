@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from claude_run.scenario import keys
 from claude_run.scenario.content import content, file_path
 from claude_run.scenario.diagnostics import did_you_mean
-from claude_run.scenario.fields import conforms, known, mapping, sequence
+from claude_run.scenario.fields import NO_TURN, conforms, known, mapping, sequence
 from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.model import EMPTY, ToolResult, ToolResults
 from claude_run.scenario.template_language import is_template
@@ -25,22 +25,45 @@ if TYPE_CHECKING:
 RESULT_BLOCKS = frozenset({"text", "image", "document", "search_result", "tool_reference"})
 """The types of the blocks that a `tool_result` may hold (messages-api reference, 1.3)."""
 
+OF_SERVER = frozenset(
+    {
+        "advisor",
+        "web_search",
+        "web_fetch",
+        "code_execution",
+        "bash_code_execution",
+        "text_editor_code_execution",
+        "tool_search_tool_regex",
+        "tool_search_tool_bm25",
+    }
+)
+"""The names under which the API calls its own tools: one in the list may call others, such as a search that
+runs code (SDK 2.14.0, `types/beta/beta_server_tool_use_block.py`)."""
+
 CALLS_TOOL = "calls_tool"
 """The kind of the expectations that name tools."""
 
 _SUGAR = frozenset({"text", "image", "document"})
+_NO_RESULTS = "a tool has no `results` of its own"
+_RESULTS_HINT = "write them beside `tools`: `tool_results: {name: [...]}`"
 _RESULT_HINT = "write `- {when: {id: A-1}, return: {status: shipped}}`"
 
 
 def tools(context: ReadContext, entry: Entry) -> Json:
     """Read `tools`: a list, or `{file: tools.json}`; None where it has problems."""
     if isinstance(entry.value, MappingNode):
-        return _tools_of_file(context, entry.value)
+        found = _tools_of_file(context, entry.value)
+    else:
+        found = _tools_written(context, entry)
+    context.unread_tools |= found is None
+    return found
+
+
+def _tools_written(context: ReadContext, entry: Entry) -> Json:
     for tool in entry.value.items if isinstance(entry.value, ListNode) else ():
         results = tool.get("results") if isinstance(tool, MappingNode) else None
         if results is not None:
-            hint = "write it beside `tools`: `tool_results: {name: [...]}`"
-            context.report.key(results, "a tool has no `results` of its own", hint=hint)
+            context.report.key(results, _NO_RESULTS, hint=_RESULTS_HINT)
             return None
     return to_json(entry.value) if conforms(context.report, entry.value, keys.TOOLS, what="`tools`") else None
 
@@ -73,14 +96,17 @@ def check_tool_names(
 ) -> None:
     """Report each tool that is named by a result or an expectation and that no `tools` has.
 
-    A misspelt name would answer nothing, and a ban of its calls would always hold. What an MCP server offers
-    is known to the API alone.
+    A misspelt name would answer nothing, and a ban of its calls would always hold. What an MCP server or a
+    set of tools offers is known to the API alone, and what a list with problems would hold to nobody.
     """
     params = tuple(params)
-    if any(each.get("mcp_servers") for each in params):
-        return
     lists = [cast("Sequence[JsonObject]", each.get("tools") or ()) for each in params]
-    names = {str(tool.get("name")) for each in lists for tool in each}
+    listed = [tool for each in lists for tool in each]
+    typed = [tool for tool in listed if tool.get("type") not in {None, "custom"}]
+    of_others = any(each.get("mcp_servers") for each in params) or any("name" not in each for each in typed)
+    if of_others or context.unread_tools:
+        return
+    names = {str(tool["name"]) for tool in listed if "name" in tool} | (OF_SERVER if typed else frozenset())
     hint = "list it under `tools`"
     results = entries["tool_results"].value if "tool_results" in entries else None
     for entry in results.entries if isinstance(results, MappingNode) else ():
@@ -126,6 +152,8 @@ def _tools_of_file(context: ReadContext, node: MappingNode) -> Json:
             raise FileProblemError(f"{name} is not valid JSON: {error}", hint) from error
         if not isinstance(found, list) or not all(isinstance(tool, Mapping) for tool in found):
             raise FileProblemError(f"{name} is not a list of tools", hint)
+        if any("results" in tool for tool in found):
+            raise FileProblemError(f"in {name} {_NO_RESULTS}", _RESULTS_HINT)
         return found
 
     return context.file(entry.value, read)
@@ -183,7 +211,7 @@ def _returned(context: ReadContext, entry: Entry) -> tuple[Content | None, Json]
     node = entry.value
     is_text = isinstance(node, ScalarNode) and isinstance(node.value, str) and node.value.strip()
     if is_text or (isinstance(node, ListNode) and node.items and all(map(_is_block, node.items))):
-        return content(context, entry, allowed="user", turn=0), None
+        return content(context, entry, allowed="user", turn=NO_TURN), None
     _keep_templates(context, node)
     return None, to_json(node)
 
@@ -203,7 +231,7 @@ def _is_block(node: Node) -> bool:
 
 def _keep_templates(context: ReadContext, node: Node) -> None:
     if isinstance(node, ScalarNode) and isinstance(node.value, str):
-        context.template(node.value, node, turn=0)
+        context.template(node.value, node, turn=NO_TURN)
     elif isinstance(node, MappingNode):
         for entry in node.entries:
             _keep_templates(context, entry.value)

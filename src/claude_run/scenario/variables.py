@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from claude_run.scenario.diagnostics import Diagnostic, Window, did_you_mean
-from claude_run.scenario.fields import meant
+from claude_run.scenario.fields import NO_TURN, meant
 from claude_run.scenario.model import Position, turn_number
 from claude_run.scenario.template_inspection import too_much_code, variables_in
 from claude_run.scenario.template_language import MAX_CODE
@@ -183,6 +183,9 @@ def _undefined(use: Use, known: Known) -> tuple[str, Hint] | None:
 
 def _saved_problem(use: Use, turn: int, known: Known) -> tuple[str, Hint] | None:
     saved = known.saves.get(use.name)
+    if turn == NO_TURN:
+        message = f"`saved.{use.name}` cannot be read here: the results of tools are the same in every turn"
+        return message, "use a variable of `vars` or of the cases"
     if saved is None and not use.optional:
         hint = lambda: meant(use.name, known.saves) or "add `save` to an earlier user turn"  # noqa: E731 - found out only to be shown
         return f"nothing is saved as `{use.name}`", hint

@@ -71,6 +71,8 @@ _BETA_KEYS = frozenset(
         "thread",
     }
 )
+# Sets of tools have no name of their own (SDK, `types/beta/beta_tool_union_param.py`).
+_TOOLSET = re.compile(r"[a-z_]+_toolset(_\d{8})?")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _LEAST_BUDGET = 1024
 _HIGHEST = {"temperature": 1.0, "top_p": 1.0}
@@ -293,17 +295,24 @@ def _check_tools(body: JsonObject, model: Model) -> None:
     names: list[str] = []
     if body.get("tools") is not None:
         for index, tool in enumerate(a_list(body["tools"], "tools")):
-            names.append(_check_tool(tool, f"tools.{index}"))
-            if names[-1] in names[:-1]:
+            name = _check_tool(tool, f"tools.{index}")
+            if name in names:
                 raise invalid("tools", "Tool names must be unique.")
+            names += [name] if name is not None else []
     if body.get("tool_choice") is not None:
-        _check_choice(an_object(body["tool_choice"], "tool_choice"), names, model=model)
+        choice = an_object(body["tool_choice"], "tool_choice")
+        _check_choice(choice, names, listed=bool(body.get("tools")), model=model)
 
 
-def _check_tool(value: object, where: str) -> str:
+def _check_tool(value: object, where: str) -> str | None:
+    """Check one tool; return its name, None for a set of tools, which has none."""
     tool = an_object(value, where)
-    name = a_string(required(tool, "name", where), join(where, "name"))
     a_cache_control(tool.get("cache_control"), join(where, "cache_control"))
+    if _TOOLSET.fullmatch(str(tool.get("type"))):
+        if tool["type"] == "mcp_toolset":
+            a_string(required(tool, "mcp_server_name", where), join(where, "mcp_server_name"))
+        return None
+    name = a_string(required(tool, "name", where), join(where, "name"))
     if tool.get("type") not in (None, "custom"):
         return name
     if not _TOOL_NAME.fullmatch(name):
@@ -320,7 +329,8 @@ def _check_tool(value: object, where: str) -> str:
     return name
 
 
-def _check_choice(choice: JsonObject, names: Sequence[str], *, model: Model) -> None:
+def _check_choice(choice: JsonObject, names: Sequence[str], *, listed: bool, model: Model) -> None:
+    """Check `tool_choice` against the names of the tools; `listed` says whether there are any at all."""
     kinds = ("auto", "any", "tool", "none")
     kind = a_choice(required(choice, "type", "tool_choice"), "tool_choice.type", of=kinds)
     fields = {"name"} if kind == "tool" else set()
@@ -330,7 +340,7 @@ def _check_choice(choice: JsonObject, names: Sequence[str], *, model: Model) -> 
     if "disable_parallel_tool_use" in choice:
         where = f"tool_choice.{kind}.disable_parallel_tool_use"
         a_boolean(choice["disable_parallel_tool_use"], where)
-    if not names:
+    if not listed:
         raise invalid("tool_choice", "`tool_choice` may only be specified while providing `tools`.")
     if kind == "tool":
         name = a_string(required(choice, "name", "tool_choice.tool"), "tool_choice.tool.name")

@@ -36,6 +36,15 @@ SERVER_RESULTS = (
     "text_editor_code_execution_tool_result",
     "tool_search_tool_result",
 )
+# Replies under the header of a beta hold these, and they are sent back as they came.
+_OF_BETAS = (
+    "mcp_tool_use",
+    "mcp_tool_result",
+    "mcp_tool_listing",
+    "advisor_tool_result",
+    "compaction",
+    "fallback",
+)
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 BY_ROLE = {
     "user": (
@@ -65,6 +74,8 @@ _STRINGS = {
     "text": ("text",),
     "tool_use": ("id", "name"),
     "server_tool_use": ("id", "name"),
+    "mcp_tool_use": ("id", "name", "server_name"),
+    "mcp_tool_result": ("tool_use_id",),
     "tool_result": ("tool_use_id",),
     "thinking": ("thinking", "signature"),
     "redacted_thinking": ("data",),
@@ -99,7 +110,8 @@ def check_block(value: object, where: str, *, role: str) -> None:
     """Check one content block of a message, of the system prompt, or of a tool result."""
     block = an_object(value, where)
     kind = required(block, "type", where)
-    if not isinstance(kind, str) or kind not in BY_ROLE[role]:
+    taken = (*BY_ROLE[role], *_OF_BETAS) if role == "assistant" else BY_ROLE[role]
+    if not isinstance(kind, str) or kind not in taken:
         # API version 2026-10-21 refuses a document in an assistant message, as any other unknown tag.
         expected = ", ".join(f"'{tag}'" for tag in BY_ROLE[role])
         found = f"Input tag {kind!r} found using 'type' does not match any of the expected tags: {expected}"
@@ -135,7 +147,7 @@ def _check_fields(block: JsonObject, kind: str, where: str) -> None:
             _check_text(block, where)
         case "image" | "document":
             _check_source(block, where, image=kind == "image")
-        case "tool_use" | "server_tool_use":
+        case "tool_use" | "server_tool_use" | "mcp_tool_use":
             an_object(required(block, "input", where), join(where, "input"))
         case "tool_result":
             if block.get("content") is not None:
@@ -263,7 +275,7 @@ def _spoken(messages: Sequence[JsonObject]) -> list[tuple[str, list[JsonObject]]
 
 def _check_end(last: JsonObject, model: Model, *, thinks: bool) -> None:
     # A turn that was paused in server tools may be resumed as it stands.
-    paused = ("server_tool_use", *SERVER_RESULTS)
+    paused = ("server_tool_use", "mcp_tool_use", "mcp_tool_result", *SERVER_RESULTS)
     blocks = blocks_of(last["content"])
     if last["role"] != "assistant" or any(block["type"] in paused for block in blocks):
         return

@@ -66,6 +66,13 @@ def test_a_page_that_brings_nothing_new_is_the_last(clean_environment: pytest.Mo
     assert ([each["id"] for each in found], len(paths)) == (["a"], 2)
 
 
+def test_a_list_without_an_end_is_no_list(clean_environment: pytest.MonkeyPatch) -> None:
+    """Cut off, it would make the models behind the cut look as if they were gone."""
+    pages = [_page(f"model-{number}", more=True) for number in range(101)]
+    with pytest.raises(MeasureError, match="the list of models goes on after 100 pages"):
+        _ask(clean_environment, *pages)
+
+
 def test_the_credential_leaves_no_trace(clean_environment: pytest.MonkeyPatch) -> None:
     """A server may send it back, as a name or in an error."""
     found, _ = _ask(clean_environment, _page("a", display_name=f"me {KEY}"))

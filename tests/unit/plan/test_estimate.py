@@ -354,6 +354,8 @@ def test_a_message_with_thinking_counts_as_a_whole_reply(kind: str) -> None:
         ({}, False),
         ({"tools": [{"name": "a", "input_schema": {}}, {"type": "custom", "name": "b"}]}, False),
         ({"tools": [{"type": "text_editor_20250728"}]}, False),
+        ({"tools": [{"type": "browser_toolset_20260801"}]}, False),
+        ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, True),
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, True),
         ({"mcp_servers": [{"name": "x"}]}, True),
     ],

@@ -104,6 +104,7 @@ def test_what_the_api_says_else_is_a_difference(
         {"capabilities": {"thinking": 5, "effort": []}},
         {"max_tokens": None, "max_input_tokens": True},
         {"lifecycle": None, "retires_at": 5},
+        {"retires_at": "\x1b[31msoon", "max_tokens": -1, "max_input_tokens": 0},
     ],
 )
 def test_what_the_api_does_not_say_is_no_difference(changes: dict[str, Any]) -> None:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         ("judge: {modle: x}", "1:9 unknown key `modle` in `judge`"),
         ("thread: x", "1:1 `thread` is a beta parameter, which this version does not send"),
         ("betas: x", "1:8 `betas` must be a list, not a string"),
+        ("betas: [a, é]", "1:12 `betas` goes out as a header, which is plain ASCII in one line"),
+        ('workspace_id: "w\\nX: y"', "1:15 `workspace_id` goes out as a header"),
         ("betas: ['']", "1:9 an entry of `betas` is empty"),
         ("mcp_servers: [{type: url, url: x, name: n}]", "1:1 `mcp_servers` is a parameter of a beta"),
         (
@@ -141,6 +143,35 @@ def test_model_and_models_exclude_each_other(tmp_path: Path) -> None:
     """Two ways to say the same thing are one too many."""
     found = complaints(tmp_path, "model: a\nmodels: [b]\n" + ONE_TURN)
     assert found == ["a.yaml:2:1 `model` and `models` stand together"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "places"),
+    [
+        ("compaction: {}\nbetas: [b]", []),
+        ("compaction: {}\nvariants: [{id: a, betas: [b]}, {id: b}]", ["1:1"]),
+        ("compaction: {}\nvariants: [{id: a, betas: [b]}, {id: b, betas: [c]}]", []),
+        ("compaction: {}\nmodels: [{model: a, betas: [b]}, b]", ["1:1"]),
+        ("compaction: {}\nmodels: [{model: a, betas: [b]}, {model: b, betas: [c]}]", []),
+        ("variants: [{id: a, compaction: {}}, {id: b, betas: [b]}]", ["1:20"]),
+        ("variants: [{id: a, compaction: {}, betas: [b]}, {id: b}]", []),
+        ("variants: [{id: a, compaction: {}}]\nmodels: [{model: a, betas: [b]}]", []),
+        ("variants: [{id: a, compaction: {}}]\nmodels: [{model: a, betas: [b]}, b]", ["1:20"]),
+        ("models: [{model: a, fallbacks: []}, {model: b, compaction: {}, betas: [b]}]", ["1:21"]),
+        ("models: [{model: a, fallbacks: []}]\nvariants: [{id: a, betas: [b]}]", []),
+        ("models: [{model: a, fallbacks: []}]\nbetas: [b]", []),
+    ],
+)
+def test_no_request_has_a_parameter_of_a_beta_without_it(
+    tmp_path: Path, lines: str, places: list[str]
+) -> None:
+    """A request has what the scenario, one variant and one model say together."""
+    text = f"{lines}\n{ONE_TURN}"
+    found = complaints(tmp_path, text) if places else []
+    assert [each.split(" ")[0] for each in found] == [f"a.yaml:{place}" for place in places]
+    assert all("is a parameter of a beta" in each for each in found)
+    if not places:
+        load_text(tmp_path, text)
 
 
 def test_parameters_of_the_api_pass_as_they_are(tmp_path: Path) -> None:

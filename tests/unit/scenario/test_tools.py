@@ -96,6 +96,10 @@ def test_what_is_no_content_is_json(tmp_path: Path, returned: str) -> None:
         ("tool_results: {pay: {return: x}}", "3:16 no tool is called `pay` (list it under `tools`)"),
         ("tool_results: {get_order: {return: '{{ nobody }}'}}", "3:40 undefined variable `nobody`"),
         ("tool_results: {get_order: {return: {a: ['{{ x }}']}}}", "3:45 undefined variable `x`"),
+        (
+            "tool_results: {photo: {when: {a: ['{{ saved.x }}']}, return: '{{ saved.x }}'}}",
+            "3:39 `saved.x` cannot be read here: the results of tools are the same in every turn (use a",
+        ),
         ("max_tool_rounds: 2", "3:1 there are no `tool_results` to send"),
         (
             "max_tool_rounds: 0\ntool_results: {photo: {return: x}}",
@@ -127,6 +131,27 @@ def test_any_layer_may_bring_the_tools(tmp_path: Path) -> None:
     assert not problems(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("tools", "name"),
+    [
+        ("[{type: mcp_toolset, mcp_server_name: shop}]", "buy"),
+        ("[{type: computer_toolset_20260801}]", "screenshot"),
+        ("[{type: code_execution_20260521, name: code_execution}]", "bash_code_execution"),
+        ("[{type: web_search_20260318, name: web_search}]", "code_execution"),
+    ],
+)
+def test_what_the_api_names_itself_is_known_to_the_api(tmp_path: Path, tools: str, name: str) -> None:
+    """The members of a set of tools, and the tools that a server tool is made of, stand in no list."""
+    assert not problems(tmp_path, f"{TURNS}tools: {tools}\nexpect: [{{calls_tool: {name}}}]\n")
+
+
+def test_a_server_tool_excuses_no_slip(tmp_path: Path) -> None:
+    """Beside it, the name of a tool is looked up all the same."""
+    tools = "tools: [{name: get_order}, {type: web_search_20260318, name: web_search}]\n"
+    (found,) = problems(tmp_path, TURNS + tools + "expect: [{calls_tool: get_ordr}]\n")
+    assert found.startswith("3:11 no tool is called `get_ordr` (did you mean `get_order`?)")
+
+
 def test_tools_may_stand_in_a_file(tmp_path: Path) -> None:
     """They are the API's own list, word for word: nothing in it is a template."""
     tools = b'[{"name": "get_order", "description": "{{ not mine }}"}]'
@@ -144,13 +169,15 @@ def test_tools_may_stand_in_a_file(tmp_path: Path) -> None:
         (b"{}", "tools.json is not a list of tools"),
         (b"[1]", "tools.json is not a list of tools"),
         (b'[{"name": "a", "name": "b"}]', "tools.json is not valid JSON: "),
+        (b'[{"name": "a", "results": []}]', "in tools.json a tool has no `results` of its own (write them"),
         (b"\xff", ""),
     ],
 )
 def test_a_file_of_tools_with_problems(tmp_path: Path, content: bytes, message: str) -> None:
     """What is wrong with it is said where it is named."""
-    found = problems(tmp_path, TURNS + "tools: {file: tools.json}\n", tools_json=content)
-    assert any(message in each for each in found), found
+    text = TURNS + "tools: {file: tools.json}\nexpect: [{calls_tool: a}]\n"
+    found = problems(tmp_path, text, tools_json=content)
+    assert [message in each for each in found] == [True]
 
 
 @pytest.mark.parametrize("tools", ["{file: no.json}", "{fiel: x}", "{}", "text", "[{name: x, results: []}]"])

@@ -155,6 +155,10 @@ REFUSED: dict[str, dict[str, Any]] = {
     ),
     "tools are no list": _body(tools={}),
     "tool without name": _body(tools=[{"input_schema": {"type": "object"}}]),
+    "set of tools of an unnamed server": _body(tools=[{"type": "mcp_toolset"}]),
+    "MCP call without input": _says(
+        {"type": "mcp_tool_use", "id": "m", "name": "n", "server_name": "s"}, role="assistant"
+    ),
     "tool with an odd name": _body(tools=[{**TOOL, "name": "look up"}]),
     "tool with an odd description": _body(tools=[{**TOOL, "description": 1}]),
     "tool without schema": _body(tools=[{"name": "look"}]),
@@ -256,6 +260,33 @@ ACCEPTED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
                     ],
                 },
                 {"role": "user", "content": [{**RESULT, "is_error": False}, {"type": "text", "text": "so"}]},
+            ],
+        ),
+        NEW,
+    ),
+    "sets of tools, and what an MCP server has done": (
+        _body(
+            tools=[
+                {"type": "mcp_toolset", "mcp_server_name": "shop"},
+                {"type": "mcp_toolset", "mcp_server_name": "bank"},
+                {"type": "computer_toolset_20260801"},
+            ],
+            tool_choice={"type": "auto"},
+            messages=[
+                USER,
+                {
+                    "role": "assistant",
+                    "content": [
+                        {
+                            "type": "mcp_tool_use",
+                            "id": "m",
+                            "name": "buy",
+                            "server_name": "shop",
+                            "input": {},
+                        },
+                        {"type": "mcp_tool_result", "tool_use_id": "m", "content": "sold", "is_error": False},
+                    ],
+                },
             ],
         ),
         NEW,
