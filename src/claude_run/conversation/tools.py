@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from claude_run.scenario.model import Json, JsonObject, ToolResult, ToolResults
 
 _OF_CLIENT = frozenset({"tool_use"})
+# The types of tools that the API defines and the client runs, without their dates.
+_CLIENT_TYPES = ("custom", "bash_", "text_editor_", "computer_", "browser_", "memory_")
 _SHOWN = 300
 
 
@@ -53,6 +55,11 @@ def tool_calls(content: Iterable[JsonObject], *, kinds: Container[str] = _OF_CLI
         for block in content
         if str(block["type"]) in kinds
     )
+
+
+def is_server_tool(tool: JsonObject) -> bool:
+    """Return whether the API runs this entry of `tools` itself."""
+    return not str(tool.get("type") or "custom").startswith(_CLIENT_TYPES)
 
 
 def described(call: ToolCall) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.steps import MAX_ROUNDS, Send, Steps
-from claude_run.conversation.tools import result_block
+from claude_run.conversation.tools import is_server_tool, result_block
 from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import UNKNOWN, Usage
 from claude_run.plan.model_rules import rules_for
@@ -50,7 +50,6 @@ CALL_TOKENS = 10
 
 DEFAULT_WINDOW = 1_000_000
 
-_CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "browser_", "memory_")
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
 # As long as the id of a call may be.
 _CALL_ID = "toolu_" + "0" * 58
@@ -279,7 +278,7 @@ def _within_window(request: Request, tokens: int) -> int:
 
 def _server_tools(request: Request) -> Iterator[JsonObject]:
     for tool in _items(request.body.get("tools")):
-        if isinstance(tool, Mapping) and not str(tool.get("type") or "custom").startswith(_CLIENT_TOOLS):
+        if isinstance(tool, Mapping) and is_server_tool(tool):
             yield tool
 
 

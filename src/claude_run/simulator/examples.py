@@ -49,7 +49,8 @@ class ExampleBook:
             name = (conversation.identity.path, conversation.identity.question_name)
             # All that the texts of a play depend on; replies are cut at the two parameters.
             cut = [conversation.params.get(key) for key in ("max_tokens", "stop_sequences")]
-            tools = (conversation.params.get("tools"), conversation.tool_results, conversation.expect)
+            offered = [conversation.params.get(key) for key in ("tools", "mcp_servers")]
+            tools = (offered, conversation.tool_results, conversation.expect)
             said = (conversation.turns, conversation.system, conversation.vars, cut, tools)
             if said not in seen.setdefault(name, []):
                 seen[name].append(said)
@@ -84,13 +85,16 @@ def _planned(
 ) -> list[Scripted]:
     """Return the replies to a turn: the calls that are answered, then the example and the other calls."""
     calls = planned_calls(conversation, index, renderer, prefix=f"toolu_sim_{digest.hex()[:20]}")
-    replies = [Scripted(content=calls.answered)] if calls.answered else []
+    replies = [Scripted(content=calls.answered)] if calls.waits else []
+    # What the API answers itself stands in the reply that goes on after it.
+    answered = () if calls.waits else calls.answered
     turn = conversation.turns[index]
     example = renderer.render(turn.example, saved) if isinstance(turn, UserTurn) and turn.example else None
-    if example is not None and not calls.final:
+    beside = (*answered, *calls.final)
+    if example is not None and not beside:
         return [*replies, Scripted(content=example)]
     said = [{"type": "text", "text": example}] if example is not None else []
-    return [*replies, Scripted(content=(*said, *calls.final))] if calls.final else replies
+    return [*replies, Scripted(content=(*answered, *said, *calls.final))] if beside else replies
 
 
 def rehearse(

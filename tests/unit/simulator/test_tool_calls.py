@@ -8,11 +8,14 @@ import pytest
 
 from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.registry import default_registry
-from claude_run.conversation.exchange import Exchange, Reply
+from claude_run.checks.subject import Subject
+from claude_run.conversation.exchange import HEADER_PARAMS, Exchange, Reply
+from claude_run.conversation.results import Status
 from claude_run.conversation.steps import Finish, Send, Steps
 from claude_run.plan.estimate import bounds_of, worst_cost_after
 from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.loader import load
+from claude_run.scenario.model import UserTurn
 from claude_run.simulator.engine import Engine
 from claude_run.simulator.examples import ExampleBook
 
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
-HEADERS = {"anthropic-version": "2026-10-21"}
+HEADERS = {"anthropic-version": "2026-10-21", "anthropic-beta": "b"}
+PAY = "{id: w, tools: [{name: pay, input_schema: {type: object}}]}"
 HEAD = """\
 model: claude-haiku-5-5
 max_tokens: 300
@@ -37,7 +41,7 @@ def played(folder: Path, text: str) -> tuple[list[list[Any]], Finish, list[Decim
     """Return the content of each reply, how it ended, what each request may cost, and the bound of all."""
     (folder / "a.yaml").write_text(HEAD + text, encoding="utf-8")
     plan = expand(load([str(folder / "a.yaml")], vocabulary=default_registry()), Selection())
-    (conversation,) = plan.conversations
+    conversation, *_ = plan.conversations
     renderer = ScriptRenderer(conversation.vars)
     engine = Engine(ExampleBook.from_conversations([conversation], lambda _: renderer), lambda: 0.0)
     steps = Steps(conversation, renderer)
@@ -45,16 +49,49 @@ def played(folder: Path, text: str) -> tuple[list[list[Any]], Finish, list[Decim
     costs: list[Decimal | None] = []
     while isinstance(step := steps.next(exchanges), Send):
         costs.append(worst_cost_after(step, exchanges))
-        body = engine.prepare(step.request.body, HEADERS).message
+        sent = {key: value for key, value in step.request.body.items() if key not in HEADER_PARAMS}
+        body = engine.prepare(sent, HEADERS).message
         reply = Reply.from_body(body)
         exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
-    (bound,) = bounds_of(plan, lambda _: renderer).values()
+    bound, *_ = bounds_of(plan, lambda _: renderer).values()
+    # What was called is what was expected of the turn, if nothing ended the conversation.
+    turn = conversation.turns[0]
+    assert isinstance(turn, UserTurn)
+    said = Subject(
+        text="Done.",
+        stop_reason="end_turn",
+        latency_s=0.0,
+        cost_usd=None,
+        usage=exchanges[0].reply.usage,
+        content=tuple(block for each in exchanges if each.turn == 0 for block in each.reply.content),
+    )
+    for expectation in turn.expect:
+        result = default_registry().evaluate(expectation, said, lambda slot: slot.source)
+        assert result.status is Status.PASSED, result.message
     contents = [[_plain(block) for block in each.reply.content] for each in exchanges]
     return contents, step, costs, bound.worst_cost_usd
 
 
+def test_what_the_api_runs_needs_no_results(tmp_path: Path) -> None:
+    """Calls of its own tools and of MCP servers stand in the reply, with what came of them."""
+    text = (
+        "betas: [b]\nmcp_servers: [{type: url, url: 'https://x.example', name: shop}]\n"
+        "turns:\n"
+        "- {user: Hi, expect: [{calls_tool: [web_search, buy]}], example: A}\n- {user: Bye, example: B}\n"
+        "variants: [{id: v, tools: [{type: web_search_20260318, name: web_search}]}]\n"
+    )
+    found, end, _, _ = played(tmp_path, text)
+    assert end == Finish()
+    assert found == [
+        [("web_search", {}), "web_search_tool_result", ("buy", {}), "mcp_tool_result", "A"],
+        ["B"],
+    ]
+
+
 def _plain(block: Any) -> Any:
-    return block["text"] if block["type"] == "text" else (block["name"], dict(block["input"]))
+    if block["type"] == "text":
+        return block["text"]
+    return (block["name"], dict(block["input"])) if "name" in block else block["type"]
 
 
 @pytest.mark.parametrize(
@@ -70,8 +107,18 @@ def _plain(block: Any) -> Any:
         ),
         (
             "calls_tool: [look, {name: look, input: {id: B-2}}, stop]",
-            [[("look", {"id": "B-2"})], ["Done.", ("stop", {"why": "angry"})]],
+            [
+                [("look", {"id": "A-1"}), ("look", {"id": "B-2"})],
+                ["Done.", ("stop", {"why": "angry"})],
+            ],
         ),
+        ("calls_tool: [look, look]", [[("look", {"id": "A-1"})] * 2, ["Done."]]),
+        (
+            "all_of: [{calls_tool: look}, {calls_tool: [{input: {id: B-2}}, look]}, {calls_tool: look}]",
+            [[("look", {"id": "B-2"}), ("look", {"id": "A-1"})], ["Done."]],
+        ),
+        ("any_of: [{calls_tool: pay}, {calls_tool: look}]", [[("look", {"id": "A-1"})], ["Done."]]),
+        ("any_of: [{calls_tool: pay}, {no_tool_calls: true}]", [["Done."]]),
         (
             "any_of: [{all_of: [{calls_tool: look}]}, {calls_tool: stop}]",
             [[("look", {"id": "A-1"})], ["Done."]],
@@ -82,7 +129,8 @@ def _plain(block: Any) -> Any:
 )
 def test_what_is_expected_is_called(tmp_path: Path, expected: str, contents: Any) -> None:
     """With an input that fits what is expected, a result, and the tool's schema."""
-    text = f"turns: [{{user: Hi, expect: [{{{expected}}}], example: Done.}}]\n"
+    # One more tool stands in a variant that is not played.
+    text = f"turns: [{{user: Hi, expect: [{{{expected}}}], example: Done.}}]\nvariants: [{{id: v}}, {PAY}]\n"
     found, end, costs, bound = played(tmp_path, text)
     assert found == contents
     assert end == Finish()
