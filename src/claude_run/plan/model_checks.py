@@ -119,8 +119,8 @@ class _Subject:
         """Return a problem of this model at the place where the parameter was written."""
         position = self.scenario.param_positions.get(name, self.scenario.position)
         for layer in (self.variant, self.choice):
-            if name in layer.params and layer.position:
-                position = layer.position
+            if name in layer.params:
+                position = layer.param_positions.get(name) or layer.position or position
         return Diagnostic(position=position, message=f"`{self.choice.id}` {message}", hint=hint)
 
 

@@ -160,7 +160,13 @@ def _model(context: ReadContext, node: Node) -> ModelChoice | None:
     label = name(context.report, label_entry) if label_entry is not None else None
     if choice is None or (label_entry is not None and label is None):
         return None
-    return ModelChoice(id=choice.id, label=label or choice.label, params=values, position=node.position)
+    return ModelChoice(
+        id=choice.id,
+        label=label or choice.label,
+        params=values,
+        param_positions={key: entries[key].position for key in values},
+        position=node.position,
+    )
 
 
 def _model_id(context: ReadContext, node: Node, *, labelled: bool = False) -> ModelChoice | None:
@@ -208,6 +214,7 @@ def _variant(context: ReadContext, node: Node, *, set_first: dict[str, Entry]) -
         system=prompt,
         overrides_system=system is not None,
         params=values,
+        param_positions={key: entries[key].position for key in values},
         position=whole.position,
     )
 

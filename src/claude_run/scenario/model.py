@@ -174,6 +174,7 @@ class ModelChoice:
     id: str
     label: str
     params: JsonObject = EMPTY
+    param_positions: Mapping[str, Position] = field(default_factory=dict)
     position: Position | None = None
 
 
@@ -205,6 +206,7 @@ class Variant:
     system: Content | None = None
     overrides_system: bool = False
     params: JsonObject = EMPTY
+    param_positions: Mapping[str, Position] = field(default_factory=dict)
     position: Position | None = None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.checks.conditions import WholeScript
 from claude_run.conversation.exchange import HEADER_PARAMS
+from claude_run.conversation.tools import result_block
 from claude_run.errors import ClaudeRunError
 from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.diagnostics import Diagnostic
@@ -20,6 +21,7 @@ from claude_run.simulator.catalog import find_model
 from claude_run.simulator.examples import rehearse
 from claude_run.simulator.problems import ApiError
 from claude_run.simulator.validation import check_message_request
+from claude_run.simulator.validation_messages import check_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +36,8 @@ _HINT = "what is newer than the rules that this version knows may be right all t
 def refused_requests(scenario: Scenario, models: Sequence[ModelChoice]) -> Iterator[Diagnostic]:
     """Yield a warning for each request of a conversation that the API would answer with a 400.
 
-    One case of each script is rehearsed for each variant and model; models that the simulator does not know
-    pass.
+    One case of each script is rehearsed for each variant and model, and each result of a tool on its own;
+    models that the simulator does not know pass.
     """
     known = tuple(choice for choice in models if find_model(choice.id) is not None)
     plain = [case for case in scenario.cases if case.turns is None][:1]
@@ -45,10 +47,16 @@ def refused_requests(scenario: Scenario, models: Sequence[ModelChoice]) -> Itera
     for conversation in conversations[:_MOST]:
         if (message := _refusal(conversation)) is not None:
             yield Diagnostic(
-                position=_place(scenario, message),
+                position=_place(scenario, conversation, message),
                 message=f"the API would refuse a request to `{conversation.model}`: {message}",
                 hint=_HINT,
             )
+    # Which of its results a tool will give hangs on the replies.
+    refused = (each for conversation in conversations[:_MOST] for each in _refused_results(conversation))
+    for position, message in dict(refused).items():
+        yield Diagnostic(
+            position=position, message=f"the API would refuse this result: {message}", hint=_HINT
+        )
 
 
 def as_scenario(scenario: Scenario, judge: Graders) -> Scenario:
@@ -89,7 +97,26 @@ def _refusal(conversation: Conversation) -> str | None:
     return None
 
 
-def _place(scenario: Scenario, message: str) -> Position:
+def _refused_results(conversation: Conversation) -> Iterator[tuple[Position, str]]:
+    """Yield the scripted results of tools that the API would not take, with what it would say."""
+    renderer = WholeScript(conversation.vars)
+    for results in conversation.tool_results.by_tool.values():
+        for result in results:
+            try:
+                check_block(result_block("toolu_1", result, renderer), "content", role="user")
+            except ApiError as error:
+                yield result.position, error.message
+            except ClaudeRunError:
+                continue  # what cannot be filled in is told where it is read
+
+
+def _place(scenario: Scenario, conversation: Conversation, message: str) -> Position:
     """Return where the parameter is written that the API names first, else where the scenario begins."""
     named = message.partition(":")[0].partition(".")[0]
-    return scenario.param_positions.get(named, scenario.position)
+    identity = conversation.identity
+    layers = (
+        *(each.param_positions for each in scenario.models if each.label == identity.model_label),
+        *(each.param_positions for each in scenario.variants if each.id == identity.variant),
+        scenario.param_positions,
+    )
+    return next((each[named] for each in layers if named in each), scenario.position)

@@ -235,6 +235,34 @@ def test_what_the_api_would_refuse_is_warned_of_before_it_is_sent(tmp_path: Path
     assert "--> a.yaml:4:1\n" in said
 
 
+@pytest.mark.parametrize(
+    "layer", ["variants:\n- id: v\n  metadata: {user: me}\n", "variants: [{id: v}]\nmetadata: {user: me}\n"]
+)
+def test_what_one_variant_adds_is_warned_of_in_its_line(tmp_path: Path, layer: str) -> None:
+    """The parameter is pointed at where it stands, however deep."""
+    code, said = check(tmp_path, f"{HEAD}{layer}turns: [{{user: Hi}}]\n")
+    line, column = next(
+        (number, each.index("metadata") + 1)
+        for number, each in enumerate((HEAD + layer).splitlines(), 1)
+        if "metadata" in each
+    )
+    assert code == 0
+    assert f"metadata.user: Extra inputs are not permitted\n  --> a.yaml:{line}:{column}\n" in said
+
+
+def test_a_result_that_the_api_would_refuse_is_warned_of(tmp_path: Path) -> None:
+    """A rehearsal calls no tools, so that each result is looked at on its own."""
+    tools = "tools: [{name: look, input_schema: {type: object}}]\ntool_results:\n  look:\n"
+    results = (
+        "  - {when: {a: 1}, return: fine}\n"
+        "  - {when: {a: 2}, return: [{type: image, source: {type: base64, media_type: image/bmp}}]}\n"
+    )
+    code, said = check(tmp_path, f"{HEAD}{tools}{results}turns: [{{user: Hi}}]\n")
+    assert (code, said.count("warning:")) == (0, 1)
+    assert "warning: the API would refuse this result: content.tool_result.content.0.image.source" in said
+    assert "--> a.yaml:8:5\n" in said
+
+
 def test_a_turn_that_the_api_would_refuse_is_warned_of(tmp_path: Path) -> None:
     """However late in the conversation it comes."""
     call = "{type: tool_use, id: a, name: b, input: {}}"

@@ -173,7 +173,12 @@ def test_an_error_stands_where_the_narrowest_setting_was_written() -> None:
         variants=(Variant(id="a"), Variant(id="b", params={"top_p": 1}, position=at(9))),
         models=(
             model("claude-opus-5-5"),
-            model("claude-opus-5", params={"max_tokens": 200_000}, position=at(12)),
+            model(
+                "claude-opus-5",
+                params={"max_tokens": 200_000},
+                param_positions={"max_tokens": at(13)},
+                position=at(12),
+            ),
         ),
     )
     found = problems(given, today=TODAY).errors
@@ -182,7 +187,7 @@ def test_an_error_stands_where_the_narrowest_setting_was_written() -> None:
         (3, "`claude-opus-5` takes no `temperature`"),
         (9, "`claude-opus-5-5` takes no `top_p`"),
         (9, "`claude-opus-5` takes no `top_p`"),
-        (12, "`claude-opus-5` writes at most 128,000 tokens, not 200,000"),
+        (13, "`claude-opus-5` writes at most 128,000 tokens, not 200,000"),
     ]
 
 

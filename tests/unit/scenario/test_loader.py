@@ -134,7 +134,13 @@ def test_a_whole_scenario_becomes_its_model(tmp_path: Path) -> None:
     )
     assert scenario.models == (
         ModelChoice(id="claude-haiku-5-5", label="claude-haiku-5-5", position=at(4, 10)),
-        ModelChoice(id="claude-opus-5-5", label="big", params={"max_tokens": 512}, position=at(4, 28)),
+        ModelChoice(
+            id="claude-opus-5-5",
+            label="big",
+            params={"max_tokens": 512},
+            param_positions={"max_tokens": at(4, 65)},
+            position=at(4, 28),
+        ),
     )
     assert scenario.params == {"max_tokens": 1024, "thinking": {"type": "adaptive"}}
     assert scenario.param_positions["thinking"] == at(6, 1)
@@ -149,7 +155,14 @@ def test_a_whole_scenario_becomes_its_model(tmp_path: Path) -> None:
         position=Position(path=str(tmp_path / "prompts/v2.md"), line=1, column=1),
     )
     assert scenario.variants[1:] == (
-        Variant(id="v2", system=prompt, overrides_system=True, params={"max_tokens": 9}, position=at(15, 5)),
+        Variant(
+            id="v2",
+            system=prompt,
+            overrides_system=True,
+            params={"max_tokens": 9},
+            param_positions={"max_tokens": at(15, 45)},
+            position=at(15, 5),
+        ),
         Variant(id="bare", system=None, overrides_system=True, position=at(16, 5)),
     )
     assert [child.kind for child in scenario.expect[0].children] == ["contains", "matches"]
