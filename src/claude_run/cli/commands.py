@@ -94,14 +94,19 @@ def dry_run(request: RunRequest, output: OutputOptions, machine: World) -> int:
         print_line(name)
     bound = found.bound
     for row in bound.models:
-        conversations, requests = count(row.conversations, "conversation"), count(row.requests, "request")
+        conversations = count(row.conversations, "conversation")
+        requests = _requests(row.requests, most=row.most_requests)
         print_line(f"{row.model}: {conversations}, {requests}, at most {usd(row.worst_cost_usd)}")
     for model in bound.unpriced:
         print_line(f"{model} has no known price: its cost is not bounded")
     if found.judge_answers:
         answers = count(found.judge_answers, "answer")
         print_line(f"judges: {answers} on top, not in the bound below; --max-cost holds them too")
-    conversations, requests = count(bound.conversations, "conversation"), count(bound.requests, "request")
+    if found.expected is not None:
+        requests, about = count(found.expected.requests, "request"), usd(found.expected.cost_usd)
+        print_line(f"as the examples play, by the simulator: {requests}, about {about}")
+    conversations = count(bound.conversations, "conversation")
+    requests = _requests(bound.requests, most=bound.most_requests)
     worst = usd(bound.worst_cost_usd)
     if found.foresight is not None:
         for line in _foreseen(found.foresight):
@@ -110,6 +115,12 @@ def dry_run(request: RunRequest, output: OutputOptions, machine: World) -> int:
     if not output.quiet:
         print_next(play_command(request))
     return 0
+
+
+def _requests(number: int, *, most: int) -> str:
+    """Return how many requests there are: one a turn, and at most so many where tools are called."""
+    requests = count(number, "request")
+    return f"{requests} (at most {most:,} with rounds of tools)" if most > number else requests
 
 
 def _foreseen(foresight: Foresight) -> Iterator[str]:

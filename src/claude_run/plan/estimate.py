@@ -59,9 +59,13 @@ _UNKNOWN = "70914836215509318467203951"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """What one conversation comes to at most; `worst_cost_usd` is None where its model has no price."""
+    """What one conversation comes to at most; `worst_cost_usd` is None where its model has no price.
+
+    `requests` counts one for each turn that gets a reply, `most_requests` also each round of tools.
+    """
 
     requests: int
+    most_requests: int
     worst_cost_usd: Decimal | None
 
 
@@ -72,6 +76,7 @@ class ModelEstimate:
     model: str
     conversations: int
     requests: int
+    most_requests: int
     worst_cost_usd: Decimal | None
 
 
@@ -79,12 +84,14 @@ class ModelEstimate:
 class Estimate:
     """An upper bound of a run. `worst_cost_usd` is None if any model is unpriced; `unpriced` names those.
 
-    `requests` counts one for each turn that gets a reply. Not in the bound: attempts that bring no reply and
-    are sent again, tools that are billed by time, and what a template makes of saved text but to quote it.
+    `requests` counts one for each turn that gets a reply, `most_requests` also each round of tools. Not in
+    the bound: attempts that bring no reply and are sent again, tools that are billed by time, and what a
+    template makes of saved text but to quote it.
     """
 
     conversations: int
     requests: int
+    most_requests: int
     worst_cost_usd: Decimal | None
     unpriced: tuple[str, ...]
     models: tuple[ModelEstimate, ...]
@@ -123,6 +130,7 @@ def estimate(plan: Plan, bounds: Mapping[str, Bound]) -> Estimate:
             model=model,
             conversations=len(part),
             requests=sum(each.requests for each in part),
+            most_requests=sum(each.most_requests for each in part),
             worst_cost_usd=total_cost(each.worst_cost_usd for each in part),
         )
         for model, part in parts.items()
@@ -130,6 +138,7 @@ def estimate(plan: Plan, bounds: Mapping[str, Bound]) -> Estimate:
     return Estimate(
         conversations=len(plan.conversations),
         requests=sum(row.requests for row in rows),
+        most_requests=sum(row.most_requests for row in rows),
         worst_cost_usd=total_cost(row.worst_cost_usd for row in rows),
         unpriced=tuple(row.model for row in rows if row.worst_cost_usd is None),
         models=rows,
@@ -210,7 +219,8 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> Bound:
     steps = Steps(conversation, PlaceholderRenderer(renderer))
     exchanges: list[Exchange] = []
     costs: list[Decimal | None] = []
-    largest = _largest_result(conversation, renderer)
+    results = _results(conversation, renderer)
+    limited = results.limited
     while isinstance(step := steps.next(exchanges), Send):
         # Each place where saved text is quoted may hold a whole reply.
         longest = step.request.max_tokens
@@ -220,11 +230,13 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> Bound:
         rounds = 1 + MAX_ROUNDS if has_server_tools(step.request) else 1
         costs += [worst_case(_limits(step.request, prompt))] * rounds
         # Each round of results is one more, whose prompt holds the reply before it and the largest results.
-        most_calls = max(1, longest // CALL_TOKENS)
-        for _ in range(conversation.tool_results.max_rounds if largest else 0):
-            grown = prompt + longest + FRAME_TOKENS + most_calls * largest
+        most_calls = _most_calls(step.request)
+        for _ in range(results.rounds):
+            grown = prompt + longest + FRAME_TOKENS + most_calls * results.unlimited + limited
             prompt = _within_window(step.request, grown)
             costs.append(worst_case(_limits(step.request, prompt)))
+            # What answers so many calls and no more is in the prompt from now on.
+            limited = 0
         # The reply that is paid for: as long as it may be, whatever it says.
         body: JsonObject = {
             "model": step.request.model,
@@ -233,14 +245,41 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> Bound:
         }
         reply = Reply(body=body, usage=Usage(input_tokens=prompt, output_tokens=longest))
         exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
-    return Bound(requests=len(exchanges), worst_cost_usd=total_cost(costs))
+    return Bound(requests=len(exchanges), most_requests=len(costs), worst_cost_usd=total_cost(costs))
 
 
-def _largest_result(conversation: Conversation, renderer: TextRenderer) -> int:
-    """Bound the tokens of one scripted result of a tool; 0 where there are none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Results:
+    """Bounds of the scripted results of tools.
+
+    `unlimited` are the tokens of the largest that answers any number of calls, `limited` those of all
+    others together, each as often as it may be used. `rounds` are those of one turn.
+    """
+
+    unlimited: int
+    limited: int
+    rounds: int
+
+
+def _results(conversation: Conversation, renderer: TextRenderer) -> _Results:
     results = [each for found in conversation.tool_results.by_tool.values() for each in found]
-    blocks = (result_block(_CALL_ID, each, renderer) for each in results)
-    return max((_content_tokens(block, conversation.model) for block in blocks), default=0)
+    tokens = [_content_tokens(result_block(_CALL_ID, each, renderer), conversation.model) for each in results]
+    # What no result fits ends the conversation: where all are used up, there is no further round.
+    times = [each.times for each in results]
+    most = conversation.tool_results.max_rounds
+    return _Results(
+        unlimited=max((size for size, n in zip(tokens, times, strict=True) if n is None), default=0),
+        limited=sum(size * n for size, n in zip(tokens, times, strict=True) if n is not None),
+        rounds=most if None in times else min(most, sum(n for n in times if n is not None)),
+    )
+
+
+def _most_calls(request: Request) -> int:
+    """Bound the calls of one reply: by its tokens, or where the request asks for no more than one."""
+    choice = request.body.get("tool_choice")
+    if isinstance(choice, Mapping) and choice.get("disable_parallel_tool_use") is True:
+        return 1
+    return max(1, request.max_tokens // CALL_TOKENS)
 
 
 def _limits(request: Request, prompt: int) -> Limits:

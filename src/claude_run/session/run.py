@@ -19,6 +19,7 @@ from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
+from claude_run.session.expected import as_examples_play
 from claude_run.session.foresee import foresee
 from claude_run.session.gate import digest_of
 from claude_run.session.grade import prepare_grading, read_labels, with_labels
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from claude_run.plan.estimate import Estimate
     from claude_run.record.history import History
     from claude_run.record.run import Run
+    from claude_run.session.expected import Expected
     from claude_run.session.foresee import Foresight
     from claude_run.session.play import RunObserver
     from claude_run.session.prepare import Prepared
@@ -49,11 +51,14 @@ if TYPE_CHECKING:
 class DryRun:
     """What would be played, and what it may cost at most beside the answers of judges, by `prices`.
 
-    `foresight` is what a gate will see, and what confirming may cost on top; None without a baseline.
+    `expected` is what it comes to if every reply is as its `example`; None where no conversation has tools,
+    whose rounds lift the bound far above it. `foresight` is what a gate will see, and what confirming may
+    cost on top; None without a baseline.
     """
 
     ids: tuple[str, ...]
     bound: Estimate
+    expected: Expected | None
     foresight: Foresight | None
     judge_answers: int
     prices: str
@@ -78,6 +83,7 @@ def dry_run(prepared: Prepared) -> DryRun:
     return DryRun(
         ids=tuple(conversation.id for conversation in conversations),
         bound=estimate(prepared.plan, bounds),
+        expected=as_examples_play(prepared.plan),
         foresight=None
         if baseline is None
         else foresee(baseline, conversations, prepared.gate_rules, bounds=bounds),

@@ -159,6 +159,17 @@ def test_dry_run(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_dry_run_of_a_scenario_with_tools(tmp_path: Path) -> None:
+    """Rounds of tools are counted, and what they are likely to come to stands beside what they may."""
+    ended = claude_run(SCENARIOS / "order-support.yaml", "--dry-run", "-n", "2", cwd=tmp_path)
+    assert ended.code == 0
+    model, expected, last = ended.stdout.splitlines()[-3:]
+    requests = "4 conversations, 12 requests (at most 132 with rounds of tools), at most $"
+    assert model.startswith(f"claude-haiku-5-5: {requests}")
+    assert expected == "as the examples play, by the simulator: 16 requests, about $0.0006"
+    assert last.startswith(requests)
+
+
 def test_dry_run_of_an_unknown_model(tmp_path: Path) -> None:
     """A model without a price is said to be unbounded, not free."""
     ended = claude_run(QUICKSTART, "--dry-run", "-m", "from-the-future", cwd=tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from claude_run.plan.estimate import (
 )
 from claude_run.plan.matrix import Plan, Selection, expand
 from claude_run.plan.prices import cost
-from claude_run.scenario.model import AssistantTurn, Case, Save, Text
+from claude_run.scenario.model import AssistantTurn, Case, Save, Text, ToolResult, ToolResults
 from tests.unit.plan.builders import (
     PRICED,
     PlainRenderer,
@@ -175,6 +176,45 @@ def test_server_tools_may_pause_and_be_resumed() -> None:
     tools = [{"type": "web_fetch_20250910", "name": "web_fetch"}]
     found = _worst(conversation(params={"max_tokens": 100, "tools": tools, "inference_geo": "global"}))
     assert found > 11 * 10 * Decimal("0.5")
+
+
+def _with_tools(*results: ToolResult, max_rounds: int = 10, **params: Any) -> Estimate:
+    tools = ToolResults(by_tool={"look": results}, max_rounds=max_rounds)
+    talk = replace(
+        conversation(user(), user(), params={"max_tokens": 1000, **params}),
+        tool_results=tools,
+    )
+    return bound_of(_plan(talk), _plain)
+
+
+def _answer(times: int | None = None) -> ToolResult:
+    return ToolResult(json="x" * 200, times=times, position=at(5))
+
+
+def test_rounds_of_tools_are_requests_of_their_own() -> None:
+    """Of one turn there are as many as results may be used, and no more than the scenario allows."""
+    found = [
+        _with_tools(_answer()),
+        _with_tools(_answer(), max_rounds=3),
+        _with_tools(_answer(times=2)),
+        _with_tools(_answer(times=2), _answer(times=40)),
+        _with_tools(),
+    ]
+    assert [each.requests for each in found] == [2] * 5
+    assert [each.most_requests for each in found] == [22, 8, 6, 22, 2]
+
+
+def test_what_answers_a_call_once_is_paid_for_once() -> None:
+    """A result with `times` is bounded by them, and a reply of one call by that call."""
+    always = _with_tools(_answer()).worst_cost_usd
+    once = _with_tools(_answer(times=1)).worst_cost_usd
+    one_by_one = _with_tools(
+        _answer(), tool_choice={"type": "auto", "disable_parallel_tool_use": True}
+    ).worst_cost_usd
+    assert always is not None
+    assert once is not None
+    assert one_by_one is not None
+    assert once < one_by_one < always / 5
 
 
 def test_worst_cost_after_is_tighter_than_the_bytes_of_the_history() -> None:
