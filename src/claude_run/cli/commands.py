@@ -74,7 +74,10 @@ def _tried(trials: Sequence[Trial]) -> str:
     text = f"{count(sum(trial.tried for trial in trials), 'expectation')} tried on examples"
     if left_out := sum(trial.cases_left_out for trial in trials):
         text += f", of all cases but {left_out:,}"
-    return text + (f"; not tried: {', '.join(untried)}, which look at more than a text" if untried else "")
+    if untried:
+        text += f"; not tried: {', '.join(untried)}, which look at more than a text"
+    calls = "calls_tool" in untried or "no_tool_calls" in untried
+    return text + ("; calls of tools are played by `run --simulate`" if calls else "")
 
 
 def list_conversations(request: RunRequest, output: OutputOptions, machine: World) -> int:

@@ -20,6 +20,7 @@ _OF_CLIENT = frozenset({"tool_use"})
 # The types of tools that the API defines and the client runs, without their dates.
 _CLIENT_TYPES = ("custom", "bash_", "text_editor_", "computer_", "browser_", "memory_")
 _SHOWN = 300
+_SHOWN_WHEN, _MOST_WHENS = 100, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,7 @@ def is_server_tool(tool: JsonObject) -> bool:
 
 def described(call: ToolCall) -> str:
     """Return a call in words: its tool and its input, cut where it is long."""
-    # Half of a surrogate pair, which JSON can spell, could stand in no file of reports.
-    text = json.dumps(call.input, ensure_ascii=False).encode("utf-8", "replace").decode()
-    return f"{call.name} with {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}"
+    return f"{call.name} with {_cut(_as_text(call.input), _SHOWN)}"
 
 
 def holds(whole: Json, part: Json) -> bool:
@@ -111,12 +110,19 @@ class ToolAnswers:
             if call.name not in self._results:
                 continue
             if (found := self._fitting(call)) is None:
-                used_up = any(self._all_fitting(call))
-                why = "all tool_results that fit are used up" if used_up else "none of its tool_results fits"
-                return Answered(misfit=f"the reply calls {described(call)}, and {why}")
+                return Answered(misfit=f"the reply calls {described(call)}, and {self._why_not(call)}")
             results.append(result_block(call.id, found, self._renderer))
         unscripted = tuple(call for call in calls if call.name not in self._results)
         return Answered(results=tuple(results), unscripted=unscripted)
+
+    def _why_not(self, call: ToolCall) -> str:
+        """Return why no result answers a call, with what they would have answered."""
+        if any(self._all_fitting(call)):
+            return "all tool_results that fit are used up"
+        whens = [_as_text(self._renderer.fill_json(result.when)) for result in self._results[call.name]]
+        shown = " or ".join(_cut(each, _SHOWN_WHEN) for each in whens[:_MOST_WHENS])
+        more = f" or {len(whens) - _MOST_WHENS} more" if len(whens) > _MOST_WHENS else ""
+        return f"none of its tool_results fits: they want {shown}{more}"
 
     def _fitting(self, call: ToolCall) -> ToolResult | None:
         for number, result in self._all_fitting(call):
@@ -129,6 +135,15 @@ class ToolAnswers:
         for number, result in enumerate(self._results[call.name]):
             if holds(call.input, self._renderer.fill_json(result.when)):
                 yield number, result
+
+
+def _as_text(value: Json) -> str:
+    # Half of a surrogate pair, which JSON can spell, could stand in no file of reports.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _is_list(value: Json) -> TypeGuard[Sequence[Json]]:

@@ -170,6 +170,16 @@ def test_dry_run_of_a_scenario_with_tools(tmp_path: Path) -> None:
     assert last.startswith(requests)
 
 
+def test_what_examples_do_not_try_is_said(tmp_path: Path) -> None:
+    """An example calls no tool: what plays the calls is named."""
+    ended = claude_run("check", SCENARIOS / "order-support.yaml", "--examples", cwd=tmp_path)
+    assert ended.code == 0
+    assert ended.stdout.splitlines()[-1] == (
+        "2 expectations tried on examples; not tried: no_tool_calls, calls_tool, max_cost_usd, which look at"
+        " more than a text; calls of tools are played by `run --simulate`"
+    )
+
+
 def test_dry_run_of_an_unknown_model(tmp_path: Path) -> None:
     """A model without a price is said to be unbounded, not free."""
     ended = claude_run(QUICKSTART, "--dry-run", "-m", "from-the-future", cwd=tmp_path)

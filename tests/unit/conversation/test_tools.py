@@ -130,16 +130,30 @@ def test_a_result_may_hold_blocks() -> None:
     [
         (
             call("order", id="B-2"),
-            'the reply calls order with {"id": "B-2"}, and none of its tool_results fits',
+            (
+                'the reply calls order with {"id": "B-2"}, and none of its tool_results fits: they want '
+                '{"id": "A-1"} or {"id": "A-2", "n": 1} or {"id": "A-3"} or 1 more'
+            ),
         ),
-        (call("order"), "the reply calls order with {}, and none of its tool_results fits"),
+        (
+            call("long", id="A-2"),
+            (
+                'the reply calls long with {"id": "A-2"}, and none of its tool_results fits: they want '
+                f'{{"id": "{"x" * 92}…'
+            ),
+        ),
         (call("other", id="A-1"), 'the reply calls other with {"id": "A-1"}, which has no tool_results'),
     ],
 )
 def test_a_call_that_no_result_fits_ends_the_conversation(made: Any, message: str) -> None:
-    """It names the tool and its input."""
-    tools = results(order=(result(when={"id": "A-1"}, json="found"),))
-    _, step = play(script(user(), user(), tool_results=tools), calling(made))
+    """It names the tool, its input, and what would have been answered."""
+    whens: list[Any] = [{"id": "{{ id }}"}, {"id": "A-2", "n": 1}, {"id": "A-3"}, {"id": "A-4"}]
+    tools = results(
+        order=tuple(result(when=when, json="found") for when in whens),
+        long=(result(when={"id": "x" * 500}, json="found"),),
+    )
+    conversation = script(user(), user(), vars={"id": "A-1"}, tool_results=tools)
+    _, step = play(conversation, calling(made))
     assert isinstance(step, Finish)
     assert step.stop is not None
     assert (step.stop.kind, step.stop.turn, step.stop.message) == (StopKind.NO_TOOL_RESULT, 0, message)
