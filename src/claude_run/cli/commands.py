@@ -106,8 +106,8 @@ def dry_run(request: RunRequest, output: OutputOptions, machine: World) -> int:
         answers = count(found.judge_answers, "answer")
         print_line(f"judges: {answers} on top, not in the bound below; --max-cost holds them too")
     if found.expected is not None:
-        requests, about = count(found.expected.requests, "request"), usd(found.expected.cost_usd)
-        print_line(f"as the examples play, by the simulator: {requests}, about {about}")
+        requests, likely = count(found.expected.requests, "request"), usd(found.expected.cost_usd)
+        print_line(f"as the examples play, by the simulator: {requests}, {likely}")
     conversations = count(bound.conversations, "conversation")
     requests = _requests(bound.requests, most=bound.most_requests)
     worst = usd(bound.worst_cost_usd)

@@ -159,24 +159,37 @@ def test_dry_run(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+TOOLS = """\
+model: claude-haiku-5-5
+max_tokens: 300
+tools: [{name: look, input_schema: {type: object}}]
+tool_results: {look: {return: found}}
+turns:
+- {user: Hi, expect: [{calls_tool: look}, {contains: Done}], example: Done.}
+- {user: Bye, expect: [no_tool_calls], example: Bye.}
+"""
+
+
 def test_dry_run_of_a_scenario_with_tools(tmp_path: Path) -> None:
     """Rounds of tools are counted, and what they are likely to come to stands beside what they may."""
-    ended = claude_run(SCENARIOS / "order-support.yaml", "--dry-run", "-n", "2", cwd=tmp_path)
+    (tmp_path / "tools.yaml").write_text(TOOLS, encoding="utf-8")
+    ended = claude_run("tools.yaml", "--dry-run", "-n", "2", cwd=tmp_path)
     assert ended.code == 0
     model, expected, last = ended.stdout.splitlines()[-3:]
-    requests = "4 conversations, 12 requests (at most 132 with rounds of tools), at most $"
+    requests = "2 conversations, 4 requests (at most 44 with rounds of tools), at most $"
     assert model.startswith(f"claude-haiku-5-5: {requests}")
-    assert expected == "as the examples play, by the simulator: 16 requests, about $0.0006"
+    assert expected == "as the examples play, by the simulator: 6 requests, <$0.0001"
     assert last.startswith(requests)
 
 
 def test_what_examples_do_not_try_is_said(tmp_path: Path) -> None:
     """An example calls no tool: what plays the calls is named."""
-    ended = claude_run("check", SCENARIOS / "order-support.yaml", "--examples", cwd=tmp_path)
+    (tmp_path / "tools.yaml").write_text(TOOLS, encoding="utf-8")
+    ended = claude_run("check", "tools.yaml", "--examples", cwd=tmp_path)
     assert ended.code == 0
     assert ended.stdout.splitlines()[-1] == (
-        "2 expectations tried on examples; not tried: no_tool_calls, calls_tool, max_cost_usd, which look at"
-        " more than a text; calls of tools are played by `run --simulate`"
+        "1 expectation tried on examples; not tried: calls_tool, no_tool_calls, which look at more than a"
+        " text; calls of tools are played by `run --simulate`"
     )
 
 
