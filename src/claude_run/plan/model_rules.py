@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from claude_run.conversation.served import undated
+from claude_run.conversation.served import plain_name, undated
 from claude_run.scenario.model import EMPTY
 
 if TYPE_CHECKING:
@@ -62,9 +62,12 @@ class RetiredModels:
 
 
 def rules_for(model: str) -> ModelRules | None:
-    """Return the rules of a model by its id, an alias or a dated snapshot id; None for an unknown model."""
-    known = _table().models
-    return known.get(model) or known.get(undated(model))
+    """Return the rules of a model by its id, an alias, a dated snapshot id, or a provider's name for it.
+
+    None for an unknown model.
+    """
+    known, plain = _table().models, plain_name(model)
+    return known.get(model) or known.get(plain) or known.get(undated(plain))
 
 
 def known_models() -> tuple[ModelRules, ...]:
@@ -88,7 +91,12 @@ def known_names() -> Mapping[str, str]:
 
 
 def retirement(model: str) -> date | None:
-    """Return the day on which the API stops or stopped answering for this model, where one is announced."""
+    """Return the day on which the API stops or stopped answering for this model, where one is announced.
+
+    A provider has days of its own: for a model by the name of one none is known.
+    """
+    if plain_name(model) != model:
+        return None
     rules = rules_for(model)
     return rules.retires if rules else _table().retired.get(model)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from claude_run.conversation.served import is_bedrock_name, plain_name, undated
 from claude_run.conversation.usage import Usage
 from claude_run.plan.model_rules import rules_for
 
@@ -56,7 +57,9 @@ def cost(body: JsonObject, *, model: str | None = None) -> Decimal | None:
     all tokens 1.1 times as dear on the models that take it (pricing page, 2026-08). Priority tier is paid by
     contract, and a price that the table does not have (fast mode of a model without it) is not guessed: None.
     Where the answering model has no price, `model`, the one that was asked for, stands in if the answer is
-    that model under a longer name: a path or provider before it, a date or a version mark after it.
+    that model under a longer name: a path or provider before it, a date or a version mark after it. A model
+    that was asked for by its name on Amazon Bedrock has the price of that name, which says whether the region
+    adds a tenth, and no other.
     """
     usage, answered = body.get("usage"), body.get("model")
     if not isinstance(usage, Mapping) or not isinstance(answered, str):
@@ -73,13 +76,21 @@ def cost(body: JsonObject, *, model: str | None = None) -> Decimal | None:
     if usage.get("speed") == "fast":
         context["speed"] = "fast"
 
-    # The name that answered, then the one asked for where it is the same model.
-    names = [answered]
-    marks = r"(?:[-@:](?:\d{8}|latest|v\d[\w.:-]*))*"
-    if model and re.fullmatch(rf"(?:.*[./])?{re.escape(model)}{marks}", answered):
-        names.append(model)
-    prices = (_price(name, usage, context=context) for name in names)
+    prices = (_price(name, usage, context=context) for name in _priced_names(answered, model))
     return next((price for price in prices if price is not None), None)
+
+
+def _priced_names(answered: str, asked: str | None) -> tuple[str, ...]:
+    """Return the names to look a price up under: the one that answered, then the same model as asked for."""
+    if not asked:
+        return (answered,)
+    if is_bedrock_name(asked):
+        same = undated(plain_name(answered)) == undated(plain_name(asked))
+        return (asked,) if same else (answered,)
+    marks = r"(?:[-@:](?:\d{8}|latest|v\d[\w.:-]*))*"
+    if not re.fullmatch(rf"(?:.*[./])?{re.escape(asked)}{marks}", answered):
+        return (answered,)
+    return (asked,) if is_bedrock_name(answered) else (answered, asked)
 
 
 @lru_cache(maxsize=4096)  # the repeats of a case ask for the same, again and again
@@ -146,11 +157,18 @@ def _at(price: Decimal | TieredPrices | None, tokens: int) -> Decimal | None:
 
 
 def _price(model: str, usage: Json, *, context: Mapping[str, str]) -> Decimal | None:
-    from genai_prices import extract_usage  # noqa: PLC0415 - half a second that only a priced reply is worth
+    from genai_prices import calc_price, extract_usage  # noqa: PLC0415 - half a second that only a priced reply is worth
 
+    of_bedrock = is_bedrock_name(model)
     try:
-        extracted = extract_usage({"model": model, "usage": usage}, provider_id="anthropic")
-        calculated = extracted.calc_price(price_context=context)
+        # The counts have the form of the Messages API at every provider.
+        plain = plain_name(model) if of_bedrock else model
+        extracted = extract_usage({"model": plain, "usage": usage}, provider_id="anthropic")
+        calculated = (
+            calc_price(extracted.usage, model, provider_id="aws", price_context=context)
+            if of_bedrock
+            else extracted.calc_price(price_context=context)
+        )
     except (LookupError, ValueError):
         return None  # an unknown model, or counts that contradict each other: there is no honest price
     variants = calculated.model.price_variants or ()

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, unquote
 
+from claude_run.plan.providers import ADDRESS_VARIABLES, SECRET_VARIABLES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -23,10 +25,11 @@ REDACTED = "[redacted]"
 SHORTEST = 16
 """Characters from which on a credential is searched for: shorter ones are placeholders, or ordinary words."""
 
-_CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
-_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+_CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|cookie|passw|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
+_NAMES_A_PLACE = re.compile(r"(?:file|path|dir|url|uri|host|endpoint|id|name)$", re.IGNORECASE)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
-_ADDRESSES = ("ANTHROPIC_BASE_URL", *_PROXIES, *map(str.upper, _PROXIES))
+_ADDRESSES = (*ADDRESS_VARIABLES, *_PROXIES, *map(str.upper, _PROXIES))
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _URL_SAFE = str.maketrans("+/", "-_")
 
@@ -35,12 +38,18 @@ class Redactor:
     """Finds and replaces secrets, as they are and in their base64, URL, JSON and HTML forms.
 
     `secrets` of fewer than `SHORTEST` characters are left out; `passwords` of addresses count at any length,
-    but only where they stand as in an address.
+    but only where they stand as in an address. It may learn of more while a program runs, such as of a token
+    that was got with a login: all who hold it know them then.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, passwords: Iterable[str] = ()) -> None:
-        self._secrets = frozenset(filter(is_searched_for, secrets))
-        self._passwords = frozenset(passwords)
+        self._secrets: frozenset[str] = frozenset()
+        self._passwords: frozenset[str] = frozenset()
+        self._prepare(secrets, passwords)
+
+    def _prepare(self, secrets: Iterable[str], passwords: Iterable[str]) -> None:
+        self._secrets |= frozenset(filter(is_searched_for, secrets))
+        self._passwords |= frozenset(passwords)
         forms = {form for secret in self._secrets for form in _forms(secret)}
         forms |= {f":{password}@" for password in self._passwords}
         # The longest first, so that a secret within a secret leaves no rest.
@@ -55,15 +64,27 @@ class Redactor:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Redactor:
         """Return a redactor for the credentials that the SDK reads, custom headers among them."""
+        redactor = cls()
+        redactor.learn_environment(environment)
+        return redactor
+
+    def learn_environment(self, environment: Mapping[str, str]) -> None:
+        """Know of the credentials among these variables too: those that the SDK and its providers read."""
         # Without the white space around them, which is taken away before they are used.
-        secrets = [environment.get(name, "").strip() for name in _VARIABLES]
+        secrets = [environment.get(name, "").strip() for name in SECRET_VARIABLES]
         headers = environment.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
         pairs = (line.partition(":") for line in headers)
         for name, _, value in pairs:
             if _CREDENTIAL_HEADER.search(name):
                 secrets += [value.strip(), bare_credential(value)]
         passwords = {pw for name in _ADDRESSES for pw in _passwords(environment.get(name, ""))}
-        return cls([*secrets, *passwords], passwords=passwords)
+        self.learn([*secrets, *passwords], passwords=passwords)
+
+    def learn(self, secrets: Iterable[str], *, passwords: Iterable[str] = ()) -> None:
+        """Know of these secrets too, wherever this redactor is held."""
+        new, more = frozenset(filter(is_searched_for, secrets)) - self._secrets, frozenset(passwords)
+        if new or more - self._passwords:
+            self._prepare(new, more)
 
     def knowing(self, secrets: Iterable[str]) -> Redactor:
         """Return a redactor that knows of these secrets too."""
@@ -112,6 +133,11 @@ class Redactor:
         if isinstance(value, Sequence):
             return [self.json(item) for item in value]
         return value
+
+
+def is_secret_variable(name: str) -> bool:
+    """Return whether a variable that a user's file sets is called like one that holds a secret."""
+    return bool(_SECRET_NAME.search(name)) and not _NAMES_A_PLACE.search(name)
 
 
 def is_searched_for(secret: str) -> bool:

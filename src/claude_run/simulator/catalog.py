@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from claude_run.conversation.served import plain_name
+
 if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
 
@@ -90,8 +92,8 @@ class Model:
 
 
 def find_model(name: str) -> Model | None:
-    """Return the model with this id or alias."""
-    return _BY_NAME.get(name)
+    """Return the model with this id or alias, or a provider's name for it."""
+    return _BY_NAME.get(name) or _BY_NAME.get(plain_name(name))
 
 
 def _support(yes: bool) -> dict[str, bool]:

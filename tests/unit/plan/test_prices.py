@@ -132,7 +132,31 @@ def test_a_dated_snapshot_costs_what_its_alias_costs(snapshot_id: str, alias: st
 def test_a_longer_name_of_the_asked_model_costs_what_that_costs(answered: str) -> None:
     """A gateway's own spelling of the model that was asked for is that model."""
     assert _cost(answered, "claude-opus-5-5", input_tokens=MILLION) == 4
-    assert _cost(answered, None, input_tokens=MILLION) in {None, 4}
+    assert _cost(answered, None, input_tokens=MILLION) in {None, 4, Decimal("4.4")}
+
+
+@pytest.mark.parametrize(
+    ("asked", "dollars"),
+    [
+        ("global.anthropic.claude-opus-5-5", "4"),
+        ("us.anthropic.claude-opus-5-5", "4.4"),
+        ("anthropic.claude-opus-5-5", "4.4"),
+    ],
+)
+@pytest.mark.parametrize("answered", ["claude-opus-5-5", "claude-opus-5-5-20261007", None])
+def test_amazon_bedrock_has_prices_of_its_own(asked: str, dollars: str, answered: str | None) -> None:
+    """Whatever the reply calls the model: a region costs a tenth more, and the cap is held against that."""
+    assert _cost(answered or asked, asked, input_tokens=MILLION) == Decimal(dollars)
+    limits = Limits(model=asked, input_tokens=MILLION, output_tokens=0, global_only=True)
+    assert worst_case(limits) == Decimal(dollars)
+
+
+def test_a_name_of_amazon_bedrock_without_a_price_has_none() -> None:
+    """The price of Anthropic's own API is not that of another seller."""
+    assert _cost("claude-opus-5-5", "qq.anthropic.claude-opus-5-5", input_tokens=MILLION) is None
+    assert _cost("claude-haiku-5-5", "us.anthropic.claude-opus-5-5", input_tokens=MILLION) == _cost(
+        "claude-haiku-5-5", input_tokens=MILLION
+    )
 
 
 @pytest.mark.parametrize("answered", ["claude-opus-5-5-7", "gpt-9", "my-claude-opus-5-5"])

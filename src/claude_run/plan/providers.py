@@ -1,0 +1,127 @@
+"""Who serves Claude besides Anthropic's own API, by the clients that the SDK has: names, settings, limits.
+
+Sources: the clients in `anthropic.lib` of the SDK 2.14, which read these variables. None of it has been
+tried against the real services.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A service that the SDK has a client for.
+
+    Of the environment `base_url` is the variable with its address, `keys` are those that hold a key which is
+    enough by itself, the first found counts, and `secrets` all that hold anything secret. `extra` is what pip
+    has to install besides where no such key is set, by the `module` that it brings.
+
+    `names_model_in_path`: the request goes out with its model in the address. `streams`: replies come as
+    server-sent events where that is wanted. `caches_by_itself`: it takes `cache_control` at the top of a
+    request. `lists_models`: it has the Models API.
+    """
+
+    name: str
+    title: str
+    base_url: str
+    keys: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    extra: str | None = None
+    module: str | None = None
+    names_model_in_path: bool = False
+    streams: bool = True
+    caches_by_itself: bool = True
+    lists_models: bool = True
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is Anthropic's own API, or a gateway that speaks as it does."""
+        return self.name == ANTHROPIC.name
+
+
+_AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+ANTHROPIC = Provider(
+    name="anthropic",
+    title="Anthropic's API",
+    base_url="ANTHROPIC_BASE_URL",
+    keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    secrets=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_IDENTITY_TOKEN"),
+)
+
+PROVIDERS: Sequence[Provider] = (
+    ANTHROPIC,
+    Provider(
+        name="aws",
+        title="the Claude Platform on AWS",
+        base_url="ANTHROPIC_AWS_BASE_URL",
+        keys=("ANTHROPIC_AWS_API_KEY",),
+        secrets=("ANTHROPIC_AWS_API_KEY", *_AWS_SECRETS),
+        extra="aws",
+        module="boto3",
+    ),
+    Provider(
+        name="bedrock",
+        title="Amazon Bedrock",
+        base_url="ANTHROPIC_BEDROCK_BASE_URL",
+        keys=("AWS_BEARER_TOKEN_BEDROCK",),
+        secrets=("AWS_BEARER_TOKEN_BEDROCK", *_AWS_SECRETS),
+        extra="bedrock",
+        module="boto3",
+        names_model_in_path=True,
+        streams=False,
+        caches_by_itself=False,
+        lists_models=False,
+    ),
+    Provider(
+        name="bedrock-mantle",
+        title="the Messages endpoint of Amazon Bedrock",
+        base_url="ANTHROPIC_BEDROCK_MANTLE_BASE_URL",
+        keys=("AWS_BEARER_TOKEN_BEDROCK", "ANTHROPIC_AWS_API_KEY"),
+        secrets=("AWS_BEARER_TOKEN_BEDROCK", "ANTHROPIC_AWS_API_KEY", *_AWS_SECRETS),
+        extra="bedrock",
+        module="boto3",
+        lists_models=False,
+    ),
+    Provider(
+        name="vertex",
+        title="Google Vertex AI",
+        base_url="ANTHROPIC_VERTEX_BASE_URL",
+        extra="vertex",
+        module="google.auth",
+        names_model_in_path=True,
+        lists_models=False,
+    ),
+    Provider(
+        name="google-cloud",
+        title="Claude on Google Cloud",
+        base_url="ANTHROPIC_GOOGLE_CLOUD_BASE_URL",
+        extra="google-cloud",
+        module="google.auth",
+    ),
+    Provider(
+        name="foundry",
+        title="Microsoft Foundry",
+        base_url="ANTHROPIC_FOUNDRY_BASE_URL",
+        keys=("ANTHROPIC_FOUNDRY_API_KEY",),
+        secrets=("ANTHROPIC_FOUNDRY_API_KEY",),
+        lists_models=False,
+    ),
+)
+
+PROVIDER_NAMES = tuple(each.name for each in PROVIDERS)
+
+SECRET_VARIABLES = tuple(dict.fromkeys(name for each in PROVIDERS for name in each.secrets))
+"""Every variable of the environment that holds a credential of one of them."""
+
+ADDRESS_VARIABLES = tuple(each.base_url for each in PROVIDERS)
+
+
+def provider(name: str) -> Provider:
+    """Return the provider of this name; KeyError for none."""
+    return {each.name: each for each in PROVIDERS}[name]
