@@ -17,7 +17,7 @@ COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --gen
   --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt docs bench simulate-verdicts torture coverage dist lock clean
+.PHONY: help demo test test-providers check fmt docs bench simulate-verdicts torture coverage dist lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ demo: $(RUN) ## play scenarios/quickstart.yaml against the simulator; no key nee
 
 test: $(DEV) ## run the tests
 	@$(BIN)/python -m pytest
+
+test-providers: $(DEV) ## the logins that need an extra, by the real libraries, which it installs (50 MB)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'boto3>=1.28.57,<2' 'google-auth[requests]>=2,<3'
+	@$(BIN)/python -m pytest tests/system/providers
 
 coverage: $(DEV) ## hold the rooms that decide to 95 % of their branches, by their own tests
 	@$(BIN)/python -m pytest tests/unit/conversation tests/unit/scenario tests/unit/checks \

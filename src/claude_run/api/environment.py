@@ -9,14 +9,18 @@ import ssl
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from claude_run.errors import CredentialsError, SetupError
+from claude_run.errors import CredentialsError, InputError, SetupError
+from claude_run.plan.providers import ANTHROPIC
 from claude_run.record.redact import split_user_info
 
-BASE_URL = "ANTHROPIC_BASE_URL"
-_CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+if TYPE_CHECKING:
+    from claude_run.plan.providers import Provider
+
+BASE_URL = ANTHROPIC.base_url
 _HEADERS = "ANTHROPIC_CUSTOM_HEADERS"
 _DEFAULT = "https://api.anthropic.com"
 
@@ -27,40 +31,48 @@ _WHITE = re.compile(r"\s")
 _NOT_IN_HEADER = re.compile(r"[^\t\x20-\x7e]")
 _NOT_IN_CREDENTIAL = re.compile(r"[^\x21-\x7e]")
 _QUOTES = ("'", '"')
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_MEANT_AS_BREAK = re.compile(r"\\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+", re.IGNORECASE)
 
 
-def check_environment() -> None:
-    """Raise CredentialsError or SetupError for the first variable that no request could go out with.
+def check_environment(provider: Provider = ANTHROPIC) -> None:
+    """Raise for the first variable that nothing could be sent with: Credentials-, Setup- or InputError.
 
     What surely is not meant is mended first: white space around a value, and values of nothing else, which
     count as unset. No message shows a credential.
     """
     environment = os.environ
-    for name in (*_CREDENTIALS, BASE_URL):
+    for name in (*provider.secrets, *provider.settings, provider.base_url):
         if name in environment:
             environment[name] = environment[name].strip()
             if not environment[name]:
                 del environment[name]
 
     # Credentials become headers, and a header is one line of ASCII; within them nothing is blank.
-    for name in _CREDENTIALS:
+    for name in provider.secrets:
         if problem := _credential_problem(environment.get(name, "")):
             raise CredentialsError(f"{name} {problem}")
-    for line in environment.get(_HEADERS, "").split("\n"):
-        header, _, value = (part.strip() for part in line.partition(":"))
-        where = f"{header!r} of {_HEADERS}" if header.isprintable() and value else _HEADERS
-        if found := _NOT_IN_HEADER.search(line.strip()):
-            raise CredentialsError(f"{where} holds {_named(found.group())}, which no header can carry")
-        if header.lower() == "x-api-key" and (problem := _credential_problem(value)):
-            raise CredentialsError(f"{where} {problem}")
+    _check_headers(environment.get(_HEADERS, ""))
 
     # Where requests go, which way, and what they trust there.
-    url = environment.get(BASE_URL, _DEFAULT)
+    url = environment.get(provider.base_url, _DEFAULT if provider.is_default else None)
+    if url is not None:
+        check_way(url, provider)
+
+
+def check_way(url: str, provider: Provider) -> None:
+    """Raise SetupError where an address cannot be, or the proxy or the certificates on the way to it."""
     if problem := address_problem(url):
-        raise SetupError(f"{BASE_URL} {problem}")
+        raise SetupError(f"{provider.base_url} {problem}")
     _check_proxy(url)
     _check_certificates(url)
+
+
+def custom_headers() -> frozenset[str]:
+    """Return the names, in lower case, of the headers that the environment adds to every request."""
+    lines = os.environ.get(_HEADERS, "").split("\n")
+    return frozenset(line.partition(":")[0].strip().lower() for line in lines if ":" in line)
 
 
 def address_problem(url: str) -> str | None:
@@ -94,10 +106,10 @@ def address_problem(url: str) -> str | None:
     return problem and f"{problem}: {_without_user(url)}"
 
 
-def route(url: str) -> str:
+def route(url: str, variable: str = BASE_URL) -> str:
     """Return the address that requests go to and the variables that say so, for messages."""
     shown = "".join(split_user_info(url.rstrip("/"))[::2])
-    where = f"{shown} ({BASE_URL})" if os.environ.get(BASE_URL) else shown
+    where = f"{shown} ({variable})" if os.environ.get(variable) else shown
     name, proxy = _proxy(url)
     return f"{where} through the proxy {_without_user(proxy)} ({name})" if proxy else where
 
@@ -106,6 +118,28 @@ def proxy_of(url: str) -> str | None:
     """Return the address of the proxy that the environment names for this address; None for none."""
     _, proxy = _proxy(url)
     return (proxy if split_user_info(proxy)[0] else f"http://{proxy}") if proxy else None
+
+
+def _check_headers(text: str) -> None:
+    """Raise InputError for the first line that is no header; the SDK passes over what has no colon."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        header, colon, value = (part.strip() for part in line.partition(":"))
+        is_name = _HEADER_NAME.fullmatch(header) is not None
+        # What stands there may be a secret, so that only the name of a header is ever shown.
+        where = f"{header!r} of {_HEADERS}" if is_name and value else f"line {number} of {_HEADERS}"
+        if not line.strip():
+            continue
+        if found := _NOT_IN_HEADER.search(line.strip()):
+            raise InputError(f"{where} holds {_named(found.group())}, which no header can carry")
+        if not colon:
+            raise InputError(f"{where} has no colon: write `Name: value`, one header a line")
+        if not is_name:
+            raise InputError(f"{where} begins with what is not the name of a header: write `Name: value`")
+        if _MEANT_AS_BREAK.search(value):
+            hint = "a new line begins with a line break, in a shell $'A: 1\\nB: 2'"
+            raise InputError(f"{where} holds a backslash and an n where the next header begins: {hint}")
+        if header.lower() == "x-api-key" and (problem := _credential_problem(value)):
+            raise InputError(f"{where} {problem}")
 
 
 def _credential_problem(value: str) -> str | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TRANSPORT_ERRORS = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError, EOFError)
 """What reading a body may raise: the SDK passes these on as they are."""
 
+_REQUEST_IDS = ("request-id", "x-amzn-requestid", "apim-request-id")
 _EXCERPT = 200
 _MESSAGE = 2000
 _READ = 64 * 1024
@@ -32,19 +33,22 @@ _SERVER_ERROR = 500
 _OVERLOADED = 529
 
 
-def from_status_error(error: anthropic.APIStatusError, redact: Redact = str) -> Failure:
+def from_status_error(
+    error: anthropic.APIStatusError, redact: Redact = str, *, variable: str = BASE_URL
+) -> Failure:
     """Return the failure of an error status, in the API's words where there are any.
 
-    Here and below `redact` takes secrets out of a text before it is cut: half a secret is not recognised.
+    `variable` is the one of the environment that names its address. Here and below `redact` takes secrets out
+    of a text before it is cut: half a secret is not recognised.
     """
     headers = error.response.headers
     return Failure(
         kind="status",
-        message=_status_message(error, redact),
+        message=_status_message(error, redact, variable),
         status=error.status_code,
         type=_said(error.type),
         code=_said(error.error_code),
-        request_id=error.request_id,
+        request_id=error.request_id or request_id_of(headers),
         retry_after_s=retry_after(headers),
         may_retry=headers.get("x-should-retry", "").lower() != "false",
         paid="maybe" if _SERVER_ERROR <= error.status_code < _OVERLOADED else "no",
@@ -124,6 +128,11 @@ def from_error_body(
     )
 
 
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Return the name that a reply has where it was made, for whoever asks about it there."""
+    return next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds to wait by `retry-after-ms`, or by `retry-after` in seconds or as a date."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
@@ -176,8 +185,10 @@ def _said(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _status_message(error: anthropic.APIStatusError, redact: Redact) -> str:
+def _status_message(error: anthropic.APIStatusError, redact: Redact, variable: str) -> str:
     message, kind = _said(error.api_message), _said(error.type)
+    if not (message and kind):
+        kind, message = _of_the_cloud(error)
     if message and kind:
         return f"{error.status_code} {kind}: {redact(message)[:_MESSAGE]}"
     if error.response.has_redirect_location:
@@ -190,4 +201,20 @@ def _status_message(error: anthropic.APIStatusError, redact: Redact) -> str:
     url = error.request.url.copy_with(query=None, username=None, password=None)
     message += f"; this is no answer of the API, the request went to {redact(str(url))}"
     doubled = "/v1/v1/" in url.path
-    return f"{message}: set {BASE_URL} without /v1" if doubled else f"{message}: look at {BASE_URL}"
+    return f"{message}: set {variable} without /v1" if doubled else f"{message}: look at {variable}"
+
+
+def _of_the_cloud(error: anthropic.APIStatusError) -> tuple[str | None, str | None]:
+    """Return the kind and the words of an error as Amazon and Google write it; None for any other form.
+
+    Forms: the header `x-amzn-errortype` beside `{"message": ...}`, and `{"error": {"status", "message"}}`.
+    """
+    body: object = error.body
+    if not isinstance(body, Mapping):
+        return None, None
+    if kind := error.response.headers.get("x-amzn-errortype", "").partition(":")[0]:
+        return kind, _said(body.get("message", body.get("Message")))
+    said = body.get("error")
+    return (
+        (_said(said.get("status")), _said(said.get("message"))) if isinstance(said, Mapping) else (None, None)
+    )

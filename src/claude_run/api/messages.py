@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import anthropic
 
@@ -18,7 +18,9 @@ from claude_run.api.errors import (
     from_transport_error,
     is_error,
     quoted,
+    request_id_of,
 )
+from claude_run.api.providers import credential_errors
 from claude_run.api.stream import Accumulator, events, parse_json
 from claude_run.conversation.exchange import (
     CREDENTIAL_REPLACED,
@@ -29,6 +31,7 @@ from claude_run.conversation.exchange import (
     header_value,
 )
 from claude_run.plan.model_rules import extra_headers
+from claude_run.plan.providers import ANTHROPIC
 from claude_run.play.ports import Received, RequestFailedError
 from claude_run.record.redact import Redactor, bare_credential, is_searched_for
 
@@ -39,7 +42,9 @@ if TYPE_CHECKING:
     from anthropic import AsyncAPIResponse
 
     from claude_run.api.errors import Redact
+    from claude_run.api.providers import Client
     from claude_run.conversation.exchange import Request
+    from claude_run.plan.providers import Provider
 
 STREAM_ABOVE = 16_000
 """`max_tokens` from which a reply is streamed: longer ones may outlast an idle connection."""
@@ -57,19 +62,37 @@ _UNREAD = {"X-Stainless-Raw-Response": "stream"}
 """By this header the SDK's own `with_streaming_response` tells it to hand over a response unread."""
 
 
+_CREDENTIAL_HEADERS = ("x-api-key", "authorization", "x-amz-security-token")
+
+
+class _Body(TypedDict, total=False):
+    """A body in one of the forms that the SDK takes."""
+
+    content: bytes
+    body: dict[str, Any]
+
+
 class AnthropicMessages:
     """The Messages API behind the port `play.ports.Messages`.
 
     `by_force` a request is sent so that the API itself decides on it, whatever its model is known to refuse.
+    `provider` is the one that the client is for.
     """
 
     def __init__(
-        self, client: anthropic.AsyncAnthropic, redactor: Redactor | None = None, *, by_force: bool = False
+        self,
+        client: Client,
+        redactor: Redactor | None = None,
+        *,
+        by_force: bool = False,
+        provider: Provider = ANTHROPIC,
     ) -> None:
         self._client = client
         self._by_force = by_force
+        self._provider = provider
+        self._refusals: tuple[type[Exception], ...] = (anthropic.AnthropicError, *credential_errors())
         self._redactor = (redactor or Redactor()).knowing(secrets_of(client))
-        self._route = route(str(client.base_url))
+        self._route = route(str(client.base_url), provider.base_url)
 
     async def send(self, request: Request) -> Received:
         """Send the request once, its body as it is; RequestFailedError unless a whole message comes back.
@@ -87,40 +110,53 @@ class AnthropicMessages:
         return replace(received, reply=reply, request_id=self._clean(received.request_id))
 
     async def _exchange(self, request: Request) -> Received:
-        # The SDK gets bytes. Values it would look into, by name, and copy part by part: for a long history
-        # that costs more than everything else together.
-        streamed = request.max_tokens > STREAM_ABOVE
-        body = {**request.body, "stream": streamed}
-        headers = {
-            header: header_value(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body
-        }
-        headers.update(extra_headers(request.model, request.body, by_force=self._by_force))
-        content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        streamed = self._provider.streams and request.max_tokens > STREAM_ABOVE
+        body, headers = self._written(request, streamed=streamed)
         try:
             response = await self._client.post(
                 # As the SDK sends betas.
                 "/v1/messages?beta=true" if "betas" in request.body else "/v1/messages",
                 cast_to=anthropic.AsyncAPIResponse[object],
-                content=content,
+                **body,
                 options={"headers": {**headers, **_UNREAD}},
             )
         except anthropic.APIStatusError as error:
             self._learn_credential(error.request)
-            raise RequestFailedError(from_status_error(error, self._redact)) from error
+            failure = from_status_error(error, self._redact, variable=self._provider.base_url)
+            raise RequestFailedError(failure) from error
         except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
             failure = from_transport_error(error, self._redact, route=self._route)
             raise RequestFailedError(failure) from error
-        except anthropic.AnthropicError as error:
-            failure = Failure(kind="credentials", message=str(error), may_retry=False, paid="no")
+        except self._refusals as error:
+            message = self._redact(str(error))
+            failure = Failure(kind="credentials", message=message, may_retry=False, paid="no")
             raise RequestFailedError(failure) from error
         try:
             self._learn_credential(response.http_request)
             return await _receive(response, streamed=streamed, redact=self._redact)
         except TRANSPORT_ERRORS as error:
-            request_id = response.headers.get("request-id")
+            request_id = request_id_of(response.headers)
             raise RequestFailedError(from_broken_body(error, self._redact, request_id=request_id)) from error
         finally:
             await response.close()
+
+    def _written(self, request: Request, *, streamed: bool) -> tuple[_Body, dict[str, str]]:
+        """Return the body of a request as the SDK takes it, and the headers that go with it."""
+        body: dict[str, Any] = {**request.body, "stream": streamed}
+        headers = {
+            header: header_value(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body
+        }
+        extra = extra_headers(request.model, request.body, by_force=self._by_force)
+        if not self._provider.caches_by_itself:
+            body.pop("cache_control", None)
+        if self._provider.names_model_in_path:
+            # Its client takes the body apart: the model goes into the address, the version into the body.
+            body.update({name.replace("-", "_"): value for name, value in extra.items()})
+            return {"body": body}, headers
+        # Otherwise the SDK gets bytes. Values it would look into, by name, and copy part by part: for a long
+        # history that costs more than everything else together.
+        content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return {"content": content}, {**headers, **extra}
 
     def _redact(self, text: str) -> str:
         return self._redactor.text(text)
@@ -130,8 +166,10 @@ class AnthropicMessages:
 
     def _learn_credential(self, sent: httpx2.Request) -> None:
         """Know what the request went out with: a profile of the SDK gets a new token whenever it likes."""
-        for name in ("x-api-key", "authorization"):
-            secret = bare_credential(sent.headers.get(name, ""))
+        for name in _CREDENTIAL_HEADERS:
+            value = sent.headers.get(name, "")
+            # A signature holds for one request: nobody could use it again.
+            secret = "" if value.startswith("AWS4-") else bare_credential(value)
             if is_searched_for(secret) and not self._redactor.finds(secret):
                 self._redactor = self._redactor.knowing([secret])
 
@@ -147,7 +185,7 @@ def _without_credential(reply: Reply, redactor: Redactor) -> Reply:
 
 
 async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Received:
-    request_id = response.headers.get("request-id")
+    request_id = request_id_of(response.headers)
     body: Mapping[str, Any] | None = None
     try:
         body = await _read_body(response, streamed=streamed, redact=redact)
@@ -188,7 +226,7 @@ async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact:
     if not isinstance(body, dict):
         raise InvalidReplyError("the body is not a JSON object", data)
     if is_error(body):
-        request_id = response.headers.get("request-id")
+        request_id = request_id_of(response.headers)
         raise RequestFailedError(from_error_body(body, request_id, where="under status 200", redact=redact))
     return body
 
@@ -206,7 +244,7 @@ def _names(headers: httpx2.Headers, name: str) -> Sequence[str]:
 
 
 async def _read_stream(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
-    message, request_id = Accumulator(), response.headers.get("request-id")
+    message, request_id = Accumulator(), request_id_of(response.headers)
     first: list[bytes] = []
     said: object = None
     async for event in events(_capped(response, first)):

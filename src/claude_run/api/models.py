@@ -16,10 +16,11 @@ from claude_run.api.errors import (
     from_transport_error,
     quoted,
 )
-from claude_run.errors import CredentialsError, MeasureError
+from claude_run.errors import CredentialsError, InputError, MeasureError
 from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
+    from claude_run.api.providers import Client
     from claude_run.record.redact import Redactor
     from claude_run.scenario.model import JsonObject
 
@@ -28,11 +29,14 @@ _MAX_PAGES = 100
 _MAX_BODY = 4 * 1024 * 1024
 
 
-async def list_models(client: anthropic.AsyncAnthropic, redactor: Redactor) -> tuple[JsonObject, ...]:
+async def list_models(client: Client, redactor: Redactor) -> tuple[JsonObject, ...]:
     """Return the models that the API lists, each as it came, with a text as its `id`.
 
-    MeasureError where it cannot be asked, or where what it answers is no list of models.
+    MeasureError where it cannot be asked, or where what it answers is no list of models; InputError for a
+    client that has no Models API.
     """
+    if not isinstance(client, anthropic.AsyncAnthropic):
+        raise InputError("this provider has no Models API to ask")
     redactor = redactor.knowing(secrets_of(client))
     found: dict[str, JsonObject] = {}
     after: str | None = None

@@ -42,12 +42,14 @@ from claude_run.cli.output import (
 )
 from claude_run.errors import PRECEDENCE, ClaudeRunError, ExitCode, InputError, StorageError
 from claude_run.process import open_streams
+from claude_run.session.env_file import enter_environment
 from claude_run.session.options import options_of
 from claude_run.session.request import (
     CompareRequest,
     ResumeRequest,
     RunRequest,
     check_combination,
+    refuse_contradictions,
 )
 from claude_run.session.world import World
 
@@ -96,6 +98,7 @@ def run_command(world: World, request: RunRequest, output: OutputOptions, plan: 
     from claude_run.cli import commands  # noqa: PLC0415 - the help needs none of what follows
 
     check_combination(request)
+    enter_environment(request.env_file, world.redactor)
     if plan.list_only:
         return commands.list_conversations(request, output, world)
     if plan.dry_run:
@@ -210,7 +213,18 @@ def review_command(world: World, run: RunArgument, options: ReviewOptions) -> in
 @app.command("judge-eval", cls=PanelCommand)
 @takes(
     pick(LabelsArgument, required=("labels",)),
-    pick(RunRequest, "judge_models", "concurrency", "simulate", "out", "max_cost", "replay", "reuse"),
+    pick(
+        RunRequest,
+        "judge_models",
+        "concurrency",
+        "simulate",
+        "provider",
+        "env_file",
+        "out",
+        "max_cost",
+        "replay",
+        "reuse",
+    ),
     pick(JsonOption),
     pick(OutputOptions, "color", "quiet"),
 )
@@ -220,11 +234,13 @@ def judge_eval_command(
     """Measure how well a judge agrees with people: agreement and Cohen's kappa with their intervals."""
     from claude_run.cli.judge_eval import judge_eval  # noqa: PLC0415 - each command imports what it needs
 
+    refuse_contradictions(request)
+    enter_environment(request.env_file, world.redactor)
     return judge_eval(given.labels, request, output, world, as_json=form.json)
 
 
 @app.command("models", cls=PanelCommand)
-@takes(pick(ModelsOptions, "ids", "refresh", "json"), pick(RunRequest, "simulate"))
+@takes(pick(ModelsOptions, "ids", "refresh", "json"), pick(RunRequest, "simulate", "provider", "env_file"))
 def models_command(world: World, options: ModelsOptions, request: RunRequest) -> int:
     """Say what is known of the models: sizes, prices, what each refuses, when it retires."""
     from claude_run.cli.models import models  # noqa: PLC0415 - each command imports what it needs

@@ -9,7 +9,9 @@ from claude_run.cli.output import print_json, print_line
 from claude_run.errors import InputError
 from claude_run.report.models.json import models_json, news_json
 from claude_run.report.models.text import block_lines, news_lines, table_lines
+from claude_run.session.env_file import enter_environment
 from claude_run.session.models import ask_api, known
+from claude_run.session.request import refuse_contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 def models(options: ModelsOptions, request: RunRequest, world: World) -> int:
     """Print what is known of the models, or what is new at the API; 0 also where much is new."""
     if options.refresh:
-        news = asyncio.run(ask_api(options.ids, simulate=request.simulate, redactor=world.redactor))
+        refuse_contradictions(request)
+        enter_environment(request.env_file, world.redactor)
+        news = asyncio.run(ask_api(options.ids, request, world.redactor))
         if options.json:
             print_json(news_json(news))
         else:
@@ -30,6 +34,8 @@ def models(options: ModelsOptions, request: RunRequest, world: World) -> int:
         return 0
     if request.simulate:
         raise InputError("--simulate answers in place of the API: add --refresh, which asks it")
+    if request.env_file is not None:
+        raise InputError("--env-file is for asking the API: add --refresh, which asks it")
     found = known(options.ids, today=world.today)
     if options.json:
         print_json(models_json(found))

@@ -34,7 +34,7 @@ def plain_name(name: str) -> str:
     """Return the name that Anthropic's own API has for a model that a provider calls otherwise.
 
     Only what surely names a model is read: Amazon Bedrock's ids and ARNs, and `@` before a date, as Google
-    has it. The name of a deployment or of an application's profile may stand for anything, and stays as it is.
+    has it. The name of a deployment or of an application's profile may stand for anything, and stays.
     """
     if found := _BEDROCK.fullmatch(name):
         return found[1]

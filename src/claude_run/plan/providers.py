@@ -18,8 +18,9 @@ class Provider:
     """A service that the SDK has a client for.
 
     Of the environment `base_url` is the variable with its address, `keys` are those that hold a key which is
-    enough by itself, the first found counts, and `secrets` all that hold anything secret. `extra` is what pip
-    has to install besides where no such key is set, by the `module` that it brings.
+    enough by itself, the first found counts, `secrets` all that hold anything secret, and `settings` the
+    others that its client reads. `extra` is what pip has to install besides where no such key is set, by the
+    `module` that it brings.
 
     `names_model_in_path`: the request goes out with its model in the address. `streams`: replies come as
     server-sent events where that is wanted. `caches_by_itself`: it takes `cache_control` at the top of a
@@ -31,6 +32,7 @@ class Provider:
     base_url: str
     keys: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     extra: str | None = None
     module: str | None = None
     names_model_in_path: bool = False
@@ -44,6 +46,7 @@ class Provider:
         return self.name == ANTHROPIC.name
 
 
+_AWS_REGION = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
 _AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 ANTHROPIC = Provider(
@@ -62,6 +65,7 @@ PROVIDERS: Sequence[Provider] = (
         base_url="ANTHROPIC_AWS_BASE_URL",
         keys=("ANTHROPIC_AWS_API_KEY",),
         secrets=("ANTHROPIC_AWS_API_KEY", *_AWS_SECRETS),
+        settings=(*_AWS_REGION, "ANTHROPIC_AWS_WORKSPACE_ID"),
         extra="aws",
         module="boto3",
     ),
@@ -71,6 +75,7 @@ PROVIDERS: Sequence[Provider] = (
         base_url="ANTHROPIC_BEDROCK_BASE_URL",
         keys=("AWS_BEARER_TOKEN_BEDROCK",),
         secrets=("AWS_BEARER_TOKEN_BEDROCK", *_AWS_SECRETS),
+        settings=_AWS_REGION,
         extra="bedrock",
         module="boto3",
         names_model_in_path=True,
@@ -84,6 +89,7 @@ PROVIDERS: Sequence[Provider] = (
         base_url="ANTHROPIC_BEDROCK_MANTLE_BASE_URL",
         keys=("AWS_BEARER_TOKEN_BEDROCK", "ANTHROPIC_AWS_API_KEY"),
         secrets=("AWS_BEARER_TOKEN_BEDROCK", "ANTHROPIC_AWS_API_KEY", *_AWS_SECRETS),
+        settings=_AWS_REGION,
         extra="bedrock",
         module="boto3",
         lists_models=False,
@@ -92,6 +98,7 @@ PROVIDERS: Sequence[Provider] = (
         name="vertex",
         title="Google Vertex AI",
         base_url="ANTHROPIC_VERTEX_BASE_URL",
+        settings=("CLOUD_ML_REGION", "ANTHROPIC_VERTEX_PROJECT_ID", "GOOGLE_APPLICATION_CREDENTIALS"),
         extra="vertex",
         module="google.auth",
         names_model_in_path=True,
@@ -101,6 +108,13 @@ PROVIDERS: Sequence[Provider] = (
         name="google-cloud",
         title="Claude on Google Cloud",
         base_url="ANTHROPIC_GOOGLE_CLOUD_BASE_URL",
+        settings=(
+            "ANTHROPIC_GOOGLE_CLOUD_PROJECT",
+            "GOOGLE_CLOUD_PROJECT",
+            "ANTHROPIC_GOOGLE_CLOUD_LOCATION",
+            "ANTHROPIC_GOOGLE_CLOUD_WORKSPACE_ID",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        ),
         extra="google-cloud",
         module="google.auth",
     ),
@@ -110,6 +124,7 @@ PROVIDERS: Sequence[Provider] = (
         base_url="ANTHROPIC_FOUNDRY_BASE_URL",
         keys=("ANTHROPIC_FOUNDRY_API_KEY",),
         secrets=("ANTHROPIC_FOUNDRY_API_KEY",),
+        settings=("ANTHROPIC_FOUNDRY_RESOURCE",),
         lists_models=False,
     ),
 )

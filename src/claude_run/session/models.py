@@ -10,6 +10,7 @@ from claude_run.errors import InputError, MeasureError
 from claude_run.plan import known_models
 from claude_run.plan.model_news import ModelNews, differences
 from claude_run.plan.model_rules import known_names, last_look, retired_models, rules_for
+from claude_run.plan.providers import PROVIDERS, provider
 from claude_run.scenario.diagnostics import did_you_mean
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from claude_run.plan.known_models import KnownModels
+    from claude_run.plan.providers import Provider
     from claude_run.record.redact import Redactor
     from claude_run.scenario.model import JsonObject
+    from claude_run.session.request import RunRequest
 
 _REQUEST_S = 30.0
 _ALL_S = 60.0
@@ -30,14 +33,19 @@ def known(ids: Sequence[str], *, today: date) -> KnownModels:
     return known_models.known(ids, today=today)
 
 
-async def ask_api(ids: Sequence[str], *, simulate: bool, redactor: Redactor) -> ModelNews:
+async def ask_api(ids: Sequence[str], request: RunRequest, redactor: Redactor) -> ModelNews:
     """Ask the Models API, or the simulator, for its models; no file is changed, and all is bounded in time.
 
-    Where `ids` are named, only what is said of them is returned. MeasureError where it cannot be asked.
+    Where `ids` are named, only what is said of them is returned. MeasureError where it cannot be asked,
+    InputError where the provider has no such API.
     """
+    served_by = provider(request.provider)
+    if not served_by.lists_models:
+        others = ", ".join(each.name for each in PROVIDERS if each.lists_models)
+        raise InputError(f"{served_by.title} has no Models API to ask; these have one: {others}")
     try:
         async with asyncio.timeout(_ALL_S):
-            listed = await _listed(simulate=simulate, redactor=redactor)
+            listed = await _listed(served_by, simulate=request.simulate, redactor=redactor)
     except TimeoutError as error:
         raise MeasureError(
             f"the Models API has not told its models within {_ALL_S:g} s: try again"
@@ -53,7 +61,7 @@ async def ask_api(ids: Sequence[str], *, simulate: bool, redactor: Redactor) -> 
     )
 
 
-async def _listed(*, simulate: bool, redactor: Redactor) -> Sequence[JsonObject]:
+async def _listed(served_by: Provider, *, simulate: bool, redactor: Redactor) -> Sequence[JsonObject]:
     from claude_run.api.client import open_client  # noqa: PLC0415 - the SDK costs seconds
     from claude_run.api.models import list_models  # noqa: PLC0415 - same
 
@@ -65,7 +73,8 @@ async def _listed(*, simulate: bool, redactor: Redactor) -> Sequence[JsonObject]
 
             simulator = Simulator(replies=ExampleBook(), ledger_limit=0)
             url = (await stack.enter_async_context(simulator)).base_url
-        client = await stack.enter_async_context(open_client(attempt_s=_REQUEST_S, simulator_url=url))
+        opened = open_client(attempt_s=_REQUEST_S, simulator_url=url, provider=served_by, redactor=redactor)
+        client = await stack.enter_async_context(opened)
         return await list_models(client, redactor)
 
 

@@ -20,6 +20,7 @@ from claude_run.plan.matrix import Plan, Selection, choices, expand
 from claude_run.plan.model_checks import problems, unknown_judges
 from claude_run.plan.model_rules import known_names
 from claude_run.plan.prices import price_table
+from claude_run.plan.providers import provider
 from claude_run.record.folder import standing
 from claude_run.record.recording import may_confirm
 from claude_run.record.redact import Redactor
@@ -208,12 +209,24 @@ def make_plan(
     if ids is not None:
         selection = Selection(models=request.models, repeat=request.repeat, ids=ids)
     plan = expand(scenarios, selection, request.overrides)
+    _refuse_for_provider(request, plan)
     if request.judge_models:
         judges = Graders(models=request.judge_models)
         conversations = (replace(conversation, judge=judges) for conversation in plan.conversations)
         plan = replace(plan, conversations=tuple(conversations))
     served = ServedNames(ids=known_names(), allowed=request.allowed_models)
     return replace(plan, conversations=tuple(replace(each, served=served) for each in plan.conversations))
+
+
+def _refuse_for_provider(request: RunRequest, plan: Plan) -> None:
+    """Raise InputError for what a scenario asks of a provider that does not have it."""
+    served_by = provider(request.provider)
+    asks = next((each for each in plan.conversations if "cache_control" in each.params), None)
+    if asks is not None and not served_by.caches_by_itself:
+        raise InputError(
+            f"{asks.identity.path}: {served_by.title} takes no `cache_control` at the top of a request:"
+            " set it on blocks, or leave it out"
+        )
 
 
 def _no_judge(expectation: Expectation) -> Diagnostic:

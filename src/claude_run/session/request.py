@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError
+from claude_run.plan.providers import ANTHROPIC, PROVIDER_NAMES
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.model import EMPTY
 from claude_run.session.option_kinds import (
@@ -261,6 +262,23 @@ class RunRequest:
         shapes=True,
         help="What the simulator gets wrong: '429@3 529:10% cut@5 latency=50ms..200ms'.",
     )
+    provider: str = option(
+        "--provider",
+        kind=choice(*PROVIDER_NAMES),
+        metavar="NAME",
+        shown=ANTHROPIC.name,
+        project=True,
+        panel=HOW,
+        shapes=True,
+        help=f"Who serves Claude: {', '.join(PROVIDER_NAMES)}. Settings are the SDK's variables.",
+    )
+    env_file: Path | None = option(
+        "--env-file",
+        kind=PATH,
+        metavar="FILE",
+        panel=HOW,
+        help="Set the variables of a .env file that are not set; without it none is read.",
+    )
     attempt_s: float = option(
         "--timeout",
         kind=DURATION,
@@ -420,6 +438,11 @@ def selects(options: Mapping[str, object]) -> bool:
     return any(options.get(each.name) for each in options_of(RunRequest) if each.selects)
 
 
+def fitting(defaults: Mapping[str, object], given: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the defaults of a project that do not contradict what was given: a simulator has no provider."""
+    return {name: value for name, value in defaults.items() if name != "provider" or "simulate" not in given}
+
+
 def refuse_slip(word: str, commands: Iterable[str]) -> None:
     """Raise InputError for what is no file or option, and nearly the name of a command."""
     if word.startswith("-"):
@@ -444,6 +467,11 @@ def refuse_contradictions(request: RunRequest) -> None:
     if request.replay is not None and (request.reuse is not None or request.simulate):
         other = "--simulate" if request.simulate else "--reuse"
         raise InputError(f"--replay sends nothing, so {other} cannot go with it: leave one of them out")
+    if request.simulate and request.provider != ANTHROPIC.name:
+        raise InputError(
+            f"--simulate answers in place of any provider, so --provider {request.provider} cannot go with"
+            " it: leave one of them out"
+        )
     if request.gate.no_confirm and request.baseline is None:
         raise InputError("--no-confirm is for a gate: add --baseline")
     request.gate.rules()

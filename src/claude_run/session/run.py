@@ -19,6 +19,7 @@ from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
+from claude_run.session.env_file import enter_environment
 from claude_run.session.expected import as_examples_play
 from claude_run.session.foresee import foresee
 from claude_run.session.gate import digest_of
@@ -33,7 +34,6 @@ from claude_run.session.world import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date
     from typing import Any
 
     from claude_run.plan.estimate import Estimate
@@ -115,9 +115,7 @@ async def resume(
                 " in journal.torn; the request that it told of may be sent again"
             )
         saved = folder.read_run()
-        prepared, drift = _prepare_again(
-            folder, saved, going_on, given, warn=observer.warn, today=world.today
-        )
+        prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn, world=world)
         async with AsyncExitStack() as stack:
             stack.enter_context(exhaustion_said_once(observer.notify))
             messages = await connect(
@@ -179,10 +177,11 @@ def _prepare_again(  # noqa: PLR0913 - keywords, but for what was asked for then
     given: Mapping[str, Any],
     *,
     warn: Callable[[str], None],
-    today: date,
+    world: World,
 ) -> tuple[Prepared, Drift]:
     """Prepare what the run was started with; InputError where its scenarios drifted and nobody said so."""
     request = _request_again(folder, saved, given)
+    enter_environment(request.env_file, world.redactor)
     if saved.labels is not None:
         return _prepare_grading_again(folder, saved, request), Drift()
     if "own_checks" not in given:
@@ -193,7 +192,7 @@ def _prepare_again(  # noqa: PLR0913 - keywords, but for what was asked for then
     if not there:
         raise InputError(f"{_not_here(folder, saved)}, or put them back, or start a new run")
     request = replace(request, paths=there, last_failed=False)
-    loaded = load_scenarios(request, today=today)
+    loaded = load_scenarios(request, today=world.today)
     for warning in loaded.warnings:
         warn(warning)
     prepared = plan_loaded(request, loaded)

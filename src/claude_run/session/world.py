@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from claude_run.checks.conditions import ScriptRenderer
+from claude_run.plan.providers import provider
 from claude_run.play.stop import Halt
 from claude_run.process import CODES, Signals
 from claude_run.record.disk import LocalDisk
@@ -129,7 +130,8 @@ async def connect(
     """Open the client, to the simulator where that is wanted; None where nothing may be sent.
 
     What is opened is closed with `stack`; `redactor` keeps credentials out of replies; `warn` is told what
-    the simulator cannot do. CredentialsError when there is no key.
+    the simulator cannot do. CredentialsError when there is no key, InputError when the provider
+    lacks a setting or an extra.
     """
     if request.replay is not None:
         return None
@@ -148,8 +150,12 @@ async def connect(
         faults = parse_faults(request.faults or "")
         simulator = Simulator(replies=replies, faults=faults, ledger_limit=0)
         url = (await stack.enter_async_context(simulator)).base_url
-    client = await stack.enter_async_context(open_client(attempt_s=request.attempt_s, simulator_url=url))
-    return AnthropicMessages(client, redactor, by_force=request.no_model_rules)
+    served_by = provider(request.provider)
+    opened = open_client(
+        attempt_s=request.attempt_s, simulator_url=url, provider=served_by, redactor=redactor
+    )
+    client = await stack.enter_async_context(opened)
+    return AnthropicMessages(client, redactor, by_force=request.no_model_rules, provider=served_by)
 
 
 def _overruled(names: Sequence[str]) -> str:

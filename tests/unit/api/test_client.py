@@ -15,7 +15,7 @@ from anthropic._data import DEPRECATED_MODELS
 from claude_run.api.client import open_client, secrets_of
 from claude_run.api.messages import AnthropicMessages
 from claude_run.conversation.exchange import Request
-from claude_run.errors import CredentialsError, SetupError
+from claude_run.errors import CredentialsError, InputError, SetupError
 from claude_run.plan.model_rules import retirement
 from claude_run.play.ports import RequestFailedError
 from claude_run.play.retry import is_fatal, is_transient
@@ -94,9 +94,6 @@ def test_an_empty_address_is_none(clean_environment: pytest.MonkeyPatch) -> None
         ("ANTHROPIC_API_KEY", "bearer  sk-secret", "begins with the word Bearer, .*: set it without"),
         ("ANTHROPIC_API_KEY", "'sk-secret'", "ANTHROPIC_API_KEY stands in quotation marks"),
         ("ANTHROPIC_AUTH_TOKEN", '"sk-secret"', "ANTHROPIC_AUTH_TOKEN stands in quotation marks"),
-        ("ANTHROPIC_CUSTOM_HEADERS", "X-Api-Key: se cret", "'X-Api-Key' of ANTHROPIC_CUSTOM_HEADERS holds"),
-        ("ANTHROPIC_CUSTOM_HEADERS", "x-team: secr\u00e9t", "'x-team' of ANTHROPIC_CUSTOM_HEADERS holds"),
-        ("ANTHROPIC_CUSTOM_HEADERS", "a: b\nx-team: se\rcret", "ANTHROPIC_CUSTOM_HEADERS holds a line break"),
     ],
 )
 def test_a_credential_that_no_header_can_carry(
@@ -107,7 +104,44 @@ def test_a_credential_that_no_header_can_carry(
     with pytest.raises(CredentialsError, match=words) as caught:
         send(BODY)
     assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("X-Api-Key: se cret", "^'X-Api-Key' of ANTHROPIC_CUSTOM_HEADERS holds a blank"),
+        ("x-team: secr\u00e9t", r"^'x-team' of ANTHROPIC_CUSTOM_HEADERS holds the character U\+00E9"),
+        ("a: b\nx-team: se\rcret", "^'x-team' of ANTHROPIC_CUSTOM_HEADERS holds a line break"),
+        ("a: b\n\nsecret", "^line 3 of ANTHROPIC_CUSTOM_HEADERS has no colon: write `Name: value`"),
+        (
+            "x team: secret",
+            "^line 1 of ANTHROPIC_CUSTOM_HEADERS begins with what is not the name of a header",
+        ),
+        (": secret", "^line 1 of ANTHROPIC_CUSTOM_HEADERS begins with what is not"),
+        ("a: secret\\nx-team: secret", "^'a' of ANTHROPIC_CUSTOM_HEADERS holds a backslash and an n"),
+    ],
+)
+def test_a_custom_header_that_is_none(clean_environment: pytest.MonkeyPatch, value: str, words: str) -> None:
+    """It is named by its line or its name before anything is sent; what it says is not shown."""
+    clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
+    clean_environment.setenv("ANTHROPIC_CUSTOM_HEADERS", value)
+    with pytest.raises(InputError, match=words) as caught:
+        send(BODY)
+    assert "cret" not in str(caught.value)
     assert "crét" not in str(caught.value)
+
+
+def test_custom_headers_go_out_with_every_request(
+    clean_environment: pytest.MonkeyPatch, server: RawServer
+) -> None:
+    """One a line, blank lines between or not; a value may hold colons, and be empty."""
+    clean_environment.setenv("ANTHROPIC_BASE_URL", server.base_url)
+    clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
+    headers = " x-team : evals \r\n\nX-Trace: a:b: c\nx-empty:"
+    clean_environment.setenv("ANTHROPIC_CUSTOM_HEADERS", headers)
+    send(BODY)
+    sent = server.ledger[0].headers
+    assert [sent[name] for name in ("x-team", "x-trace", "x-empty")] == ["evals", "a:b: c", ""]
 
 
 @pytest.mark.parametrize(

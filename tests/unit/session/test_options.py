@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from claude_run.cli.app import run_command_line
 from claude_run.errors import InputError
+from claude_run.plan.providers import PROVIDER_NAMES
 from claude_run.session.option_kinds import (
     ASSIGNMENTS,
     DURATION,
@@ -53,6 +54,8 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("concurrency", 20),
     ("simulate", False),
     ("faults", None),
+    ("provider", "anthropic"),
+    ("env_file", None),
     ("attempt_s", 600.0),
     ("patience_s", 300.0),
     ("allowed_models", {}),
@@ -108,6 +111,7 @@ _VALUES: list[tuple[object, SearchStrategy[Any]]] = [
     ),
     (NAMES, st.lists(st.sampled_from(["a=b", "a=c", "b = c"]), max_size=3)),
     (OPTIONS["on_unclear"].kind, _one(st.sampled_from(["fail", "warn"]))),
+    (OPTIONS["provider"].kind, _one(st.sampled_from(PROVIDER_NAMES))),
 ]
 
 
