@@ -36,6 +36,8 @@ _ENVIRONMENT = """\
 | variable | does |
 | --- | --- |
 | `ANTHROPIC_API_KEY` | the key; the SDK's other ways to log in work too |
+| `ANTHROPIC_AUTH_TOKEN` | a token in place of the key, for a [gateway](../how-to/behind-a-gateway.md) |
+| `ANTHROPIC_CUSTOM_HEADERS` | headers of every request, one `Name: value` a line |
 | `ANTHROPIC_BASE_URL` | another server that speaks the Messages API; set to nothing it counts as unset |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | an http proxy (no SOCKS), and hosts that need none |
 | `SSL_CERT_FILE`, `SSL_CERT_DIR` | the certificates to trust in place of the system's |
@@ -44,7 +46,8 @@ _ENVIRONMENT = """\
 | `GITHUB_ACTIONS` | where it is `true`, annotations go to stderr, for whatever any command ends with |
 | `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE` | colours of the terminal; `--color` wins over them |
 
-With `--simulate` none of the first four is read.
+With `--simulate` none of those above `CI` is read. The variables of `--provider` stand in
+[its how-to](../how-to/providers.md); `--env-file` reads variables from [a file](env-file.md).
 """
 
 

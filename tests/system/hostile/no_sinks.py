@@ -88,6 +88,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.project", ("nearest_project_file", "ProjectFile"), "reads"),
     **_each("record.project", ("is_path",), "says yes or no"),
     **_each("record.redact", ("is_searched_for",), "looks at a secret"),
+    **_each("record.redact", ("is_secret_variable",), "looks at a name"),
     **_each("record.redact", ("bare_credential",), "a part of a header, which is searched for"),
     **_each("record.redact", ("split_user_info",), "parts of an address, which are shown elsewhere"),
     **_each("record.redact", ("Redactor",), "takes secrets out and puts a word of ours in"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -388,3 +389,25 @@ def test_models_are_asked_of_those_that_have_an_api_for_it(workspace: Workspace)
         assert server.ledger[0].headers["authorization"] == f"Bearer {SECRET}"
     assert result.code == 0, result.stderr
     assert "claude-of-tomorrow" in result.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_of_another_provider_is_imported(workspace: Workspace, name: str) -> None:
+    """Nor is an extra that a key makes needless."""
+    code = (
+        "import asyncio, sys\n"
+        "from claude_run.api.client import open_client\n"
+        "from claude_run.plan.providers import provider\n"
+        "async def open_it():\n"
+        "    async with open_client(attempt_s=5, provider=provider(sys.argv[1])) as client:\n"
+        "        print(type(client).__name__)\n"
+        "asyncio.run(open_it())\n"
+        "print([each for each in ('boto3', 'botocore', 'google.auth') if each in sys.modules])\n"
+    )
+    env = SETUPS[name].environment("http://127.0.0.1:9")
+    result = workspace.spawn([sys.executable, "-c", code, name], env=env).wait()
+    assert result.code == 0, result.stderr
+    client, imported = result.stdout.split("\n")[:2]
+    words = {"aws": "AWS", "google-cloud": "GoogleCloud", "bedrock-mantle": "BedrockMantle"}
+    assert client == f"AsyncAnthropic{words.get(name, name.capitalize())}"
+    assert imported == "[]"

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.record.redact import REDACTED, Redactor
+from claude_run.plan.providers import SECRET_VARIABLES
+from claude_run.record.redact import REDACTED, Redactor, is_secret_variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,3 +180,42 @@ def test_a_secret_across_the_parts_of_a_text_is_found(parts: list[str], data: st
     cleaned = redactor.texts(pieces)
     assert len(cleaned) == len(pieces)
     assert "".join(cleaned) == redactor.text(whole)
+
+
+def test_whoever_holds_a_redactor_learns_with_it() -> None:
+    """A token that is got while a run goes on is known everywhere from then on."""
+    redactor = Redactor(["a-secret-that-is-long"])
+    write = redactor.text
+    redactor.learn(["another-secret-of-ours", "short"])
+    redactor.learn_environment(
+        {"AWS_SESSION_TOKEN": " session-token-of-ours\n", "ANTHROPIC_AWS_BASE_URL": ""}
+    )
+    said = "a-secret-that-is-long another-secret-of-ours short session-token-of-ours"
+    assert write(said) == "[redacted] [redacted] short [redacted]"
+    assert write(quote("another-secret-of-ours")) == "[redacted]"
+
+
+@pytest.mark.parametrize("name", SECRET_VARIABLES)
+def test_every_credential_of_a_provider_is_known(name: str) -> None:
+    """By the variable that the SDK reads it from."""
+    secret = "canary-of-a-credential-0123456789"  # noqa: S105 - a canary
+    assert Redactor.from_environment({name: secret}).text(f"it is {secret}") == "it is [redacted]"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [
+        ("DB_PASSWORD", True),
+        ("github_token", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("MY_API_KEY", True),
+        ("AWS_ACCESS_KEY_ID", False),
+        ("ANTHROPIC_IDENTITY_TOKEN_FILE", False),
+        ("KEY_PATH", False),
+        ("ANTHROPIC_BASE_URL", False),
+        ("AWS_REGION", False),
+    ],
+)
+def test_variables_that_are_called_like_a_secret(name: str, *, is_secret: bool) -> None:
+    """And not those that only say where one is."""
+    assert is_secret_variable(name) is is_secret
