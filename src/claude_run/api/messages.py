@@ -46,9 +46,6 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Request
     from claude_run.plan.providers import Provider
 
-STREAM_ABOVE = 16_000
-"""`max_tokens` from which a reply is streamed: longer ones may outlast an idle connection."""
-
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a reply, after decompression, beyond which it is refused."""
 
@@ -110,7 +107,7 @@ class AnthropicMessages:
         return replace(received, reply=reply, request_id=self._clean(received.request_id))
 
     async def _exchange(self, request: Request) -> Received:
-        streamed = self._provider.streams and request.max_tokens > STREAM_ABOVE
+        streamed = self._provider.streams and request.streamed
         body, headers = self._written(request, streamed=streamed)
         try:
             response = await self._client.post(

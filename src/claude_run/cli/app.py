@@ -20,6 +20,7 @@ from claude_run.cli.options import (
     AcceptOptions,
     CheckOptions,
     CompareOptions,
+    ExportOptions,
     FolderArgument,
     JsonOption,
     LabelsArgument,
@@ -246,6 +247,30 @@ def models_command(world: World, options: ModelsOptions, request: RunRequest) ->
     from claude_run.cli.models import models  # noqa: PLC0415 - each command imports what it needs
 
     return models(options, request, world)
+
+
+@app.command("export", cls=PanelCommand)
+@takes(
+    pick(ExportOptions),
+    pick(
+        RunRequest,
+        "paths",
+        "models",
+        "expression",
+        "overrides",
+        "file_root",
+        "own_checks",
+        "judge_models",
+        "no_model_rules",
+        required=("paths",),
+    ),
+    pick(OutputOptions, "quiet"),
+)
+def export_command(world: World, options: ExportOptions, request: RunRequest, output: OutputOptions) -> int:
+    """Write a conversation as a program of its own: Python, TypeScript or shell; or as JSON."""
+    from claude_run.cli.export import export  # noqa: PLC0415 - each command imports what it needs
+
+    return export(options, request, output, world)
 
 
 @app.command("schema", cls=PanelCommand)

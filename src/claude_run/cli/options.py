@@ -129,6 +129,19 @@ class ModelsOptions(JsonOption):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What a conversation is exported to, and where it is written."""
+
+    language: str = option(
+        "--to",
+        kind=choice("python", "typescript", "curl", "json"),
+        shown="python",
+        help="python, typescript, curl or json.",
+    )
+    out: Path | None = option("-o", "--out", kind=PATH, metavar="FILE", help="Write it there, not to stdout.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewOptions(JsonOption):
     """Whether the changes are only listed."""
 

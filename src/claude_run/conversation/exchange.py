@@ -30,6 +30,9 @@ FailureKind = Literal[
 ]
 
 
+STREAM_ABOVE = 16_000
+"""`max_tokens` above which a reply is streamed: longer ones may outlast an idle connection."""
+
 _SURROGATE = b"\\ud"
 
 
@@ -47,6 +50,11 @@ class Request:
     @property
     def max_tokens(self) -> int:
         return cast("int", self.body["max_tokens"])
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the reply is asked for as a stream."""
+        return self.max_tokens > STREAM_ABOVE
 
     def canonical(self) -> bytes:
         """Return the body as JSON with sorted keys and no spaces: equal requests give equal bytes."""

@@ -39,6 +39,7 @@ COMMANDS = frozenset(
         "review",
         "report",
         "verify",
+        "export",
         "init",
         "models",
         "schema",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claude_run.api.messages import MAX_BODY, STREAM_ABOVE
+from claude_run.api.messages import MAX_BODY
+from claude_run.conversation.exchange import STREAM_ABOVE
 from claude_run.play.ports import RequestFailedError
 from tests.support.scripted_server import (
     Answer,

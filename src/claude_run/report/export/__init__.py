@@ -1,0 +1,1 @@
+"""Programs that play a conversation without claude-run."""
