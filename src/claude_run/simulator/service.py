@@ -35,7 +35,8 @@ class LedgerEntry:
     """One request that the simulator was asked: the tests' witness of what really went over the wire.
 
     `number` counts the requests to this path, from 1. `auth` is the scheme (`bearer`, `x-api-key`) or None,
-    never the key. `body` is None where there is no JSON object. `status` is None until an answer begins:
+    never the key; `beta` is the header of that name. `body` is None where there is no JSON object. `status`
+    is None until an answer begins:
     for a connection that was closed or still hangs.
     """
 
@@ -44,6 +45,7 @@ class LedgerEntry:
     path: str
     auth: str | None
     version: str | None
+    beta: str | None
     body: JsonObject | None
     status: int | None = None
 
@@ -138,6 +140,7 @@ class Service:
                 path=request.path,
                 auth=_auth_scheme(request.headers),
                 version=request.headers.get("anthropic-version"),
+                beta=request.headers.get("anthropic-beta"),
                 body=body,
             )
         )

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.exchange import HEADER_PARAMS, header_value
+from claude_run.report.export.conditions import Counts, Ended, Joined, Looks, Matches
 from claude_run.report.export.program import answer_rows
 from claude_run.report.export.script import Reading, Saved
 
 if TYPE_CHECKING:
+    from claude_run.report.export.conditions import Condition
     from claude_run.report.export.script import AskedTurn, Part, Script
     from claude_run.scenario.model import Json, JsonObject
 
@@ -21,7 +23,8 @@ def export_json(script: Script) -> JsonObject:
 
     `request` can be posted as it stands: it is the first request, with all that is said before its reply.
     `turns` are all that get a reply, the first one too. A text that reads what was saved holds
-    `{{ saved.name }}`, and its turn lists the name in `reads`.
+    `{{ saved.name }}`, and its turn lists the name in `reads`; `saved` is what stands there at first. A turn
+    is sent where its `if` holds of the last reply.
     """
     first = script.turns[0]
     headers = {**script.headers}
@@ -37,6 +40,7 @@ def export_json(script: Script) -> JsonObject:
         "headers": headers,
         "request": {**body, "messages": _messages(first)},
         "turns": [_turn(turn) for turn in script.turns],
+        "saved": dict(script.defaults),
         "tool_results": _plain(answer_rows(script.answers)),
         "max_tool_rounds": script.max_rounds,
         "not_carried": script.not_carried,
@@ -49,9 +53,30 @@ def _turn(turn: AskedTurn) -> JsonObject:
     return {
         "turn": turn.number,
         "messages": _messages(turn),
+        "if": [_condition(each) for each in turn.condition],
         "reads": [*reads],
         "save": {keep.name: keep.pattern for keep in turn.keeps},
     }
+
+
+def _condition(condition: Condition) -> Json:
+    """Return a condition in the words of a scenario, all of it filled in."""
+    match condition:
+        case Joined():
+            parts = [_condition(part) for part in condition.parts]
+            if condition.how == "none":
+                return {"not": parts[0]}
+            return {"any_of" if condition.how == "any" else "all_of": parts}
+        case Looks():
+            form = "all" if condition.every else "any"
+            return {condition.relation: {form: condition.texts, "ignore_case": condition.fold}}
+        case Matches():
+            return {"matches": condition.pattern}
+        case Counts():
+            words = {("words", True): "min_words", ("words", False): "max_words"}
+            return {words.get((condition.what, condition.at_least), "max_chars"): condition.number}
+        case Ended():
+            return {"stop_reason": condition.reasons}
 
 
 def _messages(turn: AskedTurn) -> Sequence[Json]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_run import __version__
 from claude_run.conversation.steps import MAX_ROUNDS
+from claude_run.report.export.conditions import expression
 from claude_run.report.export.literals import Name
 from claude_run.report.export.patterns import NotCarriedError, translate
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
@@ -16,6 +17,7 @@ from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from claude_run.report.export.conditions import Words
     from claude_run.report.export.patterns import Dialect, Pattern
     from claude_run.report.export.script import Answer, AskedTurn, Keep, Part, Script
 
@@ -100,6 +102,25 @@ def patterns(script: Script, dialect: Dialect) -> Mapping[Keep, Pattern]:
         except NotCarriedError as error:
             message = f"the pattern of `{keep.name}` cannot be exported: {error}"
             problems.append(Diagnostic(position=keep.position, message=message))
+    if problems:
+        raise InvalidScenarioError(problems)
+    return found
+
+
+def conditions(script: Script, words: Words) -> Mapping[int, str]:
+    """Return the expression of each turn that has a condition, by the number of the turn.
+
+    InvalidScenarioError names all that the language cannot say.
+    """
+    found: dict[int, str] = {}
+    problems = []
+    for turn in script.turns:
+        if turn.condition:
+            try:
+                found[turn.number] = expression(turn.condition, words)
+            except NotCarriedError as error:
+                message = f"the `if` of turn {turn.number} cannot be exported: {error}"
+                problems.append(Diagnostic(position=turn.position, message=message))
     if problems:
         raise InvalidScenarioError(problems)
     return found

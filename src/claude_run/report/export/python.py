@@ -10,10 +10,11 @@ from claude_run.report.export.literals import PYTHON, Name, comment, python_text
 from claude_run.report.text.safe import escaping_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from claude_run.report.export.patterns import Pattern
-    from claude_run.report.export.script import AskedTurn, Keep, Part, Script
+    from claude_run.report.export.conditions import Counts, Looks
+    from claude_run.report.export.patterns import Dialect, Pattern
+    from claude_run.report.export.script import AskedTurn, Part, Script
 
 PARAMS = frozenset(
     {"model", "max_tokens", "cache_control", "container", "diagnostics", "inference_geo", "metadata"}
@@ -29,6 +30,12 @@ BETA_PARAMS = PARAMS | frozenset(
 """Those of `beta.messages`."""
 
 _CONSTANTS = {"system": "SYSTEM", "tools": "TOOLS"}
+_RELATIONS = {
+    "contains": "{each} in {said}",
+    "equals": "{said} == {each}",
+    "starts_with": "{said}.startswith({each})",
+    "ends_with": "{said}.endswith({each})",
+}
 _NEEDS = (
     'It needs the SDK: pip install "anthropic>=2.12,<3"',
     "The key is read from ANTHROPIC_API_KEY, the address, where it is another one, from ANTHROPIC_BASE_URL.",
@@ -38,7 +45,9 @@ _NEEDS = (
 def python_program(script: Script) -> str:
     """Return the program; InvalidScenarioError for patterns that Python cannot say."""
     blobs = program.Blobs()
+    loops = script.has_calls or script.may_pause
     found = program.patterns(script, "python")
+    decided = program.conditions(script, _Words())
     request = {name: blobs.taken_out(each) for name, each in script.request.items()}
     first = program.messages_of(script.turns[0])
     history = blobs.taken_out(first)
@@ -57,7 +66,8 @@ def python_program(script: Script) -> str:
         "arguments": "\n".join,
         "messages": lambda turn: value(blobs.taken_out(program.messages_of(turn)), PYTHON),
         "said": partial(_said, blobs),
-        "pattern": partial(_pattern, found),
+        "pattern": lambda keep: _source(found[keep]),
+        "condition": lambda turn: decided[turn.number],
     }
     template = escaping_environment(filters, {}).get_template("program.py.j2")
     return template.render(
@@ -71,8 +81,10 @@ def python_program(script: Script) -> str:
         beta=".beta" if script.is_beta else "",
         arguments=list(_arguments(script, request)),
         instructions=any(turn.instructions for turn in script.turns),
-        loops=script.has_calls or script.may_pause,
+        loops=loops,
         pauses=program.PAUSES,
+        returned="reply, text" if loops else "text, reply.stop_reason" if script.reads_reason else "text",
+        result=_result(script),
     )
 
 
@@ -92,12 +104,52 @@ def _arguments(script: Script, request: Mapping[str, Part | Name]) -> Iterator[s
         yield f"        extra_headers={value(dict(script.headers), PYTHON, indent=8, column=22)},"
 
 
+def _result(script: Script) -> str:
+    """Return what the answers are assigned to, with the sign behind it; nothing where nobody reads them."""
+    if script.reads_reason:
+        return "text, reason = "
+    return "text = " if script.conditions or script.keeps else ""
+
+
+class _Words:
+    """Conditions in Python: `text` is what the last reply says, `reason` how it ended."""
+
+    dialect: Dialect = "python"
+
+    def looks(self, condition: Looks) -> str:
+        texts = [text.casefold() if condition.fold else text for text in condition.texts]
+        ends = {"equals": ".strip()", "starts_with": ".lstrip()", "ends_with": ".rstrip()"}
+        said = "text" + ends.get(condition.relation, "") + (".casefold()" if condition.fold else "")
+        if len(texts) == 1:
+            return _RELATIONS[condition.relation].format(said=said, each=python_text(texts[0]))
+        one = _RELATIONS[condition.relation].format(said=said, each="each")
+        return f"{'all' if condition.every else 'any'}({one} for each in {value(texts, PYTHON)})"
+
+    def matches(self, pattern: Pattern) -> str:
+        return f"re.search({_source(pattern)}, text)"
+
+    def counts(self, condition: Counts) -> str:
+        size = "len(text.split())" if condition.what == "words" else "len(text)"
+        return f"{size} {'>=' if condition.at_least else '<='} {condition.number}"
+
+    def ended(self, reasons: Sequence[str]) -> str:
+        if len(reasons) == 1:
+            return f"reason == {python_text(reasons[0])}"
+        return f"reason in {value(list(reasons), PYTHON)}"
+
+    def negated(self, expression: str) -> str:
+        return f"not {expression}" if expression.startswith("(") else f"not ({expression})"
+
+    def joined(self, expressions: Sequence[str], *, every: bool) -> str:
+        return f"({(' and ' if every else ' or ').join(expressions)})"
+
+
 def _said(blobs: program.Blobs, turn: AskedTurn) -> str:
     parts = [value(blobs.taken_out(part), PYTHON, column=11) for part in (turn.content, *turn.instructions)]
     return ", ".join(parts)
 
 
-def _pattern(found: Mapping[Keep, Pattern], keep: Keep) -> str:
-    source = found[keep].source
+def _source(pattern: Pattern) -> str:
+    source = pattern.source
     quote = next((mark for mark in "\"'" if mark not in source), None)
     return f"r{quote}{source}{quote}" if quote and "\\" in source else python_text(source)

@@ -6,15 +6,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from claude_run.checks.conditions import ScriptRenderer
+from claude_run.checks.registry import default_registry
 from claude_run.conversation.script import generated_turns
 from claude_run.conversation.steps import Send, next_step, role_of
 from claude_run.conversation.tools import result_block
 from claude_run.plan.model_rules import extra_headers
+from claude_run.report.export import conditions
+from claude_run.report.export.patterns import NotCarriedError
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError
 from claude_run.scenario.model import SystemTurn, Text, TextBlock, UserTurn, turn_number
-from claude_run.scenario.template import Renderer, RenderError, texts_inside
+from claude_run.scenario.template import RenderError, texts_inside
 from claude_run.scenario.template_inspection import plain_pieces, variables_in
-from claude_run.scenario.template_language import parse
+from claude_run.scenario.template_language import parse, to_text
 from claude_run.scenario.vocabulary import Fill
 
 if TYPE_CHECKING:
@@ -22,9 +26,14 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.exchange import Request
     from claude_run.conversation.script import Conversation
+    from claude_run.report.export.conditions import Condition
     from claude_run.scenario.model import Content, Expectation, Json, JsonObject, Position, Save
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_CARRIED = (
+    "contains, equals, starts_with, ends_with, matches, min_words, max_words, max_chars, stop_reason,"
+    " refusal, not, any_of, all_of"
+)
 _CUSTOM = frozenset({None, "custom"})
 
 
@@ -67,13 +76,15 @@ class Keep:
 class AskedTurn:
     """A user turn that gets a reply, with what is said before it and the instructions that follow it.
 
-    `number` is its place in the scenario, counted from 1. `keeps` are in the order of the scenario.
+    `number` is its place in the scenario, counted from 1. It is sent where all of its `condition` holds of
+    the last reply; what is said before it is a part of the history in any case.
     """
 
     number: int
     content: Part
     before: tuple[Message, ...] = ()
     instructions: tuple[Part, ...] = ()
+    condition: tuple[Condition, ...] = ()
     keeps: tuple[Keep, ...] = ()
     position: Position
 
@@ -94,7 +105,8 @@ class Script:
 
     `request` is the body of every request but for its `messages`, as claude-run sends it; `headers` are those
     beside the usual ones. `answers` are the results of tools by name, of which one turn takes `max_rounds`.
-    `not_carried` names the kinds of expectations, which only claude-run evaluates.
+    `defaults` stand for what no turn has saved, by its name. `not_carried` names the kinds of expectations,
+    which only claude-run evaluates.
     """
 
     name: str
@@ -106,6 +118,7 @@ class Script:
     turns: tuple[AskedTurn, ...]
     answers: Mapping[str, tuple[Answer, ...]]
     max_rounds: int
+    defaults: Mapping[str, str]
     not_carried: tuple[str, ...]
     position: Position
 
@@ -134,9 +147,24 @@ class Script:
     def is_plain(self) -> bool:
         """Whether its turns are nothing but contents, one after the other."""
         return not any(
-            turn.instructions or turn.keeps or (turn.before and number)
+            turn.instructions or turn.condition or turn.keeps or (turn.before and number)
             for number, turn in enumerate(self.turns)
         )
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All that decides which turns are sent."""
+        return tuple(each for turn in self.turns for each in turn.condition)
+
+    @property
+    def reads_reason(self) -> bool:
+        """Whether a condition looks at the stop reason of a reply."""
+        return any(map(conditions.reads_reason, self.conditions))
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether a pattern is looked for in a reply."""
+        return bool(self.keeps) or any(map(conditions.matches_in, self.conditions))
 
     @property
     def keeps(self) -> tuple[Keep, ...]:
@@ -169,6 +197,7 @@ def script_of(conversation: Conversation, *, description: str = "") -> Script:
         turns=turns,
         answers=answers,
         max_rounds=conversation.tool_results.max_rounds,
+        defaults=builder.defaults,
         not_carried=tuple(dict.fromkeys(_kinds(_expectations(conversation)))),
         position=conversation.position,
     )
@@ -179,8 +208,10 @@ class _Builder:
 
     def __init__(self, conversation: Conversation) -> None:
         self.problems: list[Diagnostic] = []
+        self.defaults: dict[str, str] = {}
         self._conversation = conversation
-        self._renderer = Renderer(conversation.vars)
+        self._renderer = ScriptRenderer(conversation.vars)
+        self._registry = default_registry()
         names = (save.name for turn in conversation.turns if isinstance(turn, UserTurn) for save in turn.save)
         self._places = _Places(dict.fromkeys(names), conversation)
 
@@ -212,6 +243,7 @@ class _Builder:
                 ),
                 content=self._content(asked.content),
                 instructions=tuple(self._content(turn.content) for turn in turns[index + 1 : end]),
+                condition=tuple(found for each in asked.condition if (found := self._condition(each))),
                 keeps=tuple(map(self._keep, asked.save)),
                 position=asked.position,
             )
@@ -247,12 +279,16 @@ class _Builder:
         self._check_text(filled, text.position)
         if not any(use.saved for use in variables_in(text.source).uses):
             return filled
-        if plain_pieces(text.source) is None and not _reads_plainly(text.source):
-            self._refuse(
-                text.position,
-                "this text does more with `saved` than to write it, which no exported program does",
-                hint="write it as it is, {{ saved.name }}, without a filter or a condition",
-            )
+        try:
+            defaults = {} if plain_pieces(text.source) is not None else _defaults(text.source)
+        except NotCarriedError as error:
+            hint = "write it as it is, {{ saved.name }}, or with {{ saved.name | default('...') }}"
+            self._refuse(text.position, str(error), hint=hint)
+            return filled
+        for name, default in defaults.items():
+            if self.defaults.setdefault(name, default) != default:
+                message = f"`saved.{name}` has two defaults, and an exported program has one"
+                self._refuse(text.position, message, hint="write the same one everywhere")
         return self._places.reading(filled)
 
     def _keep(self, save: Save) -> Keep:
@@ -268,6 +304,29 @@ class _Builder:
                 hint="write what it looks for, or a variable",
             )
         return Keep(name=save.name, pattern=pattern, position=save.position)
+
+    def _condition(self, expectation: Expectation) -> Condition | None:
+        """Return one expectation of an `if`; None where it cannot be carried, which is kept as a problem."""
+        parts = [found for each in expectation.children if (found := self._condition(each))]
+        if len(parts) < len(expectation.children):
+            return None
+        value = self._registry.rendered(
+            expectation.kind,
+            expectation.value,
+            lambda slot: self._renderer.fill(
+                slot.source, self._places.stand_ins, into=slot.into, position=expectation.position
+            ),
+        )
+        hint = f"in an `if` these can be exported: {_CARRIED}"
+        if any(isinstance(self._places.reading(text), Reading) for text in texts_inside(value)):
+            message = "an `if` that reads `saved` cannot be exported"
+            self._refuse(expectation.position, message, hint="write out what it looks for")
+            return None
+        try:
+            return conditions.read(expectation, value, parts)
+        except NotCarriedError as error:
+            self._refuse(expectation.position, f"{error} cannot be exported", hint=hint)
+            return None
 
     def _check_text(self, value: Json, position: Position) -> None:
         if any(map(_SURROGATE.search, texts_inside(value))):
@@ -300,18 +359,33 @@ class _Places:
         return Reading(pieces=tuple(piece for piece in pieces if piece != "")) if end else text
 
 
-def _reads_plainly(source: str) -> bool:
-    """Return whether a template only writes what was saved, wherever it reads it."""
-    from jinja2 import nodes  # noqa: PLC0415 - slow, and few texts read what was saved
+def _defaults(source: str) -> Mapping[str, str]:
+    """Return what stands in a template for what was not saved, by name.
+
+    NotCarriedError where it does more with what was saved than to write it.
+    """
+    from jinja2 import nodes  # noqa: PLC0415 - slow, and few texts do more than to read a variable
 
     tree = parse(source)
-    written = {
-        id(part.node)
-        for output in tree.find_all(nodes.Output)
-        for part in output.nodes
-        if isinstance(part, nodes.Getattr | nodes.Getitem)
-    }
-    return all(id(name) in written for name in tree.find_all(nodes.Name) if name.name == "saved")
+    written = [part for output in tree.find_all(nodes.Output) for part in output.nodes]
+    plain: set[int] = set()
+    defaults: dict[str, str] = {}
+    for part in written:
+        read = part.node if isinstance(part, nodes.Filter) else part
+        if not isinstance(read, nodes.Getattr):
+            continue
+        if isinstance(part, nodes.Filter):
+            given = [each.value for each in part.args if isinstance(each, nodes.Const)]
+            if part.name not in {"d", "default"} or len(given) != 1 or part.kwargs:
+                continue
+            if defaults.setdefault(read.attr, to_text(given[0])) != to_text(given[0]):
+                raise NotCarriedError(
+                    f"`saved.{read.attr}` has two defaults, and an exported program has one"
+                )
+        plain.add(id(read.node))
+    if any(id(name) not in plain for name in tree.find_all(nodes.Name) if name.name == "saved"):
+        raise NotCarriedError("this does more with `saved` than to write it, which no exported program does")
+    return defaults
 
 
 def _expectations(conversation: Conversation) -> Iterator[Expectation]:
