@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -119,6 +120,15 @@ def typescript_of(workspace: Workspace, scenario: Path, *options: str) -> list[s
     return ["node", "--trace-uncaught", "program.mjs"]
 
 
+def shell_of(workspace: Workspace, scenario: Path, *options: str) -> list[str]:
+    """Export a scenario to a shell script, have it checked where that can be, and return what runs it."""
+    export(workspace, scenario, "curl", workspace.folder / "program.sh", *options)
+    if shutil.which("shellcheck"):
+        checked = workspace.spawn(["shellcheck", "--severity=warning", "program.sh"], env={}).wait()
+        assert checked.code == 0, checked.stdout
+    return ["sh", "program.sh"]
+
+
 def export(workspace: Workspace, scenario: Path, language: str, out: Path, *options: str) -> str:
     """Export the first conversation of a scenario into a file, and return the program."""
     out.unlink(missing_ok=True)
@@ -146,5 +156,9 @@ def _lines(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="ascii").split("\n") if line]
 
 
-PROGRAMS: Mapping[str, Callable[..., list[str]]] = {"python": python_of, "typescript": typescript_of}
+PROGRAMS: Mapping[str, Callable[..., list[str]]] = {
+    "python": python_of,
+    "typescript": typescript_of,
+    "curl": shell_of,
+}
 """What exports a scenario and returns the command that plays it, by language."""

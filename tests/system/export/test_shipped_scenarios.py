@@ -20,7 +20,7 @@ ENDED = {"order-support": "the conversation ends with a call that nothing answer
 
 
 @pytest.mark.parametrize("name", [path.stem for path in SHIPPED])
-@pytest.mark.parametrize("language", ["python", "typescript"])
+@pytest.mark.parametrize("language", ["python", "typescript", "curl"])
 def test_exported_programs_do_what_claude_run_does(name: str, language: str, workspace: Workspace) -> None:
     """The request bodies are equal, and so are the replies and the totals that are printed."""
     scenario = SCENARIOS / f"{name}.yaml"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from claude_run.report.export.json import export_json
 from claude_run.report.export.python import python_program
 from claude_run.report.export.script import script_of
+from claude_run.report.export.shell import shell_program
 from claude_run.report.export.typescript import typescript_program
 from claude_run.text.strict_json import readable_json
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 LANGUAGES: Mapping[str, Callable[[Script], str]] = {
     "python": python_program,
     "typescript": typescript_program,
+    "curl": shell_program,
     "json": lambda script: readable_json(export_json(script)) + "\n",
 }
 """What writes a script, by the word that asks for it."""
