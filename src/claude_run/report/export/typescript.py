@@ -46,7 +46,7 @@ class _Types:
 
 _BETA = _Types(
     message="Anthropic.Beta.BetaMessageParam",
-    content='Anthropic.Beta.BetaMessageParam["content"]',
+    content='Anthropic.Beta.BetaUserMessageParam["content"]',
     system="Anthropic.Beta.BetaTextBlockParam[]",
     tools="Anthropic.Beta.BetaToolUnion[]",
     call="Anthropic.Beta.BetaToolUseBlock",
@@ -159,17 +159,13 @@ class _Words:
         return f"{size} {'>=' if condition.at_least else '<='} {condition.number}"
 
     def ended(self, reasons: Sequence[str]) -> str:
-        return " || ".join(f"reason === {typescript_text(each)}" for each in reasons)
+        return f'{value(list(reasons), TYPESCRIPT)}.includes(reason ?? "")'
 
     def negated(self, expression: str) -> str:
         return f"!{expression}" if expression.startswith("(") else f"!({expression})"
 
     def joined(self, expressions: Sequence[str], *, every: bool) -> str:
-        shown = [
-            f"({each})" if " || " in each and not each.startswith(("(", "!(")) else each
-            for each in expressions
-        ]
-        return f"({(' && ' if every else ' || ').join(shown)})"
+        return f"({(' && ' if every else ' || ').join(expressions)})"
 
 
 def _refuse_names(script: Script) -> None:
