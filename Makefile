@@ -16,6 +16,10 @@ LOCKED := $(PIP) install --quiet --no-deps --require-hashes --only-binary :all: 
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras \
   --no-emit-index-url --no-emit-find-links --no-header --quiet
 
+# What the exported TypeScript programs are run with in the tests; the lock holds no address of a registry.
+NODE  := tests/system/export/node
+NODED := $(NODE)/node_modules/.ready
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-providers check fmt docs bench simulate-verdicts torture coverage dist lock clean
 
@@ -43,10 +47,16 @@ $(DEV): $(RUN) pyproject.toml
 	@$(PIP) check
 	@touch $(RUN) && touch $@
 
+$(NODED): $(NODE)/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo "installing what the tests of exported programs need into $(NODE) (once)"; \
+	  npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null && touch $@; \
+	else echo "npm is not here: the tests that run exported TypeScript are skipped"; fi
+
 demo: $(RUN) ## play scenarios/quickstart.yaml against the simulator; no key needed
 	@PYTHONPATH=$(CURDIR)/src $(BIN)/python -m claude_run scenarios/quickstart.yaml --simulate
 
-test: $(DEV) ## run the tests
+test: $(DEV) $(NODED) ## run the tests
 	@$(BIN)/python -m pytest
 
 test-providers: $(DEV) ## the logins that need an extra, by the real libraries, which it installs (50 MB)
@@ -94,4 +104,4 @@ lock: ## pin both locks anew, everything at its newest (needs uv)
 	@$(COMPILE) --output-file requirements/run.txt
 
 clean: ## remove the virtual environment, the caches and what `make dist` built
-	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	@rm -rf $(VENV) $(NODE)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -98,6 +98,12 @@ def readable_json(value: object) -> str:
     return _OBEYED.sub(_escape, _OUTSIDE_ASCII.sub(_show, text))
 
 
+def readable_json_line(value: object) -> str:
+    """Return JSON as `readable_json` does, on one line."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _OBEYED.sub(_escape, _OUTSIDE_ASCII.sub(_show, text))
+
+
 def join_text(pieces: Iterable[str]) -> str:
     """Return the pieces of a text as one, so that it stays the same when it is written as JSON and read.
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_run.checks.conditions import ScriptRenderer
@@ -16,11 +14,13 @@ from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.loader import load
 from claude_run.simulator.examples import ExampleBook
 from claude_run.simulator.server import Simulator
+from tests.support.node import NODE_MODULES, require_command, require_node
 from tests.support.threaded import ThreadedServer
 from tests.unit.simulator.in_order import InOrder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
 
     from claude_run.simulator.replies import ReplyBook, Scripted
     from tests.support.command import CommandResult
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 KEY = "sk-ant-export-0123456789abcdef"
 USAGE = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-NODE_MODULES = Path(__file__).parent / "node" / "node_modules"
 TSC = (
     *("--strict", "--noUncheckedIndexedAccess", "--noUnusedLocals", "--target", "es2022"),
     *("--module", "nodenext", "--types", "node"),
@@ -111,6 +110,7 @@ def python_of(workspace: Workspace, scenario: Path, *options: str) -> list[str]:
 
 def typescript_of(workspace: Workspace, scenario: Path, *options: str) -> list[str]:
     """Export a scenario to TypeScript, check its types strictly, and return the command that runs it."""
+    require_node(packages=True)
     export(workspace, scenario, "typescript", workspace.folder / "program.mts", *options)
     link = workspace.folder / "node_modules"
     if not link.exists():
@@ -121,11 +121,12 @@ def typescript_of(workspace: Workspace, scenario: Path, *options: str) -> list[s
 
 
 def shell_of(workspace: Workspace, scenario: Path, *options: str) -> list[str]:
-    """Export a scenario to a shell script, have it checked where that can be, and return what runs it."""
+    """Export a scenario to a shell script, have it checked, and return what runs it."""
+    for command in ("curl", "jq", "shellcheck"):
+        require_command(command)
     export(workspace, scenario, "curl", workspace.folder / "program.sh", *options)
-    if shutil.which("shellcheck"):
-        checked = workspace.spawn(["shellcheck", "--severity=warning", "program.sh"], env={}).wait()
-        assert checked.code == 0, checked.stdout
+    checked = workspace.spawn(["shellcheck", "--severity=warning", "program.sh"], env={}).wait()
+    assert checked.code == 0, checked.stdout
     return ["sh", "program.sh"]
 
 

@@ -32,6 +32,14 @@ from claude_run.report.compare.html import comparison_html
 from claude_run.report.compare.json import comparison_json
 from claude_run.report.compare.markdown import comparison_markdown
 from claude_run.report.compare.terminal import print_comparison
+from claude_run.report.export.literals import (
+    PYTHON,
+    TYPESCRIPT,
+    comment,
+    python_text,
+    typescript_text,
+    value,
+)
 from claude_run.report.models.json import news_json
 from claude_run.report.models.text import news_lines
 from claude_run.report.run.facts import RunFacts
@@ -56,7 +64,7 @@ from claude_run.report.text.console import open_console
 from claude_run.report.text.diff import condense, diff_words, markdown_diff, print_pieces, print_reply_diff
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Problems, Window, render
 from claude_run.scenario.model import Position
-from claude_run.text.strict_json import plain_json, readable_json
+from claude_run.text.strict_json import plain_json, readable_json, readable_json_line
 from claude_run.text.visible import visible, visible_character
 from tests.unit.report import comparisons
 from tests.unit.report.builders import (
@@ -70,6 +78,7 @@ from tests.unit.report.builders import (
     transcript,
     turn,
 )
+from tests.unit.report.export.hostile_conversation import exported_everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -271,6 +280,11 @@ def _news(text: str) -> ModelNews:
     return ModelNews(checked=date(2026, 11, 28), listed=5, differences=tuple(found))
 
 
+@cache
+def _program(text: str) -> str:
+    return exported_everywhere(text)
+
+
 SINKS: dict[str, Sink] = {
     "report.text.safe.safe_terminal": Sink(medium="terminal", show=safe.safe_terminal),
     "report.text.safe.safe_line": Sink(medium="line", show=safe.safe_line),
@@ -321,6 +335,25 @@ SINKS: dict[str, Sink] = {
     ),
     "report.text.diff.print_pieces": Sink(medium="log", show=_diff_pieces),
     "report.text.diff.print_reply_diff": Sink(medium="log", show=_reply_diff),
+    **{
+        name: Sink(medium="terminal", show=_program)
+        for name in (
+            "report.export.formats.exported",
+            "report.export.python.python_program",
+            "report.export.typescript.typescript_program",
+            "report.export.shell.shell_program",
+            "template.program.py.j2",
+            "template.program.ts.j2",
+            "template.program.sh.j2",
+        )
+    },
+    "report.export.json.export_json": Sink(medium="terminal", show=_program),
+    "report.export.literals.python_text": Sink(medium="terminal", show=python_text),
+    "report.export.literals.typescript_text": Sink(medium="terminal", show=typescript_text),
+    "report.export.literals.value": Sink(
+        medium="terminal", show=lambda text: value({text: [text]}, PYTHON) + value({text: text}, TYPESCRIPT)
+    ),
+    "report.export.literals.comment": Sink(medium="line", show=lambda text: f"# {comment(text)}"),
     "report.compare.terminal.print_comparison": Sink(medium="log", show=_comparison),
     "report.compare.markdown.comparison_markdown": Sink(medium="comment", show=_comment),
     "report.compare.html.comparison_html": Sink(medium="html", show=_page),
@@ -354,6 +387,9 @@ SINKS: dict[str, Sink] = {
         medium="shown", show=lambda text: render(Problems([_problem(text)]), severity="warning")
     ),
     "text.strict_json.plain_json": Sink(medium="jsonl", show=lambda text: plain_json({text: [text]}) + "\n"),
+    "text.strict_json.readable_json_line": Sink(
+        medium="review", show=lambda text: readable_json_line({text: [text]}) + "\n"
+    ),
     "text.strict_json.readable_json": Sink(
         medium="review", show=lambda text: readable_json({text: [text]}) + "\n"
     ),

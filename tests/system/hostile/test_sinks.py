@@ -41,12 +41,14 @@ TO_STREAMS = {
     "cli/app.py": "nothing: it flushes",
     "cli/compare.py": "nothing: it hands stdout to a sink of report",
     "cli/review.py": "nothing: it hands stderr to a sink of report",
+    "cli/export.py": "nothing: it asks stdout which letters it takes",
     "cli/output.py": "the sinks `print_error`, `print_line` and `print_json`, and what sinks of report made",
     "cli/terminal.py": "nothing: it hands stderr to the sinks of report",
 }
 TO_FILES = {
     "checks/own_worker.py": "lines of JSON to the process of claude-run, which reads them strictly",
     "cli/app.py": "the details of a bug, redacted, in a file that only its owner can read",
+    "cli/export.py": "what a sink of report made, into a file that the user names",
     "session/project.py": "files whose content is ours",
     "cli/write_reports.py": "what sinks of report made, into files that the user or the CI names",
     "record/disk.py": "the bytes of the sinks of record and report",

@@ -23,6 +23,9 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 _LAST_BLANK = re.compile(r" $", re.MULTILINE)
 _MARK_AND_MORE = re.compile(r'"(?="|\Z)')
+_ODD = re.compile(r"[^ -~]|[\"'`\\]")
+_OLD_COMMAND = re.compile(r"#(?=#\w*\[)")
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:[A-Za-z])", re.MULTILINE)
 _BASIC_PLANE = 0xFFFF
 _BYTE = 0xFF
 
@@ -133,7 +136,7 @@ def typescript_text(text: str | Reading) -> str:
 
 def comment(text: str) -> str:
     """Return a text as it may stand in one line of a comment, in any language."""
-    return "".join(map(_shown, text)).replace("*/", "* /")
+    return _OLD_COMMAND.sub(r"\\x23", "".join(map(_shown, text))).replace("*/", "* /")
 
 
 def _typescript_key(key: str) -> str:
@@ -147,17 +150,22 @@ def _escaped(text: str, quote: str, *, hidden: Callable[[int], str], block: bool
     """Return a text with every character escaped that would end the literal, act, or not be seen."""
     # Within three marks one alone is text, unless more, or the end, follow it.
     ending = _MARK_AND_MORE if block and quote == '"' else re.compile(re.escape(quote))
-    ends = {found.start() for found in ending.finditer(text)}
-    shown = "".join(
-        "\n" if character == "\n" and block
-        else _NAMED[character] if character in _NAMED
-        else "\\" + character if place in ends
-        else hidden(ord(character)) if unicodedata.category(character) in HIDDEN
-        else character
-        for place, character in enumerate(text)
-    )  # fmt: skip
+
+    def escape(found: re.Match[str]) -> str:
+        character, place = found.group(), found.start()
+        if character == "\n" and block:
+            return character
+        if character in _NAMED:
+            return _NAMED[character]
+        if character == quote:
+            return "\\" + character if ending.match(text, place) else character
+        return hidden(ord(character)) if unicodedata.category(character) in HIDDEN else character
+
+    shown = _ODD.sub(escape, text)
+    # Old commands of CI logs act anywhere in a line, new ones at its beginning.
+    shown = _OLD_COMMAND.sub(r"\\x23", shown)
     # Editors take blanks at the end of a line away.
-    return _LAST_BLANK.sub(r"\\x20", shown) if block else shown
+    return _COMMAND.sub(r"\1\\x3a", _LAST_BLANK.sub(r"\\x20", shown)) if block else shown
 
 
 def _python_escape(code: int) -> str:

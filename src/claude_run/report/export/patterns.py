@@ -313,6 +313,9 @@ class _Translator:
             return named[code]
         if unicodedata.category(character) in HIDDEN:
             return self._number(code)
+        # Two of them and a bracket would be a command to some CI logs.
+        if character == "#" and self._pattern[self._at : self._at + 1] == "#":
+            return self._number(code)
         syntax = _IN_CLASS if in_class else _SYNTAX
         # JavaScript refuses to escape what means nothing, and so it goes by its number.
         if character in syntax:

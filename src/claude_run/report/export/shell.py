@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,7 @@ from claude_run.report.export.literals import comment
 from claude_run.report.export.patterns import NotCarriedError
 from claude_run.report.export.script import Reading, Saved
 from claude_run.report.text.safe import escaping_environment
-from claude_run.text.strict_json import readable_json
-from claude_run.text.visible import HIDDEN
+from claude_run.text.strict_json import readable_json, readable_json_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,13 +89,13 @@ class _Words:
         steps = ["$text", *([trim] if trim else []), *(["ascii_downcase"] if condition.fold else [])]
         relation = _RELATIONS[condition.relation]
         if len(texts) == 1:
-            return f"({' | '.join([*steps, relation.format(each=_jq(texts[0]))])})"
+            return f"({' | '.join([*steps, relation.format(each=readable_json_line(texts[0]))])})"
         one = relation.format(each="$each")
         how = "all" if condition.every else "any"
-        return f"({' | '.join(steps)} | {how}({_jq(texts)}[] as $each | {one}; .))"
+        return f"({' | '.join(steps)} | {how}({readable_json_line(texts)}[] as $each | {one}; .))"
 
     def matches(self, pattern: Pattern) -> str:
-        return f"($text | test({_jq(pattern.source)}; {_jq(pattern.flags)}))"
+        return f"($text | test({readable_json_line(pattern.source)}; {readable_json_line(pattern.flags)}))"
 
     def counts(self, condition: Counts) -> str:
         words = r'([$text | splits("\\s+") | select(. != "")] | length)'
@@ -105,7 +103,7 @@ class _Words:
         return f"{size} {'>=' if condition.at_least else '<='} {condition.number}"
 
     def ended(self, reasons: Sequence[str]) -> str:
-        return " or ".join(f"$reason == {_jq(each)}" for each in reasons)
+        return " or ".join(f"$reason == {readable_json_line(each)}" for each in reasons)
 
     def negated(self, expression: str) -> str:
         return f"(({expression}) | not)"
@@ -148,23 +146,18 @@ def _expression(part: Part) -> str:
     """Return a value as jq writes it: as JSON, but for the texts that read what was saved."""
     if isinstance(part, Reading):
         inside = "".join(
-            f"\\($saved[{_jq(piece.name)}])" if isinstance(piece, Saved) else _jq(piece)[1:-1]
+            f"\\($saved[{readable_json_line(piece.name)}])"
+            if isinstance(piece, Saved)
+            else readable_json_line(piece)[1:-1]
             for piece in part.pieces
         )
         return f'"{inside}"'
     if isinstance(part, Mapping):
-        return f"{{{', '.join(f'{_jq(name)}: {_expression(each)}' for name, each in part.items())}}}"
+        entries = (f"{readable_json_line(name)}: {_expression(each)}" for name, each in part.items())
+        return f"{{{', '.join(entries)}}}"
     if isinstance(part, Sequence) and not isinstance(part, str):
         return f"[{', '.join(map(_expression, part))}]"
-    return _jq(part)
-
-
-def _jq(value: object) -> str:
-    """Return JSON on one line, in which what acts or hides is escaped."""
-    return "".join(
-        json.dumps(character)[1:-1] if unicodedata.category(character) in HIDDEN else character
-        for character in json.dumps(value, ensure_ascii=False)
-    )
+    return readable_json_line(part)
 
 
 def _quoted(text: str) -> str:
