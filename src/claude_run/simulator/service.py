@@ -36,7 +36,7 @@ class LedgerEntry:
 
     `number` counts the requests to this path, from 1. `auth` is the scheme (`bearer`, `x-api-key`) or None,
     never the key; `beta` is the header of that name. `body` is None where there is no JSON object. `status`
-    for a connection that was closed or still hangs.
+    is None until an answer begins: for a connection that was closed or still hangs.
     """
 
     number: int
