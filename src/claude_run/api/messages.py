@@ -21,6 +21,7 @@ from claude_run.api.errors import (
     request_id_of,
 )
 from claude_run.api.providers import credential_errors
+from claude_run.api.reading import Reading
 from claude_run.api.stream import Accumulator, events, parse_json
 from claude_run.conversation.exchange import (
     CREDENTIAL_REPLACED,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from claude_run.api.providers import Client
     from claude_run.conversation.exchange import Request
     from claude_run.plan.providers import Provider
+    from claude_run.play.ports import ReplyWatcher
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a reply, after decompression, beyond which it is refused."""
@@ -74,6 +76,7 @@ class AnthropicMessages:
 
     `by_force` a request is sent so that the API itself decides on it, whatever its model is known to refuse.
     `provider` is the one that the client is for.
+    With a `watcher` every reply is streamed, and it is told what comes.
     """
 
     def __init__(
@@ -83,8 +86,10 @@ class AnthropicMessages:
         *,
         by_force: bool = False,
         provider: Provider = ANTHROPIC,
+        watcher: ReplyWatcher | None = None,
     ) -> None:
         self._client = client
+        self._watcher = watcher
         self._by_force = by_force
         self._provider = provider
         self._refusals: tuple[type[Exception], ...] = (anthropic.AnthropicError, *credential_errors())
@@ -107,7 +112,7 @@ class AnthropicMessages:
         return replace(received, reply=reply, request_id=self._clean(received.request_id))
 
     async def _exchange(self, request: Request) -> Received:
-        streamed = self._provider.streams and request.streamed
+        streamed = self._provider.streams and (request.streamed or self._watcher is not None)
         body, headers = self._written(request, streamed=streamed)
         try:
             response = await self._client.post(
@@ -130,7 +135,7 @@ class AnthropicMessages:
             raise RequestFailedError(failure) from error
         try:
             self._learn_credential(response.http_request)
-            return await _receive(response, streamed=streamed, redact=self._redact)
+            return await _receive(response, streamed=streamed, redact=self._redact, reading=self._reading())
         except TRANSPORT_ERRORS as error:
             request_id = request_id_of(response.headers)
             raise RequestFailedError(from_broken_body(error, self._redact, request_id=request_id)) from error
@@ -154,6 +159,10 @@ class AnthropicMessages:
         # history that costs more than everything else together.
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         return {"content": content}, {**headers, **extra}
+    def _reading(self) -> Reading | None:
+        if self._watcher is None:
+            return None
+        return Reading(self._watcher, self._redact, holds_back=bool(self._redactor))
 
     def _redact(self, text: str) -> str:
         return self._redactor.text(text)
@@ -181,11 +190,13 @@ def _without_credential(reply: Reply, redactor: Redactor) -> Reply:
     return reply if body == reply.body else Reply.from_body({**body, CREDENTIAL_REPLACED: True})
 
 
-async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Received:
+async def _receive(
+    response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact, reading: Reading | None
+) -> Received:
     request_id = request_id_of(response.headers)
     body: Mapping[str, Any] | None = None
     try:
-        body = await _read_body(response, streamed=streamed, redact=redact)
+        body = await _read_body(response, streamed=streamed, redact=redact, reading=reading)
         reply = Reply.from_body(body)
     except InvalidReplyError as error:
         # What is wrong, what stands there, and what the whole says: it may be an error in a form of its own.
@@ -202,7 +213,9 @@ async def _receive(response: AsyncAPIResponse[Any], *, streamed: bool, redact: R
     )
 
 
-async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact) -> Mapping[str, Any]:
+async def _read_body(
+    response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact, reading: Reading | None
+) -> Mapping[str, Any]:
     # What a proxy answers in the API's place may have the status 200 too: its content type tells. A gateway
     # may also answer whole where a stream was asked for, or stream unasked: what it says it sends is read.
     wanted = _STREAM if streamed else _JSON
@@ -216,7 +229,7 @@ async def _read_body(response: AsyncAPIResponse[Any], *, streamed: bool, redact:
             raise InvalidReplyError(problem, chunk)
         raise InvalidReplyError(problem)
     if kind == _STREAM:
-        return await _read_stream(response, redact)
+        return await _read_stream(response, redact, reading)
 
     data = b"".join([chunk async for chunk in _capped(response)])
     body = parse_json(data, "the body")
@@ -240,7 +253,9 @@ def _names(headers: httpx2.Headers, name: str) -> Sequence[str]:
     return [each.strip().lower() for each in headers.get(name, "").split(",")]
 
 
-async def _read_stream(response: AsyncAPIResponse[Any], redact: Redact) -> Mapping[str, Any]:
+async def _read_stream(
+    response: AsyncAPIResponse[Any], redact: Redact, reading: Reading | None
+) -> Mapping[str, Any]:
     message, request_id = Accumulator(), request_id_of(response.headers)
     first: list[bytes] = []
     said: object = None
@@ -248,6 +263,8 @@ async def _read_stream(response: AsyncAPIResponse[Any], redact: Redact) -> Mappi
         if is_error(event):
             raise RequestFailedError(from_error_body(event, request_id, where="in mid-stream", redact=redact))
         message.add(event)
+        if reading is not None:
+            reading.take(event)
         if message.message is not None:
             return message.message
         said = said if "type" in event else event

@@ -46,6 +46,7 @@ from claude_run.process import open_streams
 from claude_run.session.env_file import enter_environment
 from claude_run.session.options import options_of
 from claude_run.session.request import (
+    ChatRequest,
     CompareRequest,
     ResumeRequest,
     RunRequest,
@@ -238,6 +239,31 @@ def judge_eval_command(
     refuse_contradictions(request)
     enter_environment(request.env_file, world.redactor)
     return judge_eval(given.labels, request, output, world, as_json=form.json)
+
+
+@app.command("chat", cls=PanelCommand)
+@takes(
+    pick(ChatRequest),
+    pick(
+        RunRequest,
+        "models",
+        "expression",
+        "overrides",
+        "file_root",
+        "simulate",
+        "faults",
+        "attempt_s",
+        "allowed_models",
+        "no_model_rules",
+        "max_cost",
+    ),
+    pick(OutputOptions, "quiet"),
+)
+def chat_command(world: World, asked: ChatRequest, request: RunRequest, output: OutputOptions) -> int:
+    """Talk with Claude, from scratch or on from the turns of a scenario; `quit` ends it."""
+    from claude_run.cli.chat import chat  # noqa: PLC0415 - each command imports what it needs
+
+    return chat(asked, request, world, quiet=output.quiet)
 
 
 @app.command("models", cls=PanelCommand)

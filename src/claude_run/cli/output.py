@@ -55,6 +55,11 @@ def print_line(line: str) -> None:
     _write(sys.stdout, f"{safe_line(line)}\n")
 
 
+def print_part(text: str) -> None:
+    """Write a part of a result to stdout that was made safe for a terminal, at once; it may end anywhere."""
+    _write(sys.stdout, text)
+
+
 def print_document(text: str) -> None:
     """Write a document to stdout that was made safe for what it is: Markdown or HTML."""
     _write(sys.stdout, text if text.endswith("\n") else text + "\n")

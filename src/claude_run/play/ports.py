@@ -59,6 +59,19 @@ class Messages(Protocol):
         """Send once, without retries; RequestFailedError when no whole message comes back."""
 
 
+class ReplyWatcher(Protocol):
+    """Somebody who reads replies while they are written; what was read may be cut off, and begin anew."""
+
+    def began(self) -> None:
+        """Note that a reply begins."""
+
+    def thinking(self) -> None:
+        """Note that the model thinks before, or between, what it says."""
+
+    def said(self, text: str) -> None:
+        """Take the next piece of the reply's text; no credential stands in it."""
+
+
 class Pacing(Protocol):
     """When a request may go out: playing live, in a batch or on a cluster, each in its own way."""
 

@@ -53,6 +53,7 @@ TESTS = frozenset(
 """The tests that a template may use after `is`."""
 
 _MARK = re.compile(r"\{[{%]")
+_BEGINNINGS = re.compile(r"\{+[{%]")
 # A comment of Jinja2 would vanish from the text. What no file can hold begins none: `{#` is ordinary text.
 _NO_COMMENT = ("\ud800{#", "#}\ud800")
 # Jinja2 makes every line break LF. A CR that a text has by an escape is kept as what no text can hold.
@@ -129,6 +130,11 @@ def looked_for_environment() -> Environment:
 def pointer_environment() -> Environment:
     """Return the environment of JSON Pointers: a value in one is a single step."""
     return environment().overlay(finalize=to_pointer)
+
+
+def literal(text: str) -> str:
+    """Return the template that becomes exactly this text: what would begin a tag stands in one, quoted."""
+    return _BEGINNINGS.sub(lambda found: f"{{{{ '{found.group()}' }}}}", text)
 
 
 def lexable(source: str) -> str:

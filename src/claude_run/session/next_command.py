@@ -37,6 +37,7 @@ COMMANDS = frozenset(
         "judge-eval",
         "accept",
         "review",
+        "chat",
         "report",
         "verify",
         "export",

@@ -433,6 +433,39 @@ class ResumeRequest:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """What is asked of a chat besides what it takes of a run; `patience_s` is that of a person who waits."""
+
+    paths: tuple[str, ...] = option(
+        kind=TEXTS, metavar="[SCENARIO]", default=(), help="A scenario whose turns are played first."
+    )
+    system: str | None = option(
+        "--system", kind=TEXT, panel=WHAT, help="System prompt, word for word, instead of the scenario's."
+    )
+    max_tokens: int | None = option(
+        "--max-tokens",
+        kind=NUMBER,
+        least=1,
+        panel=WHAT,
+        help="Tokens at most in a reply, instead of the scenario's.",
+    )
+    patience_s: float = option(
+        "--patience",
+        kind=PATIENCE,
+        shown="30s",
+        panel=HOW,
+        help="How long failures that pass are waited out; 0s for one try.",
+    )
+    save: Path | None = option(
+        "--save",
+        kind=PATH,
+        metavar="FILE",
+        panel="Output",
+        help="Write the talk as a scenario, after every reply; overwrites nothing.",
+    )
+
+
 def selects(options: Mapping[str, object]) -> bool:
     """Return whether saved options leave conversations of their scenarios out."""
     return any(options.get(each.name) for each in options_of(RunRequest) if each.selects)

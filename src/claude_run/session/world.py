@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Send
-    from claude_run.play.ports import Clock, Messages
+    from claude_run.play.ports import Clock, Messages, ReplyWatcher
     from claude_run.play.stop import StopSignal
     from claude_run.record.disk import Disk
     from claude_run.scenario.model import JsonObject
@@ -119,19 +119,20 @@ async def simulate(  # noqa: PLR0913 - keywords, but for the paths
                 await stop.wait()
 
 
-async def connect(
+async def connect(  # noqa: PLR0913 - keywords, but for what is played and for how long
     request: RunRequest,
     conversations: Sequence[Conversation],
     stack: AsyncExitStack,
     *,
     redactor: Redactor,
     warn: Callable[[str], None],
+    watcher: ReplyWatcher | None = None,
 ) -> Messages | None:
     """Open the client, to the simulator where that is wanted; None where nothing may be sent.
 
     What is opened is closed with `stack`; `redactor` keeps credentials out of replies; `warn` is told what
-    the simulator cannot do. CredentialsError when there is no key, InputError when the provider
-    lacks a setting or an extra.
+    the simulator cannot do, and a `watcher` what replies say while they are written. CredentialsError when
+    there is no key, InputError when the provider lacks a setting or an extra.
     """
     if request.replay is not None:
         return None
@@ -155,7 +156,9 @@ async def connect(
         attempt_s=request.attempt_s, simulator_url=url, provider=served_by, redactor=redactor
     )
     client = await stack.enter_async_context(opened)
-    return AnthropicMessages(client, redactor, by_force=request.no_model_rules, provider=served_by)
+    return AnthropicMessages(
+        client, redactor, by_force=request.no_model_rules, provider=served_by, watcher=watcher
+    )
 
 
 def _overruled(names: Sequence[str]) -> str:

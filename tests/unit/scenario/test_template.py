@@ -17,7 +17,7 @@ from claude_run.errors import ClaudeRunError
 from claude_run.scenario.model import Position, Save, Text
 from claude_run.scenario.template import Renderer, RenderError
 from claude_run.scenario.template_inspection import variables_in
-from claude_run.scenario.template_language import environment
+from claude_run.scenario.template_language import environment, literal
 
 if TYPE_CHECKING:
     from claude_run.scenario.model import Json
@@ -50,6 +50,19 @@ def reason(source: str) -> str:
         render(source)
     assert caught.value.position == HERE
     return caught.value.reason
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(
+        st.sampled_from("{{{%%}}#-'\"\\ \n\rx")
+        | st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+    )
+)
+def test_a_literal_becomes_the_text_itself(text: str) -> None:
+    """Braces, tags, line ends and quotes of a text that nobody wrote as a template stand as they are."""
+    assert render(literal(text)) == text
+    assert not variables_in(literal(text)).problems
 
 
 @pytest.mark.parametrize(

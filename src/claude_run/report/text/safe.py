@@ -37,6 +37,12 @@ _UNSEEN_IN_XML = re.compile(f"[{_C0}{_C1}{_FORMAT}\ufffe\uffff]")
 _BREAK = re.compile(r"[\n\t]+")
 _COMMAND = re.compile(r"^([^\w\n]*?):(?=:[A-Za-z])", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"#(?=#\w*\[)")
+# What the end of a text may still become when more of it comes: the first half of a surrogate pair, and what
+# the two patterns above would see to.
+_HALF_PAIR = re.compile("[\ud800-\udbff]\\Z")
+_OLD_COMMAND_BEGUN = re.compile(r"#(?:#\w*)?\Z")
+_COMMAND_BEGUN = re.compile(r":{1,2}\Z")
+_WORD = re.compile(r"\w")
 _RUN = re.compile(r"`+|~+")
 _BACKTICKS = re.compile(r"`+")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -55,6 +61,51 @@ def safe_terminal(text: str) -> str:
     """
     text = _OLD_COMMAND.sub(r"\\x23", _visible(text))
     return _COMMAND.sub(r"\1\\x3a", text)
+
+
+class SafeStream:
+    """Text that comes in pieces: what it returns is, put together, what `safe_terminal` makes of the whole.
+
+    What hangs on the next piece, seldom more than a character, is held back until that is there.
+    """
+
+    def __init__(self) -> None:
+        self._half = ""
+        self._held = ""
+        # Whether the current line begins, in what was returned of it, with more than signs.
+        self._has_word = False
+
+    def add(self, piece: str) -> str:
+        """Return what can be shown now."""
+        raw = (self._half + piece).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        half = _HALF_PAIR.search(raw)
+        self._half = half.group() if half else ""
+        text = self._held + _visible(raw[: half.start()] if half else raw)
+        begun = _OLD_COMMAND_BEGUN.search(text)
+        end = begun.start() if begun else len(text)
+        ready = _OLD_COMMAND.sub(r"\\x23", text[:end])
+        colons = None if self._speaks(ready) else _COMMAND_BEGUN.search(ready)
+        if colons is not None:
+            ready, end = ready[: colons.start()], end - len(colons.group())
+        self._held = text[end:]
+        return self._release(ready)
+
+    def end(self) -> str:
+        """Return the rest."""
+        rest, self._half, self._held = self._held + _visible(self._half), "", ""
+        return self._release(_OLD_COMMAND.sub(r"\\x23", rest))
+
+    def _release(self, ready: str) -> str:
+        # Behind a word nothing is a command: one is put before what continues such a line, and taken away.
+        lead = "x" if self._has_word else ""
+        self._has_word = self._speaks(ready)
+        return _COMMAND.sub(r"\1\\x3a", lead + ready)[len(lead) :]
+
+    def _speaks(self, ready: str) -> bool:
+        """Return whether the line that is current after this text holds a word."""
+        before, _, last = ready.rpartition("\n")
+        continues = len(last) == len(ready)
+        return _WORD.search(last) is not None or (continues and not before and self._has_word)
 
 
 def safe_line(text: str) -> str:

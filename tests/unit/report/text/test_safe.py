@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.report.text.safe import (
+    SafeStream,
     fence,
     md_cell,
     md_code,
@@ -16,6 +17,7 @@ from claude_run.report.text.safe import (
     safe_line,
     safe_terminal,
 )
+from claude_run.text.strict_json import join_text
 from tests.unit.report.safe_output import assert_safe, rendered
 
 LIVE = "\x00\x1b\x07\r\x7f\x85\x9b\u202e\u2066\u200b\ufeff\u2028\ud800\n\t `~<>&@#![]()|\\*_:-+=.$1aGHw/{}"
@@ -43,6 +45,29 @@ any_text = settings(max_examples=100, deadline=None)
 def test_terminal_text_shows_what_a_terminal_would_obey(text: str, shown: str) -> None:
     """Controls, format characters, surrogates and CI commands are spelled out, and nothing else."""
     assert safe_terminal(text) == shown
+
+
+@any_text
+@given(
+    st.lists(st.text(st.one_of(st.sampled_from(LIVE + "::##[[aa"), st.characters()), max_size=8), max_size=20)
+)
+def test_a_text_in_pieces_is_shown_as_the_whole(pieces: list[str]) -> None:
+    """Wherever an escape, a command or a surrogate pair is cut, the pieces come out as their sum would."""
+    stream = SafeStream()
+    shown = "".join([*map(stream.add, pieces), stream.end()])
+    assert shown == safe_terminal(join_text(pieces))
+
+
+def test_what_cannot_become_anything_else_is_shown_at_once() -> None:
+    """Of ordinary text nothing is held back, so that a reader sees each word when it comes."""
+    stream = SafeStream()
+    assert [stream.add(piece) for piece in ("He", "llo: a", "\x1b[31", "m\n")] == [
+        "He",
+        "llo: a",
+        "^[[31",
+        "m\n",
+    ]
+    assert [stream.add(piece) for piece in (":", ":", " no", " #", "1")] == ["", "", ":: no", " ", "#1"]
 
 
 def test_a_line_folds_breaks_and_tabs() -> None:
