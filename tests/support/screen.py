@@ -49,6 +49,8 @@ class Screen:
                 self._put(piece["text"])
             elif piece["what"] == "A":
                 self._row = max(0, self._row - int(piece["count"] or 1))
+            elif piece["what"] == "D":
+                self._column = max(0, self._column - int(piece["count"] or 1))
             elif piece["what"] == "C":
                 self._column += int(piece["count"] or 1)
             elif piece["what"] == "J":
@@ -121,10 +123,12 @@ class TerminalProcess:
 
 
 @contextmanager
-def in_terminal(command: list[str], *, cwd: Path, env: Mapping[str, str]) -> Iterator[TerminalProcess]:
+def in_terminal(
+    command: list[str], *, cwd: Path, env: Mapping[str, str], rows: int = ROWS
+) -> Iterator[TerminalProcess]:
     """Run a command in a terminal of its own, which it controls: Ctrl-C reaches it as a signal."""
     mine, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, COLUMNS, 0, 0))
     process = subprocess.Popen(
         command,
         cwd=cwd,

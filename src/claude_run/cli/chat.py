@@ -41,17 +41,20 @@ _OTHERS_NAMED = 3
 def chat(asked: ChatRequest, request: RunRequest, world: World, *, quiet: bool) -> int:
     """Talk until the user ends it, and return the exit code."""
     prepared = prepare_chat(request, asked, today=world.today)
-    source = message_source(world.signals)
     view = ChatView(
         write=print_part, tell=print_error, quiet=quiet, shows_thinking=sys.stderr.isatty() and not quiet
     )
     if not quiet:
-        print_error(*prepared.warnings, *_opening(prepared, source))
-    return asyncio.run(_run(prepared, source, view, world))
+        print_error(*prepared.warnings)
+    return asyncio.run(_run(prepared, view, world))
 
 
-async def _run(prepared: PreparedChat, source: MessageSource, view: ChatView, world: World) -> int:
+async def _run(prepared: PreparedChat, view: ChatView, world: World) -> int:
     async with open_chat(prepared, view, world, warn=print_error) as talk:
+        # Only now, for connecting takes a moment, somebody is told that something can be said.
+        source = message_source(world.signals)
+        if not view.quiet:
+            print_error(*_opening(prepared, source))
         loop = _Loop(talk, source, view)
         with _handed_to(loop, world.signals):
             code = await loop.run()
@@ -143,9 +146,11 @@ class _Loop:
         try:
             result = await self._reply
         except asyncio.CancelledError:
-            self._view.give_up()
+            ended_line = self._view.give_up()
             if self._ended_by is not None:
                 raise
+            if not ended_line:
+                print_error("")  # the terminal has just shown `^C`
             print_error(f"stopped: neither message nor reply is kept; {self._lost_since(before)}")
             self.code = ExitCode.PASSED
             return False

@@ -49,7 +49,7 @@ class ChatView:
 
     def began(self) -> None:
         if self._has_text:
-            self.end_line()
+            self._end_line()
             self._tell("the reply begins anew; what stands above of it does not count")
         self._forget()
 
@@ -66,24 +66,18 @@ class ChatView:
         # What came in one piece was not streamed.
         if not self._has_text and exchange.reply.text:
             self.said(exchange.reply.text)
-        self.end_line()
+        self._end_line()
         self._forget()
         self._tell(*reply_notes(exchange))
 
-    def end_line(self) -> None:
-        """End what was shown of a reply with the end of a line."""
-        self._show(self._text.end())
-        if not self._at_line_start:
-            self._write("\n")
-            self._at_line_start = True
-
-    def give_up(self) -> None:
-        """Note that nothing more comes of a reply."""
-        self.end_line()
+    def give_up(self) -> bool:
+        """Note that nothing more comes of a reply; return whether a line of it had to be ended."""
+        ended = self._end_line()
         self._forget()
+        return ended
 
     def waiting(self, what: str, seconds: float, reason: str) -> None:
-        self.end_line()
+        self._end_line()
         self._tell(f"{what} is tried again in {seconds:.0f} s: {reason}")
 
     def begin(self, total: int) -> None: ...
@@ -97,6 +91,15 @@ class ChatView:
     def finished(self, transcript: object) -> None: ...
 
     def end(self) -> None: ...
+
+    def _end_line(self) -> bool:
+        """End what was shown of a reply with the end of a line, if it does not have one."""
+        self._show(self._text.end())
+        if self._at_line_start:
+            return False
+        self._write("\n")
+        self._at_line_start = True
+        return True
 
     def _show(self, text: str) -> None:
         if text:

@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 
 from claude_run.cli import output
 from claude_run.conversation.events import Failed, Replied
-from claude_run.conversation.exchange import Failure, Reply
+from claude_run.conversation.exchange import Failure, Reply, SentMessage
 from claude_run.errors import ExitCode, MeasureError
 from claude_run.plan.model_news import Difference, ModelNews
 from claude_run.record import transcripts
@@ -28,6 +28,7 @@ from claude_run.record.disk import LocalDisk
 from claude_run.record.folder import RunFolder, slug
 from claude_run.record.journal import Journal
 from claude_run.record.summary import Ending
+from claude_run.report.chat import ChatView
 from claude_run.report.compare.html import comparison_html
 from claude_run.report.compare.json import comparison_json
 from claude_run.report.compare.markdown import comparison_markdown
@@ -146,6 +147,27 @@ def _lines(text: str) -> str:
     progress.finished(replace(_failed(text), error=None))
     progress.end()
     return stream.getvalue()
+
+
+def _chat(text: str) -> str:
+    """Show a reply that comes in pieces, after others that were cut off, and what is said beside it."""
+    shown: list[str] = []
+    view = ChatView(
+        write=shown.append,
+        tell=lambda *lines: shown.append(_said(output.print_error, *lines)),
+        shows_thinking=True,
+    )
+    view.asked([SentMessage(turn=0, role="user", content=text)])
+    for size in (1, 7, len(text) + 1):
+        view.began()
+        view.thinking()
+        for at in range(0, min(len(text), LONG), size):
+            view.said(text[at : at + size])
+    view.waiting(text, 1.0, text)
+    view.replied(exchange(text))
+    view.said(text)
+    view.give_up()
+    return "".join(shown)
 
 
 def _live(text: str) -> str:
@@ -323,6 +345,7 @@ SINKS: dict[str, Sink] = {
     "report.run.github.warning_annotations": Sink(
         medium="commands", show=lambda text: "\n".join(warning_annotations(Problems([_problem(text)])))
     ),
+    "report.chat.ChatView": Sink(medium="log", show=_chat),
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
     "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
     "report.run.progress.print_finished": Sink(medium="log", show=_finished),

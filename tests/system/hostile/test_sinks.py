@@ -39,9 +39,11 @@ TO_STREAMS = {
     "__main__.py": "the version",
     "checks/own_worker.py": "nothing: it flushes what own checks have printed",
     "cli/app.py": "nothing: it flushes",
+    "cli/chat.py": "nothing: it asks whether stderr is a terminal",
     "cli/compare.py": "nothing: it hands stdout to a sink of report",
     "cli/review.py": "nothing: it hands stderr to a sink of report",
     "cli/export.py": "nothing: it asks stdout which letters it takes",
+    "cli/line_editor.py": "nothing: it hands a terminal to the line editor, which shows what is typed",
     "cli/output.py": "the sinks `print_error`, `print_line` and `print_json`, and what sinks of report made",
     "cli/terminal.py": "nothing: it hands stderr to the sinks of report",
 }
