@@ -17,7 +17,7 @@ COMMAND = Path(sys.executable).with_name("claude-run")
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 QUICKSTART = SCENARIOS / "quickstart.yaml"
 PATIENCE_S = 60.0
-HEAVY = {"anthropic", "genai_prices", "aiohttp"}
+HEAVY = {"anthropic", "genai_prices", "aiohttp", "prompt_toolkit"}
 """What costs seconds to import, or belongs to a run alone."""
 
 _LOADED = """

@@ -151,7 +151,8 @@ class _Loop:
                 raise
             if not ended_line:
                 print_error("")  # the terminal has just shown `^C`
-            print_error(f"stopped: neither message nor reply is kept; {self._lost_since(before)}")
+            cost = self._lost_since(before) or "nothing was sent that could be billed"
+            print_error(f"stopped: neither message nor reply is kept; {cost}")
             self.code = ExitCode.PASSED
             return False
         finally:
@@ -164,9 +165,8 @@ class _Loop:
         self.code = _CODES[result.ending]
         if result.problem is not None:
             print_error(f"error: {result.problem}")
-        lost = self._talk.totals.uncertain - before.uncertain
-        if lost:
-            print_error(self._lost_since(before))
+        if lost := self._lost_since(before):
+            print_error(lost)
         if result.ending is Ending.NOT_KEPT:
             print_error("neither message nor reply is kept: change the message, or say something else")
         elif result.ending is Ending.UNANSWERED and self._source.is_person:
@@ -178,8 +178,10 @@ class _Loop:
             print_error(f"warning: not saved: {self._talk.save_problem}")
 
     def _lost_since(self, before: ChatTotals) -> str:
+        """Return what may have been billed for nothing since then; empty for nothing."""
         now = self._talk.totals
-        return uncertain_words(now.uncertain - before.uncertain, now.uncertain_usd - before.uncertain_usd)
+        lost = now.uncertain - before.uncertain
+        return uncertain_words(lost, now.uncertain_usd - before.uncertain_usd) if lost else ""
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.scripted_server import Answer, RawServer, in_turn
+from tests.support.scripted_server import Answer, RawServer, error_answer, in_turn
 from tests.system.chat.talks import (
     ALT_ENTER,
     CTRL_C,
@@ -289,3 +289,62 @@ def test_a_dumb_terminal_will_do(tmp_path: Path) -> None:
         talk.type(f"quit{ENTER}")
         assert talk.end() == 0
     assert "1: one" in talk.lines
+
+
+def test_a_scenario_is_gone_on_with_after_a_stop(tmp_path: Path) -> None:
+    """Its turns are shown as if they were typed; one that is stopped is sent by Enter, with those behind it."""
+    script = "model: claude-haiku-5-5\nturns: [{user: one}, {user: two}, {user: three}]\n"
+    (tmp_path / "s.yaml").write_text(script, encoding="utf-8")
+    answers = in_turn(
+        reply("First."), begun("Half a sentence, "), reply("Second."), reply("Third."), reply("Own.")
+    )
+    with RawServer(respond=answers) as api, talking(tmp_path, "s.yaml", url=api.base_url) as talk:
+        talk.see("Half a sentence,")
+        talk.taken = 2
+        talk.type(CTRL_C)
+        talk.say("")
+        talk.see("Third.")
+        talk.taken = 5
+        talk.say("mine")
+        talk.see("Own.")
+        talk.say("quit")
+        assert talk.end() == 0
+    shown = [line for line in talk.lines if line.startswith("> ")]
+    assert shown == ["> one", "> two", "> two", "> three", "> mine", "> quit"]
+    assert "2 turns of the scenario left: Enter sends the next; a message leaves them out" in talk.lines
+    sent = ["one", "First.", "two", "Second.", "three", "Third.", "mine"]
+    assert [text for _, text in said(api.ledger[-1])] == sent
+
+
+def test_a_message_leaves_out_what_is_left_of_a_scenario(tmp_path: Path) -> None:
+    """Whoever has something else to say says it: the turn that was not answered is not kept."""
+    script = "model: claude-haiku-5-5\nturns: [{user: one}, {user: two}]\n"
+    (tmp_path / "s.yaml").write_text(script, encoding="utf-8")
+    answers = in_turn(reply("First."), Answer(reset=True), reply("Own."))
+    with (
+        RawServer(respond=answers) as api,
+        talking(tmp_path, "s.yaml", *NO_PATIENCE, url=api.base_url) as talk,
+    ):
+        talk.see("1 turn of the scenario left")
+        talk.taken = 2
+        talk.say("mine")
+        talk.see("Own.")
+        talk.say("quit")
+        assert talk.end() == 0
+    assert "1 turn of the scenario left out" in talk.lines
+    assert [text for _, text in said(api.ledger[-1])] == ["one", "First.", "mine"]
+
+
+def test_a_wait_that_is_stopped_costs_nothing(tmp_path: Path) -> None:
+    """Where the API refused to work, nothing can be billed; the message can be said again."""
+    busy = error_answer("overloaded_error", "busy", status=529, headers=["retry-after: 20"])
+    with RawServer(respond=in_turn(busy, reply("Yes."))) as api, talking(tmp_path, url=api.base_url) as talk:
+        talk.say("one")
+        talk.see("claude-haiku-5-5 is tried again in 20 s")
+        talk.type(CTRL_C)
+        talk.see("stopped: neither message nor reply is kept; nothing was sent that could be billed")
+        talk.say("one")
+        talk.see("Yes.")
+        talk.say("quit")
+        assert talk.end() == 0
+    assert len(api.ledger) == 2
