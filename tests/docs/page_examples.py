@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shlex
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.cli.app import run_command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 _MENTIONED = re.compile(r"(?:^\$ |^|`|run: )(?P<line>claude-run [^`\n]+)", re.MULTILINE)
@@ -96,13 +98,30 @@ def mentioned(page: str) -> tuple[str, ...]:
 
 
 def run(line: str) -> tuple[int, str]:
-    """Run a `claude-run` command and return its code and all that it printed."""
+    """Run a `claude-run` command and return its code and all that it printed; `< FILE` is what it reads."""
     program, *arguments = shlex.split(line)
     assert program == "claude-run", f"{program} is not run here: show it in a `sh` block"
+    stdin = Path(os.devnull)
+    if "<" in arguments:
+        at = arguments.index("<")
+        stdin = Path(arguments[at + 1])
+        del arguments[at : at + 2]
     output = io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output), _redirect_stdin(stdin):
         code = run_command_line(arguments)
     return code, output.getvalue()
+
+
+@contextlib.contextmanager
+def _redirect_stdin(path: Path) -> Iterator[None]:
+    before = sys.stdin
+    # Where only the help is asked for, the files of the page are not there.
+    with (path if path.exists() else Path(os.devnull)).open(encoding="utf-8") as file:
+        sys.stdin = file
+        try:
+            yield
+        finally:
+            sys.stdin = before
 
 
 def steady(text: str) -> str:

@@ -292,7 +292,7 @@ def test_a_dumb_terminal_will_do(tmp_path: Path) -> None:
 
 
 def test_a_scenario_is_gone_on_with_after_a_stop(tmp_path: Path) -> None:
-    """Its turns are shown as if they were typed; one that is stopped is sent by Enter, with those behind it."""
+    """Its turns are shown as if they were typed; one that is stopped, and the rest, are sent by Enter."""
     script = "model: claude-haiku-5-5\nturns: [{user: one}, {user: two}, {user: three}]\n"
     (tmp_path / "s.yaml").write_text(script, encoding="utf-8")
     answers = in_turn(
