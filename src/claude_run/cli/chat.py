@@ -171,6 +171,8 @@ class _Loop:
             print_error("neither message nor reply is kept: change the message, or say something else")
         elif result.ending is Ending.UNANSWERED and self._source.is_person:
             print_error("there is no reply: the message can be sent again")
+        if result.ending is Ending.ANSWERED and not result.exchanges:
+            print_error("a turn of the scenario is left out: the last reply does not fit its `if`")
         if result.exchanges and not self._view.quiet:
             totals = self._talk.totals
             print_error(turn_line(result.exchanges, usage=totals.usage, cost_usd=totals.cost_usd))

@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.conversation.events import SetAside
 from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.script import generated_turns
@@ -27,7 +28,7 @@ from claude_run.play.sender import JournalledLog, Sender
 from claude_run.play.stop import HaltedError, StopSignal
 from claude_run.record.disk import replace_file
 from claude_run.scenario.model import Position, Text, UserTurn
-from claude_run.scenario.template import Renderer, RenderError
+from claude_run.scenario.template import RenderError
 from claude_run.scenario.template_language import literal
 from claude_run.scenario.yaml_reader import MAX_BYTES
 from claude_run.session.chat_file import scenario_text
@@ -72,12 +73,14 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnResult:
-    """How a turn ended, why it was not kept where it was not, and what it may have cost for nothing."""
+    """How a turn ended, and why it was not kept where it was not.
+
+    One that was answered without an exchange is left out: the last reply does not fit its condition.
+    """
 
     ending: Ending
     exchanges: tuple[Exchange, ...] = ()
     problem: str | None = None
-    uncertain_usd: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,7 @@ class Chat:
         self._messages = messages
         self._watcher = watcher
         self._world = world
-        self._renderer = Renderer(prepared.conversation.vars)
+        self._renderer = ScriptRenderer(prepared.conversation.vars, prepared.registry)
         self._script = list(_parts(prepared.conversation.turns))
         self._turns: tuple[Turn, ...] = ()
         self.is_saved = False
@@ -186,7 +189,7 @@ class Chat:
         return await self._play((said,), of_scenario=False)
 
     async def _play(self, part: tuple[Turn, ...], *, of_scenario: bool) -> TurnResult:
-        before, lost = len(self.log.exchanges), self.log.attempts.uncertain_usd
+        before = len(self.log.exchanges)
         turns = (*self._turns, *part)
         try:
             ending, problem = await self._exchange(turns, of_scenario=of_scenario)
@@ -205,7 +208,6 @@ class Chat:
             ending=ending,
             exchanges=exchanges,
             problem=problem,
-            uncertain_usd=self.log.attempts.uncertain_usd - lost,
         )
 
     async def _exchange(self, turns: tuple[Turn, ...], *, of_scenario: bool) -> tuple[Ending, str | None]:
@@ -268,7 +270,7 @@ class Chat:
         Nothing is written before there is something to keep, and never over a file that another has made.
         """
         path = self._prepared.save
-        if path is None:
+        if path is None or not self.log.exchanges:
             return None
         conversation, now = self._prepared.conversation, self._world.clock.now()
         data = scenario_text(conversation, self.log.exchanges, path=path, at=now).encode()

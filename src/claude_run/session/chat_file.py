@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.conversation.content import message_content
-from claude_run.scenario.template import Renderer
 from claude_run.scenario.template_language import literal
 from claude_run.scenario.vocabulary import name_problem
 from claude_run.scenario.yaml_writer import yaml_text
@@ -28,7 +28,7 @@ def scenario_text(conversation: Conversation, exchanges: Sequence[Exchange], *, 
 
     `at` is the UTC time, ISO 8601. What a template gave stands in it as plain text: no variable is left.
     """
-    renderer = Renderer(conversation.vars)
+    renderer = ScriptRenderer(conversation.vars)
     results = conversation.tool_results
     params = dict(conversation.params)
     tools = params.pop("tools", None)

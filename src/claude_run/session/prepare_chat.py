@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from claude_run.checks.registry import default_registry
 from claude_run.errors import InputError
 from claude_run.plan.matrix import choices
 from claude_run.plan.model_checks import problems
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from claude_run.checks.registry import Registry
     from claude_run.conversation.script import Conversation
     from claude_run.scenario.model import Json
     from claude_run.session.request import ChatRequest
@@ -41,6 +43,7 @@ class PreparedChat:
 
     request: RunRequest
     conversation: Conversation
+    registry: Registry
     others: tuple[str, ...] = ()
     save: Path | None = None
     warnings: tuple[str, ...] = ()
@@ -60,12 +63,13 @@ def prepare_chat(request: RunRequest, asked: ChatRequest, *, today: date) -> Pre
 
     # The scenario, or one that says nothing yet, with what the options put in its place.
     warnings: tuple[str, ...] = ()
+    registry = default_registry()
     if asked.paths:
         loaded = load_scenarios(request, today=today)
         if len(loaded.scenarios) > 1:
             names = count(len(loaded.scenarios), "scenario")
             raise InputError(f"{asked.paths[0]} holds {names}, and a chat goes on with one: name its file")
-        scenario, warnings = loaded.scenarios[0], loaded.warnings
+        scenario, registry, warnings = loaded.scenarios[0], loaded.registry, loaded.warnings
     else:
         request = replace(request, models=request.models or (DEFAULT_MODEL,))
         scenario = Scenario(name="chat", path="chat", sha256="", position=_HERE, turns=())
@@ -80,6 +84,7 @@ def prepare_chat(request: RunRequest, asked: ChatRequest, *, today: date) -> Pre
     return PreparedChat(
         request=request,
         conversation=chosen,
+        registry=registry,
         others=tuple(each.id for each in others),
         save=asked.save,
         warnings=warnings,

@@ -138,6 +138,24 @@ def test_the_first_of_several_cases_is_taken_and_said(tmp_path: Path) -> None:
     assert "s/a/claude-haiku-5-5 is taken; -k chooses another one: s/b/claude-haiku-5-5" in result.stderr
 
 
+def test_a_turn_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
+    """As in a run; what is saved is what was sent, and needs no condition."""
+    (tmp_path / "s.yaml").write_text(
+        "model: claude-haiku-5-5\nturns:\n  - user: one\n  - {user: two, if: {contains: receipt}}\n"
+        "  - {user: three, if: {contains: First}}\n",
+        encoding="utf-8",
+    )
+    with RawServer(respond=in_turn(reply("First."), reply("Third."), reply("Own."))) as api:
+        result = piped(tmp_path, "s.yaml", "--save", "t.yaml", text="mine\n", url=api.base_url)
+    assert (result.code, result.stdout) == (0, "First.\nThird.\nOwn.\n")
+    assert (
+        result.stderr.count("a turn of the scenario is left out: the last reply does not fit its `if`") == 1
+    )
+    assert [text for _, text in said(api.ledger[-1])] == ["one", "First.", "three", "Third.", "mine"]
+    kept = (tmp_path / "t.yaml").read_text(encoding="utf-8")
+    assert ("two" in kept, "if:" in kept, kept.count("user:")) == (False, False, 3)
+
+
 def test_options_take_the_place_of_what_the_scenario_says(tmp_path: Path) -> None:
     """A model, a prompt that is no template, a limit and a variable."""
     (tmp_path / "s.yaml").write_text(TOOLS, encoding="utf-8")

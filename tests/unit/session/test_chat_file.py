@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.registry import default_registry
 from claude_run.conversation.content import message_content
 from claude_run.conversation.exchange import Exchange, Reply, SentMessage
@@ -16,7 +17,6 @@ from claude_run.conversation.identity import Identity
 from claude_run.conversation.script import Conversation
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import Position, Text, ToolResult, ToolResults, UserTurn
-from claude_run.scenario.template import Renderer
 from claude_run.session.chat_file import scenario_text
 from tests.support.scripted_server import message
 
@@ -66,7 +66,7 @@ def saved(
 
 def contents(scenario: Scenario) -> list[Json]:
     """Return what the turns of a scenario send."""
-    return [message_content(turn.content, Renderer(), {}) for turn in scenario.turns]
+    return [message_content(turn.content, ScriptRenderer({}), {}) for turn in scenario.turns]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -80,9 +80,11 @@ def test_every_text_survives(tmp_path: Path, turns: list[tuple[str, str]], syste
     scenario = saved(tmp_path, *talk, conversation=conversation)
     assert contents(scenario) == [user for user, _ in turns]
     examples = [turn.example for turn in scenario.turns if isinstance(turn, UserTurn)]
-    assert [each and Renderer().render(each, {}) for each in examples] == [reply for _, reply in turns]
+    assert [each and ScriptRenderer({}).render(each, {}) for each in examples] == [
+        reply for _, reply in turns
+    ]
     assert scenario.system is not None
-    assert message_content(scenario.system, Renderer(), {}) == system
+    assert message_content(scenario.system, ScriptRenderer({}), {}) == system
 
 
 def test_blocks_and_system_turns_are_carried(tmp_path: Path) -> None:
@@ -124,8 +126,8 @@ def test_rounds_of_tools_are_one_turn(tmp_path: Path) -> None:
     assert scenario.params == conversation.params
     (kept,) = scenario.tool_results.by_tool["look"]
     assert (kept.times, scenario.tool_results.max_rounds) == (2, 3)
-    assert Renderer().fill_json(kept.when) == {"at": "Ada {%"}
-    assert Renderer().fill_json(kept.json) == {"is": "Ada {% {{"}
+    assert ScriptRenderer({}).fill_json(kept.when) == {"at": "Ada {%"}
+    assert ScriptRenderer({}).fill_json(kept.json) == {"is": "Ada {% {{"}
 
 
 @pytest.mark.parametrize("name", ["plain", " odd ", "x" * 120])
