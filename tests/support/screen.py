@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 COLUMNS, ROWS = 80, 100
 PATIENCE_S = 60.0
-_PIECE = re.compile(r"\x1b\[\??(?P<count>\d*)(?:;\d+)*(?P<what>[A-Za-z])|(?P<text>[^\x1b])", re.DOTALL)
+_PIECE = re.compile(
+    r"\x1b\[\??(?P<count>\d*)(?:;\d+)*(?P<what>[A-Za-z])|\x1b\((?P<charset>.)|(?P<text>[^\x1b])", re.DOTALL
+)
 
 
 class Screen:
