@@ -159,6 +159,7 @@ class AnthropicMessages:
         # history that costs more than everything else together.
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         return {"content": content}, {**headers, **extra}
+
     def _reading(self) -> Reading | None:
         if self._watcher is None:
             return None

@@ -252,9 +252,11 @@ def judge_eval_command(
         "file_root",
         "simulate",
         "faults",
+        "provider",
         "attempt_s",
         "allowed_models",
         "no_model_rules",
+        "env_file",
         "max_cost",
     ),
     pick(OutputOptions, "quiet"),
@@ -263,6 +265,7 @@ def chat_command(world: World, asked: ChatRequest, request: RunRequest, output: 
     """Talk with Claude, from scratch or on from the turns of a scenario; `quit` ends it."""
     from claude_run.cli.chat import chat  # noqa: PLC0415 - each command imports what it needs
 
+    enter_environment(request.env_file, world.redactor)
     return chat(asked, request, world, quiet=output.quiet)
 
 
