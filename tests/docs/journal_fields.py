@@ -43,6 +43,7 @@ EVENTS: Mapping[str, tuple[str, Fields]] = {
             params; object; The request parameters as sent.
             roles; list of strings; The roles of the scripted turns.
             expectations; string or null; Digest of what it is held against; not in older journals.
+            files; object or null; Paths of the files in its messages, by a digest; not in older journals.
             at; string; ISO 8601, UTC.
         """),
     ),

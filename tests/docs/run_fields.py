@@ -41,6 +41,7 @@ TURN = fields("""
     index; integer; Its place in the script, from 1.
     role; string; `user`, `assistant` (scripted history) or `system`.
     content; string, list of blocks or null; As sent; null where it was never sent.
+    files; list or null; Of each block the path of its file as the scenario names it, or null.
     skipped; boolean; Whether it was never sent, because the conversation ended before it.
     left_out; boolean; Whether it was not sent because the reply before it does not fit its `if`.
     reply; reply or null; The answer to a `user` turn. Null for scripted history and where none came.

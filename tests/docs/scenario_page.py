@@ -57,6 +57,11 @@ and shows what each key means:
   double quotes that stands for a control character (`"\b"` is a backspace) and a `#` that cuts a plain
   sentence off (`order #4711`): use single quotes.
 - Paths are relative to the scenario's folder and may not leave it.
+- What the API takes no larger is refused before anything is sent, at its place: an image of more than 10 MB
+  as base64 or 8,000 pixels a side (2,000 in a conversation of more than 20 images), more than 600 images and
+  pages of PDFs together (100 on models of less than a million tokens of context), a PDF with a password, a
+  request of more than 32 MB. Pages are counted where the PDF says them. `--no-model-rules` sends it anyway.
+  What an image is its first bytes say; a name that says otherwise is an error.
 - The first turn is a `user` turn. A scripted `assistant` turn follows a `user` turn, which then gets no
   reply of its own. A `system` turn follows the `user` turn whose reply it steers. No script ends with an
   `assistant` turn.
@@ -82,9 +87,17 @@ _OBJECTS = (
     ("User turn", "user_turn", ""),
     ("Assistant turn", "assistant_turn", ""),
     ("System turn", "system_turn", ""),
-    ("Text block", "text_block", "Content is a text, or a list of blocks. These three are short forms:"),
+    ("Text block", "text_block", "Content is a text, or a list of blocks. These four are short forms:"),
     ("Image block", "image_block", ""),
-    ("Document block", "document_block", "Any other block stands in the API's own form, with its `type`."),
+    ("Image source", "image_source", "In place of a path, one of:"),
+    ("Document block", "document_block", "Its title and its context are filled in; a file is not."),
+    ("Document source", "document_source", "In place of a path, one of:"),
+    ("Search result block", "search_result_block", ""),
+    (
+        "Search result",
+        "search_result",
+        "Texts in it are filled in; a file is not. Any other block has the API's own form, with its `type`.",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from claude_run.conversation.exchange import Failure, Reply, SentMessage
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Started:
     """A conversation begins. `roles` are the roles of its scripted turns; `system` is as sent.
 
-    `expectations` is the digest of what it is held against, None in the journals of earlier versions.
+    `expectations` is the digest of what it is held against. `files` are the paths of the files that its
+    messages hold, each by its `file_digest`. Both are None in the journals of earlier versions.
     """
 
     identity: Identity
@@ -28,6 +30,7 @@ class Started:
     params: JsonObject
     roles: tuple[str, ...]
     expectations: str | None = None
+    files: Mapping[str, str] | None = None
     at: str
 
     @property

@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, TypeAlias
 
 from claude_run.plan.matrix import DEFAULT_MAX_TOKENS, MAX_CONVERSATIONS
+from claude_run.plan.media_checks import media_problems
 from claude_run.plan.model_rules import (
     SAMPLING,
     ModelRules,
@@ -57,7 +58,8 @@ def problems(
     """Check every variant of a scenario on `models` (default: its own) against the table of models.
 
     Each problem stands at the parameter, model or variant that brings it in. A model that the table does not
-    know passes. `by_force` what the table says a model refuses is no error: it is to be sent.
+    know passes. What no model takes counts too: too large an image, a schema that asks for too much.
+    `by_force` what is known to be refused is no error: it is to be sent.
     """
     chosen = scenario.models if models is None else models
     if not chosen:
@@ -77,6 +79,8 @@ def problems(
         *_found(subjects, _ERRORS),
         *_found(known.values(), [_turns]),
         *(problem for problem, over in retired if problem and over),
+        *media_problems(scenario, chosen),
+        *scenario.refusals,
     ]
     warnings = [
         *_found(subjects, _WARNINGS),

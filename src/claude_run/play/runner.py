@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.custom import question_key
+from claude_run.conversation.content import named_files
 from claude_run.conversation.events import Ended, Started
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.steps import NO_ANSWER, Finish, Steps, StopKind, role_of, system_blocks
@@ -287,6 +288,7 @@ class ConversationRunner:
             params=conversation.params,
             roles=tuple(map(role_of, conversation.turns)),
             expectations=conversation.expectations_digest,
+            files=named_files(conversation),
             at=self._context.clock.now(),
         )
 

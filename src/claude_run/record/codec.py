@@ -35,7 +35,7 @@ _TYPES: Mapping[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
 _FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     cls: tuple(field.name for field in fields(cls)) for cls in _NAMES
 }
-_ADDED_LATER: Mapping[str, object] = {"expectations": None, "left_out": ()}
+_ADDED_LATER: Mapping[str, object] = {"expectations": None, "files": None, "left_out": ()}
 """Fields that the journals of earlier versions lack, and what that means."""
 
 _MOST = 10**12
@@ -214,6 +214,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "Literal['no', 'maybe']": lambda value: value in ("no", "maybe"),
     "JsonObject": _is_a(Mapping),
     "Mapping[str, str]": _values(_is_a(str)),
+    "Mapping[str, str] | None": _or_none(_values(_is_a(str))),
     "Mapping[str, float]": _values(_is_number),
     "tuple[str, ...]": _each(_is_a(str)),
     "tuple[int, ...]": _each(_is_whole),

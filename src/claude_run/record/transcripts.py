@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from claude_run.conversation.content import file_names
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.sample import Sample, Setup
@@ -110,7 +111,7 @@ def _played(transcript: Transcript) -> dict[str, Json]:
         "system": started.system,
         "params": dict(started.params),
         "expectations": started.expectations,
-        "turns": [_turn(turn) for turn in transcript.turns],
+        "turns": [_turn(turn, started.files or {}) for turn in transcript.turns],
         "checks": [check_to_json(check) for check in transcript.checks],
         "outcome": str(transcript.outcome),
         "error": transcript.error,
@@ -160,12 +161,14 @@ def _judge(transcript: Transcript) -> JsonObject:
     }
 
 
-def _turn(turn: TurnRecord) -> JsonObject:
+def _turn(turn: TurnRecord, files: Mapping[str, str]) -> JsonObject:
     answered = bool(turn.exchanges)
+    names = list(file_names(turn.content, files))
     return {
         "index": turn.number,
         "role": turn.role,
         "content": turn.content,
+        "files": names if any(names) else None,
         "skipped": not turn.sent and not turn.left_out,
         "left_out": turn.left_out,
         "reply": {**_message(turn.exchanges[-1]), "text": turn.text} if answered else None,

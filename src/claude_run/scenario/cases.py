@@ -14,8 +14,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from claude_run.scenario import keys
+from claude_run.scenario.blocks import file_path
 from claude_run.scenario.case_tables import Row, read_csv, read_jsonl
-from claude_run.scenario.content import file_path
 from claude_run.scenario.diagnostics import InvalidScenarioError, Problems
 from claude_run.scenario.fields import (
     Reporter,

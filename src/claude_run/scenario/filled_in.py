@@ -243,8 +243,12 @@ def _texts(contents: Iterable[Content | None]) -> Iterator[Text]:
     for content in contents:
         if isinstance(content, Text):
             yield content
-        elif content is not None:
-            yield from (block.text for block in content if isinstance(block, TextBlock))
+            continue
+        for block in content or ():
+            if isinstance(block, TextBlock):
+                yield block.text
+            else:
+                yield from (text for _, text in block.texts)
 
 
 def _text(

@@ -274,22 +274,61 @@ TEXT_BLOCK: Keys = {
     "cache_control": _CACHE_CONTROL,
 }
 
+_PATH: JsonObject = {"type": "string", "minLength": 1}
+_CITATIONS = Key(schema=_OBJECT, about="{enabled: true} makes the model cite it.")
+_URL = Key(schema=ref("text"), about="Where the API fetches it: https://...")
+_FILE_ID = Key(schema=ref("text"), about="The id of a file that was uploaded through the Files API.")
+
+IMAGE_SOURCE: Keys = {
+    "file": Key(schema=_PATH, about="As a path alone: an image, relative to the scenario's folder."),
+    "url": _URL,
+    "file_id": _FILE_ID,
+}
+
 IMAGE_BLOCK: Keys = {
     "image": Key(
-        schema={"type": "string", "minLength": 1},
-        about="A PNG, JPEG, GIF or WebP file, relative to the scenario's folder.",
+        schema={"anyOf": [_PATH, ref("image_source")]},
+        about="A PNG, JPEG, GIF or WebP file, relative to the scenario's folder; or where it lies else.",
     ),
+    "transformations": Key(schema=_OBJECT, about="{oversized_image: error} refuses what is scaled down."),
     "cache_control": _CACHE_CONTROL,
+}
+
+DOCUMENT_SOURCE: Keys = {
+    "file": Key(schema=_PATH, about="As a path alone: a PDF or a text, relative to the scenario's folder."),
+    "text": Key(schema=ref("text"), about="The text itself, with {{ variables }}."),
+    "url": _URL,
+    "file_id": _FILE_ID,
 }
 
 DOCUMENT_BLOCK: Keys = {
     "document": Key(
-        schema={"type": "string", "minLength": 1},
-        about="A PDF or a text file, relative to the scenario's folder.",
+        schema={"anyOf": [_PATH, ref("document_source")]},
+        about="A PDF or a text file, relative to the scenario's folder; or where it lies else.",
     ),
     "title": Key(schema=_STRING, about="The document's title."),
     "context": Key(schema=_STRING, about="What the model should know about the document."),
-    "citations": Key(schema=_OBJECT, about="{enabled: true} makes the model cite it."),
+    "citations": _CITATIONS,
+    "cache_control": _CACHE_CONTROL,
+}
+
+SEARCH_RESULT: Keys = {
+    "title": Key(schema=ref("text"), about="What the page is called; the file's name where it has one."),
+    "source": Key(schema=ref("text"), about="Where it was found, such as a URL; the file's path."),
+    "text": Key(schema=ref("text"), about="What it says, with {{ variables }}."),
+    "file": Key(schema=_PATH, about="A text file that says it, relative to the scenario's folder."),
+    "content": Key(
+        schema={"type": "array", "minItems": 1, "items": {"anyOf": [ref("text"), ref("text_block")]}},
+        about="What it says in pieces: each is cited as a whole.",
+    ),
+    "citations": _CITATIONS,
+}
+
+SEARCH_RESULT_BLOCK: Keys = {
+    "search_result": Key(
+        schema=ref("search_result"),
+        about="A title, a source, and one of `text`, `file` and `content`.",
+    ),
     "cache_control": _CACHE_CONTROL,
 }
 

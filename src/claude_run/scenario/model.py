@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
+
+if TYPE_CHECKING:
+    from claude_run.scenario.diagnostics import Diagnostic
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 JsonObject: TypeAlias = Mapping[str, Json]
@@ -70,9 +73,16 @@ class TextBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonBlock:
-    """Any other content block, in the API's own JSON; file sugar is already resolved to base64."""
+    """Any other content block, in the API's own JSON; file sugar is already resolved to base64.
+
+    `texts` are templates in it, each by its place: keys and indexes, outermost first. `name` is the path of
+    the file whose content it holds, as written; `position` is where the block says so.
+    """
 
     value: JsonObject
+    texts: tuple[tuple[tuple[str | int, ...], Text], ...] = ()
+    name: str | None = None
+    position: Position | None = None
 
 
 Block: TypeAlias = TextBlock | JsonBlock
@@ -221,7 +231,10 @@ class Graders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One scenario file. `params` holds request parameters under their API names, passed on as written."""
+    """One scenario file. `params` holds request parameters under their API names, passed on as written.
+
+    `refusals` are what the API is known to refuse of them on every model, each at its place.
+    """
 
     name: str
     path: str
@@ -243,6 +256,7 @@ class Scenario:
     expect: tuple[Expectation, ...] = ()
     judge: Graders | None = None
     tool_results: ToolResults = NO_RESULTS
+    refusals: tuple[Diagnostic, ...] = ()
 
     def script_of(self, case: Case) -> tuple[Turn, ...]:
         """Return the turns that a case is played with."""

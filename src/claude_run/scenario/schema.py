@@ -49,7 +49,9 @@ def _definitions() -> dict[str, Json]:
         # What is said.
         "system": {"anyOf": [keys.ref("text"), keys.ref("file"), text_list]},
         "text_content": {"anyOf": [keys.ref("text"), keys.ref("file"), text_list]},
-        "user_content": _content("text_block", "image_block", "document_block", "api_block"),
+        "user_content": _content(
+            "text_block", "image_block", "document_block", "search_result_block", "api_block"
+        ),
         "assistant_content": _content("text_block", "api_block"),
         # What is played, with what, and by whom it is judged.
         "file": _object(keys.FILE, required=("file",)),
@@ -67,6 +69,10 @@ def _definitions() -> dict[str, Json]:
         "text_block": _object(keys.TEXT_BLOCK, required=("text",)),
         "image_block": _object(keys.IMAGE_BLOCK, required=("image",)),
         "document_block": _object(keys.DOCUMENT_BLOCK, required=("document",)),
+        "search_result_block": _object(keys.SEARCH_RESULT_BLOCK, required=("search_result",)),
+        "image_source": _one_of(keys.IMAGE_SOURCE),
+        "document_source": _one_of(keys.DOCUMENT_SOURCE),
+        "search_result": _object(keys.SEARCH_RESULT),
         "api_block": {
             "description": "A content block in the API's own form.",
             "type": "object",
@@ -131,6 +137,10 @@ def _object(
     if forbid:
         schema["not"] = {"required": list(forbid)}
     return schema
+
+
+def _one_of(table: Mapping[str, Key]) -> dict[str, Json]:
+    return {**_object(table), "oneOf": [{"required": [name]} for name in table]}
 
 
 def _property(key: Key) -> JsonObject:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from claude_run.scenario import keys
-from claude_run.scenario.content import content, file_path
+from claude_run.scenario.blocks import SUGAR, file_path
+from claude_run.scenario.content import content
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.fields import NO_TURN, conforms, known, mapping, sequence
 from claude_run.scenario.files import FileProblemError
@@ -43,7 +44,6 @@ runs code (SDK 2.14.0, `types/beta/beta_server_tool_use_block.py`)."""
 CALLS_TOOL = "calls_tool"
 """The kind of the expectations that name tools."""
 
-_SUGAR = frozenset({"text", "image", "document"})
 _NO_RESULTS = "a tool has no `results` of its own"
 _RESULTS_HINT = "write them beside `tools`: `tool_results: {name: [...]}`"
 _RESULT_HINT = "write `- {when: {id: A-1}, return: {status: shipped}}`"
@@ -224,9 +224,7 @@ def _is_block(node: Node) -> bool:
     if kind is not None:
         return isinstance(kind.value, ScalarNode) and kind.value.value in RESULT_BLOCKS
     written = {entry.key for entry in node.entries}
-    return bool(written & _SUGAR) and any(
-        written <= {*table} for table in (keys.TEXT_BLOCK, keys.IMAGE_BLOCK, keys.DOCUMENT_BLOCK)
-    )
+    return any(name in written and written <= {*table} for name, table in SUGAR.items())
 
 
 def _keep_templates(context: ReadContext, node: Node) -> None:

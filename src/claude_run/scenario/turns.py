@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run.scenario import keys
-from claude_run.scenario.content import content, text_of
+from claude_run.scenario.blocks import text_of
+from claude_run.scenario.content import content
 from claude_run.scenario.expectations import expectations
 from claude_run.scenario.fields import is_own, known, mapping, sequence, text, unknown_key, variables
 from claude_run.scenario.foreign_words import key_hint

@@ -6,6 +6,15 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, cast
 
+from claude_run.scenario.media import (
+    LONG_CONTEXT,
+    MANY_IMAGES,
+    MAX_MEDIA,
+    MAX_MEDIA_SHORT,
+    excess,
+    media_in,
+    media_of,
+)
 from claude_run.simulator.problems import (
     a_boolean,
     a_cache_control,
@@ -99,6 +108,7 @@ def check_messages(value: object, model: Model, *, thinks: bool) -> None:
     for index, item in enumerate(items):
         _check_message(item, index, last=index == len(items) - 1)
     messages = cast("Sequence[JsonObject]", items)
+    _check_media(messages, model)
     if messages[0]["role"] != "user":
         raise invalid("messages", 'first message must use the "user" role')
     _check_system_turns(messages, model)
@@ -188,6 +198,8 @@ def _check_source(block: JsonObject, where: str, *, image: bool) -> None:
             raise invalid(place, "The data is not valid base64") from error
         if not decoded:
             raise invalid(place, "The data is empty")
+        if (found := media_of(block)) is not None and (problem := excess(found)) is not None:
+            raise invalid(f"{place}.base64", problem.api)
     elif kind == "text":
         a_choice(required(source, "media_type", place), join(place, "media_type"), of=("text/plain",))
         a_string(required(source, "data", place), join(place, "data"))
@@ -208,6 +220,20 @@ def _check_message(value: object, index: int, *, last: bool) -> None:
     if not content and not (last and role == "assistant"):
         what = "all messages must have non-empty content except for the optional final assistant message"
         raise invalid(where, what)
+
+
+def _check_media(messages: Sequence[JsonObject], model: Model) -> None:
+    """Hold all images and PDFs of a request together to what the API takes of them."""
+    media = [found for message in messages for found in media_in(message["content"])]
+    images = sum(each.is_image for each in media)
+    pages = sum(each.pages or 0 for each in media)
+    most = MAX_MEDIA if model.context >= LONG_CONTEXT else MAX_MEDIA_SHORT
+    if images + pages > most:
+        raise refused(f"Too much media: {pages} document pages + {images} images > {most}")
+    if images > MANY_IMAGES:
+        for each in media:
+            if (problem := excess(each, of_many=True)) is not None:
+                raise invalid("messages", problem.api)
 
 
 def _check_system_turns(messages: Sequence[JsonObject], model: Model) -> None:

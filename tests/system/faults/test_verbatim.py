@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.scripted_server import Answer, json_answer, message
+from tests.support.media import block, png
+from tests.support.scripted_server import Answer, events_of, json_answer, message, sse, stream_answer
 from tests.system.faults.api import Api, ok, scenario
 from tests.system.harness.workspace import KEY
 
@@ -133,3 +134,84 @@ def test_a_text_that_becomes_the_credential_is_not_said(workspace: Workspace) ->
     assert result.code == 3
     assert "stands in what s/m-1 says" in result.stderr
     assert json.loads((workspace.folder / "out" / "run.json").read_text())["name"] == "s"
+
+
+BLOCKS = r"""[
+ {"type": "thinking", "thinking": "", "signature": "c2ln/+=="},
+ {"type": "redacted_thinking", "data": "b3BhcXVl"},
+ {"signature": "later", "thinking": "Hm \ud83d\ude00 \u2028 \u001b[31m", "type": "thinking"},
+ {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x", "n": 1.0}},
+ {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [
+   {"type": "web_search_result", "url": "https://a.example", "title": "A", "encrypted_content": "e",
+    "page_age": null}]},
+ {"type": "text", "text": "It is \u00e9 and e\u0301.", "citations": [
+   {"type": "web_search_result_location", "cited_text": "\ud83d\ude00", "url": "u", "title": null,
+    "encrypted_index": "i"}]},
+ {"zeta": 1, "type": "future_block", "alpha": {"a": 1, "A": 2, "\u0430": 3, "\u00e9": 4, "e\u0301": 5},
+  "float": 1.0, "small": 1e-07, "large": 1e+22, "minus": -0.0, "big": 123456789012345678901234567890,
+  "no": null, "empty": {}, "none": [], "true": true, "slash": "</script>"}]"""
+"""What a reply may hold: every kind of block, keys that look alike, and numbers in their one spelling."""
+
+
+def _exactly(raw: bytes | str) -> Any:
+    """Return JSON with the order of its keys and its numbers as they are written."""
+    return json.loads(raw, object_pairs_hook=lambda pairs: [*pairs], parse_float=str, parse_int=str)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_every_block_is_kept_and_sent_back_as_it_came(workspace: Workspace, *, stream: bool) -> None:
+    """Thinking, citations, results of server tools, blocks of the future: order, numbers, letters."""
+    limit = 30_000 if stream else 100
+    workspace.write("s.yaml", scenario("a").replace("max_tokens: 100", f"max_tokens: {limit}"))
+    whole = message(*json.loads(BLOCKS))
+
+    def answer(_: TurnRequest) -> Answer:
+        return stream_answer(sse(events_of(whole))) if stream else json_answer(whole)
+
+    with Api(answer=answer) as api:
+        live = workspace.run("s.yaml", "-o", "live", url=api.url)
+        assert live.code == 0, live.stderr
+        first, second = (each.http for each in api.ledger[:2])
+    assert first.body.get("stream", False) is stream
+    came = _exactly(BLOCKS)
+    sent = dict(dict(_exactly(second.raw))["messages"][1])
+    assert sent["content"] == came
+
+    events = [
+        _exactly(line) for line in (workspace.folder / "live" / "journal.jsonl").read_bytes().splitlines()
+    ]
+    replies = [dict(dict(event)["body"]) for event in events if dict(event)["event"] == "reply"]
+    assert replies[0]["content"] == came
+    (line,) = (workspace.folder / "live" / "transcripts.jsonl").read_bytes().splitlines()
+    turn = dict(dict(_exactly(line))["turns"][0])
+    assert dict(turn["reply"])["content"] == came
+    shown = (workspace.folder / "live" / "transcripts.md").read_text()
+    assert "It is \u00e9 and e\u0301.[1]" in shown
+    assert '[1] "\U0001f600" (u)' in shown
+    assert "web search tool result of web_search" in shown
+    assert "encrypted by the API: 8 characters" in shown
+
+
+def test_the_name_of_a_file_outlives_the_scenario(workspace: Workspace) -> None:
+    """It is kept in the journal, so that a report that is made anew shows it where the scenario is gone."""
+    content = "[{text: 'a|question 1'}, {image: photos/damage.png}, {document: a.txt}]"
+    head = HEAD.replace("m-1", "claude-haiku-5-5")
+    path = workspace.write("s.yaml", f"{head}turns: [{{user: {content}}}]\n")
+    (workspace.folder / "photos").mkdir()
+    photo = png(padding=34_000)
+    (workspace.folder / "photos" / "damage.png").write_bytes(photo)
+    workspace.write("a.txt", "Thirty days.")
+    with Api(answer=lambda _: ok()) as api:
+        live = workspace.run("s.yaml", "-o", "live", url=api.url)
+        assert live.code == 0, live.stderr
+        sent = api.ledger[0].http.body["messages"][0]["content"]
+    path.unlink()
+    (workspace.folder / "live" / "transcripts.md").unlink()
+    assert workspace.run("report", "live").code == 0
+    shown = (workspace.folder / "live" / "transcripts.md").read_text()
+    assert r"*\[image photos/damage.png, 34 kB\]*" in shown
+    assert "*document a.txt, 12 bytes*" in shown
+    (transcript,) = workspace.transcripts("live").values()
+    assert transcript["turns"][0]["content"] == sent
+    assert transcript["turns"][0]["files"] == [None, "photos/damage.png", "a.txt"]
+    assert sent[1] == block(photo)

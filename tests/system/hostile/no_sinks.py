@@ -18,7 +18,9 @@ _NUMBER = "makes its text of numbers and of our own words"
 
 NO_SINKS: dict[str, str] = {
     **_each(
-        "report.text.blocks", ("ContentPart", "content_parts", "compact", "value_text", "truncate"), _VALUE
+        "report.text.blocks",
+        ("ContentPart", "content_parts", "one_text", "compact", "value_text", "truncate"),
+        _VALUE,
     ),
     **_each(
         "report.run.reasons",

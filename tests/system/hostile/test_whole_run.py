@@ -33,7 +33,7 @@ KINDS: dict[str, Medium] = {
     "journal.jsonl": "jsonl",
     "transcripts.jsonl": "jsonl",
     "summary.json": "json",
-    "transcripts.md": "document",
+    "transcripts.md": "folded",
     "summary.md": "document",
 }
 FOLDER = "sc\x1b[31m`|<b>@team\u202e\n::error::planted"

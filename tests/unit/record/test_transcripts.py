@@ -54,7 +54,7 @@ TURN_KEYS = {
         "latency_s",
         "attempts",
     ),
-    *("attempts", "exchanges", "checks"),
+    *("attempts", "exchanges", "checks", "files"),
 }
 
 
@@ -102,7 +102,7 @@ def test_a_turn_without_a_reply_has_nulls_in_its_place() -> None:
     turns = _line(record(script(user(), user()), [body([], "refusal")]))["turns"]
     assert [turn["skipped"] for turn in turns] == [False, True]
     assert {name for name, value in turns[1].items() if value is None} == {
-        *("content", "reply", "usage", "cost_usd", "latency_s", "attempts", "exchanges")
+        *("content", "reply", "usage", "cost_usd", "latency_s", "attempts", "exchanges", "files")
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from claude_run.conversation.content import file_digest
 from claude_run.conversation.events import Started
 from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.identity import PARTS, Identity
@@ -98,6 +99,7 @@ def transcript(*turns: TurnRecord, **fields: Any) -> Transcript:
         "system": None,
         "params": {},
         "roles": tuple(record.role for record in turns),
+        "files": None,
         "at": AT,
     }
     started.update({name: fields.pop(name) for name in tuple(fields) if name in started})
@@ -282,6 +284,10 @@ def hostile(text: str = HOSTILE) -> Transcript:
     bad = check("failed", text, label=text, expected=text, actual={text: text}, path=text)
     blocks: list[Json] = [{"type": "text", "text": text}, {"type": "x", "y": text}]
     blocks.append({"type": "thinking", "thinking": text})
+    blocks += _blocks_of_tools(text)
+    source: Json = {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}
+    photo: dict[str, Json] = {"type": "image", "source": source}
+    blocks.append(photo)
     reply = exchange(text, content=blocks, stop_reason=text, model=text, request_id=text, cost_usd=None)
     return transcript(
         turn(1, text, exchanges=(reply,), checks=(bad,)),
@@ -295,12 +301,38 @@ def hostile(text: str = HOSTILE) -> Transcript:
         tags=(text,),
         system=text,
         params={text: text},
+        files={str(file_digest(photo)): text},
         at=text,
         outcome=Outcome.FAILED,
         error=text,
         warnings=(text,),
         checks=(bad,),
     )
+
+
+def _blocks_of_tools(text: str) -> list[Json]:
+    """Build what the API's own tools, cited texts and files are said with, the text wherever it may stand."""
+    cited: Json = {"type": "web_search_result_location", "cited_text": text, "title": text, "url": text}
+    ran: Json = {
+        "type": "code_execution_result",
+        "stdout": text,
+        "stderr": text,
+        "return_code": 0,
+        "content": [],
+    }
+    found: Json = [{"type": "web_search_result", "title": text, "url": text, "encrypted_content": text}]
+    failed: Json = {"type": "web_search_tool_result_error", "error_code": text}
+    said: Json = [{"type": "text", "text": text}]
+    return [
+        {"type": "server_tool_use", "id": "1", "name": text, "input": {text: text}},
+        {"type": "web_search_tool_result", "tool_use_id": "1", "content": found},
+        {"type": "web_search_tool_result", "tool_use_id": "1", "content": failed},
+        {"type": "code_execution_tool_result", "tool_use_id": "1", "content": ran},
+        {"type": "mcp_tool_result", "tool_use_id": "1", "is_error": True, "content": said},
+        {"type": "text", "text": text, "citations": [cited]},
+        {"type": "search_result", "title": text, "source": text, "content": said},
+        {"type": "document", "title": text, "source": {"type": "url", "url": text}},
+    ]
 
 
 def repeats() -> list[Record]:

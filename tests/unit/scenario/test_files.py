@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.scenario.content import document_block, image_block
+from claude_run.scenario.blocks import document_block, image_block
 from claude_run.scenario.diagnostics import found_out
 from claude_run.scenario.files import MAX_TEXT, FileProblemError, Files
 from tests.unit.scenario.loading import ONE_TURN, PNG, complaints, load_files, refused

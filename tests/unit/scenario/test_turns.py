@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.scenario.model import AssistantTurn, JsonBlock, SystemTurn, Text, TextBlock, UserTurn
+from claude_run.scenario.model import (
+    AssistantTurn,
+    JsonBlock,
+    Position,
+    SystemTurn,
+    Text,
+    TextBlock,
+    UserTurn,
+)
 from tests.unit.scenario.loading import PNG, complaints, load_text, refused
 
 if TYPE_CHECKING:
@@ -159,6 +167,7 @@ turns:
       - {type: search_result, source: s}
 """
     (turn,) = load_text(tmp_path, text, note_txt="\ufeffnote", a_pdf=b"%PDF-1.7").turns
+    path = turn.position.path
     assert isinstance(turn.content, tuple)
     first, note, pdf, own = turn.content
     assert isinstance(first, TextBlock)
@@ -169,22 +178,31 @@ turns:
             "source": {"type": "text", "media_type": "text/plain", "data": "note"},
             "title": "Note",
             "citations": {"enabled": True},
-        }
+        },
+        name="note.txt",
+        position=Position(path=path, line=4, column=20),
     )
     assert pdf == JsonBlock(
         value={
             "type": "document",
             "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjc="},
-        }
+        },
+        name="a.pdf",
+        position=Position(path=path, line=5, column=20),
     )
-    assert own == JsonBlock(value={"type": "search_result", "source": "s"})
+    assert own == JsonBlock(
+        value={"type": "search_result", "source": "s"}, position=Position(path=path, line=6, column=9)
+    )
 
 
 def test_the_assistant_may_say_blocks_of_the_api(tmp_path: Path) -> None:
     """History may hold tool calls in the API's own form, but no files."""
     text = "turns: [{user: a}, {assistant: [{type: tool_use, id: t}]}, {user: b}]\n"
     said = load_text(tmp_path, text).turns[1].content
-    assert said == (JsonBlock(value={"type": "tool_use", "id": "t"}),)
+    assert isinstance(said, tuple)
+    assert [block.value for block in said if isinstance(block, JsonBlock)] == [
+        {"type": "tool_use", "id": "t"}
+    ]
     assert complaints(tmp_path, text.replace("{type: tool_use, id: t}", "{image: a.png}")) == [
         "a.yaml:1:34 `image` blocks may stand in user turns only"
     ]

@@ -11,6 +11,7 @@ from claude_run.simulator.engine import Engine
 from claude_run.simulator.problems import ApiError
 from claude_run.simulator.replies import NoReplies
 from claude_run.simulator.validation import parse_body
+from tests.support import media
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -24,6 +25,7 @@ RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "found"}
 TOOL = {"name": "look", "input_schema": {"type": "object"}}
 CACHED = {"cache_control": {"type": "ephemeral"}}
 PIXEL = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+PDF = "JVBERi0xLjc="
 OPEN_SCHEMA = {"anyOf": [{"type": "object"}]}
 FORMAT = {"format": {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}}}
 
@@ -49,6 +51,22 @@ def _refusal(body: dict[str, Any], headers: dict[str, str]) -> str:
 
 
 REFUSED: dict[str, dict[str, Any]] = {
+    "image is too long": _says(media.block(media.png(padding=7_900_000))),
+    "image is too wide": _says(media.block(media.png(8001, 1))),
+    "image is of another type": _says(media.block(media.jpeg())),
+    "image in a tool result is too wide": _body(
+        messages=[
+            USER,
+            {**ANSWER, "content": [CALL]},
+            {"role": "user", "content": [{**RESULT, "content": [media.block(media.png(8001, 1))]}]},
+        ]
+    ),
+    "PDF has a password": _says(media.block(media.pdf(encrypted=True), "application/pdf")),
+    "many images are too wide": _says(*[media.block(media.png(2001, 1))] * 21),
+    "too much media": _says(media.block(media.pdf(600), "application/pdf"), media.block(media.png())),
+    "too much media for a short context": _body(
+        model="claude-haiku-4-5", messages=_says(*[media.block(media.png())] * 101)["messages"]
+    ),
     "no model": _body(model=...),
     "model is not a string": _body(model=3),
     "unknown model": _body(model="claude-3-opus"),
@@ -228,7 +246,7 @@ ACCEPTED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
             {"type": "text", "text": "look", **CACHED},
             {"type": "image", "source": PIXEL},
             {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
-            {"type": "document", "source": {**PIXEL, "media_type": "application/pdf"}},
+            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}},
             {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a"}},
             {"type": "document", "source": {"type": "content", "content": "a"}},
             {

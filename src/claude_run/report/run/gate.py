@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.report.run.reasons import check_name, reasons
-from claude_run.report.text.blocks import content_parts
+from claude_run.report.text.blocks import one_text
 from claude_run.report.text.numbers import usd
 from claude_run.text.visible import count
 from claude_run.verdict.regression import LEAST_COVERED
@@ -231,7 +231,7 @@ def _facts(case: GatedCase, failed: Transcript) -> Iterator[Fact]:
     turn = turn or (answered[-1] if answered else None)
     if turn is not None:
         asked = "asked" if len(answered) == 1 else f"asked {turn.number}"
-        yield Fact(title=asked, text=" ".join(part.body for part in content_parts(turn.content)))
+        yield Fact(title=asked, text=one_text(turn.content, failed.started.files))
     if reason is not None:
         text = f"{reason.place}: {_named(reason)}{reason.message.removeprefix('expected ')}"
         yield Fact(title="expected", text=text)

@@ -107,6 +107,7 @@ def _environment() -> Environment:
         "gate": gate_markdown,
         "indent": lambda depth: "  " * depth,
         "passed": _passed,
+        "fold": lambda part: f"{part.fold} ({len(part.body):,} characters)",
         "mark": MARKS.__getitem__,
         "tick": _TICKS.__getitem__,
     }
