@@ -40,13 +40,15 @@ class NothingThereError(LookupError):
     """The pointer leads to no value; the message says where it stopped and what there is."""
 
 
-def parse_json(text: str) -> Json:
+def parse_json(text: str, *, fenced: bool = True) -> Json:
     """Read one JSON value from the text, or from the only thing in it, a fence of three backticks.
+
+    Without `fenced` such a fence is as wrong as any other text around it.
 
     Refused with NotJsonError are, beyond what RFC 8259 refuses: NaN and Infinity, a key twice in one object,
     and numbers that no computer number holds. TooDeepError is for more than MAX_DEPTH levels.
     """
-    body = _without_fence(text.strip())
+    body = _without_fence(text.strip()) if fenced else text.strip()
     if not body:
         raise NotJsonError("there is no text")
     # Nesting is counted afterwards: the reader itself gives up only where Python's stack ends.

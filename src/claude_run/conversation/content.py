@@ -30,7 +30,7 @@ def message_block(block: Block, renderer: TextRenderer, saved: Mapping[str, str]
         return {"type": "text", "text": renderer.render(block.text, saved), **block.extra}
     value: Json = block.value
     for path, text in block.texts:
-        value = _replaced(value, path, renderer.render(text, saved))
+        value = replaced(value, path, renderer.render(text, saved))
     return dict(cast("JsonObject", value))
 
 
@@ -71,14 +71,14 @@ def file_names(content: Json, files: Mapping[str, str]) -> Iterator[str | None]:
         yield None if digest is None else files.get(digest)
 
 
-def _replaced(value: Json, path: Sequence[str | int], text: str) -> Json:
-    """Return JSON with another text at a place; what lies beside the way to it is shared."""
+def replaced(value: Json, path: Sequence[str | int], text: Json) -> Json:
+    """Return JSON with something else at a place; what lies beside the way to it is shared."""
     if not path:
         return text
     step, rest = path[0], path[1:]
     if isinstance(step, int):
         items = list(cast("Sequence[Json]", value))
-        items[step] = _replaced(items[step], rest, text)
+        items[step] = replaced(items[step], rest, text)
         return items
     fields = cast("JsonObject", value)
-    return {**fields, step: _replaced(fields[step], rest, text)}
+    return {**fields, step: replaced(fields[step], rest, text)}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from claude_run.checks.output_format import OUTPUT_FORMAT, asked_schema, judge_output
 from claude_run.checks.subject import Subject
 from claude_run.conversation.exchange import CUT_INPUT
 from claude_run.conversation.results import CheckResult, Outcome, Status, outcome_of
 from claude_run.conversation.steps import StopKind
+from claude_run.conversation.tools import tool_calls
 from claude_run.scenario.model import UserTurn, turn_number
+from claude_run.text.strict_json import join_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from claude_run.checks.kind import Finding
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Stop
-    from claude_run.conversation.transcript import Transcript
+    from claude_run.conversation.transcript import Transcript, TurnRecord
     from claude_run.scenario.model import Expectation, Turn
 
     Evaluate: TypeAlias = Callable[[Expectation, Subject], CheckResult]
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 _EXPLAIN_THE_END = {"refusal", "stop_reason"}
 # What ends a conversation because of what the model said is a failed check, and no error.
 _FAILED = frozenset({StopKind.NOT_SAVED, StopKind.NO_TOOL_RESULT})
+# The reasons for which a reply ends that is an answer.
+_ANSWERED = frozenset({"end_turn", "stop_sequence"})
 _CREDENTIAL = "the credential in use stood in the reply and was replaced as it came in, by [redacted]"
 
 
@@ -94,7 +99,9 @@ def evaluate_expectations(  # noqa: PLR0913 - keywords, but for what was played
         if index is None:
             checks = results
         else:
-            turn_checks.append((index, (*results, *_unwritten(conversation.turns[index], index, end.stop))))
+            unwritten = _unwritten(conversation.turns[index], index, end.stop)
+            form = _output_format(conversation, transcript.turns[index])
+            turn_checks.append((index, (*results, *unwritten, *form)))
     error_turn, error = _error(conversation, transcript, end)
     return Evaluation(
         turn_checks=tuple(turn_checks),
@@ -130,6 +137,42 @@ def _unwritten(turn: Turn, index: int, stop: Stop | None) -> tuple[CheckResult, 
         )
         return (refused,)
     return ()
+
+
+def _output_format(conversation: Conversation, record: TurnRecord) -> tuple[CheckResult, ...]:
+    """Return the failed check of a reply that has not the form that its request asked for.
+
+    A refusal has none, and neither has a call of a tool. A reply that was cut off has none by chance alone;
+    whoever expects the cut knows of it.
+    """
+    schema, reply = asked_schema(conversation.params), record.reply
+    turn = conversation.turns[record.index]
+    if schema is None or reply is None or not isinstance(turn, UserTurn):
+        return ()
+    cut_off = reply.stop_reason == "max_tokens"
+    if not cut_off and reply.stop_reason not in _ANSWERED:
+        return ()
+    if tool_calls(reply.content) or (cut_off and _explains_the_end(turn.expect)):
+        return ()
+    # What was said before the last results of tools came is no part of the answer.
+    said: list[str] = []
+    for exchange in reversed(record.exchanges):
+        if said and exchange.reply.stop_reason != "pause_turn":
+            break
+        said.append(exchange.reply.text)
+    limit = conversation.params.get("max_tokens") if cut_off else None
+    found = judge_output(schema, join_text(reversed(said)), limit=limit)
+    if found.status is Status.PASSED:
+        return ()
+    result = CheckResult(
+        kind=OUTPUT_FORMAT,
+        status=found.status,
+        message=found.message,
+        expected=found.expected,
+        actual=found.actual,
+        position=turn.position,
+    )
+    return (result,)
 
 
 def _error(conversation: Conversation, transcript: Transcript, end: End) -> tuple[int | None, str | None]:

@@ -9,6 +9,7 @@ from claude_run.scenario import keys
 from claude_run.scenario.content import system_prompt
 from claude_run.scenario.fields import conforms, known, mapping, name, sequence, variables
 from claude_run.scenario.model import Graders, ModelChoice, Variant
+from claude_run.scenario.output_config import output_config
 from claude_run.scenario.tools import tools
 from claude_run.scenario.vocabulary import Refusal, name_problem, refused_key
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
@@ -29,6 +30,10 @@ def params(context: ReadContext, entries: Mapping[str, Entry]) -> JsonObject:
             listed = tools(context, entry)
             if listed is not None:
                 found[key] = listed
+        elif key == "output_config":
+            config = output_config(context, entry)
+            if config is not None:
+                found[key] = config
         elif key in keys.PARAMS and conforms(
             context.report, entry.value, keys.PARAMS[key].schema, what=f"`{key}`"
         ):

@@ -106,6 +106,7 @@ class ReadContext:
     tells for each saved name which turn saves it, and `unsure` says of those that may be missing, why.
     `settings` are the cases and variants that the texts are played with.
     `blocks` are what images and documents became, or why not, by kind and path: each is read once.
+    `refusals` are what the API is known to refuse.
     `unread` are the files whose texts could not be read, so that their variables are not known, and
     `unread_tools` tells that some tools could not.
     """
@@ -121,6 +122,7 @@ class ReadContext:
     unsure: dict[str, str] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     blocks: dict[tuple[str, str], JsonObject | tuple[str, Hint]] = field(default_factory=dict)
+    refusals: list[Diagnostic] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     unread_tools: bool = False
 
@@ -244,7 +246,10 @@ def conforms(report: Reporter, node: Node, schema: JsonObject, *, what: str) -> 
         return False
     if isinstance(node, ScalarNode):
         return _within(report, node, schema, what=what)
-    items = schema.get("items")
+    items, least = schema.get("items"), schema.get("minItems")
+    if isinstance(node, ListNode) and isinstance(least, int) and len(node.items) < least:
+        report.node(node, f"{what} must have at least {least} entry" + ("" if least == 1 else "s"))
+        return False
     if isinstance(node, ListNode) and isinstance(items, dict):
         # A list, not a generator: every item is looked at, so that every problem is reported.
         results = [conforms(report, item, items, what=f"an entry of {what}") for item in node.items]

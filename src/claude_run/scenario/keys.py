@@ -43,7 +43,11 @@ PARAMS: Keys = {
         about="Texts that end a reply where the model writes them.",
     ),
     "thinking": Key(schema=_OBJECT, about="How the model thinks, such as {type: adaptive}."),
-    "output_config": Key(schema=_OBJECT, about="Effort and output format, such as {effort: low}."),
+    "output_config": Key(
+        schema=_OBJECT,
+        about="Effort and output format, such as {effort: low}. {format: {type: json_schema, schema: "
+        "{file: answer.schema.json}}} holds each reply against a JSON Schema, here or in a file.",
+    ),
     "tools": Key(
         schema={"anyOf": [TOOLS, ref("json_file")]},
         about="Tools that the model may call: name, description, input_schema; or {file: tools.json}.",

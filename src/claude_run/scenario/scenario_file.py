@@ -194,6 +194,7 @@ def _build(
         expect=expected,
         judge=judge,
         tool_results=results,
+        refusals=tuple(context.refusals),
     )
     layers = [sent, *(each.params for each in versions), *(each.params for each in choices)]
     check_betas(context, entries)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
+from claude_run.checks.output_format import asked_schema, judge_output
 from claude_run.checks.subject import Subject
 from claude_run.conversation.results import Status
 from claude_run.conversation.usage import Usage
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from claude_run.checks.registry import Registry
     from claude_run.conversation.results import CheckResult
-    from claude_run.scenario.model import Expectation, Position, Scenario
+    from claude_run.scenario.model import Expectation, JsonObject, Position, Scenario
 
 _PROSE = (
     "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore. "
@@ -240,6 +241,8 @@ class _CaseTrial:
         for index, expectations in self.parts:
             if (text := self.examples.get(index)) is None:
                 continue
+            if index is not None:
+                yield from self._formless(index, text)
             for expectation in expectations:
                 if any(self.untried_in(expectation)):
                     continue
@@ -253,6 +256,19 @@ class _CaseTrial:
                         message=f"`{_name(expectation)}` fails on {whose}{self._named}: {result.message}",
                         hint="mend the example, or what is expected of it",
                     )
+
+    def _formless(self, index: int, text: str) -> Iterator[Diagnostic]:
+        """Yield the example that fits none of the schemas, where every variant and model asks for one."""
+        turn, schemas = self._scenario.turns[index], _schemas(self._scenario)
+        if None in schemas or not isinstance(turn, UserTurn) or turn.example is None:
+            return
+        found = [judge_output(schema, text) for schema in schemas if schema is not None]
+        if all(each.status is Status.FAILED for each in found):
+            yield Diagnostic(
+                position=turn.example.position,
+                message=f"the example{self._named} is not what `output_config` asks for: {found[0].message}",
+                hint="mend the example, or the schema",
+            )
 
     def passes(self, expectation: Expectation, replies: Sequence[str]) -> bool:
         """Return whether an expectation passes on all of these replies."""
@@ -288,6 +304,15 @@ def _parts(scenario: Scenario) -> Iterator[tuple[int | None, Sequence[Expectatio
         if isinstance(turn, UserTurn):
             yield index, turn.expect
     yield None, scenario.expect
+
+
+def _schemas(scenario: Scenario) -> list[JsonObject | None]:
+    """Return the schema that replies must fit for each variant on each model, None where there is none."""
+    models = scenario.models or (None,)
+    return [
+        asked_schema({**scenario.params, **variant.params, **(model.params if model else {})})
+        for variant, model in product(scenario.variants, models)
+    ]
 
 
 def _bounds(expectation: Expectation) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
+from claude_run.checks.output_format import asked_schema
 from claude_run.scenario.model import EMPTY
+from claude_run.simulator.made_up import simplest
 from claude_run.simulator.prompt import blocks_of
 from claude_run.simulator.thinking import THOUGHTS, thought
 from claude_run.simulator.tokens import cut_to_tokens, json_tokens, text_tokens
@@ -16,13 +17,10 @@ from claude_run.simulator.tokens import cut_to_tokens, json_tokens, text_tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.model import JsonObject
 
 EMPTY_REPLY_TOKENS = 2
 """An empty reply is billed 2 or 3 tokens (messages-api reference, section 2.2)."""
-
-_PLAIN_VALUES: Mapping[str, Json] = {"integer": 0, "number": 0, "boolean": False, "null": None}
-"""The simplest value of each JSON type that is neither text nor made of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,30 +140,6 @@ def compose(body: JsonObject, scripted: Scripted) -> Composed:
     )
 
 
-def asked_schema(body: JsonObject) -> JsonObject | None:
-    """Return the schema that a request's `output_config.format` asks for, or None."""
-    config = body.get("output_config")
-    wanted = config.get("format") if isinstance(config, Mapping) else None
-    schema = wanted.get("schema") if isinstance(wanted, Mapping) else None
-    return schema if isinstance(schema, Mapping) else None
-
-
-def simplest(schema: Any, text: str, *, root: JsonObject | None = None) -> Json:  # noqa: ANN401 - any part of a schema
-    """Return the first value that the schema allows, with `text` for every free string.
-
-    `root` is the schema that references are followed in: the whole one, where `schema` is a part of it.
-    """
-    if not isinstance(schema, Mapping):
-        return text  # `true` allows anything
-    whole = schema if root is None else root
-    if "const" in schema or schema.get("enum"):
-        return cast("Json", schema["const"] if "const" in schema else schema["enum"][0])
-    if "$ref" in schema:
-        return simplest(_resolved(str(schema["$ref"]), whole), text, root=whole)
-    choice = next((name for name in ("anyOf", "oneOf", "allOf") if schema.get(name)), None)
-    return _typed(schema, text, whole) if choice is None else simplest(schema[choice][0], text, root=whole)
-
-
 def _stop_at(blocks: list[JsonObject], sequences: Sequence[str]) -> tuple[list[JsonObject], str | None]:
     kept: list[JsonObject] = []
     for block in blocks:
@@ -206,22 +180,3 @@ def _output_tokens(block: JsonObject) -> int:
         # Omitted thinking has no text but is billed all the same.
         return max(1, text_tokens(str(block["thinking"])))
     return json_tokens(block)
-
-
-def _typed(schema: Any, text: str, root: JsonObject) -> Json:  # noqa: ANN401 - a part of any schema
-    kind = schema.get("type") or "string"
-    kind = kind if isinstance(kind, str) else kind[0]
-    if kind == "object":
-        wanted = schema.get("properties", {})
-        return {name: simplest(wanted[name], text, root=root) for name in wanted}
-    if kind == "array":
-        return [simplest(schema["items"], text, root=root)] if "items" in schema else []
-    return _PLAIN_VALUES.get(kind, text)
-
-
-def _resolved(reference: str, root: JsonObject) -> Json:
-    """Return the part of the schema that a reference names; true, which allows anything, where none is."""
-    found: Any = root
-    for part in filter(None, reference.removeprefix("#").split("/")):
-        found = found.get(part, True) if isinstance(found, Mapping) else True
-    return cast("Json", found)

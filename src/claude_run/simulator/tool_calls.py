@@ -16,7 +16,7 @@ from claude_run.conversation.script import generated_turns
 from claude_run.conversation.tools import ToolCall, holds, is_server_tool
 from claude_run.scenario.model import EMPTY, UserTurn
 from claude_run.scenario.tools import CALLS_TOOL, OF_SERVER
-from claude_run.simulator.replies import simplest
+from claude_run.simulator.made_up import simplest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from claude_run.scenario.output_schema import untaken
 from claude_run.simulator.catalog import EFFORTS, THINKING, find_model
 from claude_run.simulator.problems import (
     ApiError,
@@ -231,7 +232,7 @@ def _check_number(name: str, value: object) -> None:
 
 
 def _check_output_config(body: JsonObject, model: Model) -> None:
-    """Check `output_config`: the effort levels of the model, and the JSON Schema's first rule."""
+    """Check `output_config`: the effort levels of the model, and what may stand in a schema."""
     if body.get("output_config") is None:
         return
     config = an_object(body["output_config"], "output_config")
@@ -246,19 +247,19 @@ def _check_output_config(body: JsonObject, model: Model) -> None:
         only(form, {"type", "schema"}, where)
         a_choice(required(form, "type", where), f"{where}.type", of=("json_schema",))
         schema = an_object(required(form, "schema", where), f"{where}.schema")
-        _check_closed(schema, f"{where}.schema")
+        if (problem := next(untaken(schema), None)) is not None:
+            raise invalid(f"{where}.schema", problem.api)
+        if _asks_for_citations(body.get("messages")):
+            raise refused("output_config.format: citations are not supported with structured outputs")
 
 
-def _check_closed(schema: object, where: str) -> None:
-    """Objects need `additionalProperties: false` (messages-api reference, section 1.2)."""
-    if isinstance(schema, Mapping):
-        if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
-            raise invalid(where, "For 'object' type, 'additionalProperties' must be explicitly set to false")
-        for key, value in schema.items():
-            _check_closed(value, join(where, key))
-    elif isinstance(schema, Sequence) and not isinstance(schema, str):
-        for index, value in enumerate(schema):
-            _check_closed(value, join(where, index))
+def _asks_for_citations(value: object) -> bool:
+    """Return whether a document or a search result anywhere in the messages is to be cited."""
+    if isinstance(value, Mapping):
+        citations = value.get("citations")
+        enabled = isinstance(citations, Mapping) and citations.get("enabled") is True
+        return enabled or any(map(_asks_for_citations, (value.get("content"),)))
+    return isinstance(value, list) and any(map(_asks_for_citations, value))
 
 
 def _check_thinking(body: JsonObject, model: Model) -> bool:

@@ -69,6 +69,30 @@ SCENARIOS: dict[str, dict[str, Any]] = {
             "bye",
         ],
     },
+    "blocks that are filled in": {
+        "vars": {"page": 'Thirty days, "yes" {x} ${y}.', "where": "https://a.example/a.png"},
+        "turns": [
+            {"user": "Which colour?", "save": {"word": "blue"}},
+            {
+                "user": [
+                    {"image": {"url": "{{ where }}"}},
+                    {
+                        "document": {"text": "It is {{ saved.word }}."},
+                        "title": "{{ saved.word }}, {{ page }}",
+                    },
+                    {
+                        "search_result": {
+                            "title": "{{ saved.word }}",
+                            "source": "s",
+                            "content": ["{{ page }}"],
+                        }
+                    },
+                    {"search_result": {"file": "note.txt"}, "cache_control": {"type": "ephemeral"}},
+                ]
+            },
+        ],
+        "replies": ["It is blue.", "Yes."],
+    },
     "not saved": {
         "turns": [{"user": "One", "save": {"word": "x(y)?"}}, {"user": "Two {{ saved.word }}"}],
         "replies": ["nothing of it x"],
@@ -200,6 +224,7 @@ def test_a_program_sends_the_same(name: str, language: str, workspace: Workspace
     )
     workspace.folder.joinpath("dot.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4)
     workspace.folder.joinpath("page.pdf").write_bytes(b"%PDF-1.4 " + base64.b64encode(bytes(300)))
+    workspace.write("note.txt", "{{ stays }}")
     full = {"name": "s", "model": "claude-haiku-5-5", "max_tokens": 512, **scenario}
     path = workspace.write("s.yaml", _as_yaml(full))
     expected = play(workspace, path, book)

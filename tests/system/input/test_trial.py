@@ -117,6 +117,21 @@ def test_an_example_that_fails_is_wrong(tmp_path: Path, turns: str, problem: str
     assert check(tmp_path, f"{HEAD}{line}\n")[0] == 0
 
 
+def test_an_example_must_fit_the_schema_that_is_asked_for(tmp_path: Path) -> None:
+    """Where every variant and model asks for one; one that fits any of them is a good reply to it."""
+    form = "output_config: {format: {type: json_schema, schema: {type: %s}}}"
+    turns = "turns: [{user: a, example: '5'}]\n"
+    code, said = check(tmp_path, f"{HEAD}{form % 'boolean'}\n{turns}", "--examples")
+    assert (code, said.count("error: ")) == (2, 1), said
+    assert "the example is not what `output_config` asks for: the reply does not fit the schema" in said
+    assert "--> a.yaml:5:28\n" in said
+    assert check(tmp_path, f"{HEAD}{form % 'integer'}\n{turns}", "--examples")[0] == 0
+    variants = f"variants: [{{id: a, {form % 'boolean'}}}, {{id: b, {form % 'number'}}}]\n"
+    assert check(tmp_path, f"{HEAD}{variants}{turns}", "--examples")[0] == 0
+    some = f"variants: [{{id: a, {form % 'boolean'}}}, {{id: b}}]\n"
+    assert check(tmp_path, f"{HEAD}{some}{turns}", "--examples")[0] == 0
+
+
 def test_the_question_and_the_answer_to_another_case_say_nothing(tmp_path: Path) -> None:
     """What passes on these too is not about the case; what one of them fails is."""
     cases = "cases: [{id: a, vars: {r: red}}, {id: b, vars: {r: blue}}]\n"

@@ -43,6 +43,12 @@ if TYPE_CHECKING:
         ("betas: [a, é]", "1:12 `betas` goes out as a header, which is plain ASCII in one line"),
         ('workspace_id: "w\\nX: y"', "1:15 `workspace_id` goes out as a header"),
         ("betas: ['']", "1:9 an entry of `betas` is empty"),
+        ("betas: []", "1:8 `betas` must have at least 1 entry"),
+        (
+            "variants: [{id: v, mcp_servers: [{type: url, url: x, name: n}]}]",
+            "1:20 `mcp_servers` is a parameter of a beta",
+        ),
+        ("models: [{model: x, fallbacks: []}]", "1:21 `fallbacks` is a parameter of a beta"),
         ("mcp_servers: [{type: url, url: x, name: n}]", "1:1 `mcp_servers` is a parameter of a beta"),
         (
             "betas: [b]\nmcp_servers: [{name: n, authorization_token: s}]",

@@ -67,6 +67,20 @@ REFUSED: dict[str, dict[str, Any]] = {
     "too much media for a short context": _body(
         model="claude-haiku-4-5", messages=_says(*[media.block(media.png())] * 101)["messages"]
     ),
+    "format with a bound": _body(
+        output_config={"format": {"type": "json_schema", "schema": {"type": "integer", "maximum": 5}}}
+    ),
+    "format beside citations": {
+        **_says(
+            {"type": "text", "text": "hi"},
+            {
+                "type": "document",
+                "source": {"type": "text", "media_type": "text/plain", "data": "a"},
+                "citations": {"enabled": True},
+            },
+        ),
+        "output_config": FORMAT,
+    },
     "no model": _body(model=...),
     "model is not a string": _body(model=3),
     "unknown model": _body(model="claude-3-opus"),

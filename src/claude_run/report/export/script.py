@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from claude_run.checks.conditions import ScriptRenderer
+from claude_run.checks.output_format import OUTPUT_FORMAT, asked_schema
 from claude_run.checks.registry import default_registry
+from claude_run.conversation.content import replaced
 from claude_run.conversation.script import generated_turns
 from claude_run.conversation.steps import Send, next_step, role_of
 from claude_run.conversation.tools import result_block
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Request
     from claude_run.conversation.script import Conversation
     from claude_run.report.export.conditions import Condition
-    from claude_run.scenario.model import Content, Expectation, Json, JsonObject, Position, Save
+    from claude_run.scenario.model import Content, Expectation, Json, JsonBlock, JsonObject, Position, Save
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CARRIED = (
@@ -187,6 +189,8 @@ def script_of(conversation: Conversation, *, description: str = "") -> Script:
         raise InvalidScenarioError([Diagnostic(position=place, message=str(error.reason))]) from error
     if builder.problems:
         raise InvalidScenarioError(builder.problems)
+    # That replies have the form that was asked for is a check, too, though nobody writes it.
+    form = [] if asked_schema(conversation.params) is None else [OUTPUT_FORMAT]
     return Script(
         name=conversation.id,
         source=conversation.identity.path,
@@ -198,7 +202,7 @@ def script_of(conversation: Conversation, *, description: str = "") -> Script:
         answers=answers,
         max_rounds=conversation.tool_results.max_rounds,
         defaults=builder.defaults,
-        not_carried=tuple(dict.fromkeys(_kinds(_expectations(conversation)))),
+        not_carried=tuple(dict.fromkeys([*_kinds(_expectations(conversation)), *form])),
         position=conversation.position,
     )
 
@@ -270,9 +274,17 @@ class _Builder:
         return [
             {"type": "text", "text": self._text(block.text), **block.extra}
             if isinstance(block, TextBlock)
-            else block.value
+            else self._block(block)
             for block in content
         ]
+
+    def _block(self, block: JsonBlock) -> Part:
+        value = block.value
+        for path, text in block.texts:
+            # A place that is filled in when the program runs stands in the block like any other value.
+            filled = cast("Json", self._text(text))
+            value = cast("JsonObject", replaced(value, path, filled))
+        return value
 
     def _text(self, text: Text) -> str | Reading:
         filled = self._renderer.render(text, self._places.stand_ins)
