@@ -34,7 +34,7 @@ _MOST_REPEATS = 100
 def simplest(schema: Any, text: str, *, root: JsonObject | None = None) -> Json:  # noqa: ANN401 - any part of a schema
     """Return the first value that the schema allows, with `text` for every free string.
 
-    `root` is the schema that references are followed in: the whole one, where `schema` is a part of it. A
+    What the schema itself gives as an example comes before anything that is made up. `root` is the schema that references are followed in: the whole one, where `schema` is a part of it. A
     pattern that is too clever to be followed gets `text`, and so does a schema within itself: neither fits.
     """
     whole = root if root is not None else schema if isinstance(schema, Mapping) else {}
@@ -53,6 +53,8 @@ class _Maker:
             return self.text  # `true` allows anything
         if "const" in schema or schema.get("enum"):
             return cast("Json", schema["const"] if "const" in schema else schema["enum"][0])
+        if isinstance(schema.get("examples"), list) and schema["examples"]:
+            return cast("Json", schema["examples"][0])
         if "$ref" in schema:
             reference = str(schema["$ref"])
             if reference in within:

@@ -186,7 +186,7 @@ def _made_up(
     if name is None:
         return None
     tool = offered.named(str(name)) or EMPTY
-    least = _merged(_required(tool.get("input_schema")), _required(wanted.get("schema")))
+    least = _required(_both(tool.get("input_schema"), wanted.get("schema")))
     asked = cast("JsonObject", wanted.get("input", EMPTY))
     whens = [
         cast("JsonObject", renderer.fill_json(result.when))
@@ -203,14 +203,25 @@ def _made_up(
     return ToolCall(id="", name=str(name), input=_merged(least, asked))
 
 
-def _required(schema: Json) -> JsonObject:
+def _required(schema: JsonObject) -> JsonObject:
     """Return the simplest object that has all that a schema requires, and nothing else."""
-    if not isinstance(schema, Mapping):
-        return EMPTY
     parts = schema.get("properties")
     properties = parts if isinstance(parts, Mapping) else EMPTY
     required = (str(key) for key in _items(schema.get("required")))
     return {key: simplest(properties.get(key, True), _TEXT, root=schema) for key in required}
+
+
+def _both(tools: Json, wanted: Json) -> JsonObject:
+    """Return the schema of a tool narrowed to what is wanted of its input."""
+    under, over = (schema if isinstance(schema, Mapping) else EMPTY for schema in (tools, wanted))
+    both = _merged(under, over)
+    for key, value in both.items():
+        before, after = under.get(key), over.get(key)
+        if key == "required":
+            both[key] = list(dict.fromkeys([*_items(before), *_items(after)]))
+        elif isinstance(before, Mapping) and isinstance(value, Mapping):
+            both[key] = _both(before, after)
+    return both
 
 
 def _merged(under: JsonObject, over: JsonObject) -> dict[str, Json]:

@@ -106,6 +106,14 @@ def _plain(block: Any) -> Any:
             [["Done.", ("stop", {"why": "lost"})]],
         ),
         (
+            "calls_tool: {name: stop, schema: {properties: {why: {examples: [lost], pattern: ost}}}}",
+            [["Done.", ("stop", {"why": "lost"})]],
+        ),
+        (
+            "calls_tool: {schema: {required: [at], properties: {at: {contains: {const: 1}}}}}",
+            [[("look", {"id": "A-1", "at": [1]})], ["Done."]],
+        ),
+        (
             "calls_tool: [look, {name: look, input: {id: B-2}}, stop]",
             [
                 [("look", {"id": "A-1"}), ("look", {"id": "B-2"})],
