@@ -297,4 +297,7 @@ def _hint_for(source: Source, index: int, *, problem: str) -> str | None:
         return "quote a text that begins with `{`"
     if "cannot start any token" in problem:
         return f"quote the text: it cannot begin with `{source.text[index : index + 1]}`"
+    # Inside of brackets a second colon on the way to the comma is a plain sentence that holds one.
+    if "did not find expected ',' or" in problem and source.text[index : index + 1] == ":":
+        return "quote the text: it holds `: `"
     return next((hint for start, hint in _HINTS if start in problem), None)
