@@ -54,7 +54,7 @@ and shows what each key means:
   refused beforehand, with the line of the case.
 - Text arrives as it is written. Line ends of all files become LF. A number or a word under `vars` or in a
   case that a text would spell in another way (`1.50`, `True`) is an error: quote it. So are a backslash in
-  double quotes that stands for a control character (`"\b"` is a backspace) and a `#` that cuts a plain
+  double quotes that stands for a control character (`"\\b"` is a backspace) and a `#` that cuts a plain
   sentence off (`order #4711`): use single quotes.
 - Paths are relative to the scenario's folder and may not leave it.
 - What the API takes no larger is refused before anything is sent, at its place: an image of more than 10 MB

@@ -75,7 +75,8 @@ def _tried(trials: Sequence[Trial]) -> str:
     if left_out := sum(trial.cases_left_out for trial in trials):
         text += f", of all cases but {left_out:,}"
     if untried:
-        text += f"; not tried: {', '.join(untried)}, which look at more than a text"
+        look = "looks" if len(untried) == 1 else "look"
+        text += f"; not tried: {', '.join(untried)}, which {look} at more than a text"
     calls = "calls_tool" in untried or "no_tool_calls" in untried
     return text + ("; calls of tools are played by `run --simulate`" if calls else "")
 
