@@ -297,7 +297,8 @@ def _hint_for(source: Source, index: int, *, problem: str) -> str | None:
         return "quote a text that begins with `{`"
     if "cannot start any token" in problem:
         return f"quote the text: it cannot begin with `{source.text[index : index + 1]}`"
-    # Inside of brackets a second colon on the way to the comma is a plain sentence that holds one.
-    if "did not find expected ',' or" in problem and source.text[index : index + 1] == ":":
-        return "quote the text: it holds `: `"
+    # Inside of brackets a colon or a template on the way to the comma stands in a plain sentence.
+    held = next((each for each in (": ", "{{", "{%") if source.text.startswith(each, index)), None)
+    if held is not None and "did not find expected ',' or" in problem:
+        return f"quote the text: it holds `{held}`"
     return next((hint for start, hint in _HINTS if start in problem), None)

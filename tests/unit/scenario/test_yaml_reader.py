@@ -159,6 +159,7 @@ def test_what_is_refused_is_refused_at_its_place(text: str, expected: list[str])
         ("a: {b: 1", "a bracket was opened"),
         ("a: [b: Say: hello]", "quote the text: it holds `: `"),
         ("a: {b: Say: hello, c: d}", "quote the text: it holds `: `"),
+        ("a: [{b: Hi {{ name }}, c: d}]", "quote the text: it holds `{{`"),
         ("- a\nb: c", "does not continue the list"),
         ("a: |\n  x\n b", "check the indentation"),
         ("a: 1\nb\nc: 2", "a key needs a colon"),
