@@ -16,6 +16,7 @@ from claude_run.scenario.settings import Settings
 from claude_run.scenario.template import Renderer, RenderError, texts_inside
 from claude_run.scenario.template_inspection import plain_pieces, variables_in
 from claude_run.scenario.template_language import is_template
+from claude_run.scenario.tools import CALLS_TOOL, tool_names, unknown_tool
 from claude_run.scenario.vocabulary import Fill, Problem
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ class FilledIn:
             yield from self._expected(child)
         kind, value, vocabulary = expectation.kind, expectation.value, self.vocabulary
         sources = [slot.source for slot in vocabulary.templates(kind, value)]
+        names = tool_names(self.scenario.params_of_all)
 
         def find(renderer: Renderer, saved: Mapping[str, str]) -> Problem | None:
             try:
@@ -208,7 +210,7 @@ class FilledIn:
             for problem in vocabulary.filled_problems(kind, filled):
                 message = f"cannot be evaluated: {problem.message}"
                 return Problem(path=(), message=message, hint=problem.hint)
-            return None
+            return unknown_tool(filled, names) if kind == CALLS_TOOL else None
 
         yield from self._part(f"`{kind}`", expectation.position, sources, find)
 

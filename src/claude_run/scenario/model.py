@@ -270,13 +270,19 @@ class Scenario:
             yield from case.turns or ()
 
     @property
+    def params_of_all(self) -> tuple[JsonObject, ...]:
+        """The parameters that the scenario, its variants and its models set, each for itself."""
+        variants, models = (each.params for each in self.variants), (each.params for each in self.models)
+        return (self.params, *variants, *models)
+
+    @property
     def expectations_on_all(self) -> Iterator[Expectation]:
-        """What is expected of turns and of conversations, in all scripts."""
+        """What is expected of turns and of conversations, and what turns are sent for, in all scripts."""
         yield from self.expect
         for case in self.cases:
             yield from case.expect
         for turn in self.turns_of_all:
-            yield from turn.expect if isinstance(turn, UserTurn) else ()
+            yield from (*turn.condition, *turn.expect) if isinstance(turn, UserTurn) else ()
 
 
 def turn_number(index: int) -> int:

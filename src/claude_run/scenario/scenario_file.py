@@ -196,9 +196,8 @@ def _build(
         tool_results=results,
         refusals=tuple(context.refusals),
     )
-    layers = [sent, *(each.params for each in versions), *(each.params for each in choices)]
     check_betas(context, entries)
-    check_tool_names(context, entries, layers, scenario.expectations_on_all)
+    check_tool_names(context, entries, scenario.params_of_all, scenario.expectations_on_all)
     return scenario, (context, *scripts), definitions, case_set
 
 

@@ -13,6 +13,7 @@ from claude_run.scenario.fields import NO_TURN, conforms, known, mapping, sequen
 from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.model import EMPTY, ToolResult, ToolResults
 from claude_run.scenario.template_language import is_template
+from claude_run.scenario.vocabulary import Problem
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 from claude_run.text.strict_json import read_json
 
@@ -99,14 +100,9 @@ def check_tool_names(
     A misspelt name would answer nothing, and a ban of its calls would always hold. What an MCP server or a
     set of tools offers is known to the API alone, and what a list with problems would hold to nobody.
     """
-    params = tuple(params)
-    lists = [cast("Sequence[JsonObject]", each.get("tools") or ()) for each in params]
-    listed = [tool for each in lists for tool in each]
-    typed = [tool for tool in listed if tool.get("type") not in {None, "custom"}]
-    of_others = any(each.get("mcp_servers") for each in params) or any("name" not in each for each in typed)
-    if of_others or context.unread_tools:
+    names = tool_names(params)
+    if names is None or context.unread_tools:
         return
-    names = {str(tool["name"]) for tool in listed if "name" in tool} | (OF_SERVER if typed else frozenset())
     hint = "list it under `tools`"
     results = entries["tool_results"].value if "tool_results" in entries else None
     for entry in results.entries if isinstance(results, MappingNode) else ():
@@ -121,6 +117,27 @@ def check_tool_names(
                 context.report.at(
                     expectation.position, message, hint=_meant(name, names) or hint, length=len(CALLS_TOOL)
                 )
+
+
+def tool_names(params: Iterable[JsonObject]) -> frozenset[str] | None:
+    """Return the names of the tools in parameters of requests; None where others may be offered besides."""
+    params = tuple(params)
+    lists = [cast("Sequence[JsonObject]", each.get("tools") or ()) for each in params]
+    listed = [tool for each in lists for tool in each]
+    typed = [tool for tool in listed if tool.get("type") not in {None, "custom"}]
+    if any(each.get("mcp_servers") for each in params) or any("name" not in each for each in typed):
+        return None
+    named = frozenset(str(tool["name"]) for tool in listed if "name" in tool)
+    return named | (OF_SERVER if typed else frozenset())
+
+
+def unknown_tool(value: Json, names: frozenset[str] | None) -> Problem | None:
+    """Return what is wrong with the names in a filled-in value of `calls_tool`, which differ by case."""
+    unknown = next((name for name in named_tools(value) if names is not None and name not in names), None)
+    if unknown is None:
+        return None
+    hint = _meant(unknown, names or ()) or "list it under `tools`"
+    return Problem(path=(), message=f"names `{unknown}`, and no tool is called so", hint=hint)
 
 
 def named_tools(value: Json) -> Iterator[str]:

@@ -34,8 +34,9 @@ _MOST_REPEATS = 100
 def simplest(schema: Any, text: str, *, root: JsonObject | None = None) -> Json:  # noqa: ANN401 - any part of a schema
     """Return the first value that the schema allows, with `text` for every free string.
 
-    What the schema itself gives as an example comes before anything that is made up. `root` is the schema that references are followed in: the whole one, where `schema` is a part of it. A
-    pattern that is too clever to be followed gets `text`, and so does a schema within itself: neither fits.
+    What the schema itself gives as an example comes before anything that is made up. `root` is the schema
+    that references are followed in: the whole one, where `schema` is a part of it. A pattern that is too
+    clever to be followed gets `text`, and so does a schema within itself: neither fits.
     """
     whole = root if root is not None else schema if isinstance(schema, Mapping) else {}
     return _Maker(whole, text).value(schema, frozenset())
@@ -51,10 +52,10 @@ class _Maker:
     def value(self, schema: Any, within: frozenset[str]) -> Json:  # noqa: ANN401 - any part of a schema
         if not isinstance(schema, Mapping):
             return self.text  # `true` allows anything
-        if "const" in schema or schema.get("enum"):
-            return cast("Json", schema["const"] if "const" in schema else schema["enum"][0])
         if isinstance(schema.get("examples"), list) and schema["examples"]:
             return cast("Json", schema["examples"][0])
+        if "const" in schema or schema.get("enum"):
+            return cast("Json", schema["const"] if "const" in schema else schema["enum"][0])
         if "$ref" in schema:
             reference = str(schema["$ref"])
             if reference in within:
@@ -69,16 +70,17 @@ class _Maker:
         return self._typed(_joined(schema, self.root) if schema.get("allOf") else schema, within)
 
     def _typed(self, schema: Any, within: frozenset[str]) -> Json:  # noqa: ANN401 - a part of any schema
-        kind = schema.get("type") or "string"
+        kind = schema.get("type") or ("array" if "contains" in schema else "string")
         kind = kind if isinstance(kind, str) else kind[0]
         if kind == "object":
             wanted = schema.get("properties", {})
             return {name: self.value(wanted[name], within) for name in wanted}
         if kind == "array":
-            if "items" not in schema:
+            item = schema.get("contains", schema.get("items"))
+            if item is None:
                 return []
             most = min(schema.get("maxItems", _MOST_REPEATS), max(1, schema.get("minItems", 1)))
-            return [self.value(schema["items"], within)] * most
+            return [self.value(item, within)] * most
         if kind in {"integer", "number"}:
             return _number(schema)
         return _PLAIN_VALUES[kind] if kind in _PLAIN_VALUES else _string(schema, self.text)

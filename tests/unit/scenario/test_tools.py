@@ -123,6 +123,29 @@ def test_a_value_that_cannot_be_filled_in_is_found(tmp_path: Path) -> None:
     assert ["cannot be filled in" in each for each in found] == [True]
 
 
+@pytest.mark.parametrize(
+    "expected",
+    ["calls_tool: '{{ tool }}'", "not: {calls_tool: [photo, {name: 'get_{{ what }}', input: {id: 1}}]}"],
+)
+def test_a_name_that_comes_from_a_case_is_looked_up(tmp_path: Path, expected: str) -> None:
+    """In the scenario's turns and in the case's own: a ban of what does not exist would always hold."""
+    turns = f"turns: [{{user: '{{{{ tool }}}} {{{{ what }}}}', expect: [{expected}]}}]"
+    variables = ("{tool: get_order, what: order}", "{tool: get_ordr, what: ordr}")
+    shared = f"{turns}\ncases: [{{vars: {variables[0]}}}, {{vars: {variables[1]}}}]\n"
+    own = f"cases: [{{vars: {variables[1]}, {turns}}}]\n"
+
+    for text in (shared, own):
+        (found,) = problems(tmp_path, TOOLS + text)
+        assert "names `get_ordr`, and no tool is called so (did you mean `get_order`?)" in found
+    assert not problems(tmp_path, TOOLS + own.replace("ordr", "order"))
+
+
+def test_a_tool_in_an_if_must_exist(tmp_path: Path) -> None:
+    """A turn that waits for the call of a misspelt tool would always or never be sent."""
+    text = f"{TOOLS}turns: [{{user: Hi}}, {{user: Ho, if: {{not: {{calls_tool: get_ordr}}}}}}]\n"
+    assert problems(tmp_path, text) == ["2:43 no tool is called `get_ordr` (did you mean `get_order`?)"]
+
+
 def test_any_layer_may_bring_the_tools(tmp_path: Path) -> None:
     """The tools of a variant or a model count as well."""
     text = TURNS + "variants: [{id: v1, tools: [{name: pay}]}]\nexpect: [{calls_tool: pay}]\n"
