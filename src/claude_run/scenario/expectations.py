@@ -54,11 +54,18 @@ def expectations(context: ReadContext, entry: Entry, *, turn: int, place: Place)
 
 
 def _is_cut_at_commas(context: ReadContext, whole: Node, nodes: Sequence[Node]) -> bool:
-    """Return whether bare texts stand in brackets, where nobody can tell one with a comma from two."""
+    """Return whether bare texts stand in brackets, where nobody can tell one with a comma from two.
+
+    A word with `_` in it is the name of an expectation, or a slip of one, and no part of a sentence.
+    """
     source = context.report.source
     bare = [node for node in nodes if isinstance(node, ScalarNode) and not node.style]
     texts = [
-        node for node in bare if isinstance(node.value, str) and node.value not in context.vocabulary.kinds()
+        node
+        for node in bare
+        if isinstance(node.value, str)
+        and node.value not in context.vocabulary.kinds()
+        and not ("_" in node.value and _WORD.fullmatch(node.value))
     ]
     return bool(texts) and len(nodes) > 1 and source.text.startswith("[", source.index_of(whole.position))
 
@@ -169,7 +176,9 @@ def _is_known(context: ReadContext, entry: Entry) -> bool:
         entry,
         f"unknown expectation `{entry.key}`",
         hint=lambda: (
-            expectation_hint(entry.key, kinds)
+            # A slip of a name that says no is that name, before it is the opposite of another one.
+            meant(entry.key, [kind for kind in kinds if kind[:3] == entry.key[:3] == "no_"])
+            or expectation_hint(entry.key, kinds)
             or meant(entry.key, [*kinds, *keys.EXPECTATION])
             or own_check_hint(kinds)
         ),

@@ -146,6 +146,13 @@ def test_a_tool_in_an_if_must_exist(tmp_path: Path) -> None:
     assert problems(tmp_path, text) == ["2:43 no tool is called `get_ordr` (did you mean `get_order`?)"]
 
 
+@pytest.mark.parametrize("slip", ["no_tool_cals", "no_tool_call", "no_calls"])
+def test_a_slip_of_no_tool_calls_is_no_negation(tmp_path: Path, slip: str) -> None:
+    """In a list in brackets, too, where it stands beside others."""
+    text = f"{TOOLS}turns: [{{user: Hi, expect: [{slip}, contains: a]}}]\n"
+    assert problems(tmp_path, text) == [f"2:29 unknown expectation `{slip}` (did you mean `no_tool_calls`?)"]
+
+
 def test_any_layer_may_bring_the_tools(tmp_path: Path) -> None:
     """The tools of a variant or a model count as well."""
     text = TURNS + "variants: [{id: v1, tools: [{name: pay}]}]\nexpect: [{calls_tool: pay}]\n"

@@ -234,6 +234,7 @@ def test_a_name_is_saved_once(tmp_path: Path) -> None:
     [
         ("{contian: a}", "1:29 unknown expectation `contian`"),
         ("[a, b]", "1:29 a comma ends a text inside [ ]"),
+        ("[max_wrods, {contains: a}]", "1:29 unknown expectation `max_wrods`"),
         ("[7]", "1:29 an expectation must be a mapping, not a number"),
         ("[]", "1:28 `expect` must have at least one entry"),
         ("[{}]", "1:29 this expectation is empty"),
