@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -52,10 +52,8 @@ class _Maker:
     def value(self, schema: Any, within: frozenset[str]) -> Json:  # noqa: ANN401 - any part of a schema
         if not isinstance(schema, Mapping):
             return self.text  # `true` allows anything
-        if isinstance(schema.get("examples"), list) and schema["examples"]:
-            return cast("Json", schema["examples"][0])
-        if "const" in schema or schema.get("enum"):
-            return cast("Json", schema["const"] if "const" in schema else schema["enum"][0])
+        if written := _written(schema):
+            return written[0]
         if "$ref" in schema:
             reference = str(schema["$ref"])
             if reference in within:
@@ -84,6 +82,14 @@ class _Maker:
         if kind in {"integer", "number"}:
             return _number(schema)
         return _PLAIN_VALUES[kind] if kind in _PLAIN_VALUES else _string(schema, self.text)
+
+
+def _written(schema: Mapping[str, Any]) -> Sequence[Json]:
+    """Return the values that a schema names: its examples, else the one or those that alone it allows."""
+    examples = schema.get("examples")
+    if isinstance(examples, list) and examples:
+        return examples
+    return [schema["const"]] if "const" in schema else schema.get("enum") or ()
 
 
 def _joined(schema: Mapping[str, Any], root: JsonObject) -> JsonObject:
