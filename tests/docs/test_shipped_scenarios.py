@@ -57,7 +57,7 @@ def test_the_scenarios_pass_on_their_examples(tmp_path: Path) -> None:
 
     assert code == 0, printed
     assert {transcript["scenario"] for transcript in transcripts} == set(NAMES)
-    assert len(transcripts) == len({transcript["conversation_id"] for transcript in transcripts}) == 88
+    assert len(transcripts) == len({transcript["conversation_id"] for transcript in transcripts}) == 104
     for transcript in transcripts:
         assert (transcript["outcome"], transcript["simulated"]) == ("passed", True)
         assert _input(transcript["usage"]) == sum(_input(turn["usage"]) for turn in transcript["turns"])
