@@ -13,7 +13,7 @@ from claude_run.report.text.safe import SafeStream
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from claude_run.conversation.exchange import Exchange, SentMessage
     from claude_run.conversation.usage import Usage
@@ -43,9 +43,9 @@ class ChatView:
         self._has_text = False
         self._thinks = False
 
-    def asked(self, sent: Sequence[SentMessage]) -> None:
+    def asked(self, sent: Sequence[SentMessage], files: Mapping[str, str]) -> None:
         if not self.quiet:
-            self._tell(*asked_lines(sent))
+            self._tell(*asked_lines(sent, files))
 
     def began(self) -> None:
         if self._has_text:
@@ -110,13 +110,14 @@ class ChatView:
         self._text, self._has_text, self._thinks = SafeStream(), False, False
 
 
-def asked_lines(sent: Sequence[SentMessage]) -> Iterator[str]:
-    """Yield what a turn of a scenario says, line by line, as if it had been typed."""
+def asked_lines(sent: Sequence[SentMessage], files: Mapping[str, str]) -> Iterator[str]:
+    """Yield what a turn of a scenario says, line by line, as if it had been typed; files by their names."""
     for message in sent:
         lead = "> " if message.role == "user" else f"{message.role}: "
-        for part in content_parts(message.content):
+        for part in content_parts(message.content, files):
             body = truncate(part.body) if part.kind != "text" else part.body
             text = f"{part.title}: {body}" if part.title else body
+            text = f"[{part.title}]" if part.folded else text
             for line in text.removesuffix("\n").split("\n"):
                 yield lead + line
                 lead = " " * len(lead)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.checks.conditions import ScriptRenderer
+from claude_run.conversation.content import named_files
 from claude_run.conversation.events import SetAside
 from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.script import generated_turns
@@ -36,7 +37,7 @@ from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.world import ListPrices, connect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from claude_run.conversation.events import Event
@@ -55,8 +56,8 @@ _NEXT = UserTurn(content=Text(source="", position=_HERE), position=_HERE)
 class Watcher(Progress, ReplyWatcher, Protocol):
     """Somebody who watches a conversation grow."""
 
-    def asked(self, sent: Sequence[SentMessage]) -> None:
-        """Note what is sent for a turn of the scenario, before it is sent."""
+    def asked(self, sent: Sequence[SentMessage], files: Mapping[str, str]) -> None:
+        """Note what is sent for a turn of the scenario, and what its files are called, before it is sent."""
 
     def replied(self, exchange: Exchange) -> None:
         """Note that a reply is whole; a turn may have several, where tools are called."""
@@ -220,7 +221,7 @@ class Chat:
         first = True
         while isinstance(step := steps.next(self.log.exchanges), Send) and step.turn < len(turns):
             if first and of_scenario:
-                self._watcher.asked(step.sent)
+                self._watcher.asked(step.sent, named_files(conversation))
             first = False
             try:
                 self._watcher.replied(await sender.ask(conversation, step, log=log, deadline=deadline))
