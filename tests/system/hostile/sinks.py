@@ -157,7 +157,7 @@ def _chat(text: str) -> str:
         tell=lambda *lines: shown.append(_said(output.print_error, *lines)),
         shows_thinking=True,
     )
-    view.asked([SentMessage(turn=0, role="user", content=text)])
+    view.asked([SentMessage(turn=0, role="user", content=text)], {})
     for size in (1, 7, len(text) + 1):
         view.began()
         view.thinking()
