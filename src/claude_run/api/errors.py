@@ -190,7 +190,7 @@ def _status_message(error: anthropic.APIStatusError, redact: Redact, variable: s
     if not (message and kind):
         kind, message = _of_the_cloud(error)
     if message and kind:
-        return f"{error.status_code} {redact(kind)[:_EXCERPT]}: {redact(message)[:_MESSAGE]}"
+        return f"{error.status_code} {redact(kind)}: {redact(message)[:_MESSAGE]}"
     if error.response.has_redirect_location:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
     sent = error.response.headers.get("content-type", "no content type")
