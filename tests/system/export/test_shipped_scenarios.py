@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.command import SCENARIOS
 from tests.system.export.side_by_side import PROGRAMS, examples, play, play_exported
+from tests.system.harness.sweeps import spread
 
 if TYPE_CHECKING:
     from tests.system.harness.workspace import Workspace
@@ -19,8 +20,13 @@ SHIPPED = sorted(SCENARIOS.glob("*.yaml"))
 ENDED = {"order-support": "the conversation ends with a call that nothing answers\n"}
 
 
-@pytest.mark.parametrize("name", [path.stem for path in SHIPPED])
-@pytest.mark.parametrize("language", ["python", "typescript", "curl"])
+PLAYED = [
+    *((path.stem, language) for path in SHIPPED for language in ("python", "typescript")),
+    *((path.stem, "curl") for path in spread(SHIPPED, one_in=3)),
+]
+
+
+@pytest.mark.parametrize(("name", "language"), PLAYED)
 def test_exported_programs_do_what_claude_run_does(name: str, language: str, workspace: Workspace) -> None:
     """The request bodies are equal, and so are the replies and the totals that are printed."""
     scenario = SCENARIOS / f"{name}.yaml"

@@ -12,6 +12,7 @@ import pytest
 from claude_run.simulator.replies import Scripted
 from tests.support.hostile_corpus import CORPUS
 from tests.system.export.side_by_side import PROGRAMS, in_order, play, play_exported
+from tests.system.harness.sweeps import spread
 
 if TYPE_CHECKING:
     from tests.system.harness.workspace import Workspace
@@ -214,8 +215,15 @@ def _as_yaml(value: Any) -> str:
     return pair.sub(lambda m: f"\\U{ord(json.loads(f'{chr(34)}{m.group()}{chr(34)}')):08x}", text)
 
 
-@pytest.mark.parametrize("language", sorted(PROGRAMS))
-@pytest.mark.parametrize("name", sorted(SCENARIOS))
+# Every one in one of the languages, a language after the other, and in each of them where there is time.
+PLAYED = [
+    (name, language)
+    for at, name in enumerate(sorted(SCENARIOS))
+    for language in spread(sorted(PROGRAMS), one_in=len(PROGRAMS), first=at % len(PROGRAMS))
+]
+
+
+@pytest.mark.parametrize(("name", "language"), PLAYED)
 def test_a_program_sends_the_same(name: str, language: str, workspace: Workspace) -> None:
     """The requests are equal, what is printed too, and a conversation that stops is told with code 1."""
     scenario = dict(SCENARIOS[name])
