@@ -113,7 +113,7 @@ def test_changed_expectations_give_a_new_verdict_and_send_nothing(workspace: Cra
     assert len(workspace.api.ledger) == 9
 
 
-@pytest.mark.parametrize(("number", "at"), spread(list(product(range(1, 9), (20, 0))), one_in=3))
+@pytest.mark.parametrize(("number", "at"), spread(list(product(range(1, 9), (20, 0))), one_in=5))
 def test_killed_while_the_change_is_taken_over(workspace: CrashWorkspace, at: int, number: int) -> None:
     """Whichever of the two files was written last, no old turn is taken for one of the new text.
 

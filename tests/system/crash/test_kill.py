@@ -43,7 +43,7 @@ def test_killed_at_every_write(
     """Whatever the write was for, one resume ends the run as if nothing had happened."""
     every = range(1 + part, MOST_WRITES, PARTS)
     # Of a spread sample the torn writes are others than the whole ones.
-    for number in spread(every, one_in=4, first=(part + 2 * tear) % 4):
+    for number in spread(every, one_in=6, first=(part + 3 * tear) % 6):
         killed = workspace.play(crash_at=number, tear=tear)
         if killed.code != KILLED:
             assert killed.code == 0
@@ -74,7 +74,7 @@ def test_killed_at_every_write_of_a_resume_again_and_again(
     assert workspace.transcripts() == undisturbed.transcripts
 
 
-@pytest.mark.parametrize("seed", spread(range(RANDOM_KILLS), one_in=3))
+@pytest.mark.parametrize("seed", spread(range(RANDOM_KILLS), one_in=5))
 def test_killed_at_a_random_time(workspace: CrashWorkspace, undisturbed: UndisturbedRun, seed: int) -> None:
     """The promise does not depend on where between two instructions the process dies."""
     deaths = kill_at_random(workspace, undisturbed, seed=seed)
@@ -86,7 +86,7 @@ def test_killed_in_the_middle_of_streams(workspace: CrashWorkspace) -> None:
     """A stream that nobody lived to read is in flight, and one that was read whole is not sent again."""
     workspace.write(STREAMED_TALK)
     undisturbed = play_undisturbed(workspace)
-    for seed in spread(range(5), one_in=2):
+    for seed in spread(range(5), one_in=4):
         deaths = kill_at_random(workspace, undisturbed, seed=seed)
         assert all(body["stream"] for body in workspace.api.ledger)
         assert_promises_kept(workspace, deaths)

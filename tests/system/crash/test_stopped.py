@@ -63,7 +63,7 @@ def span_s(workspace: CrashWorkspace) -> float:
     return min(seconds)
 
 
-@pytest.mark.parametrize("part", spread(range(PARTS), one_in=3))
+@pytest.mark.parametrize("part", spread(range(PARTS), one_in=4))
 def test_stopped_at_any_moment(workspace: CrashWorkspace, span_s: float, part: int) -> None:
     """With streams that are open, or closed, or closed on a full disk: what is under way is finished."""
     chance, stopped = random.Random(part), 0  # noqa: S311 - the same moments every time, not a secret

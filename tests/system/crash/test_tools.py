@@ -29,7 +29,7 @@ tool_results:
 """
 )
 REQUESTS = 6
-STEP = 1 if is_whole() else 3
+STEP = 1 if is_whole() else 5
 """From one death to the next, in writes."""
 
 

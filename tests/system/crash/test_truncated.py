@@ -115,7 +115,7 @@ def _sizes(whole: bytes) -> Sequence[int]:
     """Return the places to cut at: those near an end of a line, and of the others every one or some."""
     ends = [place for place, byte in enumerate(whole) if byte == ord("\n")]
     near = {end + step for end in (-1, *ends) for step in range(-NEAR, NEAR + 1)}
-    return sorted((near | set(spread(range(len(whole)), one_in=7))) & set(range(len(whole))))
+    return sorted((near | set(spread(range(len(whole)), one_in=13))) & set(range(len(whole))))
 
 
 def _cuts(whole: bytes) -> Iterator[int]:

@@ -74,7 +74,7 @@ turns:
     example: '{"say": "Three red boxes.", "done": true}'
 """
 REQUESTS = 5
-STEP = 1 if is_whole() else 4
+STEP = 1 if is_whole() else 6
 """From one death to the next, in writes."""
 
 
