@@ -21,8 +21,9 @@ ENDED = {"order-support": "the conversation ends with a call that nothing answer
 
 
 PLAYED = [
-    *((path.stem, language) for path in SHIPPED for language in ("python", "typescript")),
-    *((path.stem, "curl") for path in spread(SHIPPED, one_in=3)),
+    *((path.stem, "python") for path in SHIPPED),
+    *((path.stem, "typescript") for path in spread(SHIPPED, one_in=3)),
+    *((path.stem, "curl") for path in spread(SHIPPED, one_in=4, first=1)),
 ]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.command import COMMAND, environment
+from tests.system.harness.sweeps import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -159,7 +160,7 @@ def is_judged(folder: Path) -> str:
     return said
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", spread(sorted(SCENARIOS), one_in=3))
 def test_a_scenario_of_a_mebibyte_is_judged(tmp_path: Path, name: str) -> None:
     """Whatever fills it, and however many problems that makes."""
     text = SCENARIOS[name]()
@@ -168,7 +169,7 @@ def test_a_scenario_of_a_mebibyte_is_judged(tmp_path: Path, name: str) -> None:
     is_judged(tmp_path)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", spread(sorted(TABLES), one_in=3))
 def test_a_file_of_cases_of_five_megabytes_is_judged(tmp_path: Path, name: str) -> None:
     """However wide, long or broken it is."""
     kind, content = TABLES[name]
