@@ -32,7 +32,7 @@ from claude_run.scenario.vocabulary import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
-    from claude_run.checks.kind import Check
+    from claude_run.checks.kind import Check, Reads
     from claude_run.scenario.model import Expectation, Json, JsonObject
     from claude_run.scenario.vocabulary import Place, Slot
 
@@ -67,6 +67,10 @@ class Registry:
     def foreign(self) -> frozenset[str]:
         """The names of the checks that are code of others, whose findings must be there beforehand."""
         return frozenset(check.name for check in self._checks.values() if check.foreign)
+
+    def reads(self, kind: str) -> Reads:
+        """Return what decides a kind; a wrapper is decided by what stands inside, and reads nothing more."""
+        return "text" if kind in WRAPPERS else self._checks[kind].reads
 
     def schema(self, kind: str) -> JsonObject:
         """Return the draft-7 schema of the value of a kind; KeyError for a wrapper or an unknown kind."""

@@ -87,7 +87,8 @@ def _too_large(turns: Sequence[Turn]) -> Iterator[Diagnostic]:
 def _size(content: Content) -> int:
     """Return the bytes that a content has at least; variables are counted as they are written."""
     if isinstance(content, Text):
-        return len(content.source.encode())
+        texts = content.versions.values() or (content,)
+        return min(len(text.source.encode()) for text in texts)
     return sum(
         len(block.text.source.encode()) if isinstance(block, TextBlock) else len(json.dumps(block.value))
         for block in content

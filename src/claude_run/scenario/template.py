@@ -62,12 +62,17 @@ class Renderer:
 
     def render(self, text: Text, saved: Mapping[str, str]) -> str:
         """Fill a text with the variables and `saved`; RenderError where that fails."""
-        filled = str(self.fill(text.source, saved, into=None, position=text.position))
+        text = self.chosen(text)
+        return str(self.fill(text.source, saved, into=None, position=text.position))
+
+    def chosen(self, text: Text) -> Text:
+        """Return the text, or the one in the file that its path becomes; RenderError where none was read."""
         if not text.versions:
-            return filled
-        if filled not in text.versions:
-            raise RenderError(f"no text was read from {filled}", text.position)
-        return self.render(text.versions[filled], saved)
+            return text
+        path = str(self.fill(text.source, {}, into=None, position=text.position))
+        if path not in text.versions:
+            raise RenderError(f"no text was read from {path}", text.position)
+        return text.versions[path]
 
     def fill(
         self,

@@ -44,11 +44,6 @@ last holds the signs that an expectation may forbid."""
 
 # What only bounds a text from above lets nothing pass for being right.
 _BOUNDS = frozenset({"max_words", "max_chars"})
-# What looks at more than the text of a reply cannot be tried on one that is made up.
-_OTHERS = frozenset(
-    {"max_output_tokens", "max_latency", "max_cost_usd", "stop_reason", "refusal", "judge"}
-    | {"calls_tool", "no_tool_calls"}
-)
 _MOST_CASES = 10_000  # cases of a scenario whose examples are tried
 _MOST_NULL = 20  # cases that are tried on replies that say nothing
 
@@ -276,8 +271,8 @@ class _CaseTrial:
         return all(result.status is Status.PASSED for result in results)
 
     def untried_in(self, expectation: Expectation) -> Iterator[str]:
-        """Yield the kinds in an expectation that look at more than a text, or are code of others."""
-        if expectation.kind in _OTHERS or expectation.kind in self._registry.foreign:
+        """Yield the kinds in an expectation that look at more than a text, as what is made up has no more."""
+        if self._registry.reads(expectation.kind) != "text":
             yield expectation.kind
         for child in expectation.children:
             yield from self.untried_in(child)

@@ -287,6 +287,7 @@ class _Builder:
         return value
 
     def _text(self, text: Text) -> str | Reading:
+        text = self._renderer.chosen(text)
         filled = self._renderer.render(text, self._places.stand_ins)
         self._check_text(filled, text.position)
         if not any(use.saved for use in variables_in(text.source).uses):
