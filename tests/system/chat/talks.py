@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.support.command import COMMAND, PATIENCE_S, CommandResult, environment
+from tests.support.command import COMMAND, environment
 from tests.support.screen import in_terminal
 from tests.support.scripted_server import Answer, events_of, message, sse, stream_answer
 from tests.system.harness.workspace import KEY
@@ -17,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from tests.support.command import CommandResult
     from tests.support.screen import Screen, TerminalProcess
     from tests.support.scripted_server import ReceivedRequest
+    from tests.system.harness.fork_server import ForkServer
 
 CTRL_C, CTRL_D, ENTER, ALT_ENTER, UP = "\x03", "\x04", "\r", "\x1b\r", "\x1b[A"
 NOWHERE = "http://127.0.0.1:9"
@@ -122,23 +123,24 @@ def talking(
         yield Talk(terminal=terminal)
 
 
-def piped(
-    folder: Path, *arguments: str, text: str | bytes, url: str = NOWHERE, env: Mapping[str, str] | None = None
-) -> CommandResult:
-    """Chat at a pipe that holds a text, to its end."""
-    more = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url, **(env or {})}
-    done = subprocess.run(
-        [str(COMMAND), "chat", *arguments],
-        cwd=folder,
-        env=environment(folder, more),
-        input=text.encode() if isinstance(text, str) else text,
-        capture_output=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    result = CommandResult(code=done.returncode, stdout=done.stdout.decode(), stderr=done.stderr.decode())
-    assert "Traceback" not in result.stderr, result.stderr
-    return result
+@dataclass(frozen=True, slots=True)
+class Piped:
+    """Chats at a pipe, each in a process that has imported everything."""
+
+    server: ForkServer
+
+    def __call__(
+        self,
+        folder: Path,
+        *arguments: str,
+        text: str | bytes,
+        url: str = NOWHERE,
+        env: Mapping[str, str] | None = None,
+    ) -> CommandResult:
+        """Chat at a pipe that holds a text, to its end."""
+        more = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url, **(env or {})}
+        content = text.encode() if isinstance(text, str) else text
+        return self.server.claude_run("chat", *arguments, cwd=folder, env=more, piped=content)
 
 
 def transcript(folder: Path, run: str = "out") -> dict[str, Any]:

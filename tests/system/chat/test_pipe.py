@@ -9,13 +9,14 @@ import pytest
 from tests.support.command import claude_run
 from tests.support.hostile_corpus import CORPUS
 from tests.support.scripted_server import Answer, RawServer, error_answer, in_turn, json_answer, message
-from tests.system.chat.talks import NOWHERE, echo, piped, reply, said
+from tests.system.chat.talks import NOWHERE, echo, reply, said
 from tests.system.harness.workspace import KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.scripted_server import ReceivedRequest
+    from tests.system.chat.talks import Piped
 
 ODD = (
     "no",
@@ -59,7 +60,7 @@ def call(name: str, **arguments: str) -> Answer:
     return reply("", content=[block], stop_reason="tool_use")
 
 
-def test_a_line_is_a_message(tmp_path: Path) -> None:
+def test_a_line_is_a_message(tmp_path: Path, piped: Piped) -> None:
     """Replies go to stdout and nothing else does, so that they can be piped on."""
     with RawServer(respond=echo) as api:
         result = piped(tmp_path, text="one\n\ntwo\r\nthree", url=api.base_url)
@@ -69,7 +70,7 @@ def test_a_line_is_a_message(tmp_path: Path) -> None:
     assert ">" not in result.stdout
 
 
-def test_quit_ends_it_before_the_end(tmp_path: Path) -> None:
+def test_quit_ends_it_before_the_end(tmp_path: Path, piped: Piped) -> None:
     """What stands behind it is not sent; an empty pipe is a talk without words."""
     with RawServer(respond=echo) as api:
         assert piped(tmp_path, text="one\nquit\ntwo\n", url=api.base_url).stdout == "1: one\n"
@@ -77,7 +78,7 @@ def test_quit_ends_it_before_the_end(tmp_path: Path) -> None:
     assert piped(tmp_path, text="").code == 0
 
 
-def test_every_text_comes_back_from_the_file(tmp_path: Path) -> None:
+def test_every_text_comes_back_from_the_file(tmp_path: Path, piped: Piped) -> None:
     """The talk, saved and played as a scenario, sends the same requests byte for byte, whatever was said."""
     texts = [*ODD, *(text for text in CORPUS if len(text) < 2000)]
     lines = [text.replace("\n", " ").replace("\0", "") for text in texts]
@@ -94,7 +95,7 @@ def test_every_text_comes_back_from_the_file(tmp_path: Path) -> None:
     assert [each.body["messages"] for each in again.ledger] == [each.body["messages"] for each in api.ledger]
 
 
-def test_the_simulator_replays_what_was_said(tmp_path: Path) -> None:
+def test_the_simulator_replays_what_was_said(tmp_path: Path, piped: Piped) -> None:
     """Played with the simulator the examples are the replies, so that the whole talk is the same."""
     with RawServer(respond=echo) as api:
         piped(tmp_path, "--save", "t.yaml", text="\n".join(ODD), url=api.base_url)
@@ -105,7 +106,7 @@ def test_the_simulator_replays_what_was_said(tmp_path: Path) -> None:
     assert "the simulator, which made the replies up" in again.partition("\n")[0]
 
 
-def test_a_scenario_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_scenario_is_gone_on_with(tmp_path: Path, piped: Piped) -> None:
     """Its turns are played first, with its case, prompt, parameters and tools; all of that is carried."""
     (tmp_path / "s.yaml").write_text(TOOLS, encoding="utf-8")
     answers = [reply("Hello."), reply("Bob."), call("weather", city="Oslo"), reply("Clear."), reply("Bye.")]
@@ -130,7 +131,7 @@ def test_a_scenario_is_gone_on_with(tmp_path: Path) -> None:
     assert [block["text"] for block in api.ledger[0].body["system"]] == ["You help Bob. Say {{ for a brace."]
 
 
-def test_the_first_of_several_cases_is_taken_and_said(tmp_path: Path) -> None:
+def test_the_first_of_several_cases_is_taken_and_said(tmp_path: Path, piped: Piped) -> None:
     """Without `-k` it is the first; the words say which, and how another one is chosen."""
     (tmp_path / "s.yaml").write_text(TOOLS, encoding="utf-8")
     result = piped(tmp_path, "s.yaml", "--simulate", text="")
@@ -138,7 +139,7 @@ def test_the_first_of_several_cases_is_taken_and_said(tmp_path: Path) -> None:
     assert "s/a/claude-haiku-5-5 is taken; -k chooses another one: s/b/claude-haiku-5-5" in result.stderr
 
 
-def test_a_turn_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
+def test_a_turn_that_does_not_fit_is_left_out(tmp_path: Path, piped: Piped) -> None:
     """As in a run; what is saved is what was sent, and needs no condition."""
     (tmp_path / "s.yaml").write_text(
         "model: claude-haiku-5-5\nturns:\n  - user: one\n  - {user: two, if: {contains: receipt}}\n"
@@ -156,7 +157,7 @@ def test_a_turn_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
     assert ("two" in kept, "if:" in kept, kept.count("user:")) == (False, False, 3)
 
 
-def test_options_take_the_place_of_what_the_scenario_says(tmp_path: Path) -> None:
+def test_options_take_the_place_of_what_the_scenario_says(tmp_path: Path, piped: Piped) -> None:
     """A model, a prompt that is no template, a limit and a variable."""
     (tmp_path / "s.yaml").write_text(TOOLS, encoding="utf-8")
     given = ("-m", "claude-sonnet-5-5", "--system", "Say {{ x }}.", "--max-tokens", "77", "--set", "who=Eve")
@@ -188,7 +189,9 @@ def test_options_take_the_place_of_what_the_scenario_says(tmp_path: Path) -> Non
     ],
     ids=["refusal", "other model", "call", "window", "unknown"],
 )
-def test_a_reply_that_cannot_be_gone_on_from_is_not_kept(tmp_path: Path, answer: Answer, words: str) -> None:
+def test_a_reply_that_cannot_be_gone_on_from_is_not_kept(
+    tmp_path: Path, answer: Answer, words: str, piped: Piped
+) -> None:
     """It is shown, named and paid for; at a pipe the talk ends there, and what was said before is kept."""
     with RawServer(respond=in_turn(reply("First."), answer)) as api:
         result = piped(tmp_path, "--save", "t.yaml", text="one\ntwo\nthree\n", url=api.base_url)
@@ -200,7 +203,7 @@ def test_a_reply_that_cannot_be_gone_on_from_is_not_kept(tmp_path: Path, answer:
     assert ("user: one" in kept, "two" in kept) == (True, False)
 
 
-def test_a_cut_reply_is_kept_and_named(tmp_path: Path) -> None:
+def test_a_cut_reply_is_kept_and_named(tmp_path: Path, piped: Piped) -> None:
     """`max_tokens` ends a reply and not the talk."""
     with RawServer(respond=in_turn(reply("Half", stop_reason="max_tokens"), reply("Rest."))) as api:
         result = piped(tmp_path, text="one\ngo on\n", url=api.base_url)
@@ -208,7 +211,7 @@ def test_a_cut_reply_is_kept_and_named(tmp_path: Path) -> None:
     assert "the reply was cut off at max_tokens; a higher --max-tokens lets it be longer" in result.stderr
 
 
-def test_thinking_goes_back_as_it_came(tmp_path: Path) -> None:
+def test_thinking_goes_back_as_it_came(tmp_path: Path, piped: Piped) -> None:
     """Every block of a reply is sent again, in its order, with its signature."""
     body = [
         {"type": "thinking", "thinking": "", "signature": "c2ln", "odd": None},
@@ -223,7 +226,7 @@ def test_thinking_goes_back_as_it_came(tmp_path: Path) -> None:
     ]
 
 
-def test_without_a_key_the_error_is_that_of_a_run(tmp_path: Path) -> None:
+def test_without_a_key_the_error_is_that_of_a_run(tmp_path: Path, piped: Piped) -> None:
     """Said before anything is asked of anybody."""
     (tmp_path / "s.yaml").write_text(TOOLS, encoding="utf-8")
     chat = piped(tmp_path, text="one\n", env={"ANTHROPIC_API_KEY": ""})
@@ -233,7 +236,7 @@ def test_without_a_key_the_error_is_that_of_a_run(tmp_path: Path) -> None:
     assert "no API credentials were found" in chat.stderr
 
 
-def test_a_wrong_key_ends_a_pipe(tmp_path: Path) -> None:
+def test_a_wrong_key_ends_a_pipe(tmp_path: Path, piped: Piped) -> None:
     """The API's words are said, and the lines that follow are not sent."""
     with RawServer(respond=in_turn(error_answer("authentication_error", "bad key", status=401))) as api:
         result = piped(tmp_path, text="one\ntwo\n", url=api.base_url)
@@ -241,7 +244,7 @@ def test_a_wrong_key_ends_a_pipe(tmp_path: Path) -> None:
     assert "bad key" in result.stderr
 
 
-def test_the_cap_on_the_cost_ends_it(tmp_path: Path) -> None:
+def test_the_cap_on_the_cost_ends_it(tmp_path: Path, piped: Piped) -> None:
     """The next message could cost more than is left: 4, and nothing is sent for it."""
     with RawServer(respond=echo) as api:
         given = ("--max-cost", "0.003", "--max-tokens", "4096", "--save", "t.yaml")
@@ -251,7 +254,7 @@ def test_the_cap_on_the_cost_ends_it(tmp_path: Path) -> None:
     assert "saved t.yaml" in result.stderr
 
 
-def test_the_key_is_not_sent_as_a_message(tmp_path: Path) -> None:
+def test_the_key_is_not_sent_as_a_message(tmp_path: Path, piped: Piped) -> None:
     """Whoever pastes it by mistake is told, and it is written nowhere."""
     with RawServer(respond=echo) as api:
         result = piped(tmp_path, "--save", "t.yaml", text=f"one\nit is {KEY}\n", url=api.base_url)
@@ -260,7 +263,7 @@ def test_the_key_is_not_sent_as_a_message(tmp_path: Path) -> None:
     assert KEY not in (tmp_path / "t.yaml").read_text(encoding="utf-8")
 
 
-def test_what_is_no_text_is_no_traceback(tmp_path: Path) -> None:
+def test_what_is_no_text_is_no_traceback(tmp_path: Path, piped: Piped) -> None:
     """Bytes that are no UTF-8 are replaced, and NUL, which no scenario can hold, is refused."""
     with RawServer(respond=echo) as api:
         assert piped(tmp_path, text=b"\xff\xfe caf\xe9\n", url=api.base_url).code == 0
@@ -288,7 +291,9 @@ def test_what_is_no_text_is_no_traceback(tmp_path: Path) -> None:
     ],
     ids=lambda part: " ".join(part) if isinstance(part, tuple) else "",
 )
-def test_options_that_make_no_sense(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_options_that_make_no_sense(
+    tmp_path: Path, arguments: tuple[str, ...], words: str, piped: Piped
+) -> None:
     """Each is refused before anything is sent, with what to do."""
     there = tmp_path / "there.yaml"
     there.write_text("model: m\n", encoding="utf-8")
@@ -298,7 +303,7 @@ def test_options_that_make_no_sense(tmp_path: Path, arguments: tuple[str, ...], 
     assert there.read_text(encoding="utf-8") == "model: m\n"
 
 
-def test_a_file_that_comes_into_being_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_file_that_comes_into_being_meanwhile_is_not_overwritten(tmp_path: Path, piped: Piped) -> None:
     """The talk goes on, says that it is not saved, and ends with 3."""
 
     def answer(request: ReceivedRequest) -> Answer:
@@ -312,7 +317,7 @@ def test_a_file_that_comes_into_being_meanwhile_is_not_overwritten(tmp_path: Pat
     assert (tmp_path / "t.yaml").read_text(encoding="utf-8") == "mine"
 
 
-def test_what_came_in_one_piece_is_shown_too(tmp_path: Path) -> None:
+def test_what_came_in_one_piece_is_shown_too(tmp_path: Path, piped: Piped) -> None:
     """A gateway may answer whole where a stream was asked for."""
     whole = message({"type": "text", "text": "Whole.\n"})
     with RawServer(respond=in_turn(json_answer(whole))) as api:

@@ -20,7 +20,6 @@ from tests.system.chat.talks import (
     cut,
     echo,
     pasted,
-    piped,
     reply,
     said,
     talking,
@@ -28,6 +27,8 @@ from tests.system.chat.talks import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.system.chat.talks import Piped
 
 COST = "[10 tokens in, 5 out, <$0.0001; in all 10 tokens in, 5 out, <$0.0001]"
 NO_PATIENCE = ("--patience", "0s")
@@ -229,7 +230,7 @@ def test_a_closed_terminal_keeps_the_talk(tmp_path: Path) -> None:
     assert "one" in (tmp_path / "t.yaml").read_text(encoding="utf-8")
 
 
-def test_a_kill_loses_no_reply_that_is_paid(tmp_path: Path) -> None:
+def test_a_kill_loses_no_reply_that_is_paid(tmp_path: Path, piped: Piped) -> None:
     """The file is written after every reply, whole, and can be played."""
     with RawServer(respond=echo) as api, talking(tmp_path, "--save", "t.yaml", url=api.base_url) as talk:
         talk.say("one")

@@ -34,8 +34,9 @@ class ForkRequest:
     `speed` is that of `FastClock`, `crash_at` and `tear` are those of `CrashingDisk`, `fault_at`,
     `fault_code` and `short` those of `FaultDisk`; `count_to` is a file for the names of the disk's
     operations. `file_size` is the largest file that the process may write, in bytes. `streams` are the files
-    for stdout and stderr, which are closed again where `closed` says so. The disk is not waited for, since no
-    test loses power, but where `durable` says so.
+    for stdout and stderr, which are closed again where `closed` says so; `piped` is a file whose content
+    comes through a pipe to stdin. The disk is not waited for, since no test loses power, but where `durable`
+    says so.
     """
 
     wait: int = 0
@@ -45,6 +46,7 @@ class ForkRequest:
     folder: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     streams: tuple[str, str] = (os.devnull, os.devnull)
+    piped: str = ""
     closed: bool = False
     crash_at: int = 0
     tear: bool = False
@@ -110,10 +112,20 @@ class ForkServer:
         return pid
 
     def claude_run(
-        self, *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None
+        self,
+        *arguments: str | Path,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        piped: bytes | None = None,
     ) -> CommandResult:
-        """Run the command as `tests.support.command.claude_run` does, without what its imports cost."""
+        """Run the command as `tests.support.command.claude_run` does, without what its imports cost.
+
+        What is `piped` comes through a pipe to its stdin.
+        """
         self._count += 1
+        at_pipe = cwd / f".stdin-{self._count}"
+        if piped is not None:
+            at_pipe.write_bytes(piped)
         streams = cwd / f".stdout-{self._count}", cwd / f".stderr-{self._count}"
         pid = self.fork(
             ForkRequest(
@@ -121,10 +133,13 @@ class ForkServer:
                 folder=str(cwd),
                 environment=environment(cwd, env),
                 streams=(str(streams[0]), str(streams[1])),
+                piped="" if piped is None else str(at_pipe),
             )
         )
         self._streams[pid] = streams
-        return self.wait(pid)
+        ended = self.wait(pid)
+        at_pipe.unlink(missing_ok=True)
+        return ended
 
     def fork(self, request: ForkRequest) -> int:
         """Start a command and return its pid; whoever does so asks for its end with `ended`."""

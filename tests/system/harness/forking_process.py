@@ -8,6 +8,7 @@ with its own pid, limits and streams, and may be killed.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import io
 import json
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from claude_run.record.disk import Disk
+
+MOST_PIPED = 2**20
+"""How many bytes a pipe may hold."""
 
 PATIENCE_S = 60
 
@@ -122,10 +126,23 @@ def _move_in(request: ForkRequest) -> None:
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, descriptor)
         os.close(opened)
+    if request.piped:
+        _pipe_in(Path(request.piped).read_bytes())
     if request.closed:
         os.closerange(1, 3)
     if request.file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (request.file_size, request.file_size))
+
+
+def _pipe_in(content: bytes) -> None:
+    """Let stdin be a pipe that holds all of this, and nobody who writes any more."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, MOST_PIPED)
+    os.set_blocking(writing, False)
+    assert os.write(writing, content) == len(content), "more than a pipe takes at once"
+    os.close(writing)
+    os.dup2(reading, 0)
+    os.close(reading)
 
 
 def _disk(request: ForkRequest) -> Disk:

@@ -1,0 +1,18 @@
+"""What chats are held with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.chat.talks import Piped
+
+if TYPE_CHECKING:
+    from tests.system.harness.fork_server import ForkServer
+
+
+@pytest.fixture
+def piped(fork_server: ForkServer) -> Piped:
+    """Return what chats at a pipe."""
+    return Piped(fork_server)
