@@ -13,7 +13,7 @@ import termios
 from codecs import IncrementalDecoder, getincrementaldecoder
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -84,12 +84,26 @@ class Screen:
             self._cells.append([])
 
 
+class Process(Protocol):
+    """What is asked of a process in a terminal, whoever has started it; as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+    def send_signal(self, sig: int) -> None: ...
+
+
 @dataclass(kw_only=True, eq=False)
 class TerminalProcess:
-    """A command in a terminal. `descriptor` is the side of whoever sits before it."""
+    """A command in a terminal. `descriptor` is the side of whoever sits before it.
 
-    process: subprocess.Popen[bytes]
+    `untouched` is what `termios.tcgetattr` said before the command began.
+    """
+
+    process: Process
     descriptor: int
+    untouched: list[Any]
     screen: Screen = field(default_factory=Screen)
     # A letter of several bytes may come in two pieces.
     _decoder: IncrementalDecoder = field(default_factory=getincrementaldecoder("utf-8"))
@@ -129,20 +143,32 @@ def in_terminal(
     command: list[str], *, cwd: Path, env: Mapping[str, str], rows: int = ROWS
 ) -> Iterator[TerminalProcess]:
     """Run a command in a terminal of its own, which it controls: Ctrl-C reaches it as a signal."""
+
+    def start(theirs: int) -> Process:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no other thread runs yet
+        )
+
+    with started_in_terminal(start, rows=rows) as terminal:
+        yield terminal
+
+
+@contextmanager
+def started_in_terminal(start: Callable[[int], Process], *, rows: int = ROWS) -> Iterator[TerminalProcess]:
+    """Have a process started in a terminal of its own; `start` gets the descriptor of its side."""
     mine, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, COLUMNS, 0, 0))
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no other thread runs yet
-    )
+    untouched = termios.tcgetattr(mine)
+    process = start(theirs)
     os.close(theirs)
-    terminal = TerminalProcess(process=process, descriptor=mine)
+    terminal = TerminalProcess(process=process, descriptor=mine, untouched=untouched)
     try:
         yield terminal
     finally:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.chat.talks import Piped
+from tests.system.chat.talks import Piped, Talking
 
 if TYPE_CHECKING:
     from tests.system.harness.fork_server import ForkServer
@@ -16,3 +16,9 @@ if TYPE_CHECKING:
 def piped(fork_server: ForkServer) -> Piped:
     """Return what chats at a pipe."""
     return Piped(fork_server)
+
+
+@pytest.fixture
+def talking(fork_server: ForkServer) -> Talking:
+    """Return what chats in a terminal."""
+    return Talking(fork_server)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.support.command import COMMAND, environment
-from tests.support.screen import in_terminal
+from tests.support.command import environment
+from tests.support.screen import started_in_terminal
 from tests.support.scripted_server import Answer, events_of, message, sse, stream_answer
 from tests.system.harness.workspace import KEY
 
@@ -112,15 +113,23 @@ def _prompts(screen: Screen) -> int:
     return sum(row.startswith(">") for row in screen.rows)
 
 
-@contextmanager
-def talking(
-    folder: Path, *arguments: str, url: str = NOWHERE, env: Mapping[str, str] | None = None
-) -> Iterator[Talk]:
-    """Chat in a terminal, with a key, against the server at `url`."""
-    more = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url, "TERM": "xterm", **(env or {})}
-    command = [str(COMMAND), "chat", *arguments]
-    with in_terminal(command, cwd=folder, env=environment(folder, more), rows=24) as terminal:
-        yield Talk(terminal=terminal)
+@dataclass(frozen=True, slots=True)
+class Talking:
+    """Chats in a terminal, each in a process that has imported everything."""
+
+    server: ForkServer
+
+    @contextmanager
+    def __call__(
+        self, folder: Path, *arguments: str, url: str = NOWHERE, env: Mapping[str, str] | None = None
+    ) -> Iterator[Talk]:
+        """Chat in a terminal, with a key, against the server at `url`."""
+        more = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url, "TERM": "xterm", **(env or {})}
+        start = partial(
+            self.server.in_terminal, "chat", *arguments, cwd=folder, env=environment(folder, more)
+        )
+        with started_in_terminal(lambda theirs: start(theirs=theirs), rows=24) as terminal:
+            yield Talk(terminal=terminal)
 
 
 @dataclass(frozen=True, slots=True)

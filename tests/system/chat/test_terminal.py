@@ -22,19 +22,18 @@ from tests.system.chat.talks import (
     pasted,
     reply,
     said,
-    talking,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.system.chat.talks import Piped
+    from tests.system.chat.talks import Piped, Talking
 
 COST = "[10 tokens in, 5 out, <$0.0001; in all 10 tokens in, 5 out, <$0.0001]"
 NO_PATIENCE = ("--patience", "0s")
 
 
-def test_quit_ends_it(tmp_path: Path) -> None:
+def test_quit_ends_it(tmp_path: Path, talking: Talking) -> None:
     """A message, its streamed reply, what it cost, and again; the talk is kept, and goes back as it came."""
     with RawServer(respond=echo) as api, talking(tmp_path, "--save", "t.yaml", url=api.base_url) as talk:
         talk.say("My name is Ada.")
@@ -62,7 +61,7 @@ def test_quit_ends_it(tmp_path: Path) -> None:
     assert 'example: "1: My name is Ada."' in (tmp_path / "t.yaml").read_text(encoding="utf-8")
 
 
-def test_ctrl_d_ends_it_well(tmp_path: Path) -> None:
+def test_ctrl_d_ends_it_well(tmp_path: Path, talking: Talking) -> None:
     """As in every shell; so does a terminal whose user says nothing at all."""
     with RawServer(respond=echo) as api, talking(tmp_path, url=api.base_url) as talk:
         talk.say("Hello.")
@@ -72,7 +71,7 @@ def test_ctrl_d_ends_it_well(tmp_path: Path) -> None:
     assert "1 reply, 10 tokens in, 5 out, <$0.0001" in talk.lines
 
 
-def test_ctrl_c_at_the_prompt_clears_it_and_then_ends(tmp_path: Path) -> None:
+def test_ctrl_c_at_the_prompt_clears_it_and_then_ends(tmp_path: Path, talking: Talking) -> None:
     """What was typed is gone first; with nothing there the talk ends, with its totals, and is kept."""
     with RawServer(respond=echo) as api, talking(tmp_path, "--save", "t.yaml", url=api.base_url) as talk:
         talk.say("Hello.")
@@ -87,7 +86,7 @@ def test_ctrl_c_at_the_prompt_clears_it_and_then_ends(tmp_path: Path) -> None:
     assert len(api.ledger) == 1
 
 
-def test_a_paste_of_ten_kilobytes_is_one_message(tmp_path: Path) -> None:
+def test_a_paste_of_ten_kilobytes_is_one_message(tmp_path: Path, talking: Talking) -> None:
     """Two hundred lines, sent when Enter is pressed, byte for byte, and kept so."""
     text = "\n".join(f"{n:03}\tline {{{{ {n} }}}} # with é and {{% tags %}} and \\" for n in range(200))
     text += "x" * (10_000 - len(text.encode()))
@@ -103,7 +102,7 @@ def test_a_paste_of_ten_kilobytes_is_one_message(tmp_path: Path) -> None:
     assert [said(each) for each in api.ledger] == [[("user", text)]]
 
 
-def test_lines_are_edited(tmp_path: Path) -> None:
+def test_lines_are_edited(tmp_path: Path, talking: Talking) -> None:
     """Alt-Enter begins a line, the arrow up brings the message before, and blank lines are no messages."""
     with RawServer(respond=echo) as api, talking(tmp_path, url=api.base_url) as talk:
         talk.say("   ")
@@ -122,7 +121,7 @@ def test_lines_are_edited(tmp_path: Path) -> None:
     assert [said(each)[-1] for each in api.ledger] == [("user", "one\ntwo"), ("user", "one\ntwo!")]
 
 
-def test_ctrl_c_stops_a_reply(tmp_path: Path) -> None:
+def test_ctrl_c_stops_a_reply(tmp_path: Path, talking: Talking) -> None:
     """What came is seen and not kept, its cost is uncertain, and the talk goes on without it."""
     answers = in_turn(reply("First."), begun("Half a sentence, "), reply("Third."))
     with RawServer(respond=answers) as api, talking(tmp_path, "--save", "t.yaml", url=api.base_url) as talk:
@@ -148,7 +147,7 @@ def test_ctrl_c_stops_a_reply(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "lost", [Answer(reset=True), cut("Half a sentence, ")], ids=["at once", "in mid-reply"]
 )
-def test_a_lost_connection_loses_no_message(tmp_path: Path, lost: Answer) -> None:
+def test_a_lost_connection_loses_no_message(tmp_path: Path, lost: Answer, talking: Talking) -> None:
     """The error is said, and the message stands at the prompt: Enter sends it again, and once."""
     answers = in_turn(reply("First."), lost, reply("Second."))
     with (
@@ -168,7 +167,7 @@ def test_a_lost_connection_loses_no_message(tmp_path: Path, lost: Answer) -> Non
     assert api.ledger[1].body == api.ledger[2].body
 
 
-def test_a_connection_that_comes_back_is_waited_for(tmp_path: Path) -> None:
+def test_a_connection_that_comes_back_is_waited_for(tmp_path: Path, talking: Talking) -> None:
     """With a little patience the message is sent again by itself, and what was shown of it is called back."""
     answers = in_turn(cut("Half a sentence, "), reply("Whole."))
     with RawServer(respond=answers) as api, talking(tmp_path, url=api.base_url) as talk:
@@ -181,7 +180,7 @@ def test_a_connection_that_comes_back_is_waited_for(tmp_path: Path) -> None:
     assert len(api.ledger) == 2
 
 
-def test_whoever_gives_up_on_a_lost_connection_is_told_by_the_code(tmp_path: Path) -> None:
+def test_whoever_gives_up_on_a_lost_connection_is_told_by_the_code(tmp_path: Path, talking: Talking) -> None:
     """The last message has no answer: 3, and what was said before it is kept."""
     answers = in_turn(reply("First."), Answer(reset=True))
     with (
@@ -202,11 +201,13 @@ def test_whoever_gives_up_on_a_lost_connection_is_told_by_the_code(tmp_path: Pat
     ("number", "code", "at"),
     [(signal.SIGTERM, 143, "prompt"), (signal.SIGTERM, 143, "reply"), (signal.SIGINT, 130, "prompt")],
 )
-def test_the_terminal_is_left_as_it_was(tmp_path: Path, number: signal.Signals, code: int, at: str) -> None:
+def test_the_terminal_is_left_as_it_was(
+    tmp_path: Path, talking: Talking, *, number: signal.Signals, code: int, at: str
+) -> None:
     """A signal from outside ends it with its totals, and keys are echoed again."""
     answers = in_turn(reply("First."), begun("Half a sentence, "))
     with RawServer(respond=answers) as api, talking(tmp_path, "--save", "t.yaml", url=api.base_url) as talk:
-        before = termios.tcgetattr(talk.terminal.descriptor)
+        before = talk.terminal.untouched
         talk.say("one")
         talk.see_prompt()
         if at == "reply":
@@ -220,7 +221,7 @@ def test_the_terminal_is_left_as_it_was(tmp_path: Path, number: signal.Signals, 
     assert "saved t.yaml" in talk.lines
 
 
-def test_a_closed_terminal_keeps_the_talk(tmp_path: Path) -> None:
+def test_a_closed_terminal_keeps_the_talk(tmp_path: Path, talking: Talking) -> None:
     """Whoever closes the window finds what was said."""
     with RawServer(respond=echo) as api, talking(tmp_path, "--save", "t.yaml", url=api.base_url) as talk:
         talk.say("one")
@@ -230,7 +231,7 @@ def test_a_closed_terminal_keeps_the_talk(tmp_path: Path) -> None:
     assert "one" in (tmp_path / "t.yaml").read_text(encoding="utf-8")
 
 
-def test_a_kill_loses_no_reply_that_is_paid(tmp_path: Path, piped: Piped) -> None:
+def test_a_kill_loses_no_reply_that_is_paid(tmp_path: Path, piped: Piped, talking: Talking) -> None:
     """The file is written after every reply, whole, and can be played."""
     with RawServer(respond=echo) as api, talking(tmp_path, "--save", "t.yaml", url=api.base_url) as talk:
         talk.say("one")
@@ -246,7 +247,7 @@ def test_a_kill_loses_no_reply_that_is_paid(tmp_path: Path, piped: Piped) -> Non
         assert [said(each) for each in again.ledger] == [said(each) for each in api.ledger]
 
 
-def test_nothing_that_a_reply_says_reaches_the_terminal_raw(tmp_path: Path) -> None:
+def test_nothing_that_a_reply_says_reaches_the_terminal_raw(tmp_path: Path, talking: Talking) -> None:
     """An escape sequence is shown and not obeyed, though it comes in pieces of one character."""
     hostile = "a\x1b[2J\x1b]0;owned\x07\x9b31m\u202eb\rc"
     with (
@@ -260,7 +261,7 @@ def test_nothing_that_a_reply_says_reaches_the_terminal_raw(tmp_path: Path) -> N
     assert r"a^[[2J^[]0;owned^G\x9b31m<U+202E>b^Mc" in talk.lines
 
 
-def test_thinking_is_one_line(tmp_path: Path) -> None:
+def test_thinking_is_one_line(tmp_path: Path, talking: Talking) -> None:
     """That the model thinks is said once; what it thinks is not."""
     body = [
         {"type": "thinking", "thinking": "secret " * 20, "signature": "c2ln"},
@@ -279,7 +280,7 @@ def test_thinking_is_one_line(tmp_path: Path) -> None:
     assert api.ledger[1].body["messages"][1]["content"] == body
 
 
-def test_a_dumb_terminal_will_do(tmp_path: Path) -> None:
+def test_a_dumb_terminal_will_do(tmp_path: Path, talking: Talking) -> None:
     """Where nothing can be drawn lines are read all the same."""
     with (
         RawServer(respond=echo) as api,
@@ -292,7 +293,7 @@ def test_a_dumb_terminal_will_do(tmp_path: Path) -> None:
     assert "1: one" in talk.lines
 
 
-def test_a_scenario_is_gone_on_with_after_a_stop(tmp_path: Path) -> None:
+def test_a_scenario_is_gone_on_with_after_a_stop(tmp_path: Path, talking: Talking) -> None:
     """Its turns are shown as if they were typed; one that is stopped, and the rest, are sent by Enter."""
     script = "model: claude-haiku-5-5\nturns: [{user: one}, {user: two}, {user: three}]\n"
     (tmp_path / "s.yaml").write_text(script, encoding="utf-8")
@@ -317,7 +318,7 @@ def test_a_scenario_is_gone_on_with_after_a_stop(tmp_path: Path) -> None:
     assert [text for _, text in said(api.ledger[-1])] == sent
 
 
-def test_a_message_leaves_out_what_is_left_of_a_scenario(tmp_path: Path) -> None:
+def test_a_message_leaves_out_what_is_left_of_a_scenario(tmp_path: Path, talking: Talking) -> None:
     """Whoever has something else to say says it: the turn that was not answered is not kept."""
     script = "model: claude-haiku-5-5\nturns: [{user: one}, {user: two}]\n"
     (tmp_path / "s.yaml").write_text(script, encoding="utf-8")
@@ -336,7 +337,7 @@ def test_a_message_leaves_out_what_is_left_of_a_scenario(tmp_path: Path) -> None
     assert [text for _, text in said(api.ledger[-1])] == ["one", "First.", "mine"]
 
 
-def test_a_wait_that_is_stopped_costs_nothing(tmp_path: Path) -> None:
+def test_a_wait_that_is_stopped_costs_nothing(tmp_path: Path, talking: Talking) -> None:
     """Where the API refused to work, nothing can be billed; the message can be said again."""
     busy = error_answer("overloaded_error", "busy", status=529, headers=["retry-after: 20"])
     with RawServer(respond=in_turn(busy, reply("Yes."))) as api, talking(tmp_path, url=api.base_url) as talk:

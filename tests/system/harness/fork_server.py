@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.command import CommandResult, environment
+from tests.support.command import PATIENCE_S, CommandResult, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +36,8 @@ class ForkRequest:
     `fault_code` and `short` those of `FaultDisk`; `count_to` is a file for the names of the disk's
     operations. `file_size` is the largest file that the process may write, in bytes. `streams` are the files
     for stdout and stderr, which are closed again where `closed` says so; `piped` is a file whose content
-    comes through a pipe to stdin. The disk is not waited for, since no test loses power, but where `durable`
-    says so.
+    comes through a pipe to stdin, and `terminal` one that the command controls, in place of all three. The
+    disk is not waited for, since no test loses power, but where `durable` says so.
     """
 
     wait: int = 0
@@ -47,6 +48,7 @@ class ForkRequest:
     environment: dict[str, str] = field(default_factory=dict)
     streams: tuple[str, str] = (os.devnull, os.devnull)
     piped: str = ""
+    terminal: str = ""
     closed: bool = False
     crash_at: int = 0
     tear: bool = False
@@ -60,6 +62,46 @@ class ForkRequest:
     def to_line(self) -> str:
         """Return the request as it is written to the process that forks."""
         return json.dumps(asdict(self)) + "\n"
+
+
+@dataclass(kw_only=True, eq=False)
+class ForkedProcess:
+    """A command that was forked, asked as `subprocess.Popen` is."""
+
+    server: ForkServer
+    pid: int
+    _code: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it goes on."""
+        if self._code is None:
+            self._code = self.server.ended(self.pid)
+        return self._code
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end, and return the exit code."""
+        end = time.monotonic() + (PATIENCE_S if timeout is None else timeout)
+        while (code := self.poll()) is None:
+            assert time.monotonic() < end, "the command goes on"
+            time.sleep(0.005)
+        return code
+
+    def kill(self) -> None:
+        """End it, if it has not ended."""
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal, if it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+
+def _opened(pid: int, descriptor: int) -> str | None:
+    """Return the file that a process has opened under a descriptor."""
+    try:
+        return str(Path(f"/proc/{pid}/fd/{descriptor}").readlink())
+    except OSError:  # it has ended
+        return None
 
 
 @dataclass(eq=False)
@@ -140,6 +182,23 @@ class ForkServer:
         ended = self.wait(pid)
         at_pipe.unlink(missing_ok=True)
         return ended
+
+    def in_terminal(
+        self, *arguments: str | Path, cwd: Path, env: Mapping[str, str], theirs: int
+    ) -> ForkedProcess:
+        """Start the command in a terminal, of which `theirs` is its side."""
+        path = os.ttyname(theirs)
+        request = ForkRequest(
+            arguments=[str(argument) for argument in arguments],
+            folder=str(cwd),
+            environment=dict(env),
+            terminal=path,
+        )
+        process = ForkedProcess(server=self, pid=self.fork(request))
+        # Whoever closes this side before it is opened over there hangs up.
+        while process.poll() is None and _opened(process.pid, 2) != path:
+            time.sleep(0.001)
+        return process
 
     def fork(self, request: ForkRequest) -> int:
         """Start a command and return its pid; whoever does so asks for its end with `ended`."""

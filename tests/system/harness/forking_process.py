@@ -22,7 +22,9 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from claude_run.cli import commands
+from prompt_toolkit import PromptSession
+
+from claude_run.cli import chat, commands
 from claude_run.cli.app import run_command_line
 from claude_run.process import Signals
 from claude_run.record.disk import LocalDisk
@@ -75,7 +77,7 @@ def _warm_up() -> None:
         code += run_command_line([str(_QUICKSTART), "--simulate", "-o", str(Path(folder) / "run")])
     assert code == 0, said.getvalue()
     # The modules of commands that the warm-up does not use are imported late too.
-    assert all((commands.verify, results.read_run, run.resume))
+    assert all((chat.chat, PromptSession, commands.verify, results.read_run, run.resume))
     assert threading.active_count() == 1, "a process with threads must not fork"
     gc.freeze()
 
@@ -122,7 +124,10 @@ def _move_in(request: ForkRequest) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     tempfile.tempdir = None  # found anew, in this environment
-    for descriptor, path in zip((0, 1, 2), (os.devnull, *request.streams), strict=True):
+    if request.terminal:
+        os.setsid()  # so that the terminal that is opened first is the one that it controls
+    streams = (request.terminal,) * 3 if request.terminal else (os.devnull, *request.streams)
+    for descriptor, path in zip((0, 1, 2), streams, strict=True):
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, descriptor)
         os.close(opened)
