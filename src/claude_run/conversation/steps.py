@@ -99,7 +99,7 @@ class Steps:
         self._generated = generated_turns(conversation.turns)
         self._caches = _caches(conversation)
         self._system: list[Json] | None = None
-        # The exchanges that were looked at: their messages, and of the last turn the texts of its rounds.
+        # The exchanges that were looked at: their messages, and the rounds of the last turn.
         self._seen = 0
         self._messages: list[Json] = []
         self._last: Exchange | None = None
@@ -221,7 +221,7 @@ class Steps:
         message = answered.misfit
         if message is None and answered.unscripted:
             # Whoever ends a conversation by a call, such as a transfer, waits for no result.
-            if turn == self._generated[-1]:
+            if self._following() is None:
                 return None
             message = f"the reply calls {described(answered.unscripted[0])}, which has no tool_results"
         # All requests of a turn but its first answer tools, or resume a pause.

@@ -227,8 +227,6 @@ def _script(
             source.report(context.problems, place, message, hint=hint)
         else:
             context.report.node(root, "this scenario has no `turns`", hint=hint)
-    elif entry is None and not case_set.cases and "cases" not in entries:
-        context.report.node(root, "this scenario has no `turns`", hint="add `turns:` with a list of turns")
     elif entry is not None and own and not without:
         message = "no case is played with these turns: each has turns of its own"
         context.report.key(entry, message, hint="remove them, or add a case without turns")

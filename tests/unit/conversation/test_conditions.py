@@ -111,6 +111,19 @@ def test_all_rounds_of_a_turn_are_looked_at() -> None:
     assert not steps.left_out
 
 
+def test_a_call_may_end_the_last_turn_that_is_sent() -> None:
+    """What has no result ends a conversation where all that follows is left out, and fails it otherwise."""
+    call = body([{"type": "tool_use", "id": "t", "name": "hand_over", "input": {}}], "tool_use")
+    talk = script(user("a"), user("b", condition=(holds("contains", "Sorry"),)))
+    _, steps, last = play(talk, call)
+    assert (last, steps.left_out) == (Finish(), {1})
+    said = body([{"type": "text", "text": "Sorry."}, *call["content"]], "tool_use")  # type: ignore[misc] # blocks
+    _, _, last = play(talk, said)
+    assert isinstance(last, Finish)
+    assert last.stop is not None
+    assert last.stop.kind is StopKind.NO_TOOL_RESULT
+
+
 def test_a_condition_is_filled_in() -> None:
     """Variables and what was saved may stand in it."""
     condition = (holds("contains", "{{ saved.n }}"), holds("contains", "{{ who }}"))
