@@ -50,7 +50,7 @@ $(DEV): $(RUN) pyproject.toml
 $(NODED): $(NODE)/package-lock.json
 	@if command -v npm >/dev/null; then \
 	  echo "installing what the tests of exported programs need into $(NODE) (once)"; \
-	  npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null && touch $@; \
+	  npm ci --prefix $(NODE) --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null && touch $@; \
 	else echo "npm is not here: the tests that run exported TypeScript are skipped"; fi
 
 demo: $(RUN) ## play scenarios/quickstart.yaml against the simulator; no key needed
