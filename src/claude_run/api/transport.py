@@ -37,6 +37,7 @@ class Transport(httpx2.AsyncBaseTransport):
         self._trusts = trust_environment
         self._certificates = httpx2.create_ssl_context(trust_env=trust_environment)
         self._opened: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
 
     @property
     def _session(self) -> aiohttp.ClientSession:
@@ -61,7 +62,7 @@ class Transport(httpx2.AsyncBaseTransport):
             headers=request.headers,
             data=await request.aread() or None,
             allow_redirects=False,
-            proxy=proxy_of(url) if self._trusts else None,
+            proxy=self._proxy(url) if self._trusts else None,
             timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
         )
         return httpx2.Response(
@@ -70,6 +71,12 @@ class Transport(httpx2.AsyncBaseTransport):
             stream=_Body(response),
             request=request,
         )
+
+    def _proxy(self, url: str) -> str | None:
+        # The environment is looked through once for an address, of which a run has one or two.
+        if url not in self._proxies:
+            self._proxies[url] = proxy_of(url)
+        return self._proxies[url]
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from functools import cache, lru_cache
+from operator import mul
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from claude_run.conversation.served import is_bedrock_name, plain_name, undated
 from claude_run.conversation.usage import Usage
@@ -21,6 +22,58 @@ if TYPE_CHECKING:
 CacheTtl = Literal["5m", "1h"]
 
 _US_FACTOR = Decimal("1.1")
+
+_USUAL_PARTS: Mapping[str, frozenset[str]] = {
+    "cache_creation": frozenset({"ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"}),
+    "output_tokens_details": frozenset({"thinking_tokens"}),
+    "server_tool_use": frozenset({"web_search_requests", "web_fetch_requests"}),
+}
+_USUAL_FIELDS = frozenset(
+    {
+        *_USUAL_PARTS,
+        "input_tokens",
+        "output_tokens",
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "service_tier",
+        "speed",
+        "inference_geo",
+    }
+)
+"""What the usage of a reply says, at most, that can be priced kind by kind."""
+
+_Amounts: TypeAlias = tuple[int, int, int, int, int, int]
+"""Tokens fresh, read, written for five minutes, written for an hour, and put out; web searches."""
+
+_NOTHING: JsonObject = {"input_tokens": 0, "output_tokens": 0}
+_OF_PROMPT: Sequence[Callable[[int], JsonObject]] = (
+    lambda count: {"input_tokens": count},
+    lambda count: {"cache_read_input_tokens": count},
+    lambda count: _written(count, "5m"),
+    lambda count: _written(count, "1h"),
+)
+_BESIDE: Sequence[Callable[[int], JsonObject]] = (
+    lambda count: {"output_tokens": count},
+    lambda count: {"server_tool_use": {"web_search_requests": count}},
+)
+"""The usage of so many of each kind, in the order of `_Amounts`."""
+
+_MANY = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What the price depends on beside the model and the length of the prompt."""
+
+    batch: bool
+    fast: bool
+    us: bool
+
+    @property
+    def context(self) -> Mapping[str, str]:
+        """The terms as the table knows them; it has no US prices."""
+        batch, fast = {"processing": "batch"} if self.batch else {}, {"speed": "fast"} if self.fast else {}
+        return {**batch, **fast}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,19 +118,20 @@ def cost(body: JsonObject, *, model: str | None = None) -> Decimal | None:
     if not isinstance(usage, Mapping) or not isinstance(answered, str):
         return None
     # A part of the counts gives a part of the price, which would pass for all of it.
-    if not Usage.from_api(usage).known:
+    counts = Usage.from_api(usage)
+    if not counts.known:
         return None
     # What the price depends on beside the model. The priority tier is paid by contract.
-    if usage.get("service_tier") == "priority":
+    tier, speed, geo = (usage.get(name) for name in ("service_tier", "speed", "inference_geo"))
+    if tier == "priority":
         return None
-    context: dict[str, str] = {}
-    if usage.get("service_tier") == "batch":
-        context["processing"] = "batch"
-    if usage.get("speed") == "fast":
-        context["speed"] = "fast"
-
-    prices = (_price(name, usage, context=context) for name in _priced_names(answered, model))
-    return next((price for price in prices if price is not None), None)
+    terms = _Terms(batch=tier == "batch", fast=speed == "fast", us=geo == "us")
+    names = _priced_names(answered, model)
+    # Nearly every reply has counts of the usual kinds alone, each of which has its price. What tiers the
+    # table has for a name of Bedrock it does not say.
+    if not any(map(is_bedrock_name, names)) and (amounts := _usual_amounts(usage, counts)) is not None:
+        return _at_rates(names, terms, amounts)
+    return next((price for name in names if (price := _price(name, usage, terms)) is not None), None)
 
 
 def _priced_names(answered: str, asked: str | None) -> tuple[str, ...]:
@@ -104,8 +158,7 @@ def worst_case(limits: Limits) -> Decimal | None:
     written = limits.input_tokens if limits.cache_ttl else 0
     usage: JsonObject = {
         "input_tokens": limits.input_tokens - written,
-        "cache_creation_input_tokens": written,
-        "cache_creation": {f"ephemeral_{limits.cache_ttl or '5m'}_input_tokens": written},
+        **_written(written, limits.cache_ttl or "5m"),
         "output_tokens": limits.output_tokens,
         "server_tool_use": {"web_search_requests": limits.web_searches},
         "speed": "fast" if limits.fast else "standard",
@@ -119,17 +172,9 @@ def list_prices(model: str) -> tuple[PriceTier, ...]:
 
     What only holds for prompts that are longer than the model takes is left out.
     """
-    from genai_prices import extract_usage  # noqa: PLC0415 - half a second that only a price is worth
-
-    usage = {"input_tokens": 1, "output_tokens": 1}
-    try:
-        extracted = extract_usage({"model": model, "usage": usage}, provider_id="anthropic")
-        found = extracted.calc_price().model_price
-    except (LookupError, ValueError):
+    prices, rules = _listed(model), rules_for(model)
+    if not prices:
         return ()
-    prices = (found.input_mtok, found.output_mtok, found.cache_read_mtok)
-    starts = {0, *(tier.start for price in prices for tier in getattr(price, "tiers", ()))}
-    rules = rules_for(model)
     return tuple(
         PriceTier(
             above=start,
@@ -137,7 +182,7 @@ def list_prices(model: str) -> tuple[PriceTier, ...]:
             output=_at(prices[1], start),
             cache_read=_at(prices[2], start),
         )
-        for start in sorted(starts)
+        for start in sorted({0, *_tiers(prices)})
         if rules is None or start < rules.context_window
     )
 
@@ -149,6 +194,24 @@ def price_table() -> str:
     return f"genai-prices {version('genai-prices')}"
 
 
+def _listed(model: str) -> tuple[Decimal | TieredPrices | None, ...]:
+    """Return the standard prices of a model as they stand in the table: input, output, cache read."""
+    from genai_prices import extract_usage  # noqa: PLC0415 - half a second that only a price is worth
+
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    try:
+        found = extract_usage({"model": model, "usage": usage}, provider_id="anthropic").calc_price()
+    except (LookupError, ValueError):
+        return ()
+    prices = found.model_price
+    return (prices.input_mtok, prices.output_mtok, prices.cache_read_mtok)
+
+
+def _tiers(prices: Iterable[Decimal | TieredPrices | None]) -> Iterable[int]:
+    """Return the lengths of prompts above which one of these prices is another."""
+    return (tier.start for price in prices for tier in getattr(price, "tiers", ()))
+
+
 def _at(price: Decimal | TieredPrices | None, tokens: int) -> Decimal | None:
     """Return the price of one kind of token where the prompt has more than so many."""
     if price is None or isinstance(price, Decimal):
@@ -156,10 +219,10 @@ def _at(price: Decimal | TieredPrices | None, tokens: int) -> Decimal | None:
     return next((tier.price for tier in reversed(price.tiers) if tier.start <= tokens), price.base)
 
 
-def _price(model: str, usage: Json, *, context: Mapping[str, str]) -> Decimal | None:
+def _price(model: str, usage: Json, terms: _Terms) -> Decimal | None:
     from genai_prices import calc_price, extract_usage  # noqa: PLC0415 - half a second that only a priced reply is worth
 
-    of_bedrock = is_bedrock_name(model)
+    of_bedrock, context = is_bedrock_name(model), terms.context
     try:
         # The counts have the form of the Messages API at every provider.
         plain = plain_name(model) if of_bedrock else model
@@ -176,7 +239,69 @@ def _price(model: str, usage: Json, *, context: Mapping[str, str]) -> Decimal | 
         return None
     tokens = calculated.input_price + calculated.output_price
     rules = rules_for(model)
-    dearer = isinstance(usage, Mapping) and usage.get("inference_geo") == "us"
-    if dearer and (rules is None or rules.inference_geo):
+    if terms.us and (rules is None or rules.inference_geo):
         return tokens * _US_FACTOR + (calculated.total_price - tokens)
     return calculated.total_price
+
+
+def _written(count: int, ttl: CacheTtl) -> JsonObject:
+    return {
+        "cache_creation_input_tokens": count,
+        "cache_creation": {f"ephemeral_{ttl}_input_tokens": count},
+    }
+
+
+def _usual_amounts(usage: Mapping[str, Json], counts: Usage) -> _Amounts | None:
+    """Return how much of each kind a reply used; None where it says more, or contradicts itself."""
+    if not usage.keys() <= _USUAL_FIELDS:
+        return None
+    parts = {name: part for name in _USUAL_PARTS if (part := usage.get(name)) is not None}
+    if any(
+        not isinstance(part, Mapping) or not part.keys() <= _USUAL_PARTS[name] for name, part in parts.items()
+    ):
+        return None
+    written, hour = counts.cache_creation_input_tokens or 0, counts.ephemeral_1h_input_tokens or 0
+    if parts.get("cache_creation") and written != (counts.ephemeral_5m_input_tokens or 0) + hour:
+        return None
+    return (
+        counts.input_tokens or 0,
+        counts.cache_read_input_tokens or 0,
+        written - hour,
+        hour,
+        counts.output_tokens or 0,
+        counts.web_search_requests or 0,
+    )
+
+
+def _at_rates(names: tuple[str, ...], terms: _Terms, amounts: _Amounts) -> Decimal | None:
+    fresh, read, written, written_hour, _, _ = amounts
+    prompt = fresh + read + written + written_hour
+    above = next(start for start in reversed(_starts(names)) if start < prompt or not start)
+    rates = _rates(names, terms, above)
+    return None if rates is None else sum(map(mul, rates, amounts), Decimal(0))
+
+
+@lru_cache(maxsize=256)
+def _rates(names: tuple[str, ...], terms: _Terms, above: int) -> tuple[Decimal, ...] | None:
+    """Ask the table what one of each kind costs, in the order of `_Amounts`; None where it has no price.
+
+    All of it is asked for in the shortest prompt of more than `above` tokens, which no longer tier holds for.
+    """
+    long = above + 1
+    for name in names:
+        prompts = [_price(name, {**_NOTHING, **kind(long)}, terms) for kind in _OF_PROMPT]
+        besides = [_price(name, {**_NOTHING, "input_tokens": long, **kind(_MANY)}, terms) for kind in _BESIDE]
+        found = [price for price in (*prompts, *besides) if price is not None]
+        if len(found) == len(prompts) + len(besides):
+            fresh = found[0]
+            return (
+                *(price / long for price in found[: len(prompts)]),
+                *((price - fresh) / _MANY for price in found[len(prompts) :]),
+            )
+    return None
+
+
+@cache
+def _starts(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the lengths of prompts above which another price holds under one of these names, from 0 on."""
+    return tuple(sorted({0, *(start for name in names for start in _tiers(_listed(name)))}))

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from genai_prices import extract_usage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -241,3 +242,41 @@ def test_no_reply_within_its_limits_costs_more_than_the_worst_case(
     assert paid is not None
     assert bound is not None
     assert paid <= bound
+
+
+_COUNT = st.sampled_from([0, 1, 99_999, 100_000, 100_001, 200_000, 200_001]) | st.integers(0, 400_000)
+
+
+@given(
+    model=st.sampled_from([*PRICED, "claude-sonnet-4-5", "claude-haiku-4-5-20251001", "claude-unheard-of"]),
+    counts=st.tuples(_COUNT, _COUNT, _COUNT, _COUNT, _COUNT, st.integers(0, 50)),
+    details=st.booleans(),
+    batch=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_price_is_the_one_of_the_table(
+    model: str, counts: tuple[int, int, int, int, int, int], details: bool, batch: bool
+) -> None:
+    """Whatever a reply used, and however long its prompt was, it costs what the table itself makes of it."""
+    fresh, read, written, hour, output, searches = counts
+    usage: dict[str, Any] = {
+        "input_tokens": fresh,
+        "cache_read_input_tokens": read,
+        "cache_creation_input_tokens": written + (hour if details else 0),
+        "output_tokens": output,
+        "server_tool_use": {"web_search_requests": searches},
+    }
+    if details:
+        usage["cache_creation"] = {"ephemeral_5m_input_tokens": written, "ephemeral_1h_input_tokens": hour}
+    context = {"processing": "batch"} if batch else {}
+    try:
+        said = extract_usage({"model": model, "usage": usage}, provider_id="anthropic")
+        table = said.calc_price(price_context=context)
+    except LookupError:
+        assert _cost(model, **usage) is None
+        return
+    if batch and not any(variant.when == context for variant in table.model.price_variants or ()):
+        assert _cost(model, **usage, service_tier="batch") is None
+        return
+    tier = "batch" if batch else "standard"
+    assert _cost(model, **usage, service_tier=tier) == table.total_price

@@ -1,0 +1,35 @@
+"""The loop that a user would write: the SDK's own client, `gather` and a semaphore; nothing is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from anthropic import AsyncAnthropic
+
+
+async def converse(client: AsyncAnthropic, free: asyncio.Semaphore, script: dict, case: str) -> None:
+    """Have one conversation: its user turns one after the other, the history sent with each."""
+    async with free:
+        messages = []
+        for turn in script["turns"]:
+            messages.append({"role": "user", "content": turn.format(item=case)})
+            reply = await client.messages.create(
+                model=script["model"],
+                max_tokens=script["max_tokens"],
+                system=script["system"],
+                messages=messages,
+            )
+            messages.append({"role": "assistant", "content": reply.content})
+
+
+async def main(script: dict, in_flight: int) -> None:
+    """Have all conversations, so many of them at once."""
+    free = asyncio.Semaphore(in_flight)
+    async with AsyncAnthropic() as client:
+        await asyncio.gather(*(converse(client, free, script, case) for case in script["cases"]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.load(open(sys.argv[1])), int(sys.argv[2])))
