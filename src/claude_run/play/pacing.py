@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from claude_run.play.ports import Clock
 
-START = 4
+START = 20
+"""Requests to a model that go out at once before any reply has come, or half of the ceiling if that is more."""
+AFTER_OUTAGE = 4
+"""The same where the model has just begun to answer again."""
+
 _REMAINING = "anthropic-ratelimit-requests-remaining"
 _RESET = "anthropic-ratelimit-requests-reset"
 
@@ -65,7 +69,7 @@ class ModelPacer:
     """
 
     def __init__(self, *, ceiling: int, clock: Clock, longest_reset_s: float = 300.0) -> None:
-        self.limit = min(START, ceiling)
+        self.limit = min(max(START, ceiling // 2), ceiling)
         self._ceiling = ceiling
         self._clock = clock
         self._longest_reset_s = longest_reset_s
@@ -111,7 +115,7 @@ class ModelPacer:
             # It is over: all may go out again, a few at first.
             self._outage = False
             self._probe_at = -math.inf
-            self.limit = min(self.limit, START)
+            self.limit = min(self.limit, AFTER_OUTAGE)
             self._credit = 0
         self._credit += 1
         if self.limit < self._ceiling and self._credit >= (1 if self.limit < self._threshold else self.limit):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.play.pacing import START, ModelPacer
+from claude_run.play.pacing import AFTER_OUTAGE, START, ModelPacer
 from tests.unit.play.fakes import EPOCH, LoopClock, run
 
 if TYPE_CHECKING:
@@ -31,17 +31,20 @@ def lane(ceiling: int = 64, clock: LoopClock | None = None) -> ModelPacer:
     return ModelPacer(ceiling=ceiling, clock=clock or SetClock())
 
 
-def test_a_lane_starts_low_and_doubles_with_each_full_window() -> None:
-    """Each reply lets one more request out, until the user's ceiling."""
-    sizes = []
-    narrow = lane(20)
-    while narrow.limit < 20:
-        sizes.append(narrow.limit)
+@pytest.mark.parametrize(
+    ("ceiling", "sizes"), [(1, [1]), (20, [20]), (64, [32, 64]), (30, [START, 30]), (400, [200, 400])]
+)
+def test_a_lane_starts_at_half_and_doubles_with_a_full_window(ceiling: int, sizes: list[int]) -> None:
+    """Each reply lets one more request out, until the user's ceiling; twenty go out at once in any case."""
+    narrow = lane(ceiling)
+    found = [narrow.limit]
+    while narrow.limit < ceiling:
         for _ in range(narrow.limit):
             narrow.replied({})
-    assert sizes == [START, 2 * START, 4 * START]
+        found.append(narrow.limit)
+    assert found == sizes
     narrow.replied({})
-    assert narrow.limit == 20
+    assert narrow.limit == ceiling
 
 
 def test_a_ceiling_below_the_start_holds() -> None:
@@ -205,7 +208,7 @@ def test_a_lane_begins_low_again_after_an_outage() -> None:
     wide.outage(0.0)
     wide.throttled(0.0)
     wide.replied({})
-    assert wide.limit == START + 1
+    assert wide.limit == AFTER_OUTAGE + 1
     for _ in range(11):
         wide.replied({})
     assert wide.limit == 16

@@ -16,6 +16,7 @@ from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.play.retry import Failures
+from claude_run.play.pacing import START
 from claude_run.play.stop import FailureBreaker, Halt, StopSignal, hopeless, outage_too_long
 from claude_run.record.recording import Recording
 from tests.unit.play.fakes import EPOCH, FakedRun, FakeMessages, conversation, failure, message, user
@@ -76,7 +77,7 @@ def test_a_run_against_an_api_that_is_down_ends_once(concurrency: int) -> None:
     assert halt.code is ExitCode.NOT_MEASURED
     assert halt.reason.startswith("claude-haiku-5-5 has not replied for 30")
     assert 300.0 <= messages.times[-1] < 310.0
-    assert len(messages.requests) < 40
+    assert len(messages.requests) < 25 + 40  # the first wave, then one probe at a time
     assert len(run.progress.transcripts) < 5
     assert run.progress.outages[0][0] == "claude-haiku-5-5"
     assert run.progress.resumptions == []
@@ -323,7 +324,7 @@ def test_a_model_that_asks_for_an_hour_is_left_alone() -> None:
     assert halt.code is ExitCode.NOT_MEASURED
     assert "not before 2026-11-23 14:00:00 UTC" in halt.reason
     assert run.progress.transcripts == []
-    assert len(messages.requests) <= 4
+    assert len(messages.requests) <= START
 
 
 def test_an_error_in_mid_stream_that_concerns_the_key_ends_the_run() -> None:
