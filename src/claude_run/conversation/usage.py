@@ -106,9 +106,12 @@ def total(usages: Iterable[Usage]) -> Usage:
 
     The sum of input or output tokens is None as soon as one of them is unknown: it would be too low.
     """
+    first, *others = tuple(usages) or (Usage(),)
+    if not others:
+        return first
     sums: dict[str, int] = {}
     unknown: dict[str, None] = {}
-    for usage in usages:
+    for usage in (first, *others):
         for name in _COUNTS:
             count = getattr(usage, name)
             if count is not None:

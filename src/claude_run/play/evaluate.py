@@ -85,14 +85,15 @@ def evaluate_expectations(  # noqa: PLR0913 - keywords, but for what was played
     transcript: Transcript,
     *,
     end: End,
+    parts: Iterable[Part],
     evaluate: Evaluate,
     grades: Grades,
     findings: Findings,
 ) -> Evaluation:
-    """Evaluate every expectation on what is judged, with what judges and own checks have said of it."""
+    """Evaluate every expectation on the parts, with what judges and own checks have said of them."""
     turn_checks: list[tuple[int, tuple[CheckResult, ...]]] = []
     checks: tuple[CheckResult, ...] = ()
-    for part in judged_parts(conversation, transcript, end):
+    for part in parts:
         index = part.index
         subject = replace(part.subject, grades=grades.get(index, {}), findings=findings.get(index, {}))
         results = tuple(evaluate(expectation, subject) for expectation in part.expectations)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from claude_run.play.ports import Clock
 
 START = 20
-"""Requests to a model that go out at once before any reply has come, or half of the ceiling if that is more."""
+"""Requests to a model that go out before any reply has come; half of the ceiling where that is more."""
 AFTER_OUTAGE = 4
 """The same where the model has just begun to answer again."""
 

@@ -35,7 +35,7 @@ class RequestFailedError(MeasureError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A whole reply, parsed once, and the headers that pacing reads (lower case names)."""
+    """A whole reply, parsed once, and the headers that pacing reads, by names in lower case."""
 
     reply: Reply
     request_id: str | None = None
@@ -101,8 +101,8 @@ class Prices(Protocol):
 class Recorder(Protocol):
     """The journal."""
 
-    def append(self, event: Event) -> None:
-        """Keep an event; StorageError ends the run."""
+    def append(self, *events: Event) -> None:
+        """Keep events, all or none of them; StorageError ends the run."""
 
     async def synced(self) -> None:
         """Return when all that was appended is safe from a loss of power."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Stop
     from claude_run.conversation.transcript import Transcript
-    from claude_run.play.evaluate import Findings
+    from claude_run.play.evaluate import Findings, Part
     from claude_run.play.ports import Clock, OwnChecks, Progress, Recorder
     from claude_run.play.sender import Sender
     from claude_run.play.stop import StopSignal
@@ -173,6 +173,7 @@ class ConversationRunner:
 
         # Ask turn by turn, until the script is over or cannot go on.
         end = await self._play_turns()
+        played = self._so_far()
 
         # Ask the judges, whose questions may quote what the turns have saved.
         saved = self._steps.saved
@@ -188,15 +189,18 @@ class ConversationRunner:
                 deadline=self._deadline,
                 ask_again=context.ask_again,
             )
-            grades = await judges.grades(self._so_far())
+            grades = await judges.grades(played)
+            played = self._so_far() if any(grades.values()) else played
 
         # Call the own checks, evaluate every expectation, and write down how it ended.
+        parts = tuple(judged_parts(conversation, played, end))
         evaluation = evaluate_expectations(
             conversation,
-            self._so_far(),
+            played,
             end=end,
+            parts=parts,
             grades=grades,
-            findings=await self._findings(end),
+            findings=await self._findings(parts),
             evaluate=lambda expectation, subject: context.registry.evaluate(
                 expectation,
                 subject,
@@ -225,16 +229,17 @@ class ConversationRunner:
     def _so_far(self) -> Transcript:
         return self._log.known.transcript(left_out=self._steps.left_out)
 
-    async def _findings(self, end: End) -> Findings:
+    async def _findings(self, parts: Iterable[Part]) -> Findings:
         """Call every own check that is expected to hold of something, and return what each has found."""
         context, saved = self._context, self._steps.saved
         found: dict[int | None, dict[str, Finding]] = {}
-        if context.own_checks is None:
+        foreign = context.registry.foreign
+        if context.own_checks is None or not foreign:
             return found
-        for part in judged_parts(self._conversation, self._so_far(), end):
+        for part in parts:
             findings = found.setdefault(part.index, {})
             for kind, value in context.registry.values(
-                context.registry.foreign,
+                foreign,
                 part.expectations,
                 lambda slot: self._renderer.fill(slot.source, saved, into=slot.into),
             ):

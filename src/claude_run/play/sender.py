@@ -46,18 +46,25 @@ if TYPE_CHECKING:
 
 
 class JournalledLog:
-    """The log of one conversation, each event of it journalled before it counts."""
+    """The log of one conversation, each event of it journalled before anything comes of it."""
 
     def __init__(self, recorder: Recorder, known: ConversationLog | None = None) -> None:
         self.known = known or ConversationLog()
         self._recorder = recorder
         self._earlier = {exchange.key for exchange in self.known.replies}
+        self._held: list[Asked] = []
 
     def append(self, event: Event) -> None:
-        self._recorder.append(event)
+        self._recorder.append(*self._held, event)
+        self._held.clear()
         self.known.append(event)
         if isinstance(event, SetAside):
             self._earlier.discard(event.key)
+
+    def ask(self, event: Asked) -> None:
+        """Note a request that was made up; it is written down with whatever comes of it first."""
+        self._held.append(event)
+        self.known.append(event)
 
     def answer(self, event: Replied) -> Exchange:
         """Append a reply and return the exchange that it completes."""
@@ -162,7 +169,7 @@ class Sender:
         if (known := log.known.exchange(key)) is not None:
             return known
         if not log.known.was_asked(key):
-            log.append(
+            log.ask(
                 Asked(conversation_id=conversation.id, turn=step.turn, key=key, sent=step.sent, judge=judge)
             )
 

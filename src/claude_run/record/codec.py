@@ -35,6 +35,9 @@ _TYPES: Mapping[str, type[Event]] = {name: cls for cls, name in _NAMES.items()}
 _FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     cls: tuple(field.name for field in fields(cls)) for cls in _NAMES
 }
+_PARTS: Mapping[type, tuple[str, ...]] = {
+    cls: tuple(field.name for field in fields(cls)) for cls in (SentMessage, Failure)
+}
 _ADDED_LATER: Mapping[str, object] = {"expectations": None, "files": None, "left_out": ()}
 """Fields that the journals of earlier versions lack, and what that means."""
 
@@ -112,17 +115,22 @@ def _checked_fields(cls: type) -> tuple[tuple[str, str, Callable[[Any], bool]], 
 
 
 def _plain(value: Any) -> Json:  # noqa: ANN401 - any field of any event
-    if isinstance(value, Decimal):
-        return money(value)
-    if isinstance(value, CheckResult):
-        return check_to_json(value)
-    if isinstance(value, SentMessage | Failure):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return dict(value)  # the model's `EMPTY` is an object that `json` does not know
-    return cast("Json", value)
+    match value:
+        case None | str() | int() | float():
+            plain: Json = value
+        case Decimal():
+            plain = money(value)
+        case CheckResult():
+            plain = check_to_json(value)
+        case SentMessage() | Failure():
+            plain = {name: _plain(getattr(value, name)) for name in _PARTS[type(value)]}
+        case tuple():
+            plain = [_plain(item) for item in value]
+        case Mapping():
+            plain = dict(value)  # the model's `EMPTY` is an object that `json` does not know
+        case _:
+            plain = cast("Json", value)
+    return plain
 
 
 def _value(name: str, line: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any field of any event

@@ -30,7 +30,7 @@ from claude_run.text.strict_json import plain_json, read_json
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from claude_run.conversation.events import Event
@@ -164,18 +164,22 @@ class Journal:
         """How many lines it has."""
         return self._seq
 
-    def append(self, event: Event) -> None:
-        """Write one event in one piece. After a StorageError the journal takes no further event.
+    def append(self, *events: Event) -> None:
+        """Write events in one piece. After a StorageError the journal takes no further event.
 
         What was said is never rewritten: StorageError where the credential in use stands in it. What is said
         about it, such as an error, is written without the credential.
         """
-        said = isinstance(event, Started | Asked | Replied)
-        self._append(encode(event), said_in=event.conversation_id if said else None)
+        self._write(
+            [
+                self._line(encode(event), at=at, said_in=event.conversation_id if _says(event) else None)
+                for at, event in enumerate(events, start=self._seq)
+            ]
+        )
 
     def append_run(self, what: str, **fields: Json) -> None:
         """Write a line on the run itself: that it was started, resumed, or ended and why."""
-        self._append({"event": "run", "what": what, **fields})
+        self._write([self._line({"event": "run", "what": what, **fields}, at=self._seq)])
 
     async def synced(self) -> None:
         """Return when all that was appended so far is on the disk; waiters share one sync."""
@@ -209,9 +213,9 @@ class Journal:
         finally:
             self._sync = None
 
-    def _append(self, value: Mapping[str, Json], *, said_in: str | None = None) -> None:
-        self._refuse_if_broken()
-        value = {"seq": self._seq, **value}
+    def _line(self, value: Mapping[str, Json], *, at: int, said_in: str | None = None) -> bytes:
+        """Return the line of an event that comes at this place."""
+        value = {"seq": at, **value}
         text = plain_json(value)
         if self._redactor.finds(text):
             if said_in is not None:
@@ -220,20 +224,24 @@ class Journal:
                     " out of the texts and variables of the scenario"
                 )
             text = plain_json(self._redactor.json(value))
-        line = _framed(text)
+        return _framed(text)
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        self._refuse_if_broken()
+        data = b"".join(lines)
         try:
-            taken = self._disk.write(self._descriptor, line)
+            taken = self._disk.write(self._descriptor, data)
         except OSError as error:
             self._broken = f"{self.path} cannot be written: {error.strerror or error}"
             raise StorageError(self._broken) from error
-        if taken != len(line):
+        if taken != len(data):
             self._broken = (
-                f"{self.path} cannot be written: the disk took {taken} of {len(line)} bytes; make room and"
+                f"{self.path} cannot be written: the disk took {taken} of {len(data)} bytes; make room and"
                 f" go on with `claude-run resume {self.path.parent}`"
             )
             raise StorageError(self._broken)
-        self._seq += 1
-        self._written += 1
+        self._seq += len(lines)
+        self._written += len(lines)
 
     def _refuse_if_broken(self) -> None:
         if self._broken is not None:
@@ -269,7 +277,7 @@ class Journal:
         self._seq = lines
         if lines == 0:
             whose = {} if self._seal is None else {"run_id": self._seal.run_id}
-            self._append({"event": "journal", "version": VERSION, **whose})
+            self._write([self._line({"event": "journal", "version": VERSION, **whose}, at=0)])
         return max(lines, 1)
 
     def _set_aside(self, size: int) -> None:
@@ -283,6 +291,11 @@ class Journal:
         finally:
             self._disk.close(aside)
         self._disk.truncate(self._descriptor, size)
+
+
+def _says(event: Event) -> bool:
+    """Return whether an event holds what was said, which is never rewritten."""
+    return isinstance(event, Started | Asked | Replied)
 
 
 def _framed(text: str) -> bytes:

@@ -102,6 +102,10 @@ class Redactor:
             return True
         return self._escapes.search(text) is not None and self._pattern.search(text) is not None
 
+    def finds_in(self, value: Json) -> bool:
+        """Return whether a secret stands in one of the strings and keys of a value; it may say so of two."""
+        return self.finds("\n".join(_strings(value)))
+
     def text(self, text: str) -> str:
         """Return the text with its secrets replaced."""
         return self._pattern.sub(REDACTED, text) if self.finds(text) else text
@@ -133,6 +137,18 @@ class Redactor:
         if isinstance(value, Sequence):
             return [self.json(item) for item in value]
         return value
+
+
+def _strings(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield from _strings(item)
+    elif isinstance(value, Sequence):
+        for item in value:
+            yield from _strings(item)
 
 
 def is_secret_variable(name: str) -> bool:

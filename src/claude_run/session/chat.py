@@ -290,8 +290,8 @@ class Chat:
 class _KeptNowhere:
     """A journal that keeps nothing: what a chat is to leave behind is what `--save` writes."""
 
-    def append(self, event: Event) -> None:
-        """Take an event, whose place is in the log."""
+    def append(self, *events: Event) -> None:
+        """Take events, whose place is in the log."""
 
     async def synced(self) -> None:
         """Return at once."""

@@ -96,11 +96,11 @@ class MortalRecorder(MemoryRecorder):
     sync_s: float = 0.0
     events: list[Event] = field(default_factory=list)
 
-    def append(self, event: Event) -> None:
+    def append(self, *events: Event) -> None:
         self.left -= 1
         if self.left < 0:
             raise StorageError("killed")
-        self.events.append(event)
+        self.events += events
 
 
 def split(events: Sequence[Event]) -> dict[str, list[Event]]:

@@ -142,10 +142,10 @@ class MemoryRecorder:
         self.sync_s = sync_s
         self.broken: Exception | None = None
 
-    def append(self, event: Event) -> None:
+    def append(self, *events: Event) -> None:
         if self.broken is not None:
             raise self.broken
-        self.events.append(event)
+        self.events += events
 
     async def synced(self) -> None:
         await asyncio.sleep(self.sync_s)

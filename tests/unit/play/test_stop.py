@@ -15,8 +15,8 @@ from claude_run.conversation.events import Attempted
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.play.retry import Failures
 from claude_run.play.pacing import START
+from claude_run.play.retry import Failures
 from claude_run.play.stop import FailureBreaker, Halt, StopSignal, hopeless, outage_too_long
 from claude_run.record.recording import Recording
 from tests.unit.play.fakes import EPOCH, FakedRun, FakeMessages, conversation, failure, message, user
