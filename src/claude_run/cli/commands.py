@@ -19,7 +19,7 @@ from claude_run.cli.output import (
 from claude_run.cli.terminal import Terminal, ask_key
 from claude_run.errors import ExitCode, InputError
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.formats import FILES, render
+from claude_run.report.run.formats import FILES, render, sections
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, project, results, world
 from claude_run.session.foresee import MOST_REPEATS, WORTH_SEEING
@@ -48,7 +48,7 @@ def observer(output: OutputOptions) -> RunObserver:
         if not output.quiet:
             progress.notify(line)
 
-    return RunObserver(progress=progress, notify=progress.notify, warn=warn)
+    return RunObserver(progress=progress, notify=progress.notify, warn=warn, sections=sections())
 
 
 def check(request: RunRequest, output: OutputOptions, machine: World, *, examples: bool) -> int:

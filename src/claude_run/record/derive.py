@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.sample import Sample
 from claude_run.conversation.served import ServedNames
-from claude_run.conversation.usage import total
+from claude_run.conversation.usage import Usage, total
 from claude_run.plan.model_rules import known_names
 from claude_run.record import transcripts
-from claude_run.record.disk import read_file
+from claude_run.record.disk import open_file, read_file
 from claude_run.record.folder import json_file
-from claude_run.record.history import CUT_OFF
+from claude_run.record.history import CUT_OFF, log_of
 from claude_run.record.journal import Extent, torn_bytes
 from claude_run.record.made_of import MadeOf
+from claude_run.record.records import Figures, Record, Records, Spool
 from claude_run.record.summary import Ending, RunSummary, summarize
-from claude_run.record.transcripts import Record
 from claude_run.scenario.model import turn_number
 from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.folder import RunFolder
     from claude_run.record.gated import Gate
+    from claude_run.record.journal import Journal
     from claude_run.record.run import Run
     from claude_run.scenario.model import JsonObject
 
@@ -38,34 +40,82 @@ class Played:
     """A run as its journal tells it: one record per planned conversation, in the order of the plan."""
 
     summary: RunSummary
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     ending: Ending
     journal: Extent
+    spools: Mapping[str, Spool] = field(default_factory=dict)
 
     def gated(self, gate: Gate, journal: Extent) -> Played:
         """Return the run as it stands once a gate has decided it, and the journal has taken that down."""
         ending = replace(self.ending, gate=gate)
         summary = summarize(self.summary.run, self.records, ending)
-        return Played(summary=summary, records=self.records, ending=ending, journal=journal)
+        return replace(self, summary=summary, ending=ending, journal=journal)
+
+    def pieces(self, name: str, make: Callable[[Record], bytes]) -> Iterator[bytes]:
+        """Yield the pieces of a derived file, one per record, made anew where they are not there already."""
+        spool = self.spools.get(name)
+        for record in self.records:
+            yield (spool.get(record.planned.id) if spool else None) or make(record)
+
+
+class Collector:
+    """Adds a run up while it is played, and makes the pieces of its files as conversations end.
+
+    `sections` make the pieces of the files of reports, by name. What it gives in the end is what
+    `read_played` would read from the journal.
+    """
+
+    def __init__(
+        self, folder: RunFolder, journal: Journal, sections: Mapping[str, Callable[[Record], bytes]]
+    ) -> None:
+        self._journal = journal
+        self._sections = {folder.transcripts.name: transcripts.line, **sections}
+        self._spools = {name: Spool(folder.path) for name in self._sections}
+        self._figures: dict[str, Figures] = {}
+
+    def add(self, transcript: Transcript) -> None:
+        """Take in a conversation that has ended."""
+        record = Record.of(transcript.started.identity, transcript)
+        self._figures[record.planned.id] = Figures.of(transcript)
+        for name, make in self._sections.items():
+            self._spools[name].add(record.planned.id, make(record))
+
+    def played(self, run: Run, ending: Ending) -> Played:
+        """Return the run as it stands in the journal, now that it has ended so."""
+        index = self._journal.index
+
+        def read(name: str) -> Transcript:
+            return log_of(index, name).transcript()
+
+        # Of those that began and did not end the journal knows alone.
+        for name in index:
+            if name not in self._figures:
+                self._figures[name] = Figures.of(read(name))
+        records = Records(run.conversations, self._figures, read)
+        return Played(
+            summary=summarize(run, records, ending),
+            records=records,
+            ending=ending,
+            journal=self._journal.extent,
+            spools=self._spools,
+        )
 
 
 def read_played(folder: RunFolder) -> Played:
     """Read a run folder; StorageError when its journal or `run.json` is missing or damaged."""
     run = folder.read_run()
-    history = folder.read_history()
     served = ServedNames(ids=known_names(), allowed=run.allowed_models)
-    records = tuple(
-        Record(
-            planned=planned,
-            transcript=_measured(log.transcript(), served) if (log := history.logs.get(planned.id)) else None,
-        )
-        for planned in run.conversations
+    told = folder.read_told(lambda log: _measured(log.transcript(), served))
+    records = Records(
+        run.conversations,
+        told.figures,
+        lambda name: _measured(log_of(told.index, name).transcript(), served),
     )
     return Played(
-        summary=summarize(run, records, history.ending),
+        summary=summarize(run, records, told.ending),
         records=records,
-        ending=history.ending,
-        journal=Extent.of(folder.journal, history.lines),
+        ending=told.ending,
+        journal=Extent.of(folder.journal, told.lines),
     )
 
 
@@ -84,7 +134,7 @@ def write_derived(folder: RunFolder, played: Played) -> None:
     digest = hashlib.sha256()
 
     def counted() -> Iterator[bytes]:
-        for line in transcripts.lines(played.records):
+        for line in played.pieces(folder.transcripts.name, transcripts.line):
             digest.update(line)
             yield line
 
@@ -115,9 +165,9 @@ def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
                 return tuple(map(transcripts.sample_from_json, started))
     # The long way, for the journal is the truth.
     records = read_played(folder).records
-    found = (record.transcript for record in records if record.planned.confirm is None)
-    played = (each for each in found if each is not None and each.outcome is not Outcome.SKIPPED)
-    return tuple(map(Sample.of, played))
+    planned = (record for record in records if record.planned.confirm is None)
+    played = (record.transcript for record in planned if record.outcome is not Outcome.SKIPPED)
+    return tuple(Sample.of(each) for each in played if each is not None)
 
 
 def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterable[bytes]]]) -> Iterator[str]:
@@ -127,24 +177,25 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
     """
     # The journal itself, and what it tells of money that may have been spent for nothing.
     yield from _journal_problems(folder)
-    # Each derived file against what the journal says now.
-    played = read_played(folder)
-    data = b"".join(transcripts.lines(played.records))
-    made_of = _made_of(played, hashlib.sha256(data))
-    everything: dict[str, Iterable[bytes]] = {
-        folder.transcripts.name: [data],
-        folder.summary.name: [json_file(_summary(played, made_of))],
-        **{name: make(played) for name, make in derived.items()},
-    }
-    for name, parts in everything.items():
-        yield from _file_problems(folder, name, parts)
-    # The bookkeeping: the summary adds up conversations, this their replies.
-    usage = total(
-        exchange.reply.usage
-        for record in played.records
-        if record.transcript
-        for exchange in record.transcript.paid_exchanges
-    )
+    # Each derived file against what the journal says now. The summary adds up conversations, this their
+    # replies, as they stand in the transcripts.
+    played, digest, usage = read_played(folder), hashlib.sha256(), Usage()
+
+    def lines() -> Iterator[bytes]:
+        nonlocal usage
+        for record in played.records:
+            transcript = record.transcript
+            replies = transcript.paid_exchanges if transcript else ()
+            usage = total((usage, *(exchange.reply.usage for exchange in replies)))
+            line = transcripts.line(Record.of(record.planned, transcript))
+            digest.update(line)
+            yield line
+
+    yield from _file_problems(folder, folder.transcripts.name, lines())
+    summary = json_file(_summary(played, _made_of(played, digest)))
+    yield from _file_problems(folder, folder.summary.name, [summary])
+    for name, make in derived.items():
+        yield from _file_problems(folder, name, make(played))
     if usage != played.summary.totals.usage:
         yield "the usage totals are not the sum of the replies' usage: a bug of claude-run, please report it"
 
@@ -186,10 +237,16 @@ def _journal_problems(folder: RunFolder) -> Iterator[str]:
 
 
 def _file_problems(folder: RunFolder, name: str, parts: Iterable[bytes]) -> Iterator[str]:
+    same = True
     try:
-        found = read_file(folder.path / name)
+        with open_file(folder.path / name) as file:
+            # To the end, whatever is found: making the parts is what else is looked at on the way.
+            for part in parts:
+                same = same and file.read(len(part)) == part
+            same = same and not file.read(1)
     except OSError:
+        deque(parts, maxlen=0)
         yield f"{name} is missing: `claude-run report {folder.path}` makes it"
         return
-    if found != b"".join(parts):
+    if not same:
         yield f"{name} differs from the journal: `claude-run report {folder.path}` makes it anew"

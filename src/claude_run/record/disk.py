@@ -14,8 +14,8 @@ from claude_run.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from io import BufferedReader
     from pathlib import Path
-    from typing import BinaryIO
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -99,7 +99,7 @@ class LocalDisk:
         path.symlink_to(target)
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """Open a file for reading; OSError for what is none, such as a pipe to which nobody may ever write."""
     return os.fdopen(_open(path, os.O_RDONLY), "rb")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError, StorageError
-from claude_run.record.disk import LocalDisk, read_file, replace_file
-from claude_run.record.history import History, read_history
+from claude_run.record.disk import LocalDisk, open_file, read_file, replace_file
+from claude_run.record.history import History, Told, read_history, read_told
 from claude_run.record.journal import Extent, Journal, Seal, refuse_if_held
 from claude_run.record.made_of import DERIVED, MadeOf, refuse_less, replies_told
 from claude_run.record.project import OUTPUTS, nearest_project_file, project_of
@@ -21,8 +21,10 @@ from claude_run.record.run import Run
 from claude_run.text.strict_json import plain_json, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from claude_run.conversation.log import ConversationLog
+    from claude_run.conversation.transcript import Transcript
     from claude_run.record.disk import Disk
     from claude_run.scenario.model import Json
 
@@ -167,8 +169,16 @@ class RunFolder:
         """Read the journal; StorageError where it is damaged, or not what the other files say."""
         run = self.read_run()
         history = read_history(self.journal, run, seal=self._seal(run))
-        self._refuse_lost(history)
+        self._refuse_lost(lambda: history)
         return history
+
+    def read_told(self, measured: Callable[[ConversationLog], Transcript]) -> Told:
+        """Read the journal as `read_history` does, and keep figures; `measured` is what counts of a log."""
+        run = self.read_run()
+        seal = self._seal(run)
+        told = read_told(self.journal, run, seal=seal, measured=measured)
+        self._refuse_lost(lambda: read_history(self.journal, run, seal=seal))
+        return told
 
     def derived(self) -> list[Path]:
         """Return the files that were made of the journal, as far as they are there."""
@@ -188,7 +198,7 @@ class RunFolder:
         # A file that says nothing of how it was made was made of something all the same.
         return Seal(run_id=run.run_id, made_of=Extent(lines=1, sha256=None) if self.derived() else None)
 
-    def _refuse_lost(self, history: History) -> None:
+    def _refuse_lost(self, history: Callable[[], History]) -> None:
         """Raise StorageError unless the journal still holds all that the derived files were made of.
 
         `summary.json` says how far it went, for the transcripts that it was written with. Where it does not,
@@ -196,11 +206,13 @@ class RunFolder:
         """
         made, transcripts = self.made_of(), b""
         with suppress(OSError):
+            with open_file(self.transcripts) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if made is not None and made.transcripts_sha256 == digest:
+                return
             transcripts = read_file(self.transcripts)
-        if made is not None and made.transcripts_sha256 == hashlib.sha256(transcripts).hexdigest():
-            return
         if (told := replies_told(transcripts)) is not None:
-            refuse_less(self.journal, history, told)
+            refuse_less(self.journal, history(), told)
         elif made is None and (derived := self.derived()):
             names = " and ".join(path.name for path in derived)
             raise StorageError(

@@ -11,15 +11,17 @@ from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import checked_types, decode
 from claude_run.record.gated import Gate
-from claude_run.record.journal import read_lines
+from claude_run.record.journal import JournalIndex, read_lines
+from claude_run.record.records import Figures
 from claude_run.record.summary import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
     from claude_run.conversation.events import Failed
+    from claude_run.conversation.transcript import Transcript
     from claude_run.record.journal import Line, Seal
     from claude_run.record.run import Run
 
@@ -58,12 +60,47 @@ class History:
         return [attempt for log in self.all_logs for attempt in log.attempts.uncertain]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the `lines` of the journal of a run come to: figures in memory, and where the rest is found."""
+
+    figures: Mapping[str, Figures]
+    index: JournalIndex
+    ending: Ending
+    lines: int
+
+
 def read_history(path: Path, run: Run | None = None, *, seal: Seal | None = None) -> History:
     """Read a journal; StorageError where it is missing, damaged, of another version, or of another run.
 
     `run` and `seal` say what belongs into it; without them it is a journal whose run nobody knows.
     """
-    reader, number = _Reader(run), 0
+    reader = _Reader(run)
+    lines = _read(reader, path, seal)
+    return History(logs=reader.logs, superseded=tuple(reader.superseded), ending=reader.ending, lines=lines)
+
+
+def read_told(path: Path, run: Run, *, seal: Seal, measured: Callable[[ConversationLog], Transcript]) -> Told:
+    """Read a journal as `read_history` does, and keep nothing of a conversation that is over but figures.
+
+    `measured` makes the transcript that counts of a log.
+    """
+    index = JournalIndex(path)
+    reader = _FlatReader(run, index, lambda log: Figures.of(measured(log)))
+    lines = _read(reader, path, seal)
+    for name, log in reader.logs.items():
+        reader.figures[name] = Figures.of(measured(log))
+    return Told(figures=reader.figures, index=index, ending=reader.ending, lines=lines)
+
+
+def log_of(index: JournalIndex, conversation_id: str) -> ConversationLog:
+    """Return the log of a conversation, read again from its journal."""
+    return ConversationLog(map(decode, index.values(conversation_id)))
+
+
+def _read(reader: _Reader, path: Path, seal: Seal | None) -> int:
+    """Let a reader take a whole journal in, and return how many lines it has."""
+    number = 0
     for line in read_lines(path, seal):
         number = line.number
         try:
@@ -77,7 +114,7 @@ def read_history(path: Path, run: Run | None = None, *, seal: Seal | None = None
             f"{path}:{begun}: {name} is not a conversation of this run as run.json plans it: put the files of"
             " one run together again, from a backup"
         )
-    return History(logs=reader.logs, superseded=tuple(reader.superseded), ending=reader.ending, lines=number)
+    return number
 
 
 _RUN_LINES = frozenset({"started", "ended", "gated"})
@@ -91,8 +128,9 @@ class _Reader:
         self.superseded: list[ConversationLog] = []
         self.ending = CUT_OFF
         self._run = run
+        self._planned = {each.id: each for each in run.conversations} if run else {}
         self._changes = list(run.changes) if run else []
-        self._begun: dict[str, int] = {}
+        self._strangers: dict[str, int] = {}
         self._played_s = 0.0
 
     def take(self, line: Line) -> None:
@@ -113,17 +151,22 @@ class _Reader:
 
         What a changed scenario has left behind was planned once, and counts no longer.
         """
-        planned = {each.id: each for each in self._run.conversations} if self._run else {}
-        for name, log in self.logs.items() if self._run else ():
-            if log.started is None or planned.get(name) != log.started.identity:
-                return name, self._begun[name]
-        return None
+        return next(iter(self._strangers.items()), None)
 
     def supersede(self, *, before: int | None = None) -> None:
         """Let what a changed scenario left behind before this line, or at all, count no longer."""
         while self._changes and (before is None or self._changes[0].lines < before):
-            names = self._changes.pop(0).superseded
-            self.superseded += [self.logs.pop(name) for name in names if name in self.logs]
+            for name in self._changes.pop(0).superseded:
+                self._supersede(name)
+
+    def _supersede(self, name: str) -> None:
+        if name in self.logs:
+            self.superseded.append(self.logs.pop(name))
+            self._strangers.pop(name, None)
+
+    def _log(self, name: str) -> ConversationLog | None:
+        """Return what is known so far of a conversation; None where it never began."""
+        return self.logs.get(name)
 
     def _take_run(self, value: Mapping[str, Any]) -> None:
         """Take in that a process began or ended, or that a gate decided."""
@@ -135,14 +178,15 @@ class _Reader:
     def _take_event(self, line: Line) -> None:
         event = decode(line.value)
         name = event.conversation_id
-        log = self.logs.get(name)
+        log = self._log(name)
         if isinstance(event, Started):
             if log is not None and self._run is not None:
                 raise ValueError(f"{name} begins a second time")
             if log is not None:
                 self.superseded.append(log)  # of a changed scenario, which only the rest of the run tells
             log = self.logs[name] = ConversationLog()
-            self._begun[name] = line.number
+            if self._run is not None and self._planned.get(name) != event.identity:
+                self._strangers[name] = line.number
         elif log is None or log.started is None:
             raise ValueError(f"{name} goes on here, and never began")
         elif not isinstance(event, Ended):
@@ -151,6 +195,35 @@ class _Reader:
             if not isinstance(event, Asked) and (problem := _misplaced(event, log)) is not None:
                 raise ValueError(f"{name}: the {problem} of this {line.value['event']} was never made")
         log.append(event)
+
+
+class _FlatReader(_Reader):
+    """Keeps of a conversation that has ended its figures; one that goes on after that is read again."""
+
+    def __init__(self, run: Run, index: JournalIndex, add_up: Callable[[ConversationLog], Figures]) -> None:
+        super().__init__(run)
+        self.figures: dict[str, Figures] = {}
+        self._index = index
+        self._add_up = add_up
+
+    def _log(self, name: str) -> ConversationLog | None:
+        if name in self.figures:
+            self.logs[name] = log_of(self._index, name)
+            del self.figures[name]
+        return self.logs.get(name)
+
+    def _take_event(self, line: Line) -> None:
+        super()._take_event(line)
+        name = line.value["conversation_id"]
+        self._index.add(name, line.at)
+        if self.logs[name].ended is not None:
+            self.figures[name] = self._add_up(self.logs.pop(name))
+
+    def _supersede(self, name: str) -> None:
+        if self._log(name) is not None:
+            self._index.forget(name)
+        super()._supersede(name)
+        self.superseded.clear()
 
 
 def _misplaced(event: Attempted | Replied | Failed | SetAside, log: ConversationLog) -> str | None:

@@ -17,6 +17,7 @@ import asyncio
 import hashlib
 import os
 import zlib
+from array import array
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from io import BufferedReader
     from pathlib import Path
 
     from claude_run.conversation.events import Event
@@ -50,9 +52,10 @@ RESTORE_OR_REMOVE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One whole line: its number in the file from 1, and its JSON object."""
+    """One whole line: its number in the file from 1, the byte that it begins at, and its JSON object."""
 
     number: int
+    at: int
     value: Mapping[str, Any]
 
 
@@ -94,10 +97,52 @@ def read_lines(path: Path, seal: Seal | None = None) -> Iterator[Line]:
     _refuse_missing(path, seal)
     try:
         with open_file(path) as file:
+            at = 0
             for number, raw in _whole_lines(path, file, seal):
-                yield Line(number=number, value=_parsed(path, number, raw))
+                yield Line(number=number, at=at, value=_parsed(path, number, raw))
+                at += len(raw)
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+class JournalIndex:
+    """Where in a journal the lines of each conversation begin, so that they are found again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: dict[str, array[int]] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the ids of the conversations that have lines."""
+        return iter(self._places)
+
+    def add(self, conversation_id: str, at: int) -> None:
+        """Note that a line of a conversation begins at this byte."""
+        if conversation_id not in self._places:
+            self._places[conversation_id] = array("Q")
+        self._places[conversation_id].append(at)
+
+    def forget(self, conversation_id: str) -> None:
+        """Let the lines of a conversation count no longer."""
+        del self._places[conversation_id]
+
+    def values(self, conversation_id: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the JSON objects of the lines of a conversation, read again, in order."""
+        with open_file(self._path) as file:
+            for at in self._places[conversation_id]:
+                yield _line_at(self._path, file, at)
+
+
+def _line_at(path: Path, file: BufferedReader, at: int) -> Mapping[str, Any]:
+    """Return the JSON object of the line that begins at a byte; StorageError where there is none any more."""
+    try:
+        file.seek(at)
+        raw = file.readline()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not _is_framed(raw):
+        raise StorageError(f"{path} was changed while it was read; read it again, or {_RESTORE}")
+    return _parsed(path, 0, raw)
 
 
 def torn_bytes(path: Path) -> int:
@@ -151,6 +196,10 @@ class Journal:
         self._broken: str | None = None
         self._written = 0
         self._durable = 0
+        self._size = 0
+        self._digest = hashlib.sha256()
+        self.index = JournalIndex(path)
+        """Where the lines lie that this process has written, by conversation."""
         self._sync: asyncio.Task[None] | None = None
         self._descriptor = self._open()
         try:
@@ -164,18 +213,26 @@ class Journal:
         """How many lines it has."""
         return self._seq
 
+    @property
+    def extent(self) -> Extent:
+        """How far it goes."""
+        return Extent(lines=self._seq, sha256=self._digest.hexdigest())
+
     def append(self, *events: Event) -> None:
         """Write events in one piece. After a StorageError the journal takes no further event.
 
         What was said is never rewritten: StorageError where the credential in use stands in it. What is said
         about it, such as an error, is written without the credential.
         """
-        self._write(
-            [
-                self._line(encode(event), at=at, said_in=event.conversation_id if _says(event) else None)
-                for at, event in enumerate(events, start=self._seq)
-            ]
-        )
+        lines = [
+            self._line(encode(event), at=at, said_in=event.conversation_id if _says(event) else None)
+            for at, event in enumerate(events, start=self._seq)
+        ]
+        at = self._size
+        self._write(lines)
+        for event, line in zip(events, lines, strict=True):
+            self.index.add(event.conversation_id, at)
+            at += len(line)
 
     def append_run(self, what: str, **fields: Json) -> None:
         """Write a line on the run itself: that it was started, resumed, or ended and why."""
@@ -242,6 +299,8 @@ class Journal:
             raise StorageError(self._broken)
         self._seq += len(lines)
         self._written += len(lines)
+        self._size += len(data)
+        self._digest.update(data)
 
     def _refuse_if_broken(self) -> None:
         if self._broken is not None:
@@ -265,7 +324,7 @@ class Journal:
     def _repair(self, inspect: Callable[[], object]) -> int:
         """Cut off a torn last line, note who holds the lock, and return the next sequence number."""
         try:
-            size, lines = _whole_size(self.path, self._seal)
+            size, lines = _whole_size(self.path, self._seal, self._digest)
             if lines:
                 inspect()
             if size < self.path.stat().st_size:
@@ -274,7 +333,7 @@ class Journal:
             sync_folder(self._disk, self.path.parent)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be repaired: {error.strerror or error}") from error
-        self._seq = lines
+        self._seq, self._size = lines, size
         if lines == 0:
             whose = {} if self._seal is None else {"run_id": self._seal.run_id}
             self._write([self._line({"event": "journal", "version": VERSION, **whose}, at=0)])
@@ -321,7 +380,7 @@ def _whole_lines(path: Path, file: Iterable[bytes], seal: Seal | None) -> Iterat
             break
         # The frame: a checksum over the rest, which begins with the place of the line.
         rest, seq = raw[_REST:], b'"seq":%d,' % (number - 1)
-        if raw[:_REST] != b'%s%08x",' % (_PREFIX, zlib.crc32(rest)):
+        if not _is_framed(raw):
             raise StorageError(f"{path}:{number}: this line is damaged, so replies may be lost; {_RESTORE}")
         if not rest.startswith(seq):
             found = _parsed(path, number, raw).get("seq")
@@ -348,6 +407,10 @@ def _whole_lines(path: Path, file: Iterable[bytes], seal: Seal | None) -> Iterat
         )
 
 
+def _is_framed(raw: bytes) -> bool:
+    return raw[:_REST] == b'%s%08x",' % (_PREFIX, zlib.crc32(raw[_REST:]))
+
+
 def _check_header(path: Path, value: Mapping[str, Any], seal: Seal | None) -> None:
     if value.get("event") != "journal" or value.get("version") != VERSION:
         raise StorageError(f"{path} is not a journal of version {VERSION}, the one this version reads")
@@ -368,13 +431,15 @@ def _parsed(path: Path, number: int, raw: bytes) -> Mapping[str, Any]:
     return value
 
 
-def _whole_size(path: Path, seal: Seal | None) -> tuple[int, int]:
-    """Return how many bytes and lines of the file are whole."""
+def _whole_size(path: Path, seal: Seal | None, digest: hashlib._Hash | None = None) -> tuple[int, int]:
+    """Return how many bytes and lines of the file are whole; `digest` takes them in."""
     size = lines = 0
     with open_file(path) as file:
         for _, raw in _whole_lines(path, file, seal):
             size += len(raw)
             lines += 1
+            if digest is not None:
+                digest.update(raw)
     return size, lines
 
 

@@ -18,10 +18,9 @@ from claude_run.text.visible import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from claude_run.conversation.transcript import Transcript
     from claude_run.record.gated import Gate
+    from claude_run.record.records import Record
     from claude_run.record.run import Run
-    from claude_run.record.transcripts import Record
     from claude_run.scenario.model import JsonObject
 
 _count = partial(count, grouped=False)
@@ -129,11 +128,10 @@ class Ending:
 
 def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary:
     """Add a run up and derive its exit code."""
-    transcripts = [record.transcript for record in records if record.transcript]
+    # Each once: a record is made when it is asked for.
+    records = list(records)
     rates = _rates(run, records)
-    must_failed = tuple(
-        record.planned.id for record in records if record.transcript and record.transcript.broken_rules
-    )
+    must_failed = tuple(record.planned.id for record in records if record.figures and record.figures.broke)
     # A run that was to be held against a baseline and was not has no verdict, whatever its checks said.
     if ending.gate is None and ending.stop is None and run.options.get("baseline") is not None:
         ending = replace(ending, stop=ExitCode.NOT_MEASURED, reason=_NOT_GATED)
@@ -147,9 +145,9 @@ def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary
         totals=_totals(records),
         by_model={label: _totals(rows) for label, rows in by_model.items()},
         rates=rates,
-        unpriced=_unpriced(transcripts),
-        simulated=any(transcript.simulated for transcript in transcripts),
-        replayed=any(transcript.replayed for transcript in transcripts),
+        unpriced=tuple(sorted({name for each in records if each.figures for name in each.figures.unpriced})),
+        simulated=any(record.figures.simulated for record in records if record.figures),
+        replayed=any(record.figures.replayed for record in records if record.figures),
         ended_at=ending.at,
         duration_s=ending.duration_s,
         exit_code=exit_code,
@@ -166,17 +164,17 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
 
 
 def _totals(records: Sequence[Record]) -> Totals:
-    transcripts = [record.transcript for record in records if record.transcript]
     counts = Counter(record.outcome for record in records)
+    figures = [record.figures for record in records if record.figures]
     return Totals(
         outcomes={outcome: counts[outcome] for outcome in Outcome},
-        replies=sum(len(transcript.paid_exchanges) for transcript in transcripts),
-        usage=total(transcript.usage for transcript in transcripts),
-        cost_usd=total_cost(transcript.cost_usd for transcript in transcripts),
-        uncertain_usd=sum((transcript.uncertain_usd for transcript in transcripts), Decimal(0)),
-        judge_replies=sum(len(transcript.judge_exchanges) for transcript in transcripts),
-        judge_usage=total(transcript.judge_usage for transcript in transcripts),
-        judge_cost_usd=total_cost(transcript.judge_cost_usd for transcript in transcripts),
+        replies=sum(each.replies for each in figures),
+        usage=total(each.usage for each in figures),
+        cost_usd=total_cost(each.cost_usd for each in figures),
+        uncertain_usd=sum((each.uncertain_usd for each in figures), Decimal(0)),
+        judge_replies=sum(each.judge_replies for each in figures),
+        judge_usage=total(each.judge_usage for each in figures),
+        judge_cost_usd=total_cost(each.judge_cost_usd for each in figures),
     )
 
 
@@ -244,16 +242,6 @@ def _verdict(
     if code is ExitCode.FAILED:
         return code, f"{broke}; {before}" if before else broke
     return code, f"{reasons[code]}; {broke}"
-
-
-def _unpriced(transcripts: Iterable[Transcript]) -> tuple[str, ...]:
-    models = {
-        exchange.reply.model
-        for transcript in transcripts
-        for exchange in (*transcript.paid_exchanges, *transcript.judge_exchanges)
-        if exchange.cost_usd is None and exchange.reply.usage.known
-    }
-    return tuple(sorted(models))
 
 
 def _totals_json(totals: Totals) -> JsonObject:

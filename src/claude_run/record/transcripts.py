@@ -6,7 +6,6 @@ meaning or goes away, never for a new field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -24,32 +23,19 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.exchange import Exchange
     from claude_run.conversation.transcript import Transcript, TurnRecord
+    from claude_run.record.records import Record
     from claude_run.scenario.model import Json, JsonObject
 
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """A planned conversation and its transcript; None where it was never started."""
-
-    planned: Identity
-    transcript: Transcript | None
-
-    @property
-    def outcome(self) -> Outcome:
-        return self.transcript.outcome if self.transcript else Outcome.SKIPPED
+def line(record: Record) -> bytes:
+    """Return the line of a conversation: ASCII JSON, numbers as numbers, null for what is absent."""
+    return plain_json(to_json(record.planned, record.transcript)).encode() + b"\n"
 
 
-def lines(records: Iterable[Record]) -> Iterator[bytes]:
-    """Yield one line of JSON per record: ASCII, numbers as numbers, null for what is absent."""
-    for record in records:
-        yield plain_json(to_json(record)).encode() + b"\n"
-
-
-def to_json(record: Record) -> JsonObject:
+def to_json(planned: Identity, transcript: Transcript | None) -> JsonObject:
     """Return the documented JSON object of a conversation."""
-    planned, transcript = record.planned, record.transcript
     return {
         "schema_version": SCHEMA_VERSION,
         "conversation_id": planned.id,

@@ -136,10 +136,11 @@ def grades_of(result: RunResult) -> Grades | None:
     if result.played.summary.run.labels is None:
         return None
     records = result.played.records
+    measured = (record for record in records if record.outcome in {Outcome.PASSED, Outcome.FAILED})
     graded = [
-        (_LABELS[record.transcript.started.tags[0]], record.outcome is Outcome.PASSED)
-        for record in records
-        if record.transcript and record.outcome in {Outcome.PASSED, Outcome.FAILED}
+        (_LABELS[transcript.started.tags[0]], transcript.outcome is Outcome.PASSED)
+        for record in measured
+        if (transcript := record.transcript) is not None
     ]
     return Grades(agreement=agreement(graded) if graded else None, missing=len(records) - len(graded))
 

@@ -27,11 +27,11 @@ from claude_run.play.retry import RetryPolicy
 from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
 from claude_run.play.stop import Halt, StopSignal
-from claude_run.record.derive import Played, read_played
+from claude_run.record.derive import Collector, Played, read_played
 from claude_run.record.folder import RunFolder
-from claude_run.record.journal import Extent
 from claude_run.record.run import Run
 from claude_run.record.runs import note_played
+from claude_run.record.summary import Ending
 from claude_run.session.compare import accepted_replies
 from claude_run.session.gate import digest_of, fresh_attempts, gate, match, samples_of
 from claude_run.session.known_checks import digests
@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
+    from claude_run.conversation.transcript import Transcript
     from claude_run.play.ports import Clock, Messages, OwnChecks, Progress, RecordedReplies
     from claude_run.record.journal import Journal
+    from claude_run.record.records import Record
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
@@ -64,12 +66,14 @@ _NAMED = 3  # cases that a line names
 class RunObserver:
     """Who is told while a run is played: of its progress, and of what cannot wait for its end.
 
-    `warn` may be silent where the user wants few words; `notify` never is.
+    `warn` may be silent where the user wants few words; `notify` never is. `sections` make the parts of the
+    files of reports that are made of one conversation, by name, as soon as it has ended.
     """
 
     progress: Progress
     notify: Callable[[str], None]
     warn: Callable[[str], None]
+    sections: Mapping[str, Callable[[Record], bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +104,17 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunIO:
-    """Where it is played: the folder and its journal, the API, who watches, and the machine."""
+    """Where it is played: the folder and its journal, the API, who watches, and the machine.
+
+    `collector` adds the run up where all of it is played by this process.
+    """
 
     folder: RunFolder
     journal: Journal
     messages: Messages | None
     observer: RunObserver
     world: World
+    collector: Collector | None = None
 
 
 async def play_new(  # noqa: PLR0913 - three of them say where the run lands
@@ -152,7 +160,14 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             note_played(world.disk, folder.path)
         journal, _ = folder.open_journal()
         stack.enter_context(closing(journal))
-        io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
+        io = RunIO(
+            folder=folder,
+            journal=journal,
+            messages=messages,
+            observer=observer,
+            world=world,
+            collector=Collector(folder, journal, observer.sections),
+        )
         return await play_run(inputs, io)
 
 
@@ -176,22 +191,31 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     halt = stop.halt
     if halt is not None and halt.code in _LIMITS and not unfinished:
         halt = None  # a limit that was reached with the last reply has stopped nothing
-    journal.append_run(
-        "ended",
+    ending = Ending(
+        stop=halt.code if halt else None,
+        reason=halt.reason if halt else None,
         at=clock.now(),
         duration_s=round(clock.monotonic() - begin, 3),
-        stop=int(halt.code) if halt else None,
-        reason=halt.reason if halt else None,
+    )
+    journal.append_run(
+        "ended",
+        at=ending.at,
+        duration_s=ending.duration_s,
+        stop=None if ending.stop is None else int(ending.stop),
+        reason=ending.reason,
     )
     await journal.synced()
 
-    # The reading of the journal after a run: the gate and every report are made of this one.
-    played = read_played(io.folder)
+    # What the run came to, of which the gate and every report are made: what other processes have played of
+    # it only the journal tells.
+    played = (
+        read_played(io.folder) if io.collector is None else io.collector.played(io.folder.read_run(), ending)
+    )
     if prepared.baseline is not None and halt is None:
         found = gate(played, prepared.baseline, prepared)
         journal.append_run("gated", **found.to_json())
         await journal.synced()
-        played = played.gated(found, Extent.of(journal.path))
+        played = played.gated(found, journal.extent)
     return RunResult(folder=io.folder, played=played)
 
 
@@ -233,7 +257,13 @@ async def _confirm(baseline: Arm, player: Player, inputs: RunInputs, io: RunIO) 
     if played.summary.must_failed:
         return player.unfinished  # the run is red already, and nothing could excuse it
     samples = list(samples_of(played, only=lambda name: name in planned or name in inputs.done))
-    player.tell = lambda transcript: samples.append(Sample.of(transcript))
+    tell = player.tell
+
+    def tell_both(transcript: Transcript) -> None:
+        tell(transcript)
+        samples.append(Sample.of(transcript))
+
+    player.tell = tell_both
     offline = prepared.request.replay is not None
     is_told = False
     while wanted := fresh_attempts(
@@ -291,7 +321,10 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnCheck
         own_checks=own_checks,
         ask_again=inputs.ask_again,
     )
-    return Player(context=context, concurrency=concurrency, max_failures=request.failures_allowed)
+    player = Player(context=context, concurrency=concurrency, max_failures=request.failures_allowed)
+    if io.collector is not None:
+        player.tell = io.collector.add
+    return player
 
 
 def _deadlines(request: RunRequest, clock: Clock) -> Deadlines:

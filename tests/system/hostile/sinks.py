@@ -51,7 +51,12 @@ from claude_run.report.run.github import (
     warning_annotations,
 )
 from claude_run.report.run.junit import junit_xml
-from claude_run.report.run.markdown import gate_markdown, summary_markdown, transcripts_markdown
+from claude_run.report.run.markdown import (
+    conversation_markdown,
+    gate_markdown,
+    summary_markdown,
+    transcripts_markdown,
+)
 from claude_run.report.run.progress import (
     LineProgress,
     LiveProgress,
@@ -129,6 +134,10 @@ def _failed(text: str) -> Transcript:
 @cache
 def _transcripts(text: str) -> str:
     return as_text(transcripts_markdown, _run(text))
+
+
+def _conversations(text: str) -> str:
+    return b"".join(conversation_markdown(record, text) for record in _run(text).records).decode()
 
 
 def _summary(text: str) -> str:
@@ -235,7 +244,7 @@ def _summary_json(text: str) -> str:
 
 
 def _transcripts_jsonl(text: str) -> str:
-    return b"".join(transcripts.lines(_run(text).records)).decode()
+    return b"".join(map(transcripts.line, _run(text).records)).decode()
 
 
 def _baseline(text: str) -> str:
@@ -325,6 +334,7 @@ SINKS: dict[str, Sink] = {
     "template.notices.md.j2": Sink(medium="folded", show=_transcripts),
     "template.summary.md.j2": Sink(medium="folded", show=_summary),
     "report.run.markdown.transcripts_markdown": Sink(medium="folded", show=_transcripts),
+    "report.run.markdown.conversation_markdown": Sink(medium="folded", show=_conversations),
     "report.run.markdown.summary_markdown": Sink(medium="folded", show=_summary),
     "report.run.markdown.gate_markdown": Sink(medium="folded", show=lambda text: gate_markdown(_gated(text))),
     "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: as_text(junit_xml, _run(text))),
@@ -417,7 +427,7 @@ SINKS: dict[str, Sink] = {
         medium="review", show=lambda text: readable_json({text: [text]}) + "\n"
     ),
     "record.baseline.write_baseline": Sink(medium="review", show=_baseline),
-    "record.transcripts.lines": Sink(medium="jsonl", show=_transcripts_jsonl),
+    "record.transcripts.line": Sink(medium="jsonl", show=_transcripts_jsonl),
     "record.journal.Journal": Sink(medium="jsonl", show=_journal),
     "record.folder.RunFolder": Sink(medium="json", show=_run_json),
     "record.folder.slug": Sink(medium="name", show=slug),

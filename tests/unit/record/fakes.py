@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.log import ConversationLog
 from claude_run.record.disk import LocalDisk
+from claude_run.record.records import Record
 from claude_run.record.run import Run
-from claude_run.record.transcripts import Record
 from tests.unit.conversation.builders import AT, MODEL, body, events_of, script, user
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def conversation(**fields: Any) -> Conversation:
 
 def record(conversation: Conversation, replies: Iterable[Mapping[str, Any]] = (), **fields: Any) -> Record:
     """Give the record of a conversation that got these replies; `fields` are those of its transcript."""
-    return Record(planned=conversation.identity, transcript=transcript(conversation, replies, **fields))
+    return Record.of(conversation.identity, transcript(conversation, replies, **fields))
 
 
 def transcript(

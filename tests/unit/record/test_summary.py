@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.usage import total
 from claude_run.errors import PRECEDENCE, ExitCode
+from claude_run.record.records import Record
 from claude_run.record.summary import Ending, RunSummary, summarize, worst
-from claude_run.record.transcripts import Record
 from tests.unit.conversation.builders import COST, body
 from tests.unit.record.fakes import conversation, record, run
 
@@ -32,7 +32,7 @@ def _records(outcomes: Sequence[Outcome], **fields: Any) -> list[Record]:
     """Give one case whose repeats had these outcomes; the skipped ones were never started."""
     plays = [conversation(repeat=number, **fields) for number in range(1, len(outcomes) + 1)]
     return [
-        Record(planned=play.identity, transcript=None) if outcome is S else record(play, outcome=outcome)
+        Record.of(play.identity, None) if outcome is S else record(play, outcome=outcome)
         for play, outcome in zip(plays, outcomes, strict=True)
     ]
 
@@ -140,7 +140,7 @@ def _unpriced(entry: Record, model: str) -> Record:
     (turn,) = entry.transcript.turns
     reply = replace(turn.exchanges[0].reply, body=body(model=model))
     turn = replace(turn, exchanges=(replace(turn.exchanges[0], cost_usd=None, reply=reply),))
-    return replace(entry, transcript=replace(entry.transcript, turns=(turn,)))
+    return Record.of(entry.planned, replace(entry.transcript, turns=(turn,)))
 
 
 def test_models_without_a_price_are_named_and_make_the_total_unknown() -> None:
@@ -162,7 +162,7 @@ def test_simulated_and_replayed_runs_say_so() -> None:
     (exchange,) = turn.exchanges
     for marked in (replace(exchange, simulated=True), replace(exchange, replayed=True)):
         transcript = replace(other.transcript, turns=(replace(turn, exchanges=(marked,)),))
-        summary = _summary([plain, replace(other, transcript=transcript)])
+        summary = _summary([plain, Record.of(other.planned, transcript)])
         assert (summary.simulated, summary.replayed) == (marked.simulated, marked.replayed)
 
 

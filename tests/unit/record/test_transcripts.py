@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.usage import Usage, total
-from claude_run.record.transcripts import Record, lines, to_json
+from claude_run.record.records import Record
+from claude_run.record.transcripts import line, to_json
 from claude_run.scenario.model import EMPTY
 from tests.unit.conversation.builders import body, check, script, system, user
 from tests.unit.conversation.strategies import REPLIES, TEXTS, scripts
@@ -59,8 +60,7 @@ TURN_KEYS = {
 
 
 def _line(record: Record) -> Any:
-    (line,) = lines([record])
-    return json.loads(line)
+    return json.loads(line(record))
 
 
 def test_a_line_holds_the_whole_conversation(snapshot: SnapshotAssertion) -> None:
@@ -90,8 +90,8 @@ def test_a_line_holds_the_whole_conversation(snapshot: SnapshotAssertion) -> Non
 
 def test_every_documented_key_is_there_whatever_happened() -> None:
     """Absent values are null, in a conversation that was played and in one that was never started."""
-    played, never = record(conversation()), Record(planned=conversation().identity, transcript=None)
-    assert set(to_json(played)) == set(to_json(never)) == KEYS
+    played, never = record(conversation()), Record.of(conversation().identity, None)
+    assert set(to_json(played.planned, played.transcript)) == set(to_json(never.planned, None)) == KEYS
     assert set(_line(played)["turns"][0]) == TURN_KEYS
     assert _line(never)["outcome"] == "skipped"
     assert (_line(never)["turns"], _line(never)["usage"], _line(never)["cost_usd"]) == ([], None, None)
@@ -124,7 +124,7 @@ def test_an_unknown_price_is_null() -> None:
     (turn,) = priced.turns
     (exchange,) = turn.exchanges
     unpriced = _without_price(priced, turn, exchange)
-    assert _line(Record(planned=conversation().identity, transcript=unpriced))["cost_usd"] is None
+    assert _line(Record.of(conversation().identity, unpriced))["cost_usd"] is None
 
 
 def _without_price(transcript: Any, turn: Any, exchange: Any) -> Any:
@@ -142,11 +142,10 @@ def test_empty_objects_of_the_model_are_written() -> None:
 def test_any_text_stays_on_its_line(text: str) -> None:
     """Readers that split at U+2028 or at a carriage return find whole lines, and the text comes back."""
     entry = record(conversation(case=text or None), [body(text)])
-    (line,) = lines([entry])
-    decoded = line.decode("ascii")
+    decoded = line(entry).decode("ascii")
     assert decoded.endswith("\n")
     assert len(decoded.splitlines()) == 1
-    assert json.loads(line)["turns"][0]["reply"]["text"] == text
+    assert json.loads(decoded)["turns"][0]["reply"]["text"] == text
 
 
 @settings(deadline=None, max_examples=60)

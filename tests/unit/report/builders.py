@@ -16,9 +16,9 @@ from claude_run.errors import ExitCode
 from claude_run.record.derive import Played
 from claude_run.record.gated import Gate, GatedCase, GatedModel, Score
 from claude_run.record.journal import Extent
+from claude_run.record.records import Record
 from claude_run.record.run import Run
 from claude_run.record.summary import Ending, summarize
-from claude_run.record.transcripts import Record
 from claude_run.report.run.facts import RunFacts
 from claude_run.scenario.model import Position
 
@@ -109,13 +109,13 @@ def transcript(*turns: TurnRecord, **fields: Any) -> Transcript:
 
 def record(played: Transcript) -> Record:
     """Build the record of a transcript, planned as it was started."""
-    return Record(planned=played.started.identity, transcript=played)
+    return Record.of(played.started.identity, played)
 
 
 def never_started(name: str) -> Record:
     """Build the record of a conversation that was planned and never started."""
     planned = replace(record(transcript()).planned, id=name, case="never")
-    return Record(planned=planned, transcript=None)
+    return Record.of(planned, None)
 
 
 def play(

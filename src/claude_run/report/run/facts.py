@@ -59,8 +59,8 @@ class RunFacts:
     def of(cls, played: Played) -> RunFacts:
         """Compute the facts of a run, each once for all reports."""
         summary = played.summary
-        transcripts = [record.transcript for record in played.records if record.transcript]
-        exchanges = [exchange for transcript in transcripts for exchange in transcript.exchanges]
+        figures = [record.figures for record in played.records if record.figures]
+        exchanges = sum(each.exchanges for each in figures)
 
         # The gate, where there is one, decides in place of the pass rates of the cases.
         must_failed = frozenset(summary.must_failed)
@@ -88,17 +88,15 @@ class RunFacts:
             summary=summary,
             conversations=len(played.records),
             # A simulated run that brought no reply is simulated all the same.
-            only_simulated=all(one.simulated for one in exchanges) if exchanges else summary.run.simulated,
-            only_replayed=bool(exchanges) and all(one.replayed for one in exchanges),
-            with_simulated=sum(transcript.simulated for transcript in transcripts),
-            with_replayed=sum(transcript.replayed for transcript in transcripts),
-            known_usd=sum((one.cost_usd or Decimal(0) for one in exchanges), Decimal(0)),
-            uncounted=sum(
-                not one.reply.usage.known
-                for transcript in transcripts
-                for one in (*transcript.exchanges, *transcript.judge_exchanges)
-            ),
-            warned=sum(len(transcript.warnings) for transcript in transcripts),
+            only_simulated=sum(each.made_up for each in figures) == exchanges
+            if exchanges
+            else summary.run.simulated,
+            only_replayed=bool(exchanges) and sum(each.recorded for each in figures) == exchanges,
+            with_simulated=sum(each.simulated for each in figures),
+            with_replayed=sum(each.replayed for each in figures),
+            known_usd=sum((each.known_usd for each in figures), Decimal(0)),
+            uncounted=sum(each.uncounted for each in figures),
+            warned=sum(each.warnings for each in figures),
             tolerance=tolerance,
         )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from claude_run.report.run.facts import RunFacts
 
@@ -11,12 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from claude_run.record.derive import Played
+    from claude_run.record.records import Record
 
 FILES: Mapping[str, str] = {
     "transcripts.md": "markdown:transcripts_markdown",
     "summary.md": "markdown:summary_markdown",
 }
 """The files for people in every run folder, by name; each is made by `module:function` of this package."""
+
+SECTIONS: Mapping[str, str] = {"transcripts.md": "markdown:conversation_markdown"}
+"""The parts of such files that are made of one conversation, as soon as it has ended."""
 
 OPTIONAL: Mapping[str, str] = {
     "junit": "junit:junit_xml",
@@ -31,7 +36,21 @@ def render(name: str, played: Played, *, facts: RunFacts | None = None) -> Itera
     Its module is imported here and not before, because most commands start without showing a run. Without
     `facts` they are computed.
     """
-    module, function = {**FILES, **OPTIONAL}[name].split(":")
-    renderer: Callable[[Played, RunFacts], Iterable[bytes]]
-    renderer = getattr(import_module(f"claude_run.report.run.{module}"), function)
+    renderer: Callable[[Played, RunFacts], Iterable[bytes]] = _made_by({**FILES, **OPTIONAL}[name])
     return renderer(played, RunFacts.of(played) if facts is None else facts)
+
+
+def sections() -> Mapping[str, Callable[[Record], bytes]]:
+    """Return what makes the parts of files that are made of one conversation, by the name of the file."""
+    return {name: partial(_section, place) for name, place in SECTIONS.items()}
+
+
+def _section(place: str, record: Record) -> bytes:
+    made: bytes = _made_by(place)(record)
+    return made
+
+
+def _made_by(place: str) -> Callable[..., Any]:
+    module, function = place.split(":")
+    made: Callable[..., Any] = getattr(import_module(f"claude_run.report.run.{module}"), function)
+    return made

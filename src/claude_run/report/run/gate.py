@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
     from claude_run.record.gated import Gate, GatedCase, Score
+    from claude_run.record.records import Record
     from claude_run.record.summary import RunSummary
     from claude_run.report.run.reasons import Reason
 
@@ -78,20 +79,19 @@ def gate_report(played: Played) -> GateReport | None:
     gate = summary.gate
     if gate is None or not gate.cases:
         return None
-    transcripts: dict[str, list[Transcript]] = {}
+    records: dict[str, list[Record]] = {}
     for record in played.records:
-        if record.transcript is not None:
-            transcripts.setdefault(record.planned.case_name, []).append(record.transcript)
+        records.setdefault(record.planned.case_name, []).append(record)
 
     # Broken rules first: nothing excuses them. Then what else fails the run, the gravest first.
-    broken_rules = [each for each in gate.cases if _broke_a_rule(transcripts.get(each.name, ()))]
+    broken_rules = [each for each in gate.cases if _broke_a_rule(records.get(each.name, ()))]
     unclear = [each for each in gate.cases if each.standing == "unclear"]
     shown = list(dict.fromkeys([*broken_rules, *_failing(gate), *unclear]))
     return GateReport(
         word=_word(summary, gate),
         headline=_headline(summary, gate),
         advice=_advice(summary, gate),
-        cases=tuple(_shown(each, transcripts.get(each.name, ())) for each in shown[:SHOWN]),
+        cases=tuple(_shown(each, records.get(each.name, ())) for each in shown[:SHOWN]),
         more=max(0, len(shown) - SHOWN),
         lines=tuple(_lines(gate, {each.name for each in shown})),
         numbers=tuple(_numbers(gate)),
@@ -211,11 +211,12 @@ def _way_to_tell(gate: Gate) -> str:
     return "too many cases fail to tell them apart: accept a run of -n 10, and play this one again"
 
 
-def _shown(case: GatedCase, transcripts: Sequence[Transcript]) -> ShownCase:
+def _shown(case: GatedCase, records: Sequence[Record]) -> ShownCase:
     """Show a case by its first conversation that failed."""
-    failed = next((each for each in transcripts if each.broken_rules), None) or next(
-        (each for each in transcripts if each.outcome is Outcome.FAILED), None
-    )
+    broke = (each for each in records if each.figures and each.figures.broke)
+    plain = (each for each in records if each.outcome is Outcome.FAILED)
+    record = next(broke, None) or next(plain, None)
+    failed = record.transcript if record else None
     return ShownCase(
         name=case.name,
         history=history(case),
@@ -330,8 +331,8 @@ def _numbers(gate: Gate) -> Iterator[str]:
     )
 
 
-def _broke_a_rule(transcripts: Sequence[Transcript]) -> bool:
-    return any(each.broken_rules for each in transcripts)
+def _broke_a_rule(records: Sequence[Record]) -> bool:
+    return any(each.figures is not None and each.figures.broke for each in records)
 
 
 def _made(case: GatedCase) -> int:

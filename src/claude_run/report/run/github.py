@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from claude_run.errors import ClaudeRunError
     from claude_run.record.derive import Played
-    from claude_run.record.transcripts import Record
+    from claude_run.record.records import Record
     from claude_run.report.run.facts import RunFacts
     from claude_run.report.run.reasons import Cause
     from claude_run.scenario.diagnostics import Problems
@@ -90,11 +90,9 @@ def error_annotations(played: Played, facts: RunFacts, *, folder: str = "") -> I
     wrong = (
         record.transcript
         for record in played.records
-        if record.transcript is not None
-        and record.outcome is not Outcome.SKIPPED
-        and record.planned.id not in facts.tolerance
+        if record.outcome in {Outcome.FAILED, Outcome.ERRORED} and record.planned.id not in facts.tolerance
     )
-    marks = [_annotation(cause, folder) for cause in causes(wrong)]
+    marks = [_annotation(cause, folder) for cause in causes(each for each in wrong if each is not None)]
     stopped = played.summary.stopped
     if stopped is not None and played.summary.exit_code is not ExitCode.PASSED:
         marks.insert(0, _command({"title": facts.verdict}, truncate(stopped)))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
-    from claude_run.record.transcripts import Record
+    from claude_run.record.records import Record
     from claude_run.report.run.facts import RunFacts
     from claude_run.report.run.reasons import Reason
 
@@ -64,23 +64,29 @@ class _Writer:
 
     def suite(self, path: str, records: Sequence[Record]) -> ET.Element:
         """Return the suite of a scenario file, with what all of its conversations used and cost."""
-        transcripts = [record.transcript for record in records if record.transcript]
-        cases = [self._case(record) for record in records]
+        cases: list[ET.Element] = []
+        time_s, began = 0.0, list[str]()
+        for record in records:
+            transcript = record.transcript
+            cases.append(self._case(record, transcript))
+            if transcript is not None:
+                time_s += transcript.duration_s or 0
+                began = [min([*began, transcript.started.at])]
         suite = _element(
             "testsuite",
             name=path,
             **_counts(cases),
-            time=f"{sum(transcript.duration_s or 0 for transcript in transcripts):.3f}",
-            timestamp=min((transcript.started.at for transcript in transcripts), default=""),
+            time=f"{time_s:.3f}",
+            timestamp="".join(began),
         )
         properties = ET.SubElement(suite, "properties")
-        for name, value in self._properties(transcripts):
+        for name, value in self._properties(records):
             properties.append(_element("property", name=name, value=value))
         suite.extend(cases)
         return suite
 
-    def _case(self, record: Record) -> ET.Element:
-        planned, transcript = record.planned, record.transcript
+    def _case(self, record: Record, transcript: Transcript | None) -> ET.Element:
+        planned = record.planned
 
         # The name tells conversations apart; two names may be the same once they are made safe.
         classname = xml_text(re.sub(r"\.ya?ml$", "", planned.path))
@@ -106,11 +112,11 @@ class _Writer:
             file=planned.path,
             **attributes,
         )
-        case.extend(self._results(record))
+        case.extend(self._results(record, transcript))
         return case
 
-    def _results(self, record: Record) -> Iterator[ET.Element]:
-        transcript, tolerated = record.transcript, self._tolerance.get(record.planned.id)
+    def _results(self, record: Record, transcript: Transcript | None) -> Iterator[ET.Element]:
+        tolerated = self._tolerance.get(record.planned.id)
         if transcript is None or record.outcome is Outcome.SKIPPED:
             said = transcript.error if transcript else None
             message = said or f"never started: {self._played.summary.exit_reason}"
@@ -130,13 +136,11 @@ class _Writer:
         element.text = xml_text("\n".join(_details(transcript)))
         yield element
 
-    def _properties(self, transcripts: Sequence[Transcript]) -> Iterator[tuple[str, str]]:
+    def _properties(self, records: Sequence[Record]) -> Iterator[tuple[str, str]]:
         yield "claude_run", self._played.summary.run.claude_run
-        yield (
-            "models",
-            ", ".join(dict.fromkeys(transcript.started.identity.model for transcript in transcripts)),
-        )
-        usage = total(transcript.usage for transcript in transcripts)
+        yield "models", ", ".join(dict.fromkeys(each.planned.model for each in records if each.figures))
+        figures = [each.figures for each in records if each.figures]
+        usage = total(each.usage for each in figures)
         for field in fields(Usage):
             tokens = getattr(usage, field.name)
             if tokens is not None:
@@ -145,15 +149,15 @@ class _Writer:
                 yield field.name, UNKNOWN
 
         # What judges cost is not part of the cost of the replies.
-        costs = {"cost_usd": total_cost(transcript.cost_usd for transcript in transcripts)}
-        if any(transcript.judge_exchanges for transcript in transcripts):
-            costs["judge_cost_usd"] = total_cost(transcript.judge_cost_usd for transcript in transcripts)
-        costs["uncertain_cost_usd"] = total_cost(transcript.uncertain_usd for transcript in transcripts)
+        costs = {"cost_usd": total_cost(each.cost_usd for each in figures)}
+        if any(each.judge_replies for each in figures):
+            costs["judge_cost_usd"] = total_cost(each.judge_cost_usd for each in figures)
+        costs["uncertain_cost_usd"] = total_cost(each.uncertain_usd for each in figures)
         for name, amount in costs.items():
             yield name, "unpriced" if amount is None else f"{amount:f}"
 
-        yield "simulated", "true" if any(transcript.simulated for transcript in transcripts) else "false"
-        yield "replayed", "true" if any(transcript.replayed for transcript in transcripts) else "false"
+        yield "simulated", "true" if any(each.simulated for each in figures) else "false"
+        yield "replayed", "true" if any(each.replayed for each in figures) else "false"
 
 
 def _element(tag: str, **attributes: str) -> ET.Element:

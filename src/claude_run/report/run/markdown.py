@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.results import CheckResult
     from claude_run.record.derive import Played
+    from claude_run.record.records import Record
 
 SHOWN = 20
 """How many conversations or cases `summary.md` lists before it points to the rest."""
@@ -35,7 +36,6 @@ MARKS = {
 }
 """The outcome of a conversation as Markdown that a reader of a page searches for."""
 
-_BUFFERED = 100
 _SENTENCE = 1_000
 _FACT = 1_000
 _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
@@ -43,10 +43,17 @@ _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
 
 def transcripts_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
     """Yield the content of `transcripts.md`, in UTF-8, piece by piece: one section per conversation."""
-    stream = _environment().get_template("transcripts.md.j2").stream(played=played, facts=facts)
-    stream.enable_buffering(_BUFFERED)
-    for piece in stream:
-        yield piece.encode()
+    template = _environment().get_template("transcripts.md.j2")
+    yield template.render(played=played, facts=facts).encode()
+    reason = played.summary.exit_reason
+    yield from played.pieces("transcripts.md", lambda record: conversation_markdown(record, reason))
+
+
+def conversation_markdown(record: Record, exit_reason: str = "") -> bytes:
+    """Return the section of a conversation; `exit_reason` says why it was never started, if it was not."""
+    template = _environment().get_template("conversation.md.j2")
+    text = template.render(record=record, transcript=record.transcript, exit_reason=exit_reason)
+    return text.encode()
 
 
 def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:

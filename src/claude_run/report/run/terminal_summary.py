@@ -18,13 +18,14 @@ from claude_run.report.text.safe import safe_block, safe_line
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
+    from claude_run.record.records import Record
     from claude_run.report.run.facts import RunFacts
     from claude_run.report.run.gate import GateReport
     from claude_run.report.run.reasons import Cause, Reason
@@ -34,6 +35,7 @@ SHOWN = 10
 
 _NAMED = 60
 _REPLY = 2000
+_WRONG = frozenset({Outcome.FAILED, Outcome.ERRORED})
 _EXIT_REASON = 1000
 _IN_FULL, _BY_NAME = 2, 4
 _FACT = "    expected | "
@@ -64,12 +66,10 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
         _print_gate(console, gate, passed=passed, verbose=verbose)
 
     # What went wrong: by its causes, or with -v conversation by conversation.
-    transcripts = [each.transcript for each in played.records if each.transcript]
-    played_ones = [each for each in transcripts if each.outcome is not Outcome.SKIPPED]
     if verbose:
-        _print_conversations(console, played_ones, verbose)
+        _print_conversations(console, played, verbose)
     else:
-        found = causes(played_ones)
+        found = causes(_transcripts(each for each in played.records if each.outcome in _WRONG))
         _print_causes(console, [each for each in found if not (gate and each.reason.status is Status.FAILED)])
 
     # What that stopped, and what was left out for it.
@@ -132,11 +132,17 @@ def _print_causes(console: Console, found: Sequence[Cause]) -> None:
         print_escaped(console, f"{count(left, 'more cause')}: see transcripts.md, or pass -vv\n")
 
 
-def _print_conversations(console: Console, transcripts: Sequence[Transcript], verbose: int) -> None:
+def _transcripts(records: Iterable[Record]) -> Iterator[Transcript]:
+    """Yield the transcripts of records, each read when it is asked for."""
+    return (transcript for record in records if (transcript := record.transcript) is not None)
+
+
+def _print_conversations(console: Console, played: Played, verbose: int) -> None:
     """Print those that went wrong or brought warnings, with their replies."""
-    wrong = [each for each in transcripts if reasons(each) or each.warnings]
+    over = (each for each in played.records if each.outcome is not Outcome.SKIPPED)
+    wrong = [each for each in over if each.outcome in _WRONG or (each.figures and each.figures.warnings)]
     shown = wrong if verbose > 1 else wrong[:SHOWN]
-    for transcript in shown:
+    for transcript in _transcripts(shown):
         word, style = outcome_word(transcript.outcome)
         print_escaped(console, safe_line(transcript.started.conversation_id), lead=word, style=style)
         for line in _explanation(transcript, verbose):

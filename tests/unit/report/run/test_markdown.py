@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from claude_run.record.derive import Played
-    from claude_run.record.transcripts import Record
+    from claude_run.record.records import Record
 
 
 def transcripts(played: Played) -> str:

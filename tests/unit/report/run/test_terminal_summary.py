@@ -158,7 +158,8 @@ def test_a_flood_of_failures_is_cut() -> None:
 
 def test_a_long_reply_is_cut_unless_asked_for() -> None:
     """One -v shows the beginning of a reply, two show all of it, none shows none."""
-    bad = transcript(turn(1, exchanges=(exchange("word " * 1000),), checks=(check("failed", "no"),)))
+    long = turn(1, exchanges=(exchange("word " * 1000),), checks=(check("failed", "no"),))
+    bad = transcript(long, outcome=Outcome.FAILED)
     played = play([record(bad)])
     assert "reply 1" not in closing(played)
     assert "(3,000 more characters)" in closing(played, verbose=1)
