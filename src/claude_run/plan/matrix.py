@@ -12,6 +12,7 @@ from claude_run.conversation.script import Conversation
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.filters import check_shard, has_tag, parse_expression, take_shard
 from claude_run.scenario.model import ModelChoice
+from claude_run.scenario.paths import chooses, with_files
 from claude_run.scenario.settings import variables_of
 from claude_run.text.visible import count
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from claude_run.plan.filters import Shard
-    from claude_run.scenario.model import Scenario
+    from claude_run.scenario.model import Case, Scenario, ToolResults, Turn, Variant
 
 MAX_CONVERSATIONS = 100_000
 """The largest matrix that is planned, before any filter."""
@@ -165,10 +166,10 @@ def _conversations(
             system=variant.system if variant.overrides_system else scenario.system,
             params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},
             cache=scenario.cache,
-            turns=scenario.script_of(case),
+            turns=_turns(scenario, case, variant),
             expect=(*scenario.expect, *case.expect) if case.expect else scenario.expect,
             judge=scenario.judge,
-            tool_results=scenario.tool_results,
+            tool_results=_tool_results(scenario, case, variant),
         )
         if repeats == 1:
             yield once
@@ -223,3 +224,26 @@ def _exactly(everything: Sequence[Conversation], ids: frozenset[str]) -> Sequenc
             "give the same files, models and repeats as before"
         )
     return found
+
+
+def _turns(scenario: Scenario, case: Case, variant: Variant) -> tuple[Turn, ...]:
+    """Return the script of a case, with the files that its variables choose."""
+    turns = scenario.script_of(case)
+    if not any(chooses(turn.content) for turn in turns):
+        return turns
+    return tuple(replace(turn, content=with_files(turn.content, case, variant)) for turn in turns)
+
+
+def _tool_results(scenario: Scenario, case: Case, variant: Variant) -> ToolResults:
+    """Return how tools answer, with the files that the variables of a case choose."""
+    results = scenario.tool_results
+    if not any(chooses(each.content) for found in results.by_tool.values() for each in found):
+        return results
+    chosen = {
+        name: tuple(
+            each if each.content is None else replace(each, content=with_files(each.content, case, variant))
+            for each in found
+        )
+        for name, found in results.by_tool.items()
+    }
+    return replace(results, by_tool=chosen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -12,12 +12,13 @@ from claude_run.scenario.fields import conforms, is_own, known, mapping, text, u
 from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.media import KINDS, SUFFIXES, media_type
 from claude_run.scenario.model import EMPTY, Block, JsonBlock, Text, TextBlock
+from claude_run.scenario.paths import taken_files
 from claude_run.scenario.source import with_lf
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, describe, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from claude_run.scenario.fields import ReadContext
     from claude_run.scenario.model import Json, JsonObject
@@ -168,12 +169,18 @@ def _fits(context: ReadContext, entry: Entry, table: keys.Keys) -> bool:
 
 
 def _with(context: ReadContext, found: JsonBlock, extras: Sequence[Entry], *, turn: int) -> JsonBlock:
-    value, texts = {**found.value}, [*found.texts]
-    for entry in extras:
-        value[entry.key] = to_json(entry.value)
-        if entry.key in _TEMPLATES and (said := _template(context, entry.value, turn=turn)) is not None:
-            texts.append(((entry.key,), said))
-    return JsonBlock(value=value, texts=tuple(texts), name=found.name, position=found.position)
+    said = [(entry.key, _template(context, entry.value, turn=turn)) for entry in extras]
+    texts = tuple(((key,), each) for key, each in said if each is not None)
+    return _beside(found, {entry.key: to_json(entry.value) for entry in extras}, texts)
+
+
+def _beside(
+    found: JsonBlock, beside: JsonObject, texts: tuple[tuple[tuple[str | int, ...], Text], ...]
+) -> JsonBlock:
+    """Return a block with what stands beside its content, whatever file that is read from."""
+    versions = {path: {**value, **beside} for path, value in found.versions.items()}
+    value = found.value if versions else {**found.value, **beside}
+    return replace(found, value=value, texts=(*texts, *found.texts), versions=versions)
 
 
 def _template(context: ReadContext, node: Node, *, turn: int) -> Text | None:
@@ -220,8 +227,29 @@ def _of_file(context: ReadContext, entry: Entry, *, sugar: str) -> JsonBlock | N
     name = text(context.report, entry)
     if name is None:
         return None
-    value = context.file(entry.value, lambda: _file_block(context, sugar, name))
-    return None if value is None else JsonBlock(value=value, name=name, position=entry.value.position)
+    return _read_file(context, entry, name, lambda path: _file_block(context, sugar, path))
+
+
+def _read_file(
+    context: ReadContext, entry: Entry, name: str, read: Callable[[str], JsonObject]
+) -> JsonBlock | None:
+    """Return what `read` makes of a file, or of each that a path with variables becomes."""
+    node = entry.value
+    if not is_template(name) or not isinstance(node, ScalarNode):
+        value = context.file(node, lambda: read(name))
+        return None if value is None else JsonBlock(value=value, name=name, position=node.position)
+    files = taken_files(context, name, node)
+    versions: dict[str, JsonObject] = {}
+    paths: dict[tuple[str | None, str | None], str] = {}
+    for path, taken in (files or {}).items():
+        try:
+            versions[path] = read(path)
+        except FileProblemError as error:
+            context.report.node(node, error.message + taken.whose, hint=error.hint)
+        paths.update(((case.id, variant.id), path) for case, variant in taken.pairs)
+    if not versions or len(versions) < len(files or ()):
+        return None
+    return JsonBlock(value=EMPTY, name=name, position=node.position, versions=versions, paths=paths)
 
 
 def _file_block(context: ReadContext, sugar: str, name: str) -> JsonObject:
@@ -250,51 +278,70 @@ def _search_result(context: ReadContext, entry: Entry, *, turn: int) -> JsonBloc
     if len(given) != 1:
         report.node(node, "a search result needs one of `text`, `file` and `content`", hint=hint)
         return None
-    pieces = _pieces(context, given[0], turn=turn)
+    of_file = given[0].key == "file"
+    found = _page(context, given[0]) if of_file else _passages(context, given[0], turn=turn)
 
     # The API wants both; a file says both, unless somebody knows better.
-    name = text(report, given[0]) if given[0].key == "file" and pieces else None
-    about: dict[str, Json] = {"source": name, "title": PurePosixPath(name).name if name else None}
-    texts: list[tuple[tuple[str | int, ...], Text]] = []
-    for key in about:
+    about: dict[str, Text | None] = {}
+    for key in ("title", "source"):
         if key in entries:
-            said = text_of(context, entries[key], turn=turn)
-            about[key] = said.source if said else None
-            texts += [((key,), said)] if said else []
-        elif name is None and given[0].key != "file":
+            about[key] = text_of(context, entries[key], turn=turn)
+        elif not of_file:
             report.node(node, f"this search result has no `{key}`", hint=hint)
-    if pieces is None or None in about.values():
+            about[key] = None
+    said = {key: each for key, each in about.items() if each is not None}
+    if found is None or len(said) < len(about):
         return None
 
-    texts += [(("content", at, "text"), piece.said) for at, piece in enumerate(pieces) if piece.said]
-    blocks = [{"type": "text", "text": piece.text, **piece.extra} for piece in pieces]
-    value: dict[str, Json] = {"type": "search_result", **about, "content": blocks}
+    beside: dict[str, Json] = {key: each.source for key, each in said.items()}
     if "citations" in entries and _fits(context, entries["citations"], keys.SEARCH_RESULT):
-        value["citations"] = to_json(entries["citations"].value)
-    filled = tuple((path, said) for path, said in texts if is_template(said.source))
-    return JsonBlock(value=value, texts=filled, name=name, position=given[0].value.position)
+        beside["citations"] = to_json(entries["citations"].value)
+    texts = tuple(((key,), each) for key, each in said.items() if is_template(each.source))
+    return _beside(found, beside, texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
-    """One text of a search result: `said` is None where it is the content of a file, which is no template."""
+    """One text of a search result."""
 
-    text: str
-    said: Text | None = None
+    said: Text
     extra: JsonObject = EMPTY
+
+
+def _page(context: ReadContext, entry: Entry) -> JsonBlock | None:
+    """Read a search result whose content is that of a file, which is no template."""
+
+    def read(path: str) -> JsonObject:
+        content = [{"type": "text", "text": _document_text(context.files.binary(path), path)}]
+        return _result(PurePosixPath(path).name, path, content)
+
+    name = text(context.report, entry)
+    return None if name is None else _read_file(context, entry, name, read)
+
+
+def _passages(context: ReadContext, entry: Entry, *, turn: int) -> JsonBlock | None:
+    """Read a search result whose content is written in the scenario."""
+    pieces = _pieces(context, entry, turn=turn)
+    if pieces is None:
+        return None
+    content = [{"type": "text", "text": piece.said.source, **piece.extra} for piece in pieces]
+    texts = tuple(
+        (("content", at, "text"), piece.said)
+        for at, piece in enumerate(pieces)
+        if is_template(piece.said.source)
+    )
+    return JsonBlock(value=_result("", "", content), texts=texts, position=entry.value.position)
+
+
+def _result(title: str, source: str, content: Sequence[JsonObject]) -> JsonObject:
+    return {"type": "search_result", "source": source, "title": title, "content": content}
 
 
 def _pieces(context: ReadContext, entry: Entry, *, turn: int) -> Sequence[_Piece] | None:
     """Read the content of a search result; None where it has problems."""
-    if entry.key == "file":
-        name = text(context.report, entry)
-        found = None
-        if name is not None:
-            found = context.file(entry.value, lambda: _document_text(context.files.binary(name), name))
-        return None if found is None else [_Piece(text=found)]
     if entry.key == "text":
         said = text_of(context, entry, turn=turn)
-        return None if said is None else [_Piece(text=said.source, said=said)]
+        return None if said is None else [_Piece(said=said)]
     if not isinstance(entry.value, ListNode) or not entry.value.items:
         message = f"`content` must be a list of texts, not {describe(entry.value)}"
         context.report.node(entry.value, message, hint="write [text, text], or `text: ...` for one")
@@ -309,12 +356,12 @@ def _piece(context: ReadContext, node: Node, *, turn: int) -> _Piece | None:
         found = block(context, node, allowed="text", turn=turn)
         if not isinstance(found, TextBlock):
             return None
-        return _Piece(text=found.text.source, said=found.text, extra=found.extra)
+        return _Piece(said=found.text, extra=found.extra)
     if not isinstance(node.value, str) or not node.value.strip():
         context.report.node(node, "a piece of a search result must be a text", hint="quote it")
         return None
     context.template(node.value, node, turn=turn)
-    return _Piece(text=node.value, said=Text(source=node.value, position=node.position))
+    return _Piece(said=Text(source=node.value, position=node.position))
 
 
 def _api_block(context: ReadContext, node: MappingNode, *, allowed: Allowed, turn: int) -> Block | None:

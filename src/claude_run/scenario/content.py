@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from claude_run.scenario.blocks import BLOCK_HINT, Allowed, block, file_path, text_of
@@ -10,19 +9,15 @@ from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.fields import Template, sequence
 from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.model import Content, Position, Text
-from claude_run.scenario.template import Renderer, RenderError
+from claude_run.scenario.paths import taken_files, whose
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
     from claude_run.scenario.fields import ReadContext
-    from claude_run.scenario.model import Case, Variant
     from claude_run.scenario.settings import Settings
     from claude_run.scenario.source import Source
     from claude_run.scenario.yaml_tree import Entry
-
-MAX_FILES = 1000
-"""How many files one path may become."""
 
 
 def system_prompt(context: ReadContext, entry: Entry) -> Content | None:
@@ -60,26 +55,15 @@ def _text_file(context: ReadContext, node: MappingNode, *, what: str, turn: int)
     if not is_template(path):
         return _text_in(context, entry.value, path, turn=turn)
 
-    # Which path it becomes hangs on variables alone: what replies say is not known before they are paid for.
-    context.template(path, entry.value, turn=0)
-    chosen: dict[str, list[tuple[Case, Variant]]] = {}
-    for case, variant, variables in context.settings.each():
-        # A variable that is not defined is reported with all others.
-        with suppress(RenderError):
-            chosen.setdefault(str(Renderer(variables).fill(path, {})), []).append((case, variant))
-    if len(chosen) > MAX_FILES:
-        message = f"this path becomes {len(chosen):,} different ones, and at most {MAX_FILES:,} are read"
-        context.report.node(entry.value, message, hint="divide the cases among several scenarios")
+    files = taken_files(context, path, entry.value)
+    if files is None:
         return None
     versions: dict[str, Text] = {}
-    for filled, played in chosen.items():
-        cases = tuple({id(case): case for case, _ in played}.values())
-        variants = tuple({id(variant): variant for _, variant in played}.values())
-        settings = context.settings.of(cases=cases, variants=variants)
-        text = _text_in(context, entry.value, filled, turn=turn, settings=settings)
+    for filled, taken in files.items():
+        text = _text_in(context, entry.value, filled, turn=turn, settings=taken.settings)
         if text is not None:
             versions[filled] = text
-    if not versions or len(versions) < len(chosen):
+    if not versions or len(versions) < len(files):
         return None
     return Text(source=path, position=entry.value.position, versions=versions)
 
@@ -92,25 +76,17 @@ def _text_in(
     try:
         source = context.files.prompt(path)
     except FileProblemError as error:
-        context.report.node(node, error.message + _whose(settings), hint=error.hint)
+        context.report.node(node, error.message + whose(settings), hint=error.hint)
     except InvalidScenarioError as error:
         context.problems.merge(error.problems)
     if source is None:
         context.unread.append(path)
         return None
     if not source.text.strip():
-        message = f"{path} is empty{_whose(settings)}"
+        message = f"{path} is empty{whose(settings)}"
         context.report.node(node, message, hint="write the text into it")
         return None
     context.sources[source.path] = source
     template = Template(text=source.text, source=source, scalar=None, turn=turn, settings=settings)
     context.templates.append(template)
     return Text(source=source.text, position=Position(path=source.path, line=1, column=1))
-
-
-def _whose(settings: Settings | None) -> str:
-    """Return in which case and variant a path was filled in, the first ones of many."""
-    if settings is None:
-        return ""
-    named = [("case", settings.cases[0].id), ("variant", settings.variants[0].id)]
-    return "".join(f", in {what} `{name}`" for what, name in named if name is not None)

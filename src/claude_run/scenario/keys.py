@@ -284,7 +284,10 @@ _URL = Key(schema=ref("text"), about="Where the API fetches it: https://...")
 _FILE_ID = Key(schema=ref("text"), about="The id of a file that was uploaded through the Files API.")
 
 IMAGE_SOURCE: Keys = {
-    "file": Key(schema=_PATH, about="As a path alone: an image, relative to the scenario's folder."),
+    "file": Key(
+        schema=_PATH,
+        about="As a path alone: an image, relative to the scenario's folder. {{ variables }} are filled in.",
+    ),
     "url": _URL,
     "file_id": _FILE_ID,
 }
@@ -299,7 +302,10 @@ IMAGE_BLOCK: Keys = {
 }
 
 DOCUMENT_SOURCE: Keys = {
-    "file": Key(schema=_PATH, about="As a path alone: a PDF or a text, relative to the scenario's folder."),
+    "file": Key(
+        schema=_PATH,
+        about="As a path alone: a PDF or a text, in the scenario's folder. {{ variables }} are filled in.",
+    ),
     "text": Key(schema=ref("text"), about="The text itself, with {{ variables }}."),
     "url": _URL,
     "file_id": _FILE_ID,
@@ -320,7 +326,10 @@ SEARCH_RESULT: Keys = {
     "title": Key(schema=ref("text"), about="What the page is called; the file's name where it has one."),
     "source": Key(schema=ref("text"), about="Where it was found, such as a URL; the file's path."),
     "text": Key(schema=ref("text"), about="What it says, with {{ variables }}."),
-    "file": Key(schema=_PATH, about="A text file that says it, relative to the scenario's folder."),
+    "file": Key(
+        schema=_PATH,
+        about="A text file that says it, relative to the scenario's folder. {{ variables }} are filled in.",
+    ),
     "content": Key(
         schema={"type": "array", "minItems": 1, "items": {"anyOf": [ref("text"), ref("text_block")]}},
         about="What it says in pieces: each is cited as a whole.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
 
 if TYPE_CHECKING:
@@ -77,12 +77,23 @@ class JsonBlock:
 
     `texts` are templates in it, each by its place: keys and indexes, outermost first. `name` is the path of
     the file whose content it holds, as written; `position` is where the block says so.
+    Where that path is a template, `versions` are what stands in place of `value`, by every path that it
+    becomes, and `paths` the path of each case and variant, by their ids.
     """
 
     value: JsonObject
     texts: tuple[tuple[tuple[str | int, ...], Text], ...] = ()
     name: str | None = None
     position: Position | None = None
+    versions: Mapping[str, JsonObject] = field(default_factory=dict)
+    paths: Mapping[tuple[str | None, str | None], str] = field(default_factory=dict)
+
+    def chosen(self, case: Case, variant: Variant) -> JsonBlock:
+        """Return the block as it is sent for a case and a variant, with the file that they choose."""
+        if not self.versions:
+            return self
+        path = self.paths[case.id, variant.id]
+        return replace(self, value=self.versions[path], name=path, versions={}, paths={})
 
 
 Block: TypeAlias = TextBlock | JsonBlock

@@ -67,3 +67,34 @@ def test_a_request_may_have_32_megabytes(tmp_path: Path) -> None:
     text = "turns:\n  - user: [{image: a.png}, {image: a.png}]\n  - user: [{image: a.png}, {image: a.png}]\n"
     found = _found(tmp_path, text, a_png=png(padding=7_000_000))
     assert found == ["3:5 with this turn a request has 35.6 MB or more; the API takes 32 MB"]
+
+
+def test_limits_hold_for_the_files_of_every_case(tmp_path: Path) -> None:
+    """What one case sends counts together, and what another sends does not."""
+    text = """\
+cases: [{id: a, vars: {n: x}}, {id: b, vars: {n: y}}, {id: c, vars: {n: z}}]
+turns:
+  - user: [{document: "{{ n }}.pdf"}, {image: "{{ n }}.png"}]
+  - user: [{document: "{{ n }}.pdf"}, {text: Hi}]
+"""
+    found = _found(
+        tmp_path,
+        text,
+        "claude-haiku-4-5",
+        x_pdf=pdf(2),
+        y_pdf=pdf(2),
+        z_pdf=pdf(51),
+        x_png=png(),
+        y_png=png(9000, 1),
+        z_png=png(),
+    )
+    many = "takes 100 images and pages of PDFs in a request; this makes 103, in case `c`"
+    assert found == [
+        "3:47 y.png: this image is 9,000 x 1 pixels; a side may have 8,000",
+        f"4:23 `claude-haiku-4-5` {many}",
+    ]
+    large = pdf(1) + b" " * (13 << 20)
+    found = _found(
+        tmp_path, text, x_pdf=large, y_pdf=pdf(), z_pdf=pdf(), x_png=png(), y_png=png(), z_png=png()
+    )
+    assert found == ["4:5 with this turn a request has 34.7 MB or more; the API takes 32 MB, in case `a`"]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.model import JsonBlock
 from tests.support.media import jpeg, pdf, png
-from tests.unit.scenario.loading import complaints, load_text, refused
+from tests.unit.scenario.loading import complaints, load_files, load_text, refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,3 +169,86 @@ turns:
     assert complaints(tmp_path, text) == [
         f"a.yaml:3:5 the text at {tmp_path}/a.yaml:6:52 is empty".replace(f"{tmp_path}/", "")
     ]
+
+
+CASES = "cases: [{id: a, vars: {item: sofa}}, {id: b, vars: {item: lamp}}]\n"
+PHOTOS: dict[str, str | bytes] = {
+    "p/sofa.png": png(2, 2),
+    "p/lamp.png": png(3, 3),
+    "p/sofa.txt": "A sofa.",
+    "p/lamp.txt": "A {{ lamp }}.",
+}
+
+
+def test_a_path_is_filled_in_for_every_case(tmp_path: Path) -> None:
+    """In turns, in those of a case alone and in results of tools; what the file holds is data."""
+    text = (
+        "model: m\n"
+        "cases:\n"
+        "  - {id: a, vars: {item: sofa}}\n"
+        "  - {id: b, vars: {item: lamp}}\n"
+        "  - {id: c, vars: {item: lamp}, turns: [{user: [{image: 'p/{{ item }}.png'}, {text: '?'}]}]}\n"
+        "tools: [{name: look, input_schema: {type: object}}]\n"
+        "tool_results: {look: {return: [{image: 'p/{{ item }}.png'}]}}\n"
+        "turns:\n"
+        "  - user:\n"
+        "      - {document: 'p/{{ item }}.txt', title: 'Of {{ item }}'}\n"
+        "      - search_result: {file: 'p/{{ item }}.txt', citations: {enabled: true}}\n"
+    )
+    plan = expand(load_files(tmp_path, {"a.yaml": text, **PHOTOS}), Selection())
+    sent = {each.identity.case: each.turns[0].content for each in plan.conversations}
+    returned = {each.identity.case: each.tool_results.by_tool["look"][0] for each in plan.conversations}
+    names = {
+        case: [block.name for block in content if isinstance(block, JsonBlock)]
+        for case, content in sent.items()
+        if isinstance(content, tuple)
+    }
+    assert names == {"a": ["p/sofa.txt"] * 2, "b": ["p/lamp.txt"] * 2, "c": ["p/lamp.png"]}
+    shown = [each.content[0] for each in returned.values() if isinstance(each.content, tuple)]
+    assert [each.name for each in shown if isinstance(each, JsonBlock)] == [
+        "p/sofa.png",
+        "p/lamp.png",
+        "p/lamp.png",
+    ]
+    assert isinstance(sent["b"], tuple)
+    document, found = sent["b"]
+    assert isinstance(document, JsonBlock)
+    assert isinstance(found, JsonBlock)
+    assert document.value == {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "A {{ lamp }}."},
+        "title": "Of {{ item }}",
+    }
+    assert [path for path, _ in document.texts] == [("title",)]
+    assert found.value == {
+        "type": "search_result",
+        "source": "p/lamp.txt",
+        "title": "lamp.txt",
+        "content": [{"type": "text", "text": "A {{ lamp }}."}],
+        "citations": {"enabled": True},
+    }
+    assert len({each.expectations_digest for each in plan.conversations}) == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (
+            "image: 'p/{{ item }}.gif'",
+            ["3:25 no such file: p/lamp.gif, in case `b`", "3:25 no such file: p/sofa.gif, in case `a`"],
+        ),
+        ("image: 'p/{{ item }}.txt'", ["3:25 p/lamp.txt is not an image", "3:25 p/sofa.txt is not an image"]),
+        ("document: {file: '../{{ item }}.png'}", ["3:35 ../lamp.png lies outside", "3:35 ../sofa.png lies"]),
+        ("search_result: {file: 'p/{{ itm }}.txt'}", ["3:46 undefined variable `itm`"]),
+        ("image: 'p/{{ saved.x }}.png'", ["3:31 nothing is saved as `x`"]),
+        (
+            "image: 'p/{{ item[9] }}.png'",
+            ["3:25 the path cannot be filled in: str object has no element 9, in case `a`"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_path_of_a_case(tmp_path: Path, written: str, expected: list[str]) -> None:
+    """Every file is read before anything is sent, and the case is named."""
+    text = f"model: m\n{CASES}turns: [{{user: [{{{written}}}, {{text: 'A {{{{ item }}}}'}}]}}]\n"
+    found = [one.removeprefix("a.yaml:") for one in complaints(tmp_path, {"a.yaml": text, **PHOTOS})]
+    assert [one[: len(wanted)] for one, wanted in zip(found, expected, strict=True)] == expected

@@ -202,6 +202,8 @@ def test_a_turn_stands_in_a_file_whose_path_is_filled_in(tmp_path: Path) -> None
             ["no such file: p/basic.txt, in case `a`", "no such file: p/strict.txt, in case `b`"],
         ),
         ("p/{{ promt }}.md", ["undefined variable `promt`"]),
+        ("p/{{ prompt[9] }}.md", ["the path cannot be filled in: str object has no element 9, in case `a`"]),
+        ("p/{{ prompt[5] }}.md", ["no such file: p/t.md, in case `b`", "the path cannot be filled in"]),
         ("../{{ prompt }}.md", ["../basic.md lies outside", "../strict.md lies outside"]),
         ("p/{{ saved.x }}.md", ["unused variable `prompt`", "nothing is saved as `x`"]),
         # Only those who choose a file must have its variables.
