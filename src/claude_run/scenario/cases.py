@@ -42,6 +42,14 @@ if TYPE_CHECKING:
 
 _DIGEST = 16
 _OWN = ("turns", "expect", "tags")
+_IDLE = {
+    "turns": "every case is played with the turns of the scenario",
+    "expect": "nothing of it is checked",
+    "tags": "no case has them for a tag",
+}
+_CASE_FORM = (
+    "cases of a YAML file may have them: {id: ..., vars: {...}, turns: [...], expect: [...], tags: [...]}"
+)
 _NESTED = ("vars", "turns", "expect")
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _RENAME = "rename it, or begin it with `x-` where it is for you alone"
@@ -110,6 +118,16 @@ def cases(context: ReadContext, entry: Entry) -> CaseSet:
     if not found.cases and not problems:
         report.node(named.value, f"{path} holds no case", hint="add a case, or remove `cases`")
     return found
+
+
+def warn_of_idle_data(
+    definitions: Mapping[str, Definition], used: Mapping[str, None], warnings: Problems
+) -> None:
+    """Warn of unused variables of a file whose names are those of what a case may have of its own."""
+    for variable, effect in _IDLE.items():
+        if variable in definitions and variable not in used:
+            message = f"`{variable}` is a variable here, which no text uses: {effect}"
+            definitions[variable].report(warnings, message, hint=_CASE_FORM)
 
 
 def with_digest(case: Case, used: Mapping[str, None]) -> Case:

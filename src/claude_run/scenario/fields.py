@@ -7,7 +7,13 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from claude_run.scenario.diagnostics import Diagnostic, Problems, did_you_mean, found_out
+from claude_run.scenario.diagnostics import (
+    Diagnostic,
+    InvalidScenarioError,
+    Problems,
+    did_you_mean,
+    found_out,
+)
 from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.settings import Settings
 from claude_run.scenario.template_language import to_text
@@ -154,12 +160,17 @@ class ReadContext:
         )
 
     def file(self, node: Node, read: Callable[[], T]) -> T | None:
-        """Return what `read` makes of a file, or None where it cannot: the problem is shown at the node."""
+        """Return what `read` makes of a file, or None where it cannot.
+
+        A problem is shown at the node, and one with a place of its own there.
+        """
         try:
             return read()
         except FileProblemError as error:
             self.report.node(node, error.message, hint=error.hint)
-            return None
+        except InvalidScenarioError as error:
+            self.problems.merge(error.problems)
+        return None
 
 
 def meant(word: str, candidates: Iterable[str]) -> str | None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from claude_run.scenario.diagnostics import InvalidScenarioError, did_you_mean
 from claude_run.scenario.source import Source, decode
+from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from claude_run.scenario.diagnostics import Hint
+    from claude_run.scenario.model import Json
 
 MAX_BINARY = 32 * 1024 * 1024
 """The largest image or document: the API takes no larger request (reference, 1.3)."""
@@ -65,6 +68,18 @@ class Files:
             message = "a text may not hold the character NUL"
             raise InvalidScenarioError([source.problem(source.position(index), message)])
         return source
+
+    def json(self, name: str, *, hint: str) -> tuple[Source, Json]:
+        """Return a JSON file and its value; as `text`, and what is not valid is told at its place in it."""
+        source = self.text(name)
+        try:
+            return source, cast("Json", read_json(source.text, unique_keys=True))
+        except json.JSONDecodeError as error:
+            message = f"this is not valid JSON: {error.msg}" if source.text.strip() else "this file is empty"
+            problem = source.problem(source.position(error.pos), message, hint=hint)
+        except ValueError as error:
+            problem = source.problem(source.position(0), f"this is not valid JSON: {error}", hint=hint)
+        raise InvalidScenarioError([problem])
 
     def digest(self, scenario: bytes) -> str:
         """Return the SHA-256, in hex, over a scenario's bytes and all files read, whatever their order."""

@@ -8,7 +8,6 @@ from claude_run.scenario import keys
 from claude_run.scenario.blocks import file_path
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.fields import conforms, is_own
-from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.output_schema import untaken
 from claude_run.scenario.yaml_reader import parse
 from claude_run.scenario.yaml_tree import (
@@ -20,7 +19,6 @@ from claude_run.scenario.yaml_tree import (
     describe,
     to_json,
 )
-from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,27 +67,13 @@ def _schema(context: ReadContext, node: MappingNode) -> JsonObject | None:
     if entry is None:
         return None
     name = str(to_json(entry.value))
-    source: Source | None = None
-    try:
-        source = context.file(entry.value, lambda: context.files.text(name))
-    except InvalidScenarioError as error:
-        context.problems.merge(error.problems)
-    if source is None:
+    hint = 'write a JSON Schema: {"type": "object", ...}'
+    read = context.file(entry.value, lambda: context.files.json(name, hint=hint))
+    if read is None:
         return None
-
-    def read(text: str) -> JsonObject:
-        hint = 'write a JSON Schema: {"type": "object", ...}'
-        try:
-            found = read_json(text, unique_keys=True)
-        except ValueError as error:
-            raise FileProblemError(f"{name} is not valid JSON: {error}", hint) from error
-        if not isinstance(found, dict):
-            raise FileProblemError(f"{name} is not a JSON Schema: it is no object", hint)
-        return found
-
-    text = source.text
-    found = context.file(entry.value, lambda: read(text))
-    if found is None:
+    source, found = read
+    if not isinstance(found, dict):
+        context.report.node(entry.value, f"{name} is not a JSON Schema: it is no object", hint=hint)
         return None
     context.sources[source.path] = source
     return found if _judge(context, found, source, _tree(source)) else None

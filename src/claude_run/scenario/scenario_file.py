@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from claude_run.scenario import keys
-from claude_run.scenario.cases import CaseSet, Definition, cases, digest_of, with_digest
+from claude_run.scenario.cases import CaseSet, Definition, cases, digest_of, warn_of_idle_data, with_digest
 from claude_run.scenario.choices import check_betas, graders, models, params, variants
 from claude_run.scenario.content import system_prompt
 from claude_run.scenario.expectations import expectations
@@ -101,6 +101,8 @@ def read_scenario(
         report_unused(
             own if of_cases.carried else definitions, used, spared=doubtful, problems=context.problems
         )
+        if of_cases.carried:
+            warn_of_idle_data(of_cases.definitions, used, context.warnings)
     report.problems.merge(context.problems)
     # What is sound by itself is filled in for every case: nothing else may turn up once replies are paid for.
     if not report.problems:

@@ -10,12 +10,10 @@ from claude_run.scenario.blocks import SUGAR, file_path
 from claude_run.scenario.content import content
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.fields import NO_TURN, conforms, known, mapping, sequence
-from claude_run.scenario.files import FileProblemError
 from claude_run.scenario.model import EMPTY, ToolResult, ToolResults
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Problem
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
-from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -157,23 +155,18 @@ def _tools_of_file(context: ReadContext, node: MappingNode) -> Json:
     if entry is None:
         return None
     name = str(to_json(entry.value))
-    source = context.file(entry.value, lambda: context.files.text(name))
-    if source is None:
+    hint = "write the list of tools as the API takes it: [{...}, {...}]"
+    read = context.file(entry.value, lambda: context.files.json(name, hint=hint))
+    if read is None:
         return None
-
-    def read() -> Json:
-        hint = "write the list of tools as the API takes it: [{...}, {...}]"
-        try:
-            found = cast("Json", read_json(source.text, unique_keys=True))
-        except ValueError as error:
-            raise FileProblemError(f"{name} is not valid JSON: {error}", hint) from error
-        if not isinstance(found, list) or not all(isinstance(tool, Mapping) for tool in found):
-            raise FileProblemError(f"{name} is not a list of tools", hint)
-        if any("results" in tool for tool in found):
-            raise FileProblemError(f"in {name} {_NO_RESULTS}", _RESULTS_HINT)
-        return found
-
-    return context.file(entry.value, read)
+    _, found = read
+    if not isinstance(found, list) or not all(isinstance(tool, Mapping) for tool in found):
+        context.report.node(entry.value, f"{name} is not a list of tools", hint=hint)
+        return None
+    if any("results" in tool for tool in found if isinstance(tool, Mapping)):
+        context.report.node(entry.value, f"in {name} {_NO_RESULTS}", hint=_RESULTS_HINT)
+        return None
+    return found
 
 
 def _results(context: ReadContext, entry: Entry) -> tuple[ToolResult, ...]:

@@ -103,8 +103,9 @@ def test_what_is_wrong_is_said_at_its_place(tmp_path: Path, config: str, expecte
     ("content", "expected"),
     [
         ("[1]", "s.yaml:2:60 a.json is not a JSON Schema: it is no object"),
-        ('{"a": 1, "a": 2}', "s.yaml:2:60 a.json is not valid JSON: duplicate key `a`"),
-        ("{", "s.yaml:2:60 a.json is not valid JSON: Expecting property name"),
+        ('{"a": 1, "a": 2}', "a.json:1:1 this is not valid JSON: duplicate key `a`"),
+        ("{", "a.json:1:2 this is not valid JSON: Expecting property name"),
+        (" \n", "a.json:2:1 this file is empty"),
         ('{\n  "type": "strin"\n}', 'a.json:2:11 unknown type "strin" of JSON Schema'),
         ('{"type": "array",\n "items": {"typ": "null"}}', "a.json:2:19 unknown keyword `typ`"),
         ('{"type": "number",\n "maximum": 5}', "a.json:2:13 the API takes no `maximum` in a schema"),

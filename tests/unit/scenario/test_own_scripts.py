@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claude_run.plan.matrix import Selection, expand
+from claude_run.scenario.loader import load
 from claude_run.scenario.model import UserTurn
 from claude_run.scenario.template import Renderer, RenderError
-from tests.unit.scenario.loading import complaints, load_files, load_text
+from tests.unit.scenario.loading import FakeVocabulary, complaints, load_files, load_text
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from claude_run.scenario.loader import Noticed
+    from claude_run.scenario.model import Scenario
 
 HEAD = "model: m\n"
 SAVED = "{{ saved.n }}"
@@ -79,6 +83,33 @@ def test_rows_of_texts_stay_data(tmp_path: Path) -> None:
         "c.jsonl": '{"id": "q", "turns": ["Why?"]}\n{"id": "r", "turns": [{"user": "How?"}]}\n',
     }
     assert said(tmp_path, lines) == {"q": ["Why?"], "r": ['{"user": "How?"}']}
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "expected"),
+    [
+        ("c.jsonl", '{"id": "q", "turns": [{"user": "x"}], "expect": []}\n', ["turns", "expect"]),
+        ("c.csv", "id,tags\nq,smoke\n", ["tags"]),
+        ("c.yaml", "- {id: q, item: sofa, turns: [{user: x}]}\n", ["turns"]),
+        ("c.yaml", "- {id: q, tags: [smoke]}\n", ["tags"]),
+        ("c.yaml", "- {id: q, vars: {}, tags: [smoke], turns: [{user: x}]}\n- {id: r}\n", []),
+    ],
+)
+def test_data_with_the_name_of_what_is_a_cases_own(
+    tmp_path: Path, name: str, rows: str, expected: list[str]
+) -> None:
+    """Whoever writes turns or expectations into a table would believe that they are played and checked."""
+    (tmp_path / name).write_text(rows)
+    (tmp_path / "a.yaml").write_text(f"{HEAD}cases: {{file: {name}}}\nturns: [{{user: Hi}}]\n")
+    told: list[str] = []
+
+    def inspect(_: Scenario, noticed: Noticed) -> tuple[()]:
+        told.extend(each.message for each in noticed.problems.shown)
+        return ()
+
+    load([str(tmp_path / "a.yaml")], vocabulary=FakeVocabulary(), inspect=inspect)
+    assert [one.split("`")[1] for one in told] == expected
+    assert all("is a variable here, which no text uses" in one for one in told)
 
 
 @pytest.mark.parametrize(

@@ -195,10 +195,10 @@ def test_tools_may_stand_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "tools.json is not valid JSON: "),
+        (b"{", "this is not valid JSON: "),
         (b"{}", "tools.json is not a list of tools"),
         (b"[1]", "tools.json is not a list of tools"),
-        (b'[{"name": "a", "name": "b"}]', "tools.json is not valid JSON: "),
+        (b'[{"name": "a", "name": "b"}]', "this is not valid JSON: "),
         (b'[{"name": "a", "results": []}]', "in tools.json a tool has no `results` of its own (write them"),
         (b"\xff", ""),
     ],
@@ -208,6 +208,13 @@ def test_a_file_of_tools_with_problems(tmp_path: Path, content: bytes, message: 
     text = TURNS + "tools: {file: tools.json}\nexpect: [{calls_tool: a}]\n"
     found = problems(tmp_path, text, tools_json=content)
     assert [message in each for each in found] == [True]
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"{"])
+def test_a_file_of_tools_that_cannot_be_read_hides_nothing(tmp_path: Path, content: bytes) -> None:
+    """What else is wrong with the scenario is said as well."""
+    found = problems(tmp_path, "tools: {file: tools.json}\nturns: [{user: '{{ x }}'}]\n", tools_json=content)
+    assert ["undefined variable `x`" in each for each in found] == [True, False]
 
 
 @pytest.mark.parametrize("tools", ["{file: no.json}", "{fiel: x}", "{}", "text", "[{name: x, results: []}]"])
