@@ -22,6 +22,7 @@ from claude_run.simulator.faults import (
 )
 from claude_run.simulator.problems import ApiError
 from claude_run.simulator.sse import encode_event, message_events
+from claude_run.simulator.validation_messages import UNKNOWN_BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -203,7 +204,7 @@ def _spoilt(message: JsonObject, fault: SpoilFault) -> JsonObject:
     elif fault.how is Spoil.EMPTY_CONTENT:
         spoilt["content"] = []
     elif fault.how is Spoil.UNKNOWN_BLOCK:
-        block = {"type": "simulated_block", "data": "no client knows this block"}
+        block = {"type": UNKNOWN_BLOCK, "data": "no client knows this block"}
         spoilt["content"] = [block, *cast("Sequence[Json]", message["content"])]
     elif fault.how is Spoil.REFUSAL:
         details = {"type": "refusal", "category": fault.value, "explanation": "a simulated refusal"}

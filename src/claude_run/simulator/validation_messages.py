@@ -45,6 +45,9 @@ SERVER_RESULTS = (
     "text_editor_code_execution_tool_result",
     "tool_search_tool_result",
 )
+UNKNOWN_BLOCK = "simulated_block"
+"""The type that stands for all that a newer API may send, and takes back: no client knows it."""
+
 # Replies under the header of a beta hold these, and they are sent back as they came.
 _OF_BETAS = (
     "mcp_tool_use",
@@ -53,6 +56,7 @@ _OF_BETAS = (
     "advisor_tool_result",
     "compaction",
     "fallback",
+    UNKNOWN_BLOCK,
 )
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 BY_ROLE = {

@@ -17,6 +17,7 @@ from claude_run.simulator import server
 from claude_run.simulator.fault_text import parse_faults
 from claude_run.simulator.faults import FaultScript
 from claude_run.simulator.server import Simulator
+from claude_run.simulator.validation_messages import check_block
 from tests.unit.simulator.in_order import InOrder
 
 if TYPE_CHECKING:
@@ -494,6 +495,8 @@ def test_replies_without_usage_and_with_unknown_blocks() -> None:
     content = json.loads(_fault_answer("unknown-block", stream=False)[1])["content"]
     assert [block["type"] for block in content] == ["simulated_block", "text"]
     assert b'"content_block":{"type":"simulated_block"' in _fault_answer("unknown-block", stream=True)[1]
+    # What it sent, it takes back.
+    check_block(content[0], "messages.1.content.0", role="assistant")
 
 
 @pytest.mark.parametrize("stream", [False, True])
