@@ -17,7 +17,7 @@ SHIPPED = sorted(SCENARIOS.glob("*.yaml"))
 
 
 # What a program says of a conversation that ends with a call.
-ENDED = {"order-support": "the conversation ends with a call that nothing answers\n"}
+ENDED = {"order-support": "the reply ends with a call that nothing answers\n"}
 
 
 PLAYED = [

@@ -130,6 +130,26 @@ SCENARIOS: dict[str, dict[str, Any]] = {
             (_call(7, {}, "end"),),
         ],
     },
+    "a call that nothing answers": {
+        "tools": [TOOL],
+        "turns": [{"user": "Look"}, {"user": "And now?"}],
+        "replies": [(_text("I look."), _call(1, {})), "never"],
+    },
+    "a call before a turn that is left out": {
+        "tools": [TOOL, {"name": "end", "input_schema": {"type": "object"}}],
+        "tool_results": {"look": [{"return": "one"}]},
+        "turns": [{"user": "Look"}, {"user": "And now?", "if": {"contains": "never said"}}],
+        "replies": [(_text("I look."), _call(1, {}), _call(2, {}, "end"))],
+    },
+    "a call before a turn that is sent": {
+        "tools": [TOOL, {"name": "end", "input_schema": {"type": "object"}}],
+        "tool_results": {"look": [{"return": "one"}]},
+        "turns": [
+            {"user": "Look"},
+            {"user": "And now?", "if": [{"contains": "look"}, {"stop_reason": "tool_use"}]},
+        ],
+        "replies": [(_text("I look."), _call(1, {}), _call(2, {}, "end")), "never"],
+    },
     "no result": {
         "tools": [TOOL],
         "tool_results": {"look": [{"when": {"at": 1}, "return": "one"}]},

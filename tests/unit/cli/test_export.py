@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,25 @@ def test_what_a_program_looks_like(
     assert _export(CONDITIONS, "--to", language) == 0
 
     assert capsys.readouterr() == snapshot
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "About coding: answers of the agent",
+        "coding=utf-16",
+        # Each of these words is a line of its own.
+        f"{'x' * 100} /// script dependencies=['{'x' * 100}'] /// {'x' * 100}",
+    ],
+)
+def test_a_description_is_never_more_than_a_comment(description: str, here: Path) -> None:
+    """Python takes no encoding from it, and whoever installs what a script asks for finds nothing."""
+    text = json.dumps({"model": "claude-haiku-5-5", "description": description, "turns": [{"user": "é"}]})
+    assert _export(text, "-o", "program.py") == 0
+
+    program = (here / "program.py").read_bytes()
+    compile(program, "program.py", "exec")
+    assert not re.search(rb"(?m)^# /// [a-zA-Z0-9-]+$", program)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -25,6 +25,8 @@ _LAST_BLANK = re.compile(r" $", re.MULTILINE)
 _MARK_AND_MORE = re.compile(r'"(?="|\Z)')
 _ODD = re.compile(r"[^ -~]|[\"'`\\]")
 _OLD_COMMAND = re.compile(r"#(?=#\w*\[)")
+_ENCODING = re.compile(r"coding(?=[:=])")
+_METADATA = re.compile(r"^ ///(?= [A-Za-z0-9-]+$)")
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:[A-Za-z])", re.MULTILINE)
 _BASIC_PLANE = 0xFFFF
 _BYTE = 0xFF
@@ -136,7 +138,9 @@ def typescript_text(text: str | Reading) -> str:
 
 def comment(text: str) -> str:
     """Return a text as it may stand in one line of a comment, in any language."""
-    return _OLD_COMMAND.sub(r"\\x23", "".join(map(_shown, text))).replace("*/", "* /")
+    shown = _OLD_COMMAND.sub(r"\\x23", "".join(map(_shown, text))).replace("*/", "* /")
+    # On top of a file Python obeys two comments: `coding: x`, and the packages that `/// script` asks for.
+    return _METADATA.sub(" // /", _ENCODING.sub("coding ", shown))
 
 
 def _typescript_key(key: str) -> str:

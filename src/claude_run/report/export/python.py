@@ -62,7 +62,7 @@ def python_program(script: Script) -> str:
     filters: dict[str, Callable[..., str]] = {
         "comment": comment,
         "name": str,
-        "literal": partial(value, notation=PYTHON),
+        "literal": lambda part, column=0: value(part, PYTHON, column=column),
         "arguments": "\n".join,
         "messages": lambda turn: value(blobs.taken_out(program.messages_of(turn)), PYTHON),
         "said": partial(_said, blobs),
@@ -73,7 +73,9 @@ def python_program(script: Script) -> str:
     return template.render(
         script=script,
         heading=program.heading(script, _NEEDS),
-        constants=[*blobs.constants, *constants],
+        constants=[
+            (name, value(each, PYTHON, column=len(name) + 3)) for name, each in [*blobs.constants, *constants]
+        ],
         history=history,
         usage=dict.fromkeys(program.USAGE, 0),
         reasons=(*program.REASONS, "pause_turn") if script.may_pause else program.REASONS,
@@ -82,6 +84,7 @@ def python_program(script: Script) -> str:
         arguments=list(_arguments(script, request)),
         instructions=any(turn.instructions for turn in script.turns),
         loops=loops,
+        may_end_early=script.may_end_early,
         pauses=program.PAUSES,
         returned="reply, text" if loops else "text, reply.stop_reason" if script.reads_reason else "text",
         result=_result(script),

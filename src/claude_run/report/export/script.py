@@ -140,6 +140,11 @@ class Script:
         return bool(self.tools or self.answers)
 
     @property
+    def may_end_early(self) -> bool:
+        """Whether a call that nothing answers may come before the last turn: it ends what can be said."""
+        return self.has_calls and len(self.turns) > 1
+
+    @property
     def may_pause(self) -> bool:
         """Whether a reply may pause: only what runs at the API does."""
         at_api = any(tool.get("type") not in _CUSTOM for tool in self.tools)

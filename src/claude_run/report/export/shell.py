@@ -72,6 +72,7 @@ def shell_program(script: Script) -> str:
         reasons=" | ".join(reasons),
         reads=bool(script.keeps or script.conditions),
         loops=script.has_calls or script.may_pause,
+        may_end_early=script.may_end_early,
         pauses=program.PAUSES,
     )
 

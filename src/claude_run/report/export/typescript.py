@@ -73,16 +73,15 @@ def typescript_program(script: Script) -> str:
     if "tools" in request:
         constants.append(("TOOLS", types.tools, request["tools"]))
     if script.answers:
-        row = f'{{ when?: object; content: {types.result}["content"]; is_error?: boolean; times?: number }}'
         results = blobs.taken_out(program.answer_rows(script.answers))
-        constants.append(("TOOL_RESULTS", f"Record<string, {row}[]>", results))
+        constants.append(("TOOL_RESULTS", "Record<string, ToolResult[]>", results))
     if script.is_plain and len(script.turns) > 1:
         constants.append(("TURNS", f"{types.content}[]", turns))
 
     filters: dict[str, Callable[..., str]] = {
         "comment": comment,
         "name": str,
-        "literal": partial(value, notation=TYPESCRIPT),
+        "literal": lambda part, column=0: value(part, TYPESCRIPT, column=column),
         "member": _member,
         "arguments": "\n".join,
         "messages": lambda turn: value(blobs.taken_out(program.messages_of(turn)), TYPESCRIPT),
@@ -98,7 +97,7 @@ def typescript_program(script: Script) -> str:
         script=script,
         types=types,
         heading=program.heading(script, _NEEDS),
-        constants=[*((name, "", data) for name, data in blobs.constants), *constants],
+        constants=list(_declared([*((name, "", data) for name, data in blobs.constants), *constants])),
         history=history,
         usage=dict.fromkeys(program.USAGE, 0),
         reasons=(*program.REASONS, "pause_turn") if script.may_pause else program.REASONS,
@@ -108,6 +107,7 @@ def typescript_program(script: Script) -> str:
         headers=dict(script.headers),
         instructions=any(turn.instructions for turn in script.turns),
         loops=loops,
+        may_end_early=script.may_end_early,
         pauses=program.PAUSES,
         told=told,
         returned="{ reply, text }" if loops else returned,
@@ -119,6 +119,13 @@ def typescript_program(script: Script) -> str:
         result="({ text, reason } = " if script.reads_reason else "text = " if reads else "",
         closing=")" if script.reads_reason else "",
     )
+
+
+def _declared(constants: Sequence[tuple[str, str, Part | Name]]) -> Iterator[tuple[str, str]]:
+    """Yield what declares each constant, its name and its type where it has one, with its literal."""
+    for name, kind, data in constants:
+        declaration = f"{name}: {kind}" if kind else name
+        yield declaration, value(data, TYPESCRIPT, column=len(f"const {declaration} = "))
 
 
 def _arguments(script: Script, request: Mapping[str, Part | Name]) -> Iterator[str]:
