@@ -32,7 +32,7 @@ def _print_version() -> int:
     stdout.flush()
     if stdout.failure is None:
         return ExitCode.PASSED
-    LastingStream(sys.stderr).write(f"error: {stdout.failure.strerror}\n")
+    LastingStream(sys.stderr).write(f"error: stdout: {stdout.failure.strerror}\n")
     return ExitCode.NOT_MEASURED
 
 

@@ -345,9 +345,9 @@ def run_command_line(arguments: Sequence[str], world: World | None = None) -> in
             code = int(_explain(error, world))
 
         # What could not be said is a failure too, though the run is whole; a signal counts before all.
-        for stream in streams:
+        for name, stream in zip(("stdout", "stderr"), streams, strict=True):
             if stream.failure is not None:
-                print_error(f"error: {stream.failure.strerror}")
+                print_error(f"error: {name}: {stream.failure.strerror}")
                 code = int(min(ExitCode(code), StorageError.exit_code, key=PRECEDENCE.index))
         ended, signal = world.signals.code, world.signals.first
         if signal is not None and ended not in {None, code}:

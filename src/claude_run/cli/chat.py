@@ -14,7 +14,7 @@ from claude_run.errors import ExitCode
 from claude_run.process import CODES
 from claude_run.report.chat import ChatView, total_line, turn_line, uncertain_words
 from claude_run.session.chat import Ending, open_chat
-from claude_run.session.next_command import command_line
+from claude_run.session.next_command import play_line
 from claude_run.session.prepare_chat import prepare_chat, problem_of_saved
 from claude_run.text.visible import count
 
@@ -111,7 +111,7 @@ class _Loop:
                 text = await self._source.read(kept)
             except KeyboardInterrupt:
                 return ExitCode.INTERRUPTED
-            if text is None or text.strip() in _LAST_WORDS:
+            if text is None or text.strip().lower() in _LAST_WORDS:
                 break
             kept = await self._take_message(text)
         return self.code
@@ -225,4 +225,4 @@ def _print_end(talk: Chat, prepared: PreparedChat, world: World) -> None:
     print_error(f"saved {path}")
     if problem := problem_of_saved(path, today=world.today):
         print_error(f"warning: {path} has to be mended before it can be played: {problem}")
-    print_next(command_line(str(path), "--simulate"))
+    print_next(play_line([str(path)], "--simulate"))

@@ -23,7 +23,7 @@ from claude_run.report.run.formats import FILES, render, sections
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, project, results, world
 from claude_run.session.foresee import MOST_REPEATS, WORTH_SEEING
-from claude_run.session.next_command import command_line, play_command
+from claude_run.session.next_command import play_command, play_line
 from claude_run.session.play import RunObserver, RunResult
 from claude_run.session.prepare import load_scenarios, numbered_cases, prepare
 from claude_run.text.visible import count
@@ -237,7 +237,7 @@ def init(folder: Path) -> int:
     """Say what was written, and what to try first."""
     for path in project.start_project(folder):
         print_line(f"wrote {path}")
-    print_next(command_line(str(folder / "scenarios" / "first.yaml"), "--simulate"))
+    print_next(play_line([str(folder / "scenarios" / "first.yaml")], "--simulate"))
     return 0
 
 

@@ -58,5 +58,7 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
     except FileExistsError as error:
         raise InputError(f"-o {path}: it exists already: remove it, or name another file") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"-o {path}: there is no folder {path.parent}; make it first") from error
     except OSError as error:
         raise StorageError(f"-o {path}: {error.strerror or error}") from error

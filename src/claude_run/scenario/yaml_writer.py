@@ -45,9 +45,9 @@ def _node(value: Json) -> Iterator[str]:
         yield ""
         for item in value:
             yield from map(_indented, _item(item))
-    elif isinstance(value, str) and _fits_a_block(value):
-        yield " |-"
-        yield from map(_indented, value.split("\n"))
+    elif isinstance(value, str) and _fits_a_block(text := value.removesuffix("\n")):
+        yield " |-" if text == value else " |"
+        yield from map(_indented, text.split("\n"))
     elif isinstance(value, str):
         yield f" {_scalar(value)}"
     else:

@@ -299,7 +299,13 @@ class _KeptNowhere:
 
 def refuse_file(path: Path) -> None:
     """Raise InputError for a file that must not be overwritten, or could not be written when all is paid."""
-    if os.path.lexists(path):
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise InputError(f"--save {path}: {error.strerror or error}: name another file") from error
+    else:
         raise InputError(f"--save {path}: it is there already, and chat overwrites nothing: name a new file")
     if not path.parent.is_dir():
         raise InputError(f"--save {path}: there is no folder {path.parent}; make it first")

@@ -69,6 +69,14 @@ def command_line(*arguments: str) -> str | None:
     return line if line.isprintable() else None
 
 
+def play_line(paths: Sequence[str], *options: str) -> str | None:
+    """Return the command that plays these files and folders, whatever they are called."""
+    files = [f"./{path}" if path.startswith("-") else path for path in paths]
+    # A folder may be called as a command is.
+    run = ["run"] if files[0] in COMMANDS else []
+    return command_line(*run, *files, *options)
+
+
 def _following(result: RunResult) -> str | None:
     summary, folder = result.played.summary, str(result.folder.path)
     outcomes, run = summary.totals.outcomes, summary.run
@@ -102,10 +110,7 @@ def _following(result: RunResult) -> str | None:
 def _played_again(paths: Sequence[str], options: Mapping[str, Json], *more: str) -> str | None:
     """Return the command with all options that hold: caps and checks too, or it would be another run."""
     kept = as_arguments(RunRequest, options, defaults=_defaults(paths))
-    files = [f"./{path}" if path.startswith("-") else path for path in paths]
-    # A folder may be called as a command is.
-    run = ["run"] if files[0] in COMMANDS else []
-    return command_line(*run, *files, *kept, *(each for each in more if each not in kept))
+    return play_line(paths, *kept, *(each for each in more if each not in kept))
 
 
 def _defaults(paths: Sequence[str]) -> JsonObject:

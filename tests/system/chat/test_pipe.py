@@ -74,6 +74,7 @@ def test_quit_ends_it_before_the_end(tmp_path: Path, piped: Piped) -> None:
     """What stands behind it is not sent; an empty pipe is a talk without words."""
     with RawServer(respond=echo) as api:
         assert piped(tmp_path, text="one\nquit\ntwo\n", url=api.base_url).stdout == "1: one\n"
+        assert piped(tmp_path, text=" Quit \ntwo\n", url=api.base_url).stdout == ""
     assert len(api.ledger) == 1
     assert piped(tmp_path, text="").code == 0
 
@@ -278,6 +279,7 @@ def test_what_is_no_text_is_no_traceback(tmp_path: Path, piped: Piped) -> None:
     [
         (("--save", "there.yaml"), "--save there.yaml: it is there already, and chat overwrites nothing"),
         (("--save", "no/t.yaml"), "--save no/t.yaml: there is no folder no"),
+        (("--save", "t" * 300), "File name too long: name another file"),
         (("-k", "a"), "-k is for a scenario"),
         (("--set", "a=b"), "--set is for a scenario"),
         (("-m", "a", "-m", "b"), "chat talks to one model"),
@@ -301,6 +303,23 @@ def test_options_that_make_no_sense(
     assert result.code == 2, result.stderr
     assert words in result.stderr
     assert there.read_text(encoding="utf-8") == "model: m\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("-talk.yaml", "claude-run ./-talk.yaml --simulate"),
+        ("chat", "claude-run run chat --simulate"),
+        ("a talk.yaml", "claude-run 'a talk.yaml' --simulate"),
+    ],
+)
+def test_the_next_command_plays_the_file_whatever_it_is_called(
+    tmp_path: Path, name: str, line: str, piped: Piped
+) -> None:
+    """A name may look like an option, or like a command."""
+    with RawServer(respond=echo) as api:
+        result = piped(tmp_path, "--save", name, text="one\n", url=api.base_url)
+    assert f"next: {line}\n" in result.stderr
 
 
 def test_a_file_that_comes_into_being_meanwhile_is_not_overwritten(tmp_path: Path, piped: Piped) -> None:

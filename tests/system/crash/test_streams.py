@@ -15,7 +15,7 @@ FULL = "/dev/full"
 def test_a_full_stdout_is_no_success(workspace: CrashWorkspace) -> None:
     """The summary that a script waits for did not arrive: code 3, though the run is done and whole."""
     ended = workspace.play("--json", stdout=FULL)
-    assert (ended.code, ended.stderr.splitlines()[-1]) == (3, "error: No space left on device")
+    assert (ended.code, ended.stderr.splitlines()[-1]) == (3, "error: stdout: No space left on device")
     assert workspace.run("verify", "run").code == 0
 
 
@@ -32,4 +32,4 @@ def test_a_full_stderr_is_no_success(workspace: CrashWorkspace) -> None:
 def test_a_full_list_is_no_success(workspace: CrashWorkspace) -> None:
     """A list of conversations that is cut off by a full disk would be taken for a shorter one."""
     ended = workspace.run("talk.yaml", "--list", stdout=FULL)
-    assert (ended.code, ended.stderr) == (3, "error: No space left on device\n")
+    assert (ended.code, ended.stderr) == (3, "error: stdout: No space left on device\n")

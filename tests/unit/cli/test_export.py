@@ -121,7 +121,7 @@ def test_another_conversation_can_be_chosen(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_file_is_written_and_never_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`-o` names a new file; one that exists is left alone, code 2; a folder that does not is code 3."""
+    """`-o` names a new file; one that exists is left alone, code 2; so is a folder that does not."""
     assert _export(CONDITIONS, "-o", "talk.py") == 0
     written = (here / "talk.py").read_text(encoding="utf-8")
     assert written.startswith("# talk/one/claude-haiku-5-5: It has a condition")
@@ -132,8 +132,8 @@ def test_a_file_is_written_and_never_written_over(here: Path, capsys: pytest.Cap
         "error: -o talk.py: it exists already: remove it, or name another file\n"
     )
     assert (here / "talk.py").read_text(encoding="utf-8") == written
-    assert _export(CONDITIONS, "-o", "gone/talk.py", "-q") == 3
-    assert capsys.readouterr().err == "error: -o gone/talk.py: No such file or directory\n"
+    assert _export(CONDITIONS, "-o", "gone/talk.py", "-q") == 2
+    assert capsys.readouterr().err == "error: -o gone/talk.py: there is no folder gone; make it first\n"
 
 
 REFUSED = {

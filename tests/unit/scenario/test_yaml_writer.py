@@ -44,6 +44,7 @@ def test_it_reads_as_a_person_would_write_it() -> None:
     """Plain sentences are plain, several lines are a block, and what cannot be seen is spelt out."""
     value: dict[str, Json] = {
         "model": "claude-haiku-5-5",
+        "system": "You help.\n\nBe brief.\n",
         "tools": [{"name": "get_order", "input_schema": {"type": "object", "required": []}}],
         "turns": [
             {"user": "What's a unit test?", "example": "It checks:\n\n- one thing\n  at a time"},
@@ -55,6 +56,10 @@ def test_it_reads_as_a_person_would_write_it() -> None:
         yaml_text(value)
         == """\
 model: claude-haiku-5-5
+system: |
+  You help.
+
+  Be brief.
 tools:
   - name: get_order
     input_schema:
