@@ -130,8 +130,14 @@ def _value(context: ReadContext, entry: Entry, *, turn: int, place: Place) -> Js
     # Those who know the kind say what is wrong with its value, and which texts in it are templates.
     value = to_looked_for(entry.value)
     if not isinstance(entry.value, UnknownNode):
+        is_word = entry.value.position == entry.position
         for problem in context.vocabulary.problems(entry.key, value, place=place):
-            _report(context, entry, problem)
+            if is_word and problem.message.startswith("this must be "):
+                # Nobody has written the value that is refused: it is a word alone.
+                hint = f"write `{entry.key}: ...`"
+                context.report.key(entry, f"`{entry.key}` has no value", hint=hint)
+            else:
+                _report(context, entry, problem)
     for slot in context.vocabulary.templates(entry.key, value):
         found = descend(entry.value, slot.path)
         node = found.value if isinstance(found, Entry) else found

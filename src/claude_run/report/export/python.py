@@ -68,6 +68,7 @@ def python_program(script: Script) -> str:
         "said": partial(_said, blobs),
         "pattern": lambda keep: _source(found[keep]),
         "condition": lambda turn: decided[turn.number],
+        "result": lambda turn: _result(script) if turn.number in script.heard else "",
     }
     template = escaping_environment(filters, {}).get_template("program.py.j2")
     return template.render(
@@ -87,7 +88,6 @@ def python_program(script: Script) -> str:
         may_end_early=script.may_end_early,
         pauses=program.PAUSES,
         returned="reply, text" if loops else "text, reply.stop_reason" if script.reads_reason else "text",
-        result=_result(script),
     )
 
 
@@ -108,10 +108,8 @@ def _arguments(script: Script, request: Mapping[str, Part | Name]) -> Iterator[s
 
 
 def _result(script: Script) -> str:
-    """Return what the answers are assigned to, with the sign behind it; nothing where nobody reads them."""
-    if script.reads_reason:
-        return "text, reason = "
-    return "text = " if script.conditions or script.keeps else ""
+    """Return what an answer that somebody reads is assigned to, with the sign behind it."""
+    return "text, reason = " if script.reads_reason else "text = "
 
 
 class _Words:

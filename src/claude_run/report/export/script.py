@@ -169,6 +169,18 @@ class Script:
         return any(map(conditions.reads_reason, self.conditions))
 
     @property
+    def heard(self) -> frozenset[int]:
+        """The numbers of the turns whose reply is read, by a pattern, or by a condition of a turn to come."""
+        numbers = set()
+        awaited = False
+        for turn in reversed(self.turns):
+            if awaited or turn.keeps:
+                numbers.add(turn.number)
+            # The reply before a turn that may be left out can be the last one after it, too.
+            awaited = bool(turn.condition)
+        return frozenset(numbers)
+
+    @property
     def has_patterns(self) -> bool:
         """Whether a pattern is looked for in a reply."""
         return bool(self.keeps) or any(map(conditions.matches_in, self.conditions))

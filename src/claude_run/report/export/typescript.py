@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run.report.export import program
@@ -85,11 +84,10 @@ def typescript_program(script: Script) -> str:
         "member": _member,
         "arguments": "\n".join,
         "messages": lambda turn: value(blobs.taken_out(program.messages_of(turn)), TYPESCRIPT),
-        "said": partial(_said, blobs),
         "pattern": lambda keep: _literal(found[keep]),
         "condition": lambda turn: decided[turn.number],
+        "result": lambda turn: _asked(script, turn, _said(blobs, turn)),
     }
-    reads = script.conditions or script.keeps
     told = "{ text: said, reason: reply.stop_reason }" if script.reads_reason else "said"
     returned = "{ text, reason: reply.stop_reason }" if script.reads_reason else "text"
     template = escaping_environment(filters, {}).get_template("program.ts.j2")
@@ -111,13 +109,7 @@ def typescript_program(script: Script) -> str:
         pauses=program.PAUSES,
         told=told,
         returned="{ reply, text }" if loops else returned,
-        variables="text: string, reason: string | null"
-        if script.reads_reason
-        else "text: string"
-        if reads
-        else "",
-        result="({ text, reason } = " if script.reads_reason else "text = " if reads else "",
-        closing=")" if script.reads_reason else "",
+        declared=_declared_first(script),
     )
 
 
@@ -181,6 +173,30 @@ def _refuse_names(script: Script) -> None:
             message = "`__proto__` is no name for what is saved in JavaScript"
             problem = Diagnostic(position=keep.position, message=message, hint="call it something else")
             raise InvalidScenarioError([problem])
+
+
+def _is_constant(script: Script) -> bool:
+    """Return whether only one reply is read, one that is always there."""
+    heard = [turn for turn in script.turns if turn.number in script.heard]
+    return len(heard) == 1 and not heard[0].condition
+
+
+def _declared_first(script: Script) -> str:
+    """Return the variables for what is read of several replies, with their types."""
+    if not script.heard or _is_constant(script):
+        return ""
+    return "text: string, reason: string | null" if script.reads_reason else "text: string"
+
+
+def _asked(script: Script, turn: AskedTurn, said: str) -> str:
+    """Return the statement that asks, and keeps the answer where somebody reads it."""
+    call = f"await ask({said})"
+    if turn.number not in script.heard:
+        return call
+    names = "{ text, reason }" if script.reads_reason else "text"
+    if _is_constant(script):
+        return f"const {names} = {call}"
+    return f"({names} = {call})" if script.reads_reason else f"{names} = {call}"
 
 
 def _said(blobs: program.Blobs, turn: AskedTurn) -> str:
