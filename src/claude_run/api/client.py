@@ -13,6 +13,7 @@ import httpx2
 from claude_run.api.environment import address_problem, check_environment, check_way
 from claude_run.api.errors import TRANSPORT_ERRORS
 from claude_run.api.providers import Common, open_provider
+from claude_run.api.transport import Client as HttpClient
 from claude_run.api.transport import Transport
 from claude_run.errors import CredentialsError, SetupError
 from claude_run.plan.providers import ANTHROPIC
@@ -105,7 +106,7 @@ class _Beginning(httpx2.AsyncByteStream):
         await self._whole.aclose()
 
 
-async def _cut_error_body(response: httpx2.Response) -> None:
+def _cut_error_body(response: httpx2.Response) -> None:
     if response.status_code >= httpx2.codes.MULTIPLE_CHOICES and isinstance(
         response.stream, httpx2.AsyncByteStream
     ):
@@ -116,11 +117,7 @@ def _common(attempt_s: float, *, trust_environment: bool) -> Common:
     return {
         "max_retries": 0,
         "timeout": anthropic.Timeout(attempt_s, connect=min(CONNECT_S, attempt_s)),
-        "http_client": httpx2.AsyncClient(
-            transport=Transport(trust_environment=trust_environment),
-            follow_redirects=False,
-            event_hooks={"response": [_cut_error_body]},
-        ),
+        "http_client": HttpClient(Transport(trust_environment=trust_environment), _cut_error_body),
     }
 
 

@@ -6,7 +6,7 @@ The transport that comes with the SDK leaves aiohttp's own bounds for headers as
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import httpx2
@@ -14,7 +14,7 @@ import httpx2
 from claude_run.api.environment import proxy_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 MAX_HEADER = 1024 * 1024
 """Bytes of a header, name and value; more is no header but an attack."""
@@ -25,6 +25,39 @@ _IDLE_S = 5.0
 _CHUNK = 16 * 1024
 _SYNONYMS = {"x-gzip": "gzip"}
 """Names of content codings that mean the same: RFC 9110, section 8.4.1.3."""
+
+
+class Client(httpx2.AsyncClient):
+    """Hands what the SDK has built to the transport as it is, and its response back.
+
+    Cookies are not kept, redirects not followed. What a login needs, it does as any client of its kind.
+    """
+
+    def __init__(self, transport: Transport, prepare: Callable[[httpx2.Response], None]) -> None:
+        super().__init__(transport=transport, follow_redirects=False)
+        self._direct = transport
+        self._prepare = prepare
+
+    async def send(
+        self,
+        request: httpx2.Request,
+        *,
+        stream: bool = False,
+        **options: Any,  # noqa: ANN401 - whatever the SDK asks of a client
+    ) -> httpx2.Response:
+        """Send a request; `prepare` sees the response before anything of its body is read."""
+        if options or request.url.userinfo:
+            response = await super().send(request, stream=True, **options)
+        else:
+            response = await self._direct.handle_async_request(request)
+        self._prepare(response)
+        try:
+            if not stream:
+                await response.aread()
+        except BaseException:
+            await response.aclose()
+            raise
+        return response
 
 
 class Transport(httpx2.AsyncBaseTransport):

@@ -60,6 +60,11 @@ class Redactor:
             escape for secret in self._secrets for character in secret for escape in _escapes(character)
         }
         self._escapes = re.compile("|".join(sorted(escapes)) or "(?!)", re.IGNORECASE)
+        # What an escape begins with: where none of it stands, none needs to be looked for.
+        named = {form for secret in self._secrets for character in secret for form in _named(character)}
+        self._signs = sorted(
+            {"%", "\\u", "\\U", "&#", *(form[: 1 if form[0] == "&" else 2] for form in named)}
+        )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Redactor:
@@ -100,6 +105,8 @@ class Redactor:
         # finds more where a character of a secret is escaped.
         if any(needle in text for needle in self._needles):
             return True
+        if not any(sign in text for sign in self._signs):
+            return False
         return self._escapes.search(text) is not None and self._pattern.search(text) is not None
 
     def finds_in(self, value: Json) -> bool:
@@ -209,7 +216,12 @@ def _escapes(character: str) -> Sequence[str]:
         "".join(rf"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2)),
         f"&#0*{code};",
         f"&#x0*{code:x};",
-        *map(re.escape, {html.escape(character), json.dumps(character)[1:-1], quote_plus(character)}),
-        *([r"\\/"] if character == "/" else []),
+        *map(re.escape, _named(character)),
     }
     return sorted(patterns - {re.escape(character)}, key=len, reverse=True)
+
+
+def _named(character: str) -> set[str]:
+    """Return how a character is spelled in an address, in JSON and in HTML, where not as it is."""
+    forms = {html.escape(character), json.dumps(character)[1:-1], quote_plus(character)}
+    return (forms | ({r"\/"} if character == "/" else set())) - {character}

@@ -43,6 +43,7 @@ _HALF_PAIR = re.compile("[\ud800-\udbff]\\Z")
 _OLD_COMMAND_BEGUN = re.compile(r"#(?:#\w*)?\Z")
 _COMMAND_BEGUN = re.compile(r":{1,2}\Z")
 _WORD = re.compile(r"\w")
+_INCLUDED = re.compile(r'^\{% include "([^"]+)" %\}\n', re.MULTILINE)
 _RUN = re.compile(r"`+|~+")
 _BACKTICKS = re.compile(r"`+")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -207,8 +208,15 @@ def escaping_environment(
     def escaping(function: Callable[..., str]) -> Callable[..., Escaped]:
         return lambda *values: Escaped(function(*values))
 
+    # Parts that a template includes are read into it: to call them would cost more than all that they print.
+    templates = jinja2.PackageLoader("claude_run.report")
+
+    def whole(name: str) -> str:
+        source = templates.get_source(environment, name)[0]
+        return _INCLUDED.sub(lambda match: whole(match[1]), source)
+
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("claude_run.report"),
+        loader=jinja2.FunctionLoader(whole),
         autoescape=False,  # noqa: S701 - it would escape for HTML; `require_escaped` refuses raw values
         undefined=jinja2.StrictUndefined,
         finalize=require_escaped,
