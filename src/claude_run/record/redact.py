@@ -62,9 +62,8 @@ class Redactor:
         self._escapes = re.compile("|".join(sorted(escapes)) or "(?!)", re.IGNORECASE)
         # What an escape begins with: where none of it stands, none needs to be looked for.
         named = {form for secret in self._secrets for character in secret for form in _named(character)}
-        self._signs = sorted(
-            {"%", "\\u", "\\U", "&#", *(form[: 1 if form[0] == "&" else 2] for form in named)}
-        )
+        begins = {form[:1] if form.startswith("&") else form[:2] for form in named}
+        self._signs = sorted({"%", "\\u", "\\U", "&#", *begins})
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Redactor:
