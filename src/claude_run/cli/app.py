@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import sys
-import tempfile
-import traceback
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,7 +40,6 @@ from claude_run.cli.output import (
 )
 from claude_run.errors import PRECEDENCE, ClaudeRunError, ExitCode, InputError, StorageError
 from claude_run.process import open_streams
-from claude_run.session.env_file import enter_environment
 from claude_run.session.options import options_of
 from claude_run.session.request import (
     ChatRequest,
@@ -100,11 +96,13 @@ def run_command(world: World, request: RunRequest, output: OutputOptions, plan: 
     from claude_run.cli import commands  # noqa: PLC0415 - the help needs none of what follows
 
     check_combination(request)
-    enter_environment(request.env_file, world.redactor)
+    _enter_environment(request, world)
     if plan.list_only:
         return commands.list_conversations(request, output, world)
     if plan.dry_run:
         return commands.dry_run(request, output, world)
+
+    import asyncio  # noqa: PLC0415 - same
 
     from claude_run.cli.write_reports import finish, refuse_unwritable  # noqa: PLC0415 - same
     from claude_run.session import run as session  # noqa: PLC0415 - same
@@ -125,7 +123,9 @@ def resume_command(
     world: World, run: RunArgument, going_on: ResumeRequest, given: dict[str, Any], output: OutputOptions
 ) -> int:
     """Go on with a run where it stopped, under the options it was started with; pay for nothing twice."""
-    from claude_run.cli import commands  # noqa: PLC0415 - the help needs none of what follows
+    import asyncio  # noqa: PLC0415 - the help needs none of what follows
+
+    from claude_run.cli import commands  # noqa: PLC0415 - same
     from claude_run.cli.judge_eval import finish_run  # noqa: PLC0415 - same
     from claude_run.cli.write_reports import refuse_unwritable  # noqa: PLC0415 - same
     from claude_run.session import run as session  # noqa: PLC0415 - same
@@ -155,7 +155,7 @@ def resume_command(
 )
 def check_command(world: World, request: RunRequest, options: CheckOptions, output: OutputOptions) -> int:
     """Find everything that can be found wrong without sending anything."""
-    from claude_run.cli.commands import check  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.check import check  # noqa: PLC0415 - each command imports what it needs
 
     return check(request, output, world, examples=options.examples)
 
@@ -237,7 +237,7 @@ def judge_eval_command(
     from claude_run.cli.judge_eval import judge_eval  # noqa: PLC0415 - each command imports what it needs
 
     refuse_contradictions(request)
-    enter_environment(request.env_file, world.redactor)
+    _enter_environment(request, world)
     return judge_eval(given.labels, request, output, world, as_json=form.json)
 
 
@@ -265,7 +265,7 @@ def chat_command(world: World, asked: ChatRequest, request: RunRequest, output: 
     """Talk with Claude, from scratch or on from the turns of a scenario; `quit` ends it."""
     from claude_run.cli.chat import chat  # noqa: PLC0415 - each command imports what it needs
 
-    enter_environment(request.env_file, world.redactor)
+    _enter_environment(request, world)
     return chat(asked, request, world, quiet=output.quiet)
 
 
@@ -355,6 +355,13 @@ def run_command_line(arguments: Sequence[str], world: World | None = None) -> in
         return int(ended or code)
 
 
+def _enter_environment(request: RunRequest, world: World) -> None:
+    if request.env_file is not None:
+        from claude_run.session.env_file import enter_environment  # noqa: PLC0415 - most commands name none
+
+        enter_environment(request.env_file, world.redactor)
+
+
 def _dispatch(arguments: Sequence[str], world: World) -> int:
     try:
         result = app(args=list(arguments), standalone_mode=False, prog_name="claude-run", obj=world)
@@ -421,6 +428,9 @@ def _annotate(error: ClaudeRunError) -> None:
 
 def _details(error: BaseException, world: World) -> str:
     """Write down what a report of a bug needs, and say where it is; in one line where that cannot be done."""
+    import tempfile  # noqa: PLC0415 - seldom needed
+    import traceback  # noqa: PLC0415 - same
+
     text = world.redactor.text("".join(traceback.format_exception(error)))
     try:
         with tempfile.NamedTemporaryFile(

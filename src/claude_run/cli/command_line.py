@@ -15,10 +15,25 @@ if TYPE_CHECKING:
 RUN = "run"
 
 
+class _AsGiven:
+    """Takes values as they stand on the command line: what they mean, each option reads itself.
+
+    Typer would import pydantic for that, which takes longer than all that it does.
+    """
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ANN401, ARG002 - as Typer calls it
+        """Return the value; nothing where nothing was given."""
+        return () if value is None and (param.multiple or param.nargs == -1) else value
+
+
 class PanelCommand(TyperCommand):
     """A command whose help lists its options by panel, in the order in which the panels are first named."""
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer keeps its types to itself
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - Typer keeps its types to itself
+        """Return the parameters, each of which takes what was given as it stands."""
+        return _taken_as_given(super().get_params(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - same
         """Return the line behind `Usage:`, with the arguments as they are declared."""
         arguments = (each for each in self.get_params(ctx) if each.param_type_name == "argument")
         return ["[OPTIONS]", *(str(each.metavar) for each in arguments)]
@@ -41,6 +56,10 @@ class PanelCommand(TyperCommand):
 
 class CommandGroup(TyperGroup):
     """The commands, of which `run` may be left out: by whoever runs one, and when a shell completes it."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - same
+        """Return the parameters of all commands, as those of one."""
+        return _taken_as_given(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - same
         if not args and not ctx.resilient_parsing:
@@ -66,6 +85,12 @@ class CommandGroup(TyperGroup):
             return args
         refuse_slip(args[0], self.commands)
         return [RUN, *args]
+
+
+def _taken_as_given(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        parameter.get_runtime_param = _AsGiven
+    return parameters
 
 
 def _complete_at_the_first_key() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,30 +12,27 @@ from claude_run.cli.output import (
     print_json,
     print_line,
     print_next,
-    print_workflow_command,
-    workflow_folder,
 )
 from claude_run.cli.terminal import Terminal, ask_key
 from claude_run.errors import ExitCode, InputError
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, render, sections
 from claude_run.report.text.numbers import usd
-from claude_run.session import baselines, project, results, world
+from claude_run.session import baselines, connect, project, results
 from claude_run.session.foresee import MOST_REPEATS, WORTH_SEEING
 from claude_run.session.next_command import play_command, play_line
 from claude_run.session.play import RunObserver, RunResult
-from claude_run.session.prepare import load_scenarios, numbered_cases, prepare
+from claude_run.session.prepare import prepare
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from claude_run.cli.options import AcceptOptions, OutputOptions, SimulateOptions
     from claude_run.session.foresee import Foresight
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
-    from claude_run.session.trial import Trial
     from claude_run.session.world import World
 
 
@@ -49,36 +45,6 @@ def observer(output: OutputOptions) -> RunObserver:
             progress.notify(line)
 
     return RunObserver(progress=progress, notify=progress.notify, warn=warn, sections=sections())
-
-
-def check(request: RunRequest, output: OutputOptions, machine: World, *, examples: bool) -> int:
-    """Say how many scenarios are sound; InvalidScenarioError lists what is wrong."""
-    trials: list[Trial] = []
-    loaded = load_scenarios(request, today=machine.today, examples=trials if examples else None)
-    if not output.quiet:
-        print_error(*loaded.warnings, *numbered_cases(loaded.scenarios))
-        if os.environ.get("GITHUB_ACTIONS") == "true":
-            from claude_run.report.run.github import warning_annotations  # noqa: PLC0415 - only GitHub needs it
-
-            for line in warning_annotations(loaded.noticed, folder=workflow_folder()):
-                print_workflow_command(line)
-        print_line(f"{count(len(loaded.scenarios), 'scenario')}: no problems found")
-        if examples:
-            print_line(_tried(trials))
-        print_next(play_command(request))
-    return 0
-
-
-def _tried(trials: Sequence[Trial]) -> str:
-    untried = dict.fromkeys(kind for trial in trials for kind in trial.untried)
-    text = f"{count(sum(trial.tried for trial in trials), 'expectation')} tried on examples"
-    if left_out := sum(trial.cases_left_out for trial in trials):
-        text += f", of all cases but {left_out:,}"
-    if untried:
-        look = "looks" if len(untried) == 1 else "look"
-        text += f"; not tried: {', '.join(untried)}, which {look} at more than a text"
-    calls = "calls_tool" in untried or "no_tool_calls" in untried
-    return text + ("; calls of tools are played by `run --simulate`" if calls else "")
 
 
 def list_conversations(request: RunRequest, output: OutputOptions, machine: World) -> int:
@@ -226,7 +192,7 @@ def simulate(options: SimulateOptions, request: RunRequest, machine: World) -> i
 
     faults = request.faults or ""
     asyncio.run(
-        world.simulate(
+        connect.simulate(
             options.paths, port=options.port, faults=faults, ready=ready, notify=print_error, world=machine
         )
     )

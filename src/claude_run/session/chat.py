@@ -33,8 +33,9 @@ from claude_run.scenario.template import RenderError
 from claude_run.scenario.template_language import literal
 from claude_run.scenario.yaml_reader import MAX_BYTES
 from claude_run.session.chat_file import scenario_text
+from claude_run.session.connect import connect
 from claude_run.session.open_files import exhaustion_said_once
-from claude_run.session.world import ListPrices, connect
+from claude_run.session.world import ListPrices
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence

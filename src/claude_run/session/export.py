@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from claude_run.session.prepare import load_scenarios, make_plan
+from claude_run.session.load import load_scenarios
+from claude_run.session.prepare import make_plan
 
 if TYPE_CHECKING:
     from datetime import date

@@ -69,6 +69,12 @@ def _read_names(option: Option, texts: Sequence[str]) -> Mapping[str, frozenset[
     return names
 
 
+def _read_path(option: Option, path: Any) -> Path:  # noqa: ANN401 - a text, or a path already
+    if "\0" in str(path):
+        option.refuse(str(path), "no file can be called so")
+    return Path(path)
+
+
 def _read_number(option: Option, text: str) -> int:
     least, most = option.least or 0, option.most
     number = int(text) if _WHOLE.fullmatch(text) else -1
@@ -176,12 +182,12 @@ def choice(*words: str) -> Kind:
 
 TEXT = Kind()
 TEXTS = Kind(several=True, to_json=list, from_json=lambda _option, value: _texts(value))
-PATH = Kind(given=Path, metavar="PATH", read=lambda _option, path: Path(path), to_json=str)
+PATH = Kind(given=Path, metavar="PATH", read=_read_path, to_json=str)
 PATHS = Kind(
     given=Path,
     several=True,
     metavar="PATH",
-    read=lambda _option, paths: tuple(map(Path, paths)),
+    read=lambda option, paths: tuple(_read_path(option, path) for path in paths),
     to_json=lambda paths: [str(path) for path in paths],
     from_json=lambda _option, value: tuple(map(Path, _texts(value))),
 )

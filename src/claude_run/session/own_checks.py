@@ -8,34 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
-import subprocess
-import sys
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.checks.excerpt import cut
 from claude_run.checks.kind import errored
-from claude_run.checks.own_files import offered_by_packages
 from claude_run.checks.own_protocol import (
     Loaded,
-    Loading,
     Refused,
     read_finding,
     read_progress,
     write_question,
 )
-from claude_run.errors import InputError
+from claude_run.session.own_check_files import OwnCheckFiles, how_ended, kill
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    import subprocess
+    from collections.abc import Callable
 
-    from claude_run.checks.custom import CheckDescription
     from claude_run.checks.kind import Finding
     from claude_run.checks.subject import Subject
     from claude_run.play.ports import Clock
@@ -50,62 +43,6 @@ _LINE_LIMIT = 2**20  # what a finding shows is short, so nothing of ours is long
 _MOST_PRINTED = 50  # lines of one check
 _PIECE = 65_536
 _MOST_PIECES = 64  # a pipe holds fewer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnCheckFiles:
-    """Where own checks come from: files that the user names, and packages that are installed.
-
-    Loading them may take `load_s` seconds: imports are slow, and are no check.
-    """
-
-    files: tuple[Path, ...] = ()
-    packages: bool = False
-    load_s: float = 60.0
-
-    @classmethod
-    def of(cls, files: Sequence[Path]) -> OwnCheckFiles:
-        """Return these files, and the packages if there are any."""
-        return cls(files=tuple(files), packages=bool(offered_by_packages()))
-
-    def __bool__(self) -> bool:
-        return bool(self.files or self.packages)
-
-    def describe(self) -> tuple[CheckDescription, ...]:
-        """Return which checks there are; InputError where loading them fails, in whatever way."""
-        if not self:
-            return ()
-        null = subprocess.DEVNULL  # what is printed while they are loaded is told when they are called
-        process = self.start(call_s=0, stdin=null, stdout=subprocess.PIPE, stderr=null)
-        try:
-            answer, _ = process.communicate(timeout=self.load_s)
-        except subprocess.TimeoutExpired:
-            _kill(process)
-            answer, _ = process.communicate()
-            raise InputError(_did_not_load(answer, f"did not end within {self.load_s:g} s")) from None
-        match _last_progress(answer):
-            case Loaded(checks=checks):
-                return checks
-            case Refused(reason=reason):
-                raise InputError(reason)
-            case _:
-                raise InputError(_did_not_load(answer, f"ended its process ({_how_ended(process)})"))
-
-    def start(self, *, call_s: float, stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
-        """Start a process that loads them, in a session of its own: no Ctrl-C reaches it, we end it."""
-        files = [str(path) for path in self.files]
-        code = (
-            # It finds the modules that we find, and none in the current folder.
-            f"import sys; sys.path[:] = {sys.path!r}; from claude_run.checks.own_worker import main;"
-            f" main({files!r}, packages={self.packages}, load_s={self.load_s}, call_s={call_s})"
-        )
-        return subprocess.Popen(  # noqa: S603 - this Python, to run what the user has named
-            [sys.executable, "-P", "-u", "-c", code],
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
 
 
 class OwnCheckProcesses:
@@ -264,12 +201,12 @@ class _Process:
     def end(self) -> str:
         """End it, and whatever it has started, if it has not ended itself; return how it ended."""
         if self._process.returncode is None:
-            _kill(self._process)
+            kill(self._process)
             self._hear_all()
             asyncio.get_running_loop().remove_reader(self._pipe)
             os.close(self._pipe)
             self._questions.transport.abort()
-        return _how_ended(self._process)
+        return how_ended(self._process)
 
     async def _line(self) -> bytes:
         try:
@@ -321,34 +258,3 @@ class _Printed:
             self._tell(f"{who} printed: {cut(line.decode('utf-8', 'replace'))}")
         elif self._lines[who] == _MOST_PRINTED + 1:
             self._tell(f"{who} printed more than {_MOST_PRINTED} lines: the rest is left out")
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it has started in its session, and wait for the end of the first."""
-    # macOS calls it not permitted where only the dead are left.
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _how_ended(process: subprocess.Popen[bytes]) -> str:
-    code = process.returncode
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-
-
-def _last_progress(answer: bytes) -> Loading | Refused | Loaded | None:
-    """Return how far loading has come by what was answered, as far as that can be read."""
-    last = None
-    for line in answer.splitlines():
-        try:
-            last = read_progress(line)
-        except ValueError:
-            return last
-    return last
-
-
-def _did_not_load(answer: bytes, what: str) -> str:
-    """Return the words for a loading that came to no end of its own, with what was loaded then."""
-    last = _last_progress(answer)
-    name = last.what if isinstance(last, Loading) else "own checks"
-    return f"{name}: loading it {what}; a file of checks only defines them"

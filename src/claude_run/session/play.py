@@ -33,12 +33,14 @@ from claude_run.record.run import Run
 from claude_run.record.runs import note_played
 from claude_run.record.summary import Ending
 from claude_run.session.compare import accepted_replies
+from claude_run.session.connect import connect, graceful
 from claude_run.session.gate import digest_of, fresh_attempts, gate, match, samples_of
 from claude_run.session.known_checks import digests
 from claude_run.session.open_files import affordable, exhaustion_said_once
 from claude_run.session.options import saved_options
-from claude_run.session.own_checks import OwnCheckFiles, OwnCheckProcesses
-from claude_run.session.world import ListPrices, connect, graceful
+from claude_run.session.own_check_files import OwnCheckFiles
+from claude_run.session.own_checks import OwnCheckProcesses
+from claude_run.session.world import ListPrices
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.model import Case, ModelChoice, Position, Scenario, Text, UserTurn, Variant
 from claude_run.scenario.template_language import literal
 from claude_run.session.chat import refuse_file
-from claude_run.session.prepare import load_scenarios, make_plan, refuse_unpriced
+from claude_run.session.load import load_scenarios
+from claude_run.session.prepare import make_plan, refuse_unpriced
 from claude_run.session.rehearsal import refused_requests
 from claude_run.session.request import RunRequest, refuse_contradictions
 from claude_run.text.visible import count

@@ -19,18 +19,19 @@ from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
+from claude_run.session.connect import connect
 from claude_run.session.env_file import enter_environment
 from claude_run.session.expected import as_examples_play
 from claude_run.session.foresee import foresee
 from claude_run.session.gate import digest_of
 from claude_run.session.grade import prepare_grading, read_labels, with_labels
 from claude_run.session.known_checks import changed, digests, refuse_unknown
+from claude_run.session.load import load_scenarios
 from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.options import restored, saved_options
 from claude_run.session.play import RunInputs, RunIO, RunResult, play_new, play_run
-from claude_run.session.prepare import load_scenarios, make_plan, plan_loaded
+from claude_run.session.prepare import make_plan, plan_loaded
 from claude_run.session.request import RunRequest, refuse_contradictions
-from claude_run.session.world import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

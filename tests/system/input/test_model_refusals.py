@@ -14,7 +14,8 @@ import pytest
 from claude_run.checks.conditions import ScriptRenderer
 from claude_run.plan.model_rules import extra_headers, known_models
 from claude_run.scenario.diagnostics import InvalidScenarioError
-from claude_run.session.prepare import load_scenarios, prepare
+from claude_run.session.load import load_scenarios
+from claude_run.session.prepare import prepare
 from claude_run.session.request import RunRequest
 from claude_run.simulator.examples import rehearse
 from claude_run.simulator.problems import ApiError

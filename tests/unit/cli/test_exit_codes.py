@@ -26,13 +26,13 @@ turns:
       - contains: a word that no placeholder has
 """
 BUG = """
-import claude_run.cli.commands
+import claude_run.cli.check
 from claude_run.__main__ import main
 
 def check(request, output, machine, *, examples):
     raise RuntimeError("planted")
 
-claude_run.cli.commands.check = check
+claude_run.cli.check.check = check
 main()
 """
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.errors import InputError
-from claude_run.session.own_checks import OwnCheckFiles, OwnCheckProcesses
+from claude_run.session.own_check_files import OwnCheckFiles
+from claude_run.session.own_checks import OwnCheckProcesses
 from claude_run.session.world import SystemClock
 from tests.unit.checks.builders import subject
 from tests.unit.checks.test_custom import SHOUTS
