@@ -148,7 +148,7 @@ def verify(path: Path | None, world: World) -> int:
 
 def read_run(path: Path | None, world: World) -> RunResult:
     """Read a run whose files are about to be written anew, and say which one it is."""
-    result = results.read_run(path, world)
+    result = results.read_run(path, world, sections())
     print_error(f"run {result.folder.path}")
     world.signals.postpone()
     return result

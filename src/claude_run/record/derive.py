@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.sample import Sample
@@ -24,12 +24,17 @@ from claude_run.record.summary import Ending, RunSummary, summarize
 from claude_run.scenario.model import turn_number
 from claude_run.text.strict_json import read_json
 
+Sections: TypeAlias = "Mapping[str, Callable[[Record], bytes]]"
+"""What makes the piece of one conversation, by the name of the file that it belongs to."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.folder import RunFolder
     from claude_run.record.gated import Gate
+    from claude_run.record.history import Told
     from claude_run.record.journal import Journal
     from claude_run.record.run import Run
     from claude_run.scenario.model import JsonObject
@@ -66,21 +71,26 @@ class Collector:
     """
 
     def __init__(
-        self, folder: RunFolder, journal: Journal, sections: Mapping[str, Callable[[Record], bytes]]
+        self,
+        folder: RunFolder,
+        journal: Journal,
+        run: Run,
+        sections: Sections,
     ) -> None:
+        self.run = run
+        """What is planned; it grows by fresh attempts."""
         self._journal = journal
-        self._sections = {folder.transcripts.name: transcripts.line, **sections}
-        self._spools = {name: Spool(folder.path) for name in self._sections}
+        self._makers = _pieces(folder, sections)
+        self._spools = {name: Spool(folder.path) for name in self._makers}
         self._figures: dict[str, Figures] = {}
 
     def add(self, transcript: Transcript) -> None:
         """Take in a conversation that has ended."""
         record = Record.of(transcript.started.identity, transcript)
         self._figures[record.planned.id] = Figures.of(transcript)
-        for name, make in self._sections.items():
-            self._spools[name].add(record.planned.id, make(record))
+        _add(self._spools, self._makers, record)
 
-    def played(self, run: Run, ending: Ending) -> Played:
+    def played(self, ending: Ending) -> Played:
         """Return the run as it stands in the journal, now that it has ended so."""
         index = self._journal.index
 
@@ -91,9 +101,9 @@ class Collector:
         for name in index:
             if name not in self._figures:
                 self._figures[name] = Figures.of(read(name))
-        records = Records(run.conversations, self._figures, read)
+        records = Records(self.run.conversations, self._figures, read)
         return Played(
-            summary=summarize(run, records, ending),
+            summary=summarize(self.run, records, ending),
             records=records,
             ending=ending,
             journal=self._journal.extent,
@@ -101,22 +111,48 @@ class Collector:
         )
 
 
-def read_played(folder: RunFolder) -> Played:
-    """Read a run folder; StorageError when its journal or `run.json` is missing or damaged."""
+def read_played(folder: RunFolder, sections: Sections | None = None) -> Played:
+    """Read a run folder; StorageError when its journal or `run.json` is missing or damaged.
+
+    With `sections` the pieces of its files are made on the way, so that nothing is read twice for them.
+    """
+    return _read(folder, {} if sections is None else _pieces(folder, sections))[0]
+
+
+def _read(folder: RunFolder, makers: Sections) -> tuple[Played, Told]:
     run = folder.read_run()
     served = ServedNames(ids=known_names(), allowed=run.allowed_models)
-    told = folder.read_told(lambda log: _measured(log.transcript(), served))
+    spools = {name: Spool(folder.path) for name in makers}
+
+    def measured(log: ConversationLog) -> Transcript:
+        transcript = _measured(log.transcript(), served)
+        _add(spools, makers, Record.of(transcript.started.identity, transcript))
+        return transcript
+
+    told = folder.read_told(measured)
     records = Records(
         run.conversations,
         told.figures,
         lambda name: _measured(log_of(told.index, name).transcript(), served),
     )
-    return Played(
+    played = Played(
         summary=summarize(run, records, told.ending),
         records=records,
         ending=told.ending,
         journal=Extent.of(folder.journal, told.lines),
+        spools=spools,
     )
+    return played, told
+
+
+def _pieces(folder: RunFolder, sections: Sections) -> Sections:
+    """Return what makes the pieces of the files of a run, our own among them."""
+    return {folder.transcripts.name: transcripts.line, **sections}
+
+
+def _add(spools: Mapping[str, Spool], makers: Sections, record: Record) -> None:
+    for name, make in makers.items():
+        spools[name].add(record.planned.id, make(record))
 
 
 def _measured(transcript: Transcript, served: ServedNames) -> Transcript:
@@ -176,10 +212,11 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
     `derived` makes the content of further derived files, by name.
     """
     # The journal itself, and what it tells of money that may have been spent for nothing.
-    yield from _journal_problems(folder)
+    played, told = _read(folder, {})
+    yield from _journal_problems(folder, told)
     # Each derived file against what the journal says now. The summary adds up conversations, this their
     # replies, as they stand in the transcripts.
-    played, digest, usage = read_played(folder), hashlib.sha256(), Usage()
+    digest, usage = hashlib.sha256(), Usage()
 
     def lines() -> Iterator[bytes]:
         nonlocal usage
@@ -217,16 +254,15 @@ def _summary(played: Played, made_of: MadeOf) -> JsonObject:
     return {**played.summary.to_json(), "made_of": made_of.to_json()}
 
 
-def _journal_problems(folder: RunFolder) -> Iterator[str]:
-    history = folder.read_history()
+def _journal_problems(folder: RunFolder, told: Told) -> Iterator[str]:
     if torn := torn_bytes(folder.journal):
         yield (
             f"journal.jsonl ends in a torn line of {torn} bytes, whose request may be sent again:"
             f" `claude-run resume {folder.path}` sets it aside and goes on"
         )
-    if history.ending is CUT_OFF:
+    if told.ending is CUT_OFF:
         yield f"the run was cut off before its end: `claude-run resume {folder.path}` goes on with it"
-    for attempt in history.uncertain():
+    for attempt in told.uncertain:
         cost = attempt.worst_cost_usd
         worst = "an unknown price" if cost is None else f"{cost:.6f} USD"
         yield (

@@ -55,17 +55,17 @@ class History:
         """Return how often requests were sent, by all processes that played the run."""
         return sum(log.attempts.count for log in self.all_logs)
 
-    def uncertain(self) -> Sequence[Attempted]:
-        """Return the attempts that may have been billed though they brought no reply, superseded ones too."""
-        return [attempt for log in self.all_logs for attempt in log.attempts.uncertain]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the `lines` of the journal of a run come to: figures in memory, and where the rest is found."""
+    """What the `lines` of the journal of a run come to: figures in memory, and where the rest is found.
+
+    `uncertain` are the attempts that may have been billed though they brought no reply, superseded ones too.
+    """
 
     figures: Mapping[str, Figures]
     index: JournalIndex
+    uncertain: Sequence[Attempted]
     ending: Ending
     lines: int
 
@@ -88,9 +88,10 @@ def read_told(path: Path, run: Run, *, seal: Seal, measured: Callable[[Conversat
     index = JournalIndex(path)
     reader = _FlatReader(run, index, lambda log: Figures.of(measured(log)))
     lines = _read(reader, path, seal)
-    for name, log in reader.logs.items():
-        reader.figures[name] = Figures.of(measured(log))
-    return Told(figures=reader.figures, index=index, ending=reader.ending, lines=lines)
+    for name in list(reader.logs):
+        reader.close(name)
+    uncertain = (*reader.gone, *(each for found in reader.uncertain.values() for each in found))
+    return Told(figures=reader.figures, index=index, uncertain=uncertain, ending=reader.ending, lines=lines)
 
 
 def log_of(index: JournalIndex, conversation_id: str) -> ConversationLog:
@@ -203,13 +204,23 @@ class _FlatReader(_Reader):
     def __init__(self, run: Run, index: JournalIndex, add_up: Callable[[ConversationLog], Figures]) -> None:
         super().__init__(run)
         self.figures: dict[str, Figures] = {}
+        self.uncertain: dict[str, Sequence[Attempted]] = {}
+        self.gone: list[Attempted] = []
         self._index = index
         self._add_up = add_up
+
+    def close(self, name: str) -> None:
+        """Keep the figures of a conversation in place of its log."""
+        log = self.logs.pop(name)
+        self.figures[name] = self._add_up(log)
+        if log.attempts.uncertain:
+            self.uncertain[name] = log.attempts.uncertain
 
     def _log(self, name: str) -> ConversationLog | None:
         if name in self.figures:
             self.logs[name] = log_of(self._index, name)
             del self.figures[name]
+            self.uncertain.pop(name, None)
         return self.logs.get(name)
 
     def _take_event(self, line: Line) -> None:
@@ -217,12 +228,13 @@ class _FlatReader(_Reader):
         name = line.value["conversation_id"]
         self._index.add(name, line.at)
         if self.logs[name].ended is not None:
-            self.figures[name] = self._add_up(self.logs.pop(name))
+            self.close(name)
 
     def _supersede(self, name: str) -> None:
         if self._log(name) is not None:
             self._index.forget(name)
         super()._supersede(name)
+        self.gone += [attempt for log in self.superseded for attempt in log.attempts.uncertain]
         self.superseded.clear()
 
 

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, overload
 
 from claude_run.conversation.results import Outcome
+from claude_run.conversation.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.transcript import Transcript
-    from claude_run.conversation.usage import Usage
+
+
+_NOTHING = Decimal(0)
+_NO_USAGE = Usage()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +64,16 @@ class Figures:
     @classmethod
     def of(cls, transcript: Transcript) -> Figures:
         """Add a transcript up."""
-        exchanges, paid, judged = (
-            transcript.exchanges,
-            transcript.paid_exchanges,
-            transcript.judge_exchanges,
-        )
+        exchanges, paid = transcript.exchanges, transcript.paid_exchanges
+        judged, cost_usd = transcript.judge_exchanges, transcript.cost_usd
+        known_usd = sum((each.cost_usd or _NOTHING for each in exchanges), _NOTHING)
         return cls(
             outcome=transcript.outcome,
             usage=transcript.usage,
-            cost_usd=transcript.cost_usd,
-            known_usd=sum((each.cost_usd or Decimal(0) for each in exchanges), Decimal(0)),
-            uncertain_usd=transcript.uncertain_usd,
+            # There are as many figures as conversations: what is the same is the same object.
+            cost_usd=cost_usd,
+            known_usd=cost_usd if cost_usd == known_usd else known_usd,
+            uncertain_usd=transcript.uncertain_usd or _NOTHING,
             replies=len(paid),
             exchanges=len(exchanges),
             made_up=sum(each.simulated for each in exchanges),
@@ -86,8 +89,8 @@ class Figures:
                 if each.cost_usd is None and each.reply.usage.known
             ),
             judge_replies=len(judged),
-            judge_usage=transcript.judge_usage,
-            judge_cost_usd=transcript.judge_cost_usd,
+            judge_usage=transcript.judge_usage if judged else _NO_USAGE,
+            judge_cost_usd=transcript.judge_cost_usd if judged else _NOTHING,
         )
 
 
@@ -156,7 +159,8 @@ class Spool:
         self._folder = folder
         self._file: IO[bytes] | None = None
         self._end = 0
-        self._places: dict[str, tuple[int, int]] = {}
+        # Where the piece of a conversation begins: its length stands before it.
+        self._places: dict[str, int] = {}
 
     def add(self, conversation_id: str, piece: bytes) -> None:
         """Keep the piece of a conversation."""
@@ -165,18 +169,22 @@ class Spool:
                 self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - open as long as the spool
                 weakref.finalize(self, self._file.close)
             self._file.seek(self._end)
+            self._file.write(len(piece).to_bytes(_LENGTH))
             self._file.write(piece)
-            self._places[conversation_id] = (self._end, len(piece))
-            self._end += len(piece)
+            self._places[conversation_id] = self._end
+            self._end += _LENGTH + len(piece)
 
     def get(self, conversation_id: str) -> bytes | None:
         """Return the piece of a conversation; None where it is not there."""
         if self._file is None or conversation_id not in self._places:
             return None
-        at, size = self._places[conversation_id]
         try:
-            self._file.seek(at)
+            self._file.seek(self._places[conversation_id])
+            size = int.from_bytes(self._file.read(_LENGTH))
             piece = self._file.read(size)
         except OSError:
             return None
         return piece if len(piece) == size else None
+
+
+_LENGTH = 8

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript
     from claude_run.play.ports import Clock, Messages, OwnChecks, Progress, RecordedReplies
+    from claude_run.record.derive import Sections
     from claude_run.record.journal import Journal
-    from claude_run.record.records import Record
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
@@ -75,7 +75,7 @@ class RunObserver:
     progress: Progress
     notify: Callable[[str], None]
     warn: Callable[[str], None]
-    sections: Mapping[str, Callable[[Record], bytes]] = field(default_factory=dict)
+    sections: Sections = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +168,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             messages=messages,
             observer=observer,
             world=world,
-            collector=Collector(folder, journal, observer.sections),
+            collector=Collector(folder, journal, run, observer.sections),
         )
         return await play_run(inputs, io)
 
@@ -211,7 +211,7 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     # What the run came to, of which the gate and every report are made: what other processes have played of
     # it only the journal tells.
     played = (
-        read_played(io.folder) if io.collector is None else io.collector.played(io.folder.read_run(), ending)
+        read_played(io.folder, io.observer.sections) if io.collector is None else io.collector.played(ending)
     )
     if prepared.baseline is not None and halt is None:
         found = gate(played, prepared.baseline, prepared)
@@ -282,7 +282,7 @@ async def _confirm(baseline: Arm, player: Player, inputs: RunInputs, io: RunIO) 
             more = ", ..." if len(wanted) > _NAMED else ""
             io.observer.warn(f"fresh attempts of {count(len(wanted), 'case')} that failed: {names}{more}")
             is_told = True
-        _plan_further(io.folder, [each.identity for each in wanted])
+        _plan_further(io, [each.identity for each in wanted])
         if await player.play(wanted, inputs.earlier) is not None:
             return player.unfinished
     return player.unfinished
@@ -361,11 +361,13 @@ async def _stop_in_time(stop: StopSignal, clock: Clock, request: RunRequest) -> 
         stop.request(Halt(code=ExitCode.CAPPED, reason=reason, grace_s=request.grace_s))
 
 
-def _plan_further(folder: RunFolder, identities: Sequence[Identity]) -> None:
+def _plan_further(io: RunIO, identities: Sequence[Identity]) -> None:
     """Add conversations to the run's plan before they are played, so that a resumed run knows of them."""
-    run = folder.read_run()
+    run = io.folder.read_run() if io.collector is None else io.collector.run
     known = {planned.id for planned in run.conversations}
     added = tuple(each for each in identities if each.id not in known)
     if added:
         grown = replace(run, conversations=(*run.conversations, *added))
-        folder.write_json("run.json", grown.to_json())
+        io.folder.write_json("run.json", grown.to_json())
+        if io.collector is not None:
+            io.collector.run = grown

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from claude_run.record.derive import Played
+    from claude_run.record.derive import Played, Sections
     from claude_run.session.world import World
 
 
@@ -25,10 +25,13 @@ class Verified:
     result: RunResult
 
 
-def read_run(path: Path | None, world: World) -> RunResult:
-    """Read a run, the latest one without a path; InputError where there is none."""
+def read_run(path: Path | None, world: World, sections: Sections | None = None) -> RunResult:
+    """Read a run, the latest one without a path; InputError where there is none.
+
+    `sections` make the pieces of the files of reports, which will all be written anew.
+    """
     folder = RunFolder.open(path or latest(), disk=world.disk)
-    return RunResult(folder=folder, played=read_played(folder))
+    return RunResult(folder=folder, played=read_played(folder, sections))
 
 
 def write_files(result: RunResult, rendered: Mapping[str, Iterable[bytes]]) -> None:

@@ -94,7 +94,7 @@ def test_the_repository_is_the_border(monkeypatch: pytest.MonkeyPatch) -> None:
         ("max_time = 2001-01-01\n", "1:12", '`max_time` must be a time, such as "90s", not a date', ""),
         ("checks = [1]\n", "1:10", "`checks` must be a list of texts, not a list with a number in it", ""),
         ("checks = ['a.py']\n", "1:10", "`checks` names 'a.py', which is not a file beside this one", ""),
-        ('checks = ["a\\u0000"]\n', "1:10", "`checks` names 'a\\x00', which is not a file", ""),
+        ('checks = ["a\\u0000"]\n', "1:10", "checks a\x00: no file can be called so", ""),
         (
             "judge_model = ['', 'm']\n",
             "1:15",
