@@ -166,13 +166,14 @@ class Spool:
         """Keep the piece of a conversation."""
         with suppress(OSError):
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - open as long as the spool
+                # Open as long as the spool; nothing of it stays in a buffer that could not be written later.
+                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - same
                 weakref.finalize(self, self._file.close)
             self._file.seek(self._end)
-            self._file.write(len(piece).to_bytes(_LENGTH))
-            self._file.write(piece)
-            self._places[conversation_id] = self._end
-            self._end += _LENGTH + len(piece)
+            data = len(piece).to_bytes(_LENGTH) + piece
+            if self._file.write(data) == len(data):
+                self._places[conversation_id] = self._end
+                self._end += len(data)
 
     def get(self, conversation_id: str) -> bytes | None:
         """Return the piece of a conversation; None where it is not there."""

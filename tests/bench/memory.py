@@ -1,0 +1,54 @@
+"""How peak memory grows with a run: one-turn conversations against a server that answers at once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from tests.bench.results import Figure, keep
+from tests.bench.throughput import COMMAND, TURNS, Server, Spent, measure, write_scripts
+
+FEW = 1_000
+MANY = int(os.environ.get("BENCH_CONVERSATIONS", "10000"))
+FULL = 100_000
+MOST_MB = 150.0
+MOST_REPORT_S = 60.0
+COMMANDS = {
+    "run": [COMMAND, "returns.yaml", "-j", "100", "-q", "-o", "run"],
+    "report": [COMMAND, "report", "-q", "run"],
+    "verify": [COMMAND, "verify", "run"],
+    "compare": [COMMAND, "compare", "--json", "run", "run"],
+    "dry run": [COMMAND, "returns.yaml", "--dry-run"],
+}
+
+
+def bench() -> str:
+    """Return what each command takes more for many conversations, as much as it would be for 100,000."""
+    server = Server(0.0)
+    try:
+        few, many = _measured(server, FEW), _measured(server, MANY)
+    finally:
+        server.close()
+    scale = (FULL - FEW) / (MANY - FEW)
+    figures = []
+    for name in COMMANDS:
+        more = many[name].peak_mb - few[name].peak_mb
+        figures += [
+            Figure(f"peak memory of {name}, {FEW:,} conversations", few[name].peak_mb, "MB"),
+            Figure(f"peak memory of {name}, {MANY:,} conversations", many[name].peak_mb, "MB"),
+            Figure(f"more memory of {name} for {FULL:,}, scaled", more * scale, "MB", most=MOST_MB),
+        ]
+    took = many["report"].wall_s * FULL / MANY
+    figures.append(Figure(f"report of {FULL:,} conversations, scaled", took, "s", most=MOST_REPORT_S))
+    return keep("memory", figures)
+
+
+def _measured(server: Server, conversations: int) -> dict[str, Spent]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "suite"
+        write_scripts(folder, conversations, turns=TURNS[:1])
+        return {
+            what: measure(command, server, turns=conversations if what == "run" else 0, cwd=folder)
+            for what, command in COMMANDS.items()
+        }
