@@ -130,8 +130,11 @@ def cost(body: JsonObject, *, model: str | None = None) -> Decimal | None:
     # Nearly every reply has counts of the usual kinds alone, each of which has its price. What tiers the
     # table has for a name of Bedrock it does not say.
     if not any(map(is_bedrock_name, names)) and (amounts := _usual_amounts(usage, counts)) is not None:
-        return _at_rates(names, terms, amounts)
-    return next((price for name in names if (price := _price(name, usage, terms)) is not None), None)
+        price = _at_rates(names, terms, amounts)
+    else:
+        price = next((each for name in names if (each := _price(name, usage, terms)) is not None), None)
+    # Without zeros at its end it is written as it will be read back.
+    return None if price is None else price.normalize()
 
 
 def _priced_names(answered: str, asked: str | None) -> tuple[str, ...]:

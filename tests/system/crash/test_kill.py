@@ -56,7 +56,7 @@ def test_killed_at_every_write(
         workspace.clear()
     else:
         pytest.fail(f"no run of three conversations writes {MOST_WRITES} times")
-    assert number > 45, "a run of three conversations writes more often than that"
+    assert number > 36, "a run of three conversations writes more often than that"
 
 
 def test_killed_at_every_write_of_a_resume_again_and_again(
@@ -69,7 +69,7 @@ def test_killed_at_every_write_of_a_resume_again_and_again(
         deaths.append(RunState.of(workspace))
         ended = workspace.resume(crash_at=6 + len(deaths), tear=bool(len(deaths) % 2))
     assert ended.code == 0
-    assert len(deaths) > 8
+    assert len(deaths) > 6
     assert_promises_kept(workspace, deaths)
     assert workspace.transcripts() == undisturbed.transcripts
 

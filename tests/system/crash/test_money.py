@@ -19,7 +19,7 @@ CAP = Decimal("0.0012")
 
 def test_twenty_deaths_count_against_one_cap(workspace: CrashWorkspace) -> None:
     """Every attempt counts: those that were answered at their price, the others at their worst case."""
-    assert workspace.play("-j", "1", "--max-cost", str(CAP), crash_at=9).code == KILLED
+    assert workspace.play("-j", "1", "--max-cost", str(CAP), crash_at=8).code == KILLED
     for _ in range(DEATHS - 1):
         assert workspace.resume("-j", "1", crash_at=5).code in {KILLED, 4}
     spent = _spent(workspace)
@@ -38,7 +38,7 @@ def test_twenty_deaths_count_against_one_cap(workspace: CrashWorkspace) -> None:
 def test_requests_of_all_processes_count_against_one_cap(workspace: CrashWorkspace) -> None:
     """Those of processes that died, and those to a scenario that has changed since, too; both caps go on."""
     cap = ("-j", "1", "--max-requests", "7", "--max-cost", "1")
-    assert workspace.play(*cap, crash_at=8).code == KILLED
+    assert workspace.play(*cap, crash_at=7).code == KILLED
     assert workspace.resume(crash_at=6).code == KILLED
     workspace.write(TALK.replace("Goodbye", "Farewell").replace("Give me", "Tell me"))
     ended = workspace.resume("--changed")
@@ -55,7 +55,7 @@ def test_requests_of_all_processes_count_against_one_cap(workspace: CrashWorkspa
 
 def test_what_was_spent_is_the_sum_over_all_processes(workspace: CrashWorkspace) -> None:
     """A run that died twenty times reports the price of each reply once, and all that is uncertain."""
-    ended = workspace.play("-j", "1", crash_at=9)
+    ended = workspace.play("-j", "1", crash_at=8)
     for number in range(DEATHS - 1):
         assert ended.code == KILLED
         ended = workspace.resume("-j", "1", crash_at=5 + (number % 3 == 0))

@@ -114,7 +114,7 @@ def test_a_torn_tail_and_an_open_end(played: CrashWorkspace) -> None:
 
 def test_uncertain_attempts(workspace: CrashWorkspace) -> None:
     """An attempt that a kill left without a reply may be on the bill: it is told, though the run is done."""
-    assert workspace.play("-j", "1", crash_at=9).code == KILLED
+    assert workspace.play("-j", "1", crash_at=8).code == KILLED
     assert workspace.resume().code == 0
     sent = next(workspace.events("attempt"))["at"]
     assert _found(workspace) == [
@@ -128,7 +128,7 @@ def test_uncertain_attempts(workspace: CrashWorkspace) -> None:
 
 def test_uncertain_attempts_of_a_superseded_conversation(workspace: CrashWorkspace) -> None:
     """Playing a changed scenario anew does not hide what the old one may have cost."""
-    assert workspace.play("-j", "1", crash_at=9).code == KILLED
+    assert workspace.play("-j", "1", crash_at=8).code == KILLED
     workspace.write(workspace.scenario.read_text(encoding="utf-8").replace("Goodbye", "Farewell"))
     assert workspace.resume("--changed").code == 0
     (found,) = _found(workspace)

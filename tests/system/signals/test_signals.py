@@ -40,10 +40,10 @@ def test_a_signal_before_the_first_reply(workspace: Workspace, number: signal.Si
     silent = True
     with Api(answer=lambda _: Answer(silent=True) if silent else ok()) as api:
         running = workspace.start("s.yaml", "-o", "out", "--grace", "1s", url=api.url)
-        until(lambda: sum(api.requests.values()) == 4)
+        until(lambda: sum(api.requests.values()) == 8)
         assert end_by(running, number, within_s=1.0 + NOW_S) == code
         assert f"{number.name}: nothing more is sent" in running.stderr.read_text()
-        assert sum(api.requests.values()) == 4
+        assert sum(api.requests.values()) == 8
         assert all((workspace.folder / "out" / name).stat().st_size for name in DERIVED)
         summary = workspace.summary()
         assert (summary["exit_code"], summary["exit_reason"]) == (code, f"stopped by {number.name}")
