@@ -14,12 +14,13 @@ from aiohttp import web
 from claude_run import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from claude_run.scenario.model import JsonObject
 
 SIMULATOR_HEADER = "claude-run-simulator"
 JSON_TYPE = "application/json"
+LINES_TYPE = "application/x-jsonl"
 STREAM_TYPE = "text/event-stream; charset=utf-8"
 _RATE_LIMITS = {
     "requests": 10_000,
@@ -67,6 +68,14 @@ class Connection:
         whole = {**self._headers(), "content-type": content_type, **(headers or {})}
         response = web.Response(status=status, body=raw, headers=whole)
         await response.prepare(self._request)
+        await response.write_eof()
+        return response
+
+    async def send_lines(self, lines: Iterable[bytes]) -> web.StreamResponse:
+        """Send lines of JSON one by one."""
+        response = await self.open(content_type=LINES_TYPE)
+        for line in lines:
+            await response.write(line)
         await response.write_eof()
         return response
 

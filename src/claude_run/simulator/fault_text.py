@@ -2,7 +2,8 @@
 
     script   = item { (space | ",") item }
     item     = fault [ "@" requests ] [ ":" percent "%" ] | "latency=" time [ ".." time ] | "seed=" number
-             | "cache-delay=" time | "cache-miss=" percent "%"
+             | "cache-delay=" time | "cache-miss=" percent "%" | "batch-delay=" time
+             | "batch-error=" percent "%" | "batch-expiry=" percent "%" | "batch-lost=" number
     fault    = (status | name) [ "(" option "=" value { "," option "=" value } ")" ]
     requests = n | n ".." m | n ".."
 
@@ -60,8 +61,7 @@ def parse_faults(text: str) -> FaultScript:
     rules: list[FaultRule] = []
     latency: tuple[float, float] | None = None
     seed: int | None = None
-    cache_delay_s: float | None = None
-    cache_miss: float | None = None
+    settings: dict[str, float] = {}
     for found in _ITEM.finditer(text):
         item = found[0]
         try:
@@ -69,10 +69,9 @@ def parse_faults(text: str) -> FaultScript:
                 latency = _only(latency, _latency(item.removeprefix("latency=")))
             elif item.startswith("seed="):
                 seed = _only(seed, int(_match(_SEED, item.removeprefix("seed="), hint="seed=7")[0]))
-            elif item.startswith("cache-delay="):
-                cache_delay_s = _only(cache_delay_s, _seconds(item.removeprefix("cache-delay=")))
-            elif item.startswith("cache-miss="):
-                cache_miss = _only(cache_miss, _chance(item.removeprefix("cache-miss="), hint="40%"))
+            elif (setting := _SETTINGS.get(item.partition("=")[0])) and "=" in item:
+                name, read = setting
+                settings[name] = _only(settings.get(name), read(item.partition("=")[2]))
             else:
                 rules.append(_rule(item))
         except _ProblemError as problem:
@@ -81,8 +80,7 @@ def parse_faults(text: str) -> FaultScript:
         rules=tuple(rules),
         latency_s=latency or (0.0, 0.0),
         seed=seed or 0,
-        cache_delay_s=cache_delay_s or 0.0,
-        cache_miss=cache_miss or 0.0,
+        **settings,  # type: ignore[arg-type] # its names are fields that are numbers
     )
 
 
@@ -165,6 +163,10 @@ def _match(pattern: re.Pattern[str], text: str, *, hint: str) -> re.Match[str]:
     return found
 
 
+def _number(text: str) -> int:
+    return int(_match(_SEED, text, hint="2")[0])
+
+
 def _seconds(text: str) -> float:
     found = _match(_TIME, text, hint="50ms, 2s or 1m")
     return float(found[1]) * _SECONDS[found[2]]
@@ -222,3 +224,13 @@ _FAULTS: dict[str, _Maker] = {
     "huge": (HugeFault, {"size": ("size", _size), "gzip": ("gzip", _flag)}),
 }
 _NAMES = sorted(_FAULTS.keys() - {"status"})
+
+_SETTINGS: Mapping[str, tuple[str, Callable[[str], float]]] = {
+    "cache-delay": ("cache_delay_s", _seconds),
+    "cache-miss": ("cache_miss", partial(_chance, hint="40%")),
+    "batch-delay": ("batch_delay_s", _seconds),
+    "batch-error": ("batch_error", partial(_chance, hint="10%")),
+    "batch-expiry": ("batch_expiry", partial(_chance, hint="5%")),
+    "batch-lost": ("batch_lost", _number),
+}
+"""Items that set a number of the script: the name of its field, and how it is read."""

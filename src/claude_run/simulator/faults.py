@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,6 +169,10 @@ class FaultScript:
 
     What is written into the prompt cache can be read `cache_delay_s` seconds later, and a request reads
     nothing from it by the chance `cache_miss`.
+
+    A batch ends `batch_delay_s` seconds after it was taken; each of its requests is answered with an error,
+    or expires, by the chances `batch_error` and `batch_expiry`. The answers to the first `batch_lost`
+    submissions never arrive: the batch is taken, and the connection is cut.
     """
 
     rules: tuple[FaultRule, ...] = ()
@@ -176,6 +180,10 @@ class FaultScript:
     seed: int = 0
     cache_delay_s: float = 0.0
     cache_miss: float = 0.0
+    batch_delay_s: float = 0.1
+    batch_error: float = 0.0
+    batch_expiry: float = 0.0
+    batch_lost: int = 0
 
     def pick(self, call: Call) -> Fault | None:
         """Return what goes wrong with this request."""
@@ -193,7 +201,15 @@ class FaultScript:
         """Return whether this request finds nothing in the prompt cache."""
         return self.cache_miss > 0 and self._roll(call, "cache") < self.cache_miss
 
+    def batch_fails(self, how: Literal["error", "expiry"], draw: bytes) -> bool:
+        """Return whether a request of a batch is answered with an error, or expires; `draw` sets it apart."""
+        chance = self.batch_error if how == "error" else self.batch_expiry
+        return chance > 0 and _share(f"{self.seed}\nbatch {how}\n".encode() + draw) < chance
+
     def _roll(self, call: Call, what: str) -> float:
         """Return a number from 0 to under 1 that follows from the seed and the request alone."""
-        text = f"{self.seed}\n{what}\n{call.seen}\n".encode() + call.digest
-        return int.from_bytes(hashlib.sha256(text).digest()[:7]) / 256**7
+        return _share(f"{self.seed}\n{what}\n{call.seen}\n".encode() + call.digest)
+
+
+def _share(of: bytes) -> float:
+    return int.from_bytes(hashlib.sha256(of).digest()[:7]) / 256**7

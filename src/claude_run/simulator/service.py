@@ -8,6 +8,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from claude_run.simulator.batches import MAX_BATCH_BYTES, BatchStore, results_of
 from claude_run.simulator.connection import Connection
 from claude_run.simulator.engine import Engine
 from claude_run.simulator.fault_injection import comes_instead, send_instead, send_reply
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MESSAGES_PATH = "/v1/messages"
 COUNT_TOKENS_PATH = "/v1/messages/count_tokens"
 MODELS_PATH = "/v1/models"
+BATCHES_PATH = "/v1/messages/batches"
 _MAX_SEEN = 100_000
 
 
@@ -94,6 +96,7 @@ class Service:
     ) -> None:
         self.ledger = Ledger(ledger_limit)
         self._engine = Engine(replies, clock, cache_delay_s=faults.cache_delay_s)
+        self._batches = BatchStore(self._engine, faults, clock=clock)
         self._faults = faults
         self._closing = asyncio.Event()
         self._numbers: Counter[str] = Counter()
@@ -102,6 +105,7 @@ class Service:
     def close(self) -> None:
         """Wake everything that waits or hangs, so that the server can stop."""
         self._closing.set()
+        self._batches.close()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request of any kind."""
@@ -117,7 +121,7 @@ class Service:
 
     async def _receive(self, request: web.BaseRequest) -> _Arrival:
         # A body that is too large or no JSON object is a problem only where one is asked for.
-        raw = await _read(request)
+        raw = await _read(request, MAX_BATCH_BYTES if request.path == BATCHES_PATH else MAX_BODY_BYTES)
         body: JsonObject | None = None
         problem: ApiError | None = None
         if raw is None:
@@ -156,6 +160,9 @@ class Service:
             raise ApiError(401, "an Authorization: Bearer or x-api-key header is required")
         if (request.method, request.path) == ("POST", MESSAGES_PATH):
             return await self._answer_message(arrival)
+        if request.path == BATCHES_PATH or request.path.startswith(f"{BATCHES_PATH}/"):
+            check_version(request.headers.get("anthropic-version"))
+            return await self._answer_batch(arrival)
         return await arrival.connection.send_json(self._other(arrival))
 
     async def _answer_message(self, arrival: _Arrival) -> web.StreamResponse:
@@ -172,6 +179,32 @@ class Service:
         await arrival.connection.pause(delay_s)
         self._engine.begin(prepared)
         return await send_reply(arrival.connection, prepared.message, fault, stream=prepared.stream)
+
+    async def _answer_batch(self, arrival: _Arrival) -> web.StreamResponse:
+        request, connection, batches = arrival.request, arrival.connection, self._batches
+        name, _, action = request.path.removeprefix(BATCHES_PATH).lstrip("/").partition("/")
+        here = f"http://{request.host}"
+        match request.method, bool(name), action:
+            case "POST", False, "":
+                fault = self._faults.pick(arrival.call)
+                if fault is not None and comes_instead(fault):
+                    return await send_instead(connection, fault, stream=False)
+                batch = batches.create(arrival.body, request.headers)
+                if batches.loses_answer():
+                    return connection.reset()
+            case "GET", False, "":
+                return await connection.send_json(batches.page(request.query, here))
+            case "GET", True, "":
+                batch = batches.find(name)
+            case "GET", True, "results":
+                return await connection.send_lines(results_of(batches.find(name)))
+            case "POST", True, "cancel":
+                batch = batches.cancel(name)
+            case "DELETE", True, "":
+                return await connection.send_json(batches.delete(name))
+            case _:
+                raise ApiError(404, "Not found")
+        return await connection.send_json(batch.to_json(here))
 
     def _other(self, arrival: _Arrival) -> JsonObject:
         method, path = arrival.request.method, arrival.request.path
@@ -193,14 +226,14 @@ class Service:
         return seen
 
 
-async def _read(request: web.BaseRequest) -> bytes | None:
-    """Read the body; None where it is larger than the API takes."""
-    if (request.content_length or 0) > MAX_BODY_BYTES:
+async def _read(request: web.BaseRequest, most: int) -> bytes | None:
+    """Read the body; None where it has more bytes than the API takes."""
+    if (request.content_length or 0) > most:
         return None
     raw = bytearray()
     async for chunk in request.content.iter_any():
         raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
+        if len(raw) > most:
             return None
     return bytes(raw)
 

@@ -115,7 +115,7 @@ def test_authentication(headers: dict[str, str], scheme: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/messages"), ("POST", "/v1/models"), ("GET", "/"), ("DELETE", "/v1/messages/batches/x")],
+    [("GET", "/v1/messages"), ("POST", "/v1/models"), ("GET", "/"), ("PUT", "/v1/messages/batches/x")],
 )
 def test_everything_else_is_not_found(method: str, path: str) -> None:
     """Other paths and methods get the API's 404 body, with the header that says who answered."""
