@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
-import anthropic
-
-from claude_run.api.client import secrets_of
-from claude_run.api.environment import route
-from claude_run.api.errors import (
-    TRANSPORT_ERRORS,
-    from_broken_body,
-    from_error_body,
-    from_status_error,
-    from_transport_error,
-    is_error,
-    quoted,
-    request_id_of,
-)
-from claude_run.api.providers import credential_errors
+from claude_run.api.calls import Body, Calls
+from claude_run.api.errors import from_error_body, is_error, quoted, request_id_of
 from claude_run.api.reading import Reading
 from claude_run.api.stream import Accumulator, events, parse_json
 from claude_run.conversation.exchange import (
@@ -34,7 +21,7 @@ from claude_run.conversation.exchange import (
 from claude_run.plan.model_rules import extra_headers
 from claude_run.plan.providers import ANTHROPIC
 from claude_run.play.ports import Received, RequestFailedError
-from claude_run.record.redact import Redactor, bare_credential, is_searched_for
+from claude_run.record.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -57,19 +44,6 @@ _SAY_NOTHING = ("", "application/octet-stream", "text/plain")
 
 SIMULATOR_HEADER = "claude-run-simulator"
 
-_UNREAD = {"X-Stainless-Raw-Response": "stream"}
-"""By this header the SDK's own `with_streaming_response` tells it to hand over a response unread."""
-
-
-_CREDENTIAL_HEADERS = ("x-api-key", "authorization", "x-amz-security-token")
-
-
-class _Body(TypedDict, total=False):
-    """A body in one of the forms that the SDK takes."""
-
-    content: bytes
-    body: dict[str, Any]
-
 
 class AnthropicMessages:
     """The Messages API behind the port `play.ports.Messages`.
@@ -88,100 +62,61 @@ class AnthropicMessages:
         provider: Provider = ANTHROPIC,
         watcher: ReplyWatcher | None = None,
     ) -> None:
-        self._client = client
+        self._calls = Calls(client, redactor or Redactor(), provider)
         self._watcher = watcher
         self._by_force = by_force
         self._provider = provider
-        self._refusals: tuple[type[Exception], ...] = (anthropic.AnthropicError, *credential_errors())
-        self._redactor = (redactor or Redactor()).knowing(secrets_of(client))
-        self._route = route(str(client.base_url), provider.base_url)
 
     async def send(self, request: Request) -> Received:
         """Send the request once, its body as it is; RequestFailedError unless a whole message comes back.
 
         This is where replies enter the program: the credential in use leaves them here, and nowhere else.
         """
-        try:
-            received = await self._exchange(request)
-        except RequestFailedError as error:
-            failure = error.failure
-            kind, code, request_id = map(self._clean, (failure.type, failure.code, failure.request_id))
-            cleaned = replace(failure, type=kind, code=code, request_id=request_id)
-            raise RequestFailedError(cleaned) from error
-        reply = _without_credential(received.reply, self._redactor)
-        return replace(received, reply=reply, request_id=self._clean(received.request_id))
-
-    async def _exchange(self, request: Request) -> Received:
         streamed = self._provider.streams and (request.streamed or self._watcher is not None)
         body, headers = self._written(request, streamed=streamed)
-        try:
-            response = await self._client.post(
-                # As the SDK sends betas.
-                "/v1/messages?beta=true" if "betas" in request.body else "/v1/messages",
-                cast_to=anthropic.AsyncAPIResponse[object],
-                **body,
-                options={"headers": {**headers, **_UNREAD}},
+        # As the SDK sends betas.
+        path = "/v1/messages?beta=true" if "betas" in request.body else "/v1/messages"
+        async with self._calls.response(path, body=body, headers=headers) as response:
+            received = await _receive(
+                response, streamed=streamed, redact=self._calls.redact, reading=self._reading()
             )
-        except anthropic.APIStatusError as error:
-            self._learn_credential(error.request)
-            failure = from_status_error(error, self._redact, variable=self._provider.base_url)
-            raise RequestFailedError(failure) from error
-        except (anthropic.APIConnectionError, *TRANSPORT_ERRORS) as error:
-            failure = from_transport_error(error, self._redact, route=self._route)
-            raise RequestFailedError(failure) from error
-        except self._refusals as error:
-            message = self._redact(str(error))
-            failure = Failure(kind="credentials", message=message, may_retry=False, paid="no")
-            raise RequestFailedError(failure) from error
-        try:
-            self._learn_credential(response.http_request)
-            return await _receive(response, streamed=streamed, redact=self._redact, reading=self._reading())
-        except TRANSPORT_ERRORS as error:
-            request_id = request_id_of(response.headers)
-            raise RequestFailedError(from_broken_body(error, self._redact, request_id=request_id)) from error
-        finally:
-            await response.close()
+        reply = without_credential(received.reply, self._calls.redactor)
+        return replace(received, reply=reply, request_id=self._calls.clean(received.request_id))
 
-    def _written(self, request: Request, *, streamed: bool) -> tuple[_Body, dict[str, str]]:
+    def _written(self, request: Request, *, streamed: bool) -> tuple[Body, dict[str, str]]:
         """Return the body of a request as the SDK takes it, and the headers that go with it."""
-        body: dict[str, Any] = {**request.body, "stream": streamed}
-        headers = {
-            header: header_value(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body
-        }
+        body, headers = parameters(request, provider=self._provider)
+        body["stream"] = streamed
         extra = extra_headers(request.model, request.body, by_force=self._by_force)
-        if not self._provider.caches_by_itself:
-            body.pop("cache_control", None)
         if self._provider.names_model_in_path:
             # Its client takes the body apart: the model goes into the address, the version into the body.
             body.update({name.replace("-", "_"): value for name, value in extra.items()})
             return {"body": body}, headers
         # Otherwise the SDK gets bytes. Values it would look into, by name, and copy part by part: for a long
         # history that costs more than everything else together.
-        content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        return {"content": content}, {**headers, **extra}
+        return {"content": as_json(body)}, {**headers, **extra}
 
     def _reading(self) -> Reading | None:
         if self._watcher is None:
             return None
-        return Reading(self._watcher, self._redact, holds_back=bool(self._redactor))
-
-    def _redact(self, text: str) -> str:
-        return self._redactor.text(text)
-
-    def _clean(self, text: str | None) -> str | None:
-        return None if text is None else self._redact(text)
-
-    def _learn_credential(self, sent: httpx2.Request) -> None:
-        """Know what the request went out with: a profile of the SDK gets a new token whenever it likes."""
-        for name in _CREDENTIAL_HEADERS:
-            value = sent.headers.get(name, "")
-            # A signature holds for one request: nobody could use it again.
-            secret = "" if value.startswith("AWS4-") else bare_credential(value)
-            if is_searched_for(secret) and not self._redactor.finds(secret):
-                self._redactor = self._redactor.knowing([secret])
+        return Reading(self._watcher, self._calls.redact, holds_back=bool(self._calls.redactor))
 
 
-def _without_credential(reply: Reply, redactor: Redactor) -> Reply:
+def parameters(request: Request, *, provider: Provider) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the body of a request as a provider takes it, and those of its parameters that are headers."""
+    body: dict[str, Any] = dict(request.body)
+    headers = {header: header_value(body.pop(name)) for name, header in HEADER_PARAMS.items() if name in body}
+    if not provider.caches_by_itself:
+        body.pop("cache_control", None)
+    return body, headers
+
+
+def as_json(body: Mapping[str, Any]) -> bytes:
+    """Return a body as it goes over the wire."""
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def without_credential(reply: Reply, redactor: Redactor) -> Reply:
     """Return a reply in which no secret stands; one that held none is the same, one that did says so."""
     # Nearly every reply is free of them, in each of its strings and in the text that its blocks make.
     if not redactor.finds_in(reply.body) and not redactor.finds(reply.text):

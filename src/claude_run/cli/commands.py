@@ -67,6 +67,8 @@ def dry_run(request: RunRequest, output: OutputOptions, machine: World) -> int:
         conversations = count(row.conversations, "conversation")
         requests = _requests(row.requests, most=row.most_requests)
         print_line(f"{row.model}: {conversations}, {requests}, at most {usd(row.worst_cost_usd)}")
+    if found.batched is not None:
+        print_line(f"as a batch: at most {usd(found.batched.worst_cost_usd)}")
     for model in bound.unpriced:
         print_line(f"{model} has no known price: its cost is not bounded")
     if found.judge_answers:

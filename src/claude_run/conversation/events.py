@@ -54,13 +54,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempted:
-    """A request is about to be sent for the n-th time (from 1); it may cost up to `worst_cost_usd`."""
+    """A request is about to be sent for the n-th time (from 1); it may cost up to `worst_cost_usd`.
+
+    One that is sent `in_batch` leaves with the batch that names it.
+    """
 
     conversation_id: str
     turn: int
     key: str
     n: int
     worst_cost_usd: Decimal | None
+    in_batch: bool = False
     at: str
 
 

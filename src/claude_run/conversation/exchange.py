@@ -27,6 +27,8 @@ FailureKind = Literal[
     "deadline",
     "not_recorded",
     "other_model",
+    "expired",
+    "canceled",
 ]
 
 

@@ -211,6 +211,11 @@ class AttemptLedger:
             case Failed() if event.failure.paid == "no":
                 self._open.pop((event.key, event.n), None)
 
+    def worst_usd(self, key: str, n: int) -> Decimal | None:
+        """Return what an attempt without a known end may cost; None for one of unknown price, or none."""
+        attempt = self._open.get((key, n))
+        return None if attempt is None else attempt.worst_cost_usd
+
     @property
     def uncertain(self) -> Sequence[Attempted]:
         """The attempts that may have been billed and brought no reply."""

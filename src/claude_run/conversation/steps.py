@@ -303,6 +303,23 @@ def system_blocks(conversation: Conversation, renderer: TextRenderer) -> list[Js
     return [*blocks]
 
 
+def kept_for_an_hour(conversation: Conversation, request: Request) -> Request:
+    """Return a request of a conversation with what it caches kept for an hour, where that is left to us.
+
+    It is the same request by its key: for how long something is kept changes no reply.
+    """
+    if conversation.cache != "auto" or not _caches(conversation):
+        return request
+    kept: dict[str, Json] = {"type": "ephemeral", "ttl": "1h"}
+    body: dict[str, Any] = dict(request.body)
+    if "cache_control" in body:
+        body["cache_control"] = kept
+    blocks = body.get("system")
+    if isinstance(blocks, list) and blocks and "cache_control" in blocks[-1]:
+        body["system"] = [*blocks[:-1], {**blocks[-1], "cache_control": kept}]
+    return Request(body=body)
+
+
 def _caches(conversation: Conversation) -> bool:
     return conversation.cache != "off" and not _sets_breakpoints(conversation)
 

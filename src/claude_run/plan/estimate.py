@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.exchange import Exchange, Reply
-from claude_run.conversation.steps import MAX_ROUNDS, Send, Steps
+from claude_run.conversation.steps import MAX_ROUNDS, Send, Steps, kept_for_an_hour
 from claude_run.conversation.tools import is_server_tool, result_block
 from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import UNKNOWN, Usage
@@ -102,21 +102,25 @@ def worst_cost(request: Request) -> Decimal | None:
     return worst_case(_limits(request, prompt_tokens(request)))
 
 
-def worst_cost_after(send: Send, exchanges: Sequence[Exchange]) -> Decimal | None:
+def worst_cost_after(send: Send, exchanges: Sequence[Exchange], *, batch: bool = False) -> Decimal | None:
     """Return the same for the next request of a conversation, tighter by what the API counted so far."""
-    return worst_case(_limits(send.request, grown_prompt_tokens(send, exchanges)))
+    return worst_case(_limits(send.request, grown_prompt_tokens(send, exchanges), batch=batch))
 
 
-def bounds_of(plan: Plan, renderer_for: Callable[[Conversation], TextRenderer]) -> Mapping[str, Bound]:
+def bounds_of(
+    plan: Plan, renderer_for: Callable[[Conversation], TextRenderer], *, batch: bool = False
+) -> Mapping[str, Bound]:
     """Simulate a conversation of every case, each reply as long as it may be; by the name of the case.
 
     Repeats are alike but for their number. A bound is never below the sum of the worst costs that
-    `worst_cost_after` gives while the conversation is really played.
+    `worst_cost_after` gives while the conversation is really played. In a `batch` all of it is.
     """
     found: dict[str, Bound] = {}
     for conversation in plan.conversations:
         if conversation.identity.case_name not in found:
-            found[conversation.identity.case_name] = _play(conversation, renderer_for(conversation))
+            found[conversation.identity.case_name] = _play(
+                conversation, renderer_for(conversation), batch=batch
+            )
     return found
 
 
@@ -215,7 +219,7 @@ class PlaceholderRenderer:
         return _UNKNOWN
 
 
-def _play(conversation: Conversation, renderer: TextRenderer) -> Bound:
+def _play(conversation: Conversation, renderer: TextRenderer, *, batch: bool) -> Bound:
     steps = Steps(conversation, PlaceholderRenderer(renderer))
     exchanges: list[Exchange] = []
     costs: list[Decimal | None] = []
@@ -228,13 +232,14 @@ def _play(conversation: Conversation, renderer: TextRenderer) -> Bound:
         prompt = grown_prompt_tokens(step, exchanges) + quoted * longest
         # Only server tools pause a reply; each time it is resumed is a request of its own.
         rounds = 1 + MAX_ROUNDS if has_server_tools(step.request) else 1
-        costs += [worst_case(_limits(step.request, prompt))] * rounds
+        request = kept_for_an_hour(conversation, step.request) if batch else step.request
+        costs += [worst_case(_limits(request, prompt, batch=batch))] * rounds
         # Each round of results is one more, whose prompt holds the reply before it and the largest results.
         most_calls = _most_calls(step.request)
         for _ in range(results.rounds):
             grown = prompt + longest + FRAME_TOKENS + most_calls * results.unlimited + limited
             prompt = _within_window(step.request, grown)
-            costs.append(worst_case(_limits(step.request, prompt)))
+            costs.append(worst_case(_limits(request, prompt, batch=batch)))
             # What answers so many calls and no more is in the prompt from now on.
             limited = 0
         # The reply that is paid for: as long as it may be, whatever it says.
@@ -282,7 +287,7 @@ def _most_calls(request: Request) -> int:
     return max(1, request.max_tokens // CALL_TOKENS)
 
 
-def _limits(request: Request, prompt: int) -> Limits:
+def _limits(request: Request, prompt: int, *, batch: bool = False) -> Limits:
     body = request.body
     return Limits(
         model=request.model,
@@ -292,6 +297,7 @@ def _limits(request: Request, prompt: int) -> Limits:
         web_searches=web_searches(request),
         fast=body.get("speed") == "fast",
         global_only=body.get("inference_geo") == "global",
+        batch=batch,
     )
 
 

@@ -81,7 +81,8 @@ class Limits:
     """What one reply may use at most.
 
     `input_tokens` bounds the whole prompt; `cache_ttl` is the longest time to live that the request asks for,
-    None where nothing is written to the cache; `global_only` rules the US price of `inference_geo` out.
+    None where nothing is written to the cache; `global_only` rules the US price of `inference_geo` out. A
+    reply in a `batch` has the prices of batches.
     """
 
     model: str
@@ -91,6 +92,7 @@ class Limits:
     web_searches: int = 0
     fast: bool = False
     global_only: bool = False
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,7 @@ def worst_case(limits: Limits) -> Decimal | None:
         **_written(written, limits.cache_ttl or "5m"),
         "output_tokens": limits.output_tokens,
         "server_tool_use": {"web_search_requests": limits.web_searches},
+        "service_tier": "batch" if limits.batch else "standard",
         "speed": "fast" if limits.fast else "standard",
         "inference_geo": "global" if limits.global_only else "us",
     }

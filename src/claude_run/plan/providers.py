@@ -24,7 +24,7 @@ class Provider:
 
     `names_model_in_path`: the request goes out with its model in the address. `streams`: replies come as
     server-sent events where that is wanted. `caches_by_itself`: it takes `cache_control` at the top of a
-    request. `lists_models`: it has the Models API.
+    request. `lists_models`: it has the Models API. `batches`: it has the Message Batches API.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Provider:
     streams: bool = True
     caches_by_itself: bool = True
     lists_models: bool = True
+    batches: bool = False
 
     @property
     def is_default(self) -> bool:
@@ -55,6 +56,7 @@ ANTHROPIC = Provider(
     base_url="ANTHROPIC_BASE_URL",
     keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     secrets=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_IDENTITY_TOKEN"),
+    batches=True,
 )
 
 PROVIDERS: Sequence[Provider] = (
@@ -68,6 +70,7 @@ PROVIDERS: Sequence[Provider] = (
         settings=(*_AWS_REGION, "ANTHROPIC_AWS_WORKSPACE_ID"),
         extra="aws",
         module="boto3",
+        batches=True,
     ),
     Provider(
         name="bedrock",
@@ -117,6 +120,7 @@ PROVIDERS: Sequence[Provider] = (
         ),
         extra="google-cloud",
         module="google.auth",
+        batches=True,
     ),
     Provider(
         name="foundry",

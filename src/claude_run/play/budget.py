@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run.errors import ExitCode
+from claude_run.play.batch import Crowd
 from claude_run.play.stop import Halt
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Reservation:
-    """The worst case of one attempt, set aside; the sender says what was paid, None where nobody knows."""
+    """The worst case of one attempt, set aside; the sender says what was paid, None where nobody knows.
+
+    One that is `unused` was no attempt in the end.
+    """
 
     worst_usd: Decimal | None
     paid_usd: Decimal | None = None
+    unused: bool = False
 
 
 class Budget:
@@ -31,10 +36,11 @@ class Budget:
     A request is let out only while spent + uncertain + reserved + its own worst case stay within the cap.
     All calls come from one event loop and nothing waits between looking and reserving, so that no two sends
     can pass together. Where the cap, or `max_requests`, allows no further request a stop is requested. Both
-    count over all processes of a run: `spent_usd` and `attempts` begin with what was before.
+    count over all processes of a run: `spent_usd` and `attempts` begin with what was before. Whoever waits
+    here does not move as `crowd` counts it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, but for the cap
         self,
         cap_usd: Decimal | None,
         *,
@@ -42,7 +48,10 @@ class Budget:
         max_requests: int | None = None,
         spent_usd: Decimal = Decimal(0),
         attempts: int = 0,
+        crowd: Crowd | None = None,
     ) -> None:
+        self._crowd = crowd or Crowd()
+        self._waiting = 0
         self.cap_usd = cap_usd
         self.spent_usd = spent_usd
         self._earlier = self._attempts = attempts
@@ -58,15 +67,33 @@ class Budget:
         Afterwards it counts as what was paid; where that is unknown, as its worst case.
         """
         await self._reserve(worst_usd)
+        async with self._held(worst_usd) as reservation:
+            yield reservation
+
+    @asynccontextmanager
+    async def carried(self, worst_usd: Decimal | None) -> AsyncIterator[Reservation]:
+        """Do the same for an attempt of an earlier process that has no end yet: it was spent at its worst."""
+        if self.cap_usd is not None and worst_usd is not None:
+            self.spent_usd -= worst_usd
+            self._reserved += worst_usd
+        async with self._held(worst_usd) as reservation:
+            yield reservation
+
+    @asynccontextmanager
+    async def _held(self, worst_usd: Decimal | None) -> AsyncIterator[Reservation]:
         reservation = Reservation(worst_usd=worst_usd)
         try:
             yield reservation
         finally:
             async with self._settled:
+                self._attempts -= reservation.unused
                 if self.cap_usd is not None and worst_usd is not None:
-                    paid = reservation.paid_usd
+                    paid = Decimal(0) if reservation.unused else reservation.paid_usd
                     self._reserved -= worst_usd
                     self.spent_usd += worst_usd if paid is None else paid
+                # Whoever waits moves again from now on, not only once it is its turn.
+                self._crowd.enter(self._waiting)
+                self._waiting = 0
                 self._settled.notify_all()
 
     def must_wait(self, worst_usd: Decimal | None) -> bool:
@@ -81,6 +108,8 @@ class Budget:
                 if self._reserved == 0:
                     self._stop.request(Halt(code=ExitCode.CAPPED, reason=self._refusal(worst_usd)))
                     self._stop.check()
+                self._waiting += 1
+                self._crowd.leave()
                 await self._settled.wait()
                 self._stop.check()
             if self._max_requests is not None and self._attempts >= self._max_requests:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from claude_run.errors import MeasureError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from decimal import Decimal
     from typing import TypeVar
@@ -31,6 +31,10 @@ class RequestFailedError(MeasureError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
+
+
+class FailedInBatchError(RequestFailedError):
+    """The same of an attempt that was a part of a batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,66 @@ class Messages(Protocol):
 
     async def send(self, request: Request) -> Received:
         """Send once, without retries; RequestFailedError when no whole message comes back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedRequest:
+    """A request as it goes into a batch: the JSON of its parameters, and the headers that its batch needs."""
+
+    content: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchState:
+    """How a batch stands at the API. `size` is the number of its requests, whatever became of them.
+
+    Times are as the API says them, RFC 3339.
+    """
+
+    id: str
+    size: int
+    ended: bool
+    created_at: str
+    expires_at: str | None = None
+    simulated: bool = False
+
+
+class Batches(Protocol):
+    """The Message Batches API; RequestFailedError where it does not answer, or refuses.
+
+    `headers` are those that the batch was submitted with: the workspace is one of them.
+    """
+
+    def pack(self, request: Request) -> PackedRequest:
+        """Return the request as a batch takes it."""
+
+    async def submit(self, items: Sequence[tuple[str, bytes]], headers: Mapping[str, str]) -> BatchState:
+        """Submit packed requests under their ids."""
+
+    async def state(self, batch: str, headers: Mapping[str, str]) -> BatchState:
+        """Return how a batch stands."""
+
+    def listed(self, headers: Mapping[str, str]) -> AsyncIterator[BatchState]:
+        """Yield the batches of the workspace, the newest first."""
+
+    def results(
+        self, batch: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[tuple[str, Received | Failure]]:
+        """Yield the id and the reply, or why there is none, of each request of a batch that has ended."""
+
+    async def cancel(self, batch: str, headers: Mapping[str, str]) -> None:
+        """Ask for the end of a batch; what is answered already stays so."""
+
+
+class BatchJournal(Protocol):
+    """The journal, for what concerns no single conversation."""
+
+    def append_run(self, what: str, **fields: Json) -> None:
+        """Keep a line on the run; StorageError ends it."""
+
+    async def synced(self) -> None:
+        """Return when all that was appended is safe from a loss of power."""
 
 
 class ReplyWatcher(Protocol):
@@ -96,6 +160,13 @@ class Prices(Protocol):
 
     def paid(self, request: Request, body: JsonObject) -> Decimal | None:
         """Return the price of a reply by its own usage."""
+
+
+class BatchPrices(Protocol):
+    """What requests may cost as a part of a batch."""
+
+    def worst_batched(self, step: Send, exchanges: Sequence[Exchange]) -> Decimal | None:
+        """Return an upper bound as `Prices.worst` does."""
 
 
 class Recorder(Protocol):

@@ -23,6 +23,9 @@ _FATAL_TYPES = frozenset({"authentication_error", "billing_error", "permission_e
 _SPENT_TEXTS = ("you have reached your specified api usage limits", "your credit balance is too low")
 _NOT_FOUND = 404
 _RETRIED_TYPES = frozenset({"overloaded_error", "rate_limit_error", "api_error", "timeout_error"})
+_RETRIED_KINDS = frozenset(
+    {"connection", "timeout", "deadline", "invalid_reply", "truncated", "expired", "canceled"}
+)
 _BILLED_KINDS = frozenset({"invalid_reply", "truncated", "timeout", "deadline"})
 _SERVER_ERROR = 500
 
@@ -102,6 +105,7 @@ class RetryPolicy:
 
     patience_s: float = 300.0
     billed_attempts: int = 5
+    batches: int = 5
     outage_failures: int = 5
     first_wait_s: float = 1.0
     longest_wait_s: float = 60.0
@@ -152,6 +156,22 @@ class RetryPolicy:
             pause_s = min(chance * self._bounded_s(self._doubled_s(model.attempts)), wait_s)
         return Retry(after_s=wait_s, pause_s=pause_s, outage=outage)
 
+    def decide_in_batch(self, failure: Failure, *, attempts: int) -> Decision:
+        """Decide the same for a request that has failed in so many batches, the last one with this.
+
+        A batch is long, so that patience is a count here, and none of them is waited for: it goes into the
+        next one.
+        """
+        if is_fatal(failure):
+            return StopRun()
+        if not is_transient(failure) or attempts >= self.batches:
+            return GiveUp()
+        return Retry(after_s=0.0)
+
+    def back_off_s(self, failures: int, *, chance: float) -> float:
+        """Return how long to wait after so many failures in a row where nothing else is known."""
+        return chance * self._bounded_s(self._doubled_s(failures))
+
     def is_outage(self, model: Failures) -> bool:
         """Return whether a model has failed too often in a row for all to go on asking it."""
         return model.attempts >= self.outage_failures
@@ -179,7 +199,7 @@ def is_transient(failure: Failure) -> bool:
     """Return whether the same request may succeed later. A header may forbid a retry, never allow one."""
     if not failure.may_retry:
         return False
-    if failure.kind in {"connection", "timeout", "deadline", "invalid_reply", "truncated"}:
+    if failure.kind in _RETRIED_KINDS:
         return True
     if failure.type in _RETRIED_TYPES:
         return True

@@ -6,7 +6,7 @@ The decision what comes next is made by `conversation.steps.Steps`, the sending 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from claude_run.checks.conditions import ScriptRenderer
@@ -16,6 +16,7 @@ from claude_run.conversation.events import Ended, Started
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.steps import NO_ANSWER, Finish, Steps, StopKind, role_of, system_blocks
 from claude_run.errors import ExitCode
+from claude_run.play.batch import Crowd
 from claude_run.play.evaluate import End, evaluate_expectations, judged_parts
 from claude_run.play.judges import JudgeClient
 from claude_run.play.ports import RequestFailedError
@@ -47,7 +48,7 @@ class PlayContext:
 
     `accepted` gives the baseline's reply to one of the turns of a conversation. `own_checks` calls those of
     the registry that are code of others. With `ask_again` replies of an earlier process that cannot be used
-    are asked for once more.
+    are asked for once more. `crowd` counts those that move.
     """
 
     sender: Sender
@@ -59,6 +60,7 @@ class PlayContext:
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
     own_checks: OwnChecks | None = None
     ask_again: bool = False
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -86,11 +88,16 @@ class Player:
         """
         self.unfinished += len(conversations)
         self.context.progress.begin(len(conversations))
-        workers = {
-            asyncio.create_task(self._work(queue, earlier))
-            for queue in _queues(conversations)
-            for _ in range(min(self.concurrency, len(conversations)))
-        }
+        places = [
+            queue
+            for waiting in _queues(conversations)
+            for queue in [iter(waiting)] * min(self.concurrency, len(waiting))
+        ]
+        crowd = self.context.crowd
+        crowd.enter(len(places))
+        workers = {asyncio.create_task(self._work(queue, earlier)) for queue in places}
+        for worker in workers:
+            worker.add_done_callback(lambda _: crowd.leave())
         try:
             await self._supervise(workers)
         finally:
@@ -298,12 +305,12 @@ class ConversationRunner:
         )
 
 
-def _queues(conversations: Sequence[Conversation]) -> list[Iterable[Conversation]]:
-    """Return one iterator per model, which the workers of that model share."""
+def _queues(conversations: Sequence[Conversation]) -> Iterable[Sequence[Conversation]]:
+    """Return the conversations of each model, which the workers of that model share."""
     by_model: dict[str, list[Conversation]] = {}
     for conversation in conversations:
         by_model.setdefault(conversation.model, []).append(conversation)
-    return [iter(queue) for queue in by_model.values()]
+    return by_model.values()
 
 
 def _finished(done: Iterable[asyncio.Task[object]]) -> set[asyncio.Task[None]]:

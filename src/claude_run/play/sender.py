@@ -25,7 +25,7 @@ from claude_run.play.retry import (
 from claude_run.play.stop import FailureBreaker, HaltedError, hopeless, outage_too_long
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from claude_run.conversation.events import Event
     from claude_run.conversation.exchange import Exchange
@@ -190,12 +190,7 @@ class Sender:
         while True:
             self.stop.check()
             try:
-                async with AsyncExitStack() as held:
-                    # Paced and budgeted: wait for both, no longer than the conversation may last.
-                    with self._waits():
-                        reservation = await self._let_out(held, pending, worst_usd)
-                    # Sent: the attempt is journalled before it leaves, its end before anything follows.
-                    exchange = await self._send(pending, log, reservation)
+                exchange = await self._attempt(pending, log, worst_usd)
                 await log.synced()
             except RequestFailedError as error:
                 # Retried after a while, or given up: alone, or with all that would fail in the same way.
@@ -203,6 +198,18 @@ class Sender:
                     await self._wait_to_retry(error, pending)
             else:
                 return exchange
+
+    async def _attempt(
+        self, pending: PendingRequest, log: JournalledLog, worst_usd: Decimal | None
+    ) -> Exchange:
+        """Make one attempt as soon as it may be made."""
+        async with AsyncExitStack() as held:
+            # Paced and budgeted: wait for both, no longer than the conversation may last.
+            with self._waits():
+                reservation = await self._let_out(held, pending, worst_usd)
+            # Sent: the attempt is journalled before it leaves, its end before anything follows.
+            n = self._announce(pending, log, reservation.worst_usd)
+            return await self._end(pending, log, reservation, n=n, received=self._received(pending))
 
     @contextmanager
     def _waits(self) -> Iterator[None]:
@@ -267,32 +274,56 @@ class Sender:
         # A place among the requests under way, which is never free in a pause of its model.
         await held.enter_async_context(self.pacing.slot(pending.model))
         # The worst case, set aside until the attempt has shown what it cost.
+        return await self._reserve(held, worst_usd, at_most_s=min(left_s, self.deadlines.attempt_s))
+
+    async def _reserve(
+        self, held: AsyncExitStack, worst_usd: Decimal | None, *, at_most_s: float
+    ) -> Reservation:
         if not self.budget.must_wait(worst_usd):
             return await held.enter_async_context(self.budget.reserved(worst_usd))
-        at_most_s = min(left_s, self.deadlines.attempt_s)
         reason = "or sooner: requests under way must first show what they cost"
         self.progress.waiting("--max-cost", at_most_s, reason)
         reservation = await held.enter_async_context(self.budget.reserved(worst_usd))
         self.progress.resumed("--max-cost")
         return reservation
 
-    async def _send(self, pending: PendingRequest, log: JournalledLog, reservation: Reservation) -> Exchange:
-        """Make one attempt, journalled at its begin and at its end, and say what it cost."""
-        conversation_id, turn, key = pending.conversation.id, pending.step.turn, pending.key
-        n = log.known.tries(key) + 1
+    def _announce(
+        self,
+        pending: PendingRequest,
+        log: JournalledLog,
+        worst_usd: Decimal | None,
+        *,
+        in_batch: bool = False,
+    ) -> int:
+        """Write an attempt down before it is made, and return its number."""
+        n = log.known.tries(pending.key) + 1
         log.append(
             Attempted(
-                conversation_id=conversation_id,
-                turn=turn,
-                key=key,
+                conversation_id=pending.conversation.id,
+                turn=pending.step.turn,
+                key=pending.key,
                 n=n,
-                worst_cost_usd=reservation.worst_usd,
+                worst_cost_usd=worst_usd,
+                in_batch=in_batch,
                 at=self.clock.now(),
             )
         )
+        return n
+
+    async def _end(
+        self,
+        pending: PendingRequest,
+        log: JournalledLog,
+        reservation: Reservation,
+        *,
+        n: int,
+        received: Awaitable[Received],
+    ) -> Exchange:
+        """Await what an attempt brings, write it down, and say what it cost."""
+        conversation_id, turn, key = pending.conversation.id, pending.step.turn, pending.key
         begin = self.clock.monotonic()
         try:
-            received = await self._received(pending)
+            came = await received
         except RequestFailedError as error:
             failure = error.failure
             log.append(
@@ -307,30 +338,30 @@ class Sender:
             )
             reservation.paid_usd = Decimal(0) if failure.paid == "no" else None
             raise
-        cost = self.prices.paid(pending.step.request, received.reply.body)
+        cost = self.prices.paid(pending.step.request, came.reply.body)
         exchange = log.answer(
             Replied(
                 conversation_id=conversation_id,
                 turn=turn,
                 key=key,
                 n=n,
-                reply=received.reply,
-                request_id=received.request_id,
+                reply=came.reply,
+                request_id=came.request_id,
                 latency_s=round(self.clock.monotonic() - begin, 3),
                 cost_usd=cost,
-                simulated=received.simulated,
+                simulated=came.simulated,
                 replayed=False,
                 at=self.clock.now(),
             )
         )
         reservation.paid_usd = cost
         # Another model that answers everything is as good as none: each of its replies is paid for nothing.
-        other = pending.conversation.served.problem(pending.model, received.reply.model)
+        other = pending.conversation.served.problem(pending.model, came.reply.model)
         if other is None:
             self.breaker.replied(pending.model)
         elif halt := self.breaker.refused(pending.model, Failure(kind="other_model", message=other)):
             self.stop.request(halt)
-        self._answered(pending.model, received.headers)
+        self._answered(pending.model, came.headers)
         return exchange
 
     def _answered(self, model: str, headers: Mapping[str, str]) -> None:

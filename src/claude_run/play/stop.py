@@ -60,6 +60,11 @@ class StopSignal:
         """Do not wait for what is under way any longer."""
         self._now.set()
 
+    @property
+    def is_now(self) -> bool:
+        """Whether the user will wait no longer."""
+        return self._now.is_set()
+
     def check(self) -> None:
         """Raise HaltedError once a stop was requested."""
         if self.halt is not None:

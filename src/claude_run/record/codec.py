@@ -38,8 +38,16 @@ _FIELDS: Mapping[type[Event], tuple[str, ...]] = {
 _PARTS: Mapping[type, tuple[str, ...]] = {
     cls: tuple(field.name for field in fields(cls)) for cls in (SentMessage, Failure)
 }
-_ADDED_LATER: Mapping[str, object] = {"expectations": None, "files": None, "left_out": ()}
+_ADDED_LATER: Mapping[str, object] = {
+    "expectations": None,
+    "files": None,
+    "left_out": (),
+    "in_batch": False,
+}
 """Fields that the journals of earlier versions lack, and what that means."""
+
+_ONLY_WHERE: Mapping[str, object] = {"in_batch": False}
+"""Fields that are written only where they are not this: a live run writes what it always wrote."""
 
 _MOST = 10**12
 """No time in seconds and no amount of dollars is larger; sums of such numbers stay finite."""
@@ -50,6 +58,8 @@ def encode(event: Event) -> dict[str, Json]:
     line: dict[str, Json] = {"event": _NAMES[type(event)]}
     for name in _FIELDS[type(event)]:
         value = getattr(event, name)
+        if name in _ONLY_WHERE and value == _ONLY_WHERE[name]:
+            continue
         # Who a conversation is stands flat in its line, and of a reply the raw body alone.
         if isinstance(value, Identity):
             line |= {"conversation_id": value.id, **value.parts()}

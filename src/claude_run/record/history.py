@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.conversation.events import Asked, Attempted, Ended, Replied, SetAside, Started
+from claude_run.conversation.events import Asked, Attempted, Ended, Failed, Replied, SetAside, Started
 from claude_run.conversation.log import ConversationLog
 from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import checked_types, decode
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from claude_run.conversation.events import Failed
+    from claude_run.conversation.events import Event
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.journal import Line, Seal
     from claude_run.record.run import Run
@@ -29,18 +29,48 @@ CUT_OFF = Ending(stop=ExitCode.NOT_MEASURED, reason="the run was cut off before 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBatch:
+    """A batch that was about to be submitted, and of which no result is known for the requests `keys`.
+
+    `id` is its name at the API, None where nobody lived to learn whether it was taken. `token` begins the ids
+    of its requests, `size` is their number and `headers` went out with it. `since` is when the newest batch
+    was made that was there before it, by the clock of the API; None where there was none.
+    """
+
+    token: str
+    id: str | None
+    size: int
+    keys: frozenset[str]
+    headers: Mapping[str, str]
+    since: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """What a run has submitted in batches: those that are `open`, and all names that they have at the API.
+
+    `unsent` are the keys of requests that were about to go into a batch which was never submitted.
+    """
+
+    open: Sequence[OpenBatch] = ()
+    ids: frozenset[str] = frozenset()
+    unsent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What the `lines` of a journal tell.
 
     `logs` are by conversation id; `superseded` are those that no longer count, because a scenario was changed
-    and planned anew. `ending` is `CUT_OFF` where the last process that played the run did not live to write
-    its end.
+    and planned anew. `batches` is what the run has submitted in batches. `ending` is `CUT_OFF` where the last
+    process that played the run did not live to write its end.
     """
 
     logs: Mapping[str, ConversationLog]
     superseded: Sequence[ConversationLog] = ()
     ending: Ending = CUT_OFF
     lines: int = 0
+    batches: Submitted = field(default_factory=Submitted)
 
     @property
     def all_logs(self) -> Sequence[ConversationLog]:
@@ -77,7 +107,13 @@ def read_history(path: Path, run: Run | None = None, *, seal: Seal | None = None
     """
     reader = _Reader(run)
     lines = _read(reader, path, seal)
-    return History(logs=reader.logs, superseded=tuple(reader.superseded), ending=reader.ending, lines=lines)
+    return History(
+        logs=reader.logs,
+        superseded=tuple(reader.superseded),
+        ending=reader.ending,
+        lines=lines,
+        batches=reader.batches.submitted(),
+    )
 
 
 def read_told(path: Path, run: Run, *, seal: Seal, measured: Callable[[ConversationLog], Transcript]) -> Told:
@@ -121,6 +157,67 @@ def _read(reader: _Reader, path: Path, seal: Seal | None) -> int:
 _RUN_LINES = frozenset({"started", "ended", "gated"})
 
 
+class _Batches:
+    """Follows which requests are in which batch: each line and each event is looked at once."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, OpenBatch] = {}
+        self._ids: dict[str, str] = {}
+        self._holder: dict[str, str] = {}
+        self._unsent: set[str] = set()
+
+    def take_line(self, value: Mapping[str, Any]) -> bool:
+        """Take a line on the run; return whether it is on a batch."""
+        token = value.get("batch")
+        match value["what"]:
+            case "batch_submitting":
+                batch = OpenBatch(
+                    token=value["batch"],
+                    id=None,
+                    size=len(value["keys"]),
+                    keys=frozenset(value["keys"]),
+                    headers=value["headers"],
+                    since=value["since"],
+                )
+                self._begun[batch.token] = checked_types(batch)
+                self._holder.update(dict.fromkeys(batch.keys, batch.token))
+                self._unsent -= batch.keys
+            case "batch_submitted":
+                self._ids[self._begun[value["batch"]].token] = str(value["id"])
+            case "batch_dropped":
+                keys = self._begun[value["batch"]].keys
+                released = {key for key in keys if self._holder.get(key) == token}
+                self._unsent |= released
+                for key in released:
+                    del self._holder[key]
+            case _:
+                return False
+        return True
+
+    def take_event(self, event: Event) -> None:
+        """Take what happened to a request."""
+        match event:
+            case Attempted(in_batch=True):
+                self._unsent.add(event.key)
+            case Replied() | Failed():
+                self._unsent.discard(event.key)
+                self._holder.pop(event.key, None)
+
+    def submitted(self) -> Submitted:
+        """Return how it stands."""
+        held: dict[str, set[str]] = {}
+        for key, token in self._holder.items():
+            held.setdefault(token, set()).add(key)
+        return Submitted(
+            open=tuple(
+                replace(self._begun[token], id=self._ids.get(token), keys=frozenset(keys))
+                for token, keys in held.items()
+            ),
+            ids=frozenset(self._ids.values()),
+            unsent=frozenset(self._unsent),
+        )
+
+
 class _Reader:
     """Takes the lines of a journal in order, and refuses each that cannot stand where it does."""
 
@@ -133,6 +230,7 @@ class _Reader:
         self._changes = list(run.changes) if run else []
         self._strangers: dict[str, int] = {}
         self._played_s = 0.0
+        self.batches = _Batches()
 
     def take(self, line: Line) -> None:
         """Take the next line in; ValueError, KeyError or TypeError for what does not fit."""
@@ -171,6 +269,8 @@ class _Reader:
 
     def _take_run(self, value: Mapping[str, Any]) -> None:
         """Take in that a process began or ended, or that a gate decided."""
+        if self.batches.take_line(value):
+            return
         if value["what"] not in _RUN_LINES:
             raise ValueError(f"a run does not write down that it was {value['what']!r}")
         self.ending = _ending(value, self.ending, played_s=self._played_s)
@@ -196,6 +296,7 @@ class _Reader:
             if not isinstance(event, Asked) and (problem := _misplaced(event, log)) is not None:
                 raise ValueError(f"{name}: the {problem} of this {line.value['event']} was never made")
         log.append(event)
+        self.batches.take_event(event)
 
 
 class _FlatReader(_Reader):

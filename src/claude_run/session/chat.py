@@ -107,7 +107,7 @@ async def open_chat(
     """Connect, to the simulator where that is wanted, and yield the conversation; errors as in a run."""
     async with AsyncExitStack() as stack:
         stack.enter_context(exhaustion_said_once(warn))
-        messages = await connect(
+        connected = await connect(
             prepared.request,
             [prepared.conversation],
             stack,
@@ -115,7 +115,7 @@ async def open_chat(
             warn=warn,
             watcher=watcher,
         )
-        yield Chat(prepared, messages, watcher, world=world)
+        yield Chat(prepared, connected.messages, watcher, world=world)
 
 
 class Chat:

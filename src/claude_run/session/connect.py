@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.checks.conditions import ScriptRenderer
@@ -22,13 +23,21 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from claude_run.conversation.script import Conversation
-    from claude_run.play.ports import Messages, ReplyWatcher
+    from claude_run.play.ports import Batches, Messages, ReplyWatcher
     from claude_run.play.stop import StopSignal
     from claude_run.record.redact import Redactor
     from claude_run.session.world import World
 
 _ANY_MODEL = "claude-haiku-5-5"
 """Examples are looked up whatever the model; planning needs one where a scenario names none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """The API, live and for a run in batches; None where nothing may be sent, or it is not asked for."""
+
+    messages: Messages | None = None
+    batches: Batches | None = None
 
 
 async def simulate(  # noqa: PLR0913 - keywords, but for the paths
@@ -70,15 +79,15 @@ async def connect(  # noqa: PLR0913 - keywords, but for what is played and for h
     redactor: Redactor,
     warn: Callable[[str], None],
     watcher: ReplyWatcher | None = None,
-) -> Messages | None:
-    """Open the client, to the simulator where that is wanted; None where nothing may be sent.
+) -> Connected:
+    """Open the client, to the simulator where that is wanted; nothing is there where nothing may be sent.
 
     What is opened is closed with `stack`; `redactor` keeps credentials out of replies; `warn` is told what
     the simulator cannot do, and a `watcher` what replies say while they are written. CredentialsError when
     there is no key, InputError when the provider lacks a setting or an extra.
     """
     if request.replay is not None:
-        return None
+        return Connected()
     with _lasting():
         from claude_run.api.client import open_client  # noqa: PLC0415 - the SDK costs seconds
         from claude_run.api.messages import AnthropicMessages  # noqa: PLC0415 - same
@@ -100,9 +109,15 @@ async def connect(  # noqa: PLR0913 - keywords, but for what is played and for h
         attempt_s=request.attempt_s, simulator_url=url, provider=served_by, redactor=redactor
     )
     client = await stack.enter_async_context(opened)
-    return AnthropicMessages(
+    messages = AnthropicMessages(
         client, redactor, by_force=request.no_model_rules, provider=served_by, watcher=watcher
     )
+    if not request.batch:
+        return Connected(messages=messages)
+    from claude_run.api.batches import AnthropicBatches  # noqa: PLC0415 - only a run in batches needs it
+
+    batches = AnthropicBatches(client, redactor, by_force=request.no_model_rules, provider=served_by)
+    return Connected(messages=messages, batches=batches)
 
 
 @contextmanager

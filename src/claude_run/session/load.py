@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.checks.judge_check import named_judges, unjudged
 from claude_run.checks.registry import Registry, default_registry
+from claude_run.plan.batch_checks import batch_problems
 from claude_run.plan.matrix import choices
 from claude_run.plan.model_checks import problems, unknown_judges
 from claude_run.record.redact import Redactor
@@ -82,7 +83,9 @@ def load_scenarios(request: RunRequest, *, today: date, examples: list[Trial] | 
             examples.append(try_examples(scenario, registry, request.overrides))
             tried = examples[-1].problems
         warnings.merge(noticed.problems)
-        errors = chain.from_iterable(each.errors for each in found)
+        errors = list(chain.from_iterable(each.errors for each in found))
+        if request.batch and request.replay is None:
+            errors += batch_problems(scenario, models)
         unasked = () if judges else unjudged(scenario)
         return [*errors, *map(_no_judge, unasked), *tried, *_credential_problems(scenario, redactor)]
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run import __version__
@@ -20,6 +21,9 @@ from claude_run.conversation.sample import Sample
 from claude_run.conversation.script import generated_turns
 from claude_run.errors import ExitCode
 from claude_run.plan.prices import price_table
+from claude_run.play.batch import Crowd
+from claude_run.play.batch_queue import DAY_S, BatchQueue, BatchTimes
+from claude_run.play.batch_sender import BatchSender
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.ports import Deadlines
@@ -29,6 +33,7 @@ from claude_run.play.sender import Sender
 from claude_run.play.stop import Halt, StopSignal
 from claude_run.record.derive import Collector, Played, read_played
 from claude_run.record.folder import RunFolder
+from claude_run.record.history import Submitted
 from claude_run.record.run import Run
 from claude_run.record.runs import note_played
 from claude_run.record.summary import Ending
@@ -44,7 +49,7 @@ from claude_run.session.world import ListPrices
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from claude_run.conversation.events import Event
@@ -52,9 +57,10 @@ if TYPE_CHECKING:
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript
-    from claude_run.play.ports import Clock, Messages, OwnChecks, Progress, RecordedReplies
+    from claude_run.play.ports import Clock, OwnChecks, Progress, RecordedReplies
     from claude_run.record.derive import Sections
     from claude_run.record.journal import Journal
+    from claude_run.session.connect import Connected
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
@@ -82,6 +88,7 @@ class RunObserver:
 class RunInputs:
     """What is to be played, with what is there of it already, what that has cost and in how many attempts.
 
+    `submitted` is what has gone into batches, and `proven` are the models that have answered.
     `begin` are events that are written down before anything is played. With `ask_again` replies that cannot
     be used are asked for once more.
     """
@@ -92,6 +99,8 @@ class RunInputs:
     recording: RecordedReplies | None = None
     spent_usd: Decimal = Decimal(0)
     attempts: int = 0
+    submitted: Submitted = field(default_factory=Submitted)
+    proven: frozenset[str] = frozenset()
     begin: Sequence[Event] = ()
     ask_again: bool = False
 
@@ -113,7 +122,7 @@ class RunIO:
 
     folder: RunFolder
     journal: Journal
-    messages: Messages | None
+    connected: Connected
     observer: RunObserver
     world: World
     collector: Collector | None = None
@@ -132,7 +141,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
     prepared = inputs.prepared
     async with AsyncExitStack() as stack:
         stack.enter_context(exhaustion_said_once(observer.notify))
-        messages = await connect(
+        connected = await connect(
             prepared.request,
             prepared.plan.conversations,
             stack,
@@ -165,7 +174,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
         io = RunIO(
             folder=folder,
             journal=journal,
-            messages=messages,
+            connected=connected,
             observer=observer,
             world=world,
             collector=Collector(folder, journal, run, observer.sections),
@@ -235,9 +244,7 @@ async def _play_all(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
         clock=io.world.clock,
         tell=io.observer.warn,
     )
-    player = _player(inputs, io, stop, own_checks)
-    timer = asyncio.create_task(_stop_in_time(stop, io.world.clock, request))
-    try:
+    async with _playing(inputs, io, stop, own_checks) as player:
         todo = [each for each in prepared.plan.conversations if each.id not in inputs.done]
         if todo:
             await player.play(todo, inputs.earlier)
@@ -246,9 +253,52 @@ async def _play_all(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
         if prepared.baseline is not None and might_be_broken and not player.unfinished:
             return await _confirm(prepared.baseline, player, inputs, io)
         return player.unfinished
+
+
+@asynccontextmanager
+async def _playing(
+    inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnCheckProcesses
+) -> AsyncIterator[Player]:
+    """Yield the player, with all that works beside it: the timer, own checks, the batches."""
+    request = inputs.prepared.request
+    timer = asyncio.create_task(_stop_in_time(stop, io.world.clock, request))
+    crowd = Crowd()
+    queue = _queue(inputs, io, stop, crowd)
+    try:
+        if queue is None:
+            yield _player(inputs, io, stop, own_checks=own_checks, crowd=crowd)
+            return
+        async with queue:
+            yield _player(inputs, io, stop, own_checks=own_checks, crowd=crowd, queue=queue)
+        if left := queue.left_behind:
+            requests = count(sum(left.values()), "request")
+            ends = "end as canceled" if stop.is_now else "go on at the API"
+            io.observer.notify(
+                f"{count(len(left), 'batch', plural='batches')} with {requests} {ends}: `claude-run resume"
+                f" {io.folder.path}` takes up the results"
+            )
     finally:
         timer.cancel()
         own_checks.end()
+
+
+def _queue(inputs: RunInputs, io: RunIO, stop: StopSignal, crowd: Crowd) -> BatchQueue | None:
+    """Return the batches of the run; None where it is played live, or from a recording."""
+    request, api = inputs.prepared.request, io.connected.batches
+    if not request.batch or api is None:
+        return None
+    return BatchQueue(
+        api,
+        io.journal,
+        crowd=crowd,
+        stop=stop,
+        clock=io.world.clock,
+        progress=io.observer.progress,
+        policy=RetryPolicy(patience_s=request.patience_s),
+        earlier=inputs.submitted,
+        proven=inputs.proven,
+        times=BatchTimes(live_after_s=request.batch_then_live_s),
+    )
 
 
 async def _confirm(baseline: Arm, player: Player, inputs: RunInputs, io: RunIO) -> int:
@@ -288,14 +338,25 @@ async def _confirm(baseline: Arm, player: Player, inputs: RunInputs, io: RunIO) 
     return player.unfinished
 
 
-def _player(inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnChecks) -> Player:
+def _player(  # noqa: PLR0913 - keywords, but for what is played, and where
+    inputs: RunInputs,
+    io: RunIO,
+    stop: StopSignal,
+    *,
+    own_checks: OwnChecks,
+    crowd: Crowd,
+    queue: BatchQueue | None = None,
+) -> Player:
     prepared, clock, progress = inputs.prepared, io.world.clock, io.observer.progress
     request = prepared.request
     concurrency = request.concurrency
-    if io.messages is not None:
+    if io.connected.messages is not None:
         concurrency = affordable(concurrency, io.observer.warn)
-    sender = Sender(
-        messages=io.messages,
+    make: Callable[..., Sender] = Sender
+    if queue is not None:
+        make = partial(BatchSender, queue=queue, batch_prices=ListPrices())
+    sender = make(
+        messages=io.connected.messages,
         recording=inputs.recording,
         prices=ListPrices(),
         budget=Budget(
@@ -304,6 +365,7 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnCheck
             max_requests=request.max_requests,
             spent_usd=inputs.spent_usd,
             attempts=inputs.attempts,
+            crowd=crowd,
         ),
         pacing=AdaptivePacing(ceiling=concurrency, clock=clock, longest_reset_s=request.patience_s),
         stop=stop,
@@ -322,8 +384,11 @@ def _player(inputs: RunInputs, io: RunIO, stop: StopSignal, own_checks: OwnCheck
         accepted=_accepted(prepared),
         own_checks=own_checks,
         ask_again=inputs.ask_again,
+        crowd=crowd,
     )
-    player = Player(context=context, concurrency=concurrency, max_failures=request.failures_allowed)
+    # In a batch every conversation is under way at once.
+    most = concurrency if queue is None else max(1, len(prepared.plan.conversations))
+    player = Player(context=context, concurrency=most, max_failures=request.failures_allowed)
     if io.collector is not None:
         player.tell = io.collector.add
     return player
@@ -334,7 +399,10 @@ def _deadlines(request: RunRequest, clock: Clock) -> Deadlines:
     usual = Deadlines()
     return Deadlines(
         attempt_s=request.attempt_s,
-        conversation_s=max(usual.conversation_s, 2 * request.patience_s, 2 * request.attempt_s),
+        # The results of a batch can be had for about a month.
+        conversation_s=30 * DAY_S
+        if request.batch
+        else max(usual.conversation_s, 2 * request.patience_s, 2 * request.attempt_s),
         end=clock.monotonic() + (request.max_time_s or math.inf),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError
-from claude_run.plan.providers import ANTHROPIC, PROVIDER_NAMES
+from claude_run.plan.providers import ANTHROPIC, PROVIDER_NAMES, PROVIDERS, provider
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.model import EMPTY
 from claude_run.session.option_kinds import (
@@ -304,6 +304,19 @@ class RunRequest:
         panel=HOW,
         help="Another name under which a model may answer, as a gateway has it; repeatable.",
     )
+    batch: bool = option(
+        "--batch",
+        kind=SWITCH,
+        default=False,
+        panel=HOW,
+        help="Send each wave of turns as Message Batches, at half price.",
+    )
+    batch_then_live_s: float | None = option(
+        "--batch-then-live",
+        kind=DURATION,
+        panel=HOW,
+        help="Cancel the batches after this time; finish what is left live.",
+    )
     no_model_rules: bool = option(
         "--no-model-rules",
         kind=SWITCH,
@@ -504,6 +517,14 @@ def refuse_contradictions(request: RunRequest) -> None:
         raise InputError(
             f"--simulate answers in place of any provider, so --provider {request.provider} cannot go with"
             " it: leave one of them out"
+        )
+    if request.batch_then_live_s is not None and not request.batch:
+        raise InputError("--batch-then-live is for a run in batches: add --batch")
+    if request.batch and request.replay is None and not provider(request.provider).batches:
+        those = ", ".join(each.name for each in PROVIDERS if each.batches)
+        raise InputError(
+            f"--provider {request.provider} has no Message Batches: leave --batch out, or choose one that has"
+            f" them: {those}"
         )
     if request.gate.no_confirm and request.baseline is None:
         raise InputError("--no-confirm is for a gate: add --baseline")

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 class DryRun:
     """What would be played, and what it may cost at most beside the answers of judges, by `prices`.
 
+    `batched` is the same bound where all goes into batches; None unless that is asked for.
     `expected` is what it comes to if every reply is as its `example`; None where no conversation has tools,
     whose rounds lift the bound far above it. `foresight` is what a gate will see, and what confirming may
     cost on top; None without a baseline.
@@ -59,6 +60,7 @@ class DryRun:
 
     ids: tuple[str, ...]
     bound: Estimate
+    batched: Estimate | None
     expected: Expected | None
     foresight: Foresight | None
     judge_answers: int
@@ -81,9 +83,16 @@ def dry_run(prepared: Prepared) -> DryRun:
     """Return what playing would come to; nothing is sent and nothing is written."""
     conversations, baseline = prepared.plan.conversations, prepared.baseline
     bounds = bounds_of(prepared.plan, lambda conversation: ScriptRenderer(conversation.vars))
+    batched = None
+    if prepared.request.batch:
+        in_batches = bounds_of(
+            prepared.plan, lambda conversation: ScriptRenderer(conversation.vars), batch=True
+        )
+        batched = estimate(prepared.plan, in_batches)
     return DryRun(
         ids=tuple(conversation.id for conversation in conversations),
         bound=estimate(prepared.plan, bounds),
+        batched=batched,
         expected=as_examples_play(prepared.plan),
         foresight=None
         if baseline is None
@@ -119,7 +128,7 @@ async def resume(
         prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn, world=world)
         async with AsyncExitStack() as stack:
             stack.enter_context(exhaustion_said_once(observer.notify))
-            messages = await connect(
+            connected = await connect(
                 prepared.request,
                 prepared.plan.conversations,
                 stack,
@@ -140,7 +149,7 @@ async def resume(
                 inputs = with_labels(inputs, labels, now=world.clock.now())
             elif any(each.id not in inputs.done for each in prepared.plan.conversations):
                 note_played(world.disk, folder.path)
-            io = RunIO(folder=folder, journal=journal, messages=messages, observer=observer, world=world)
+            io = RunIO(folder=folder, journal=journal, connected=connected, observer=observer, world=world)
             return await play_run(inputs, io)
 
 
@@ -307,5 +316,12 @@ def _left_to_play(prepared: Prepared, history: History, *, retry_errors: bool) -
         recording=Recording([history] if path is None else [history, Recording.history_of(path)]),
         spent_usd=history.spent_usd(),
         attempts=history.attempts(),
+        submitted=history.batches,
+        proven=frozenset(
+            exchange.reply.model
+            for log in history.all_logs
+            for exchange in log.replies
+            if not exchange.replayed
+        ),
         ask_again=retry_errors,
     )

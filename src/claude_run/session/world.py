@@ -70,6 +70,11 @@ class ListPrices:
 
         return worst_cost_after(step, exchanges)
 
+    def worst_batched(self, step: Send, exchanges: Sequence[Exchange]) -> Decimal | None:
+        from claude_run.plan.estimate import worst_cost_after  # noqa: PLC0415 - imports the price table
+
+        return worst_cost_after(step, exchanges, batch=True)
+
     def paid(self, request: Request, body: JsonObject) -> Decimal | None:
         from claude_run.plan.prices import cost  # noqa: PLC0415 - imports the price table
 

@@ -59,6 +59,8 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("attempt_s", 600.0),
     ("patience_s", 300.0),
     ("allowed_models", {}),
+    ("batch", False),
+    ("batch_then_live_s", None),
     ("no_model_rules", False),
     ("replay", None),
     ("reuse", None),

@@ -1,0 +1,579 @@
+"""The batches of a run: waves of requests that are submitted, followed, canceled, and found again.
+
+Each batch is written down before it is submitted and again when the API has named it. Where nobody lived to
+learn its name, or the answer was lost, it is looked for among the batches of the workspace before anything
+is sent again: by their number of requests, and by the token that begins the ids of its requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.exchange import Failure
+from claude_run.errors import ExitCode
+from claude_run.play.batch import BatchLimits, Wave, custom_id
+from claude_run.play.ports import FailedInBatchError, Received, RequestFailedError
+from claude_run.play.retry import RetryPolicy, is_fatal, is_transient
+from claude_run.play.stop import FATAL_GRACE_S, Halt, HaltedError, hopeless
+from claude_run.record.history import Submitted
+from claude_run.text.visible import count
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self, TypeVar
+
+    from claude_run.conversation.exchange import Request
+    from claude_run.play.batch import Crowd
+    from claude_run.play.ports import Batches, BatchJournal, BatchState, Clock, PackedRequest, Progress
+    from claude_run.play.stop import StopSignal
+    from claude_run.record.history import OpenBatch
+
+    T = TypeVar("T")
+
+DAY_S = 86_400.0
+CANCEL_S = 10.0
+"""How long the API may take to hear that its batches are canceled when a run is ended at once."""
+
+_GROWTH = 1.5
+_NOT_SUBMITTED = Failure(kind="canceled", message="the run stopped before its batch was submitted", paid="no")
+_NEVER_ARRIVED = Failure(
+    kind="connection", message="the run was cut off before its batch was submitted", paid="no"
+)
+_NO_RESULT = Failure(kind="invalid_reply", message="its batch ended without a result for it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTimes:
+    """Times in seconds: between two looks at a batch, growing from the first to the longest.
+
+    A batch whose submission brought no answer may appear in the list `appears_s` later and not after.
+    After `live_after_s` what is not answered yet is finished live; None for never.
+    """
+
+    first_look_s: float = 1.0
+    longest_look_s: float = 60.0
+    appears_s: float = 30.0
+    live_after_s: float | None = None
+
+    def looks(self, *, simulated: bool) -> tuple[float, float]:
+        """Return the first and the longest time between two looks; a simulator may be asked at any time."""
+        return (0.02, 0.5) if simulated else (self.first_look_s, self.longest_look_s)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Seat:
+    """One request that waits for its wave, or is in a batch. With `live` it is to be sent by itself."""
+
+    key: str
+    model: str
+    packed: PackedRequest | None = None
+    live: bool = False
+    batch: _Batch | None = None
+    called: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    outcome: asyncio.Future[Received | Failure | Exception] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    waits: bool = False
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Batch:
+    """The seats of one batch by the ids of their requests; `missing` are called and have not come yet."""
+
+    token: str
+    headers: Mapping[str, str]
+    seats: dict[str, Seat]
+    size: int
+    missing: int = 0
+    since: str | None = None
+    id: str | None = None
+    ended: bool = False
+
+    @classmethod
+    def of(cls, seats: Sequence[Seat]) -> _Batch:
+        token = secrets.token_hex(8)
+        first = seats[0].packed
+        return cls(
+            token=token,
+            headers=first.headers if first is not None else {},
+            seats={custom_id(token, seat.key): seat for seat in seats},
+            size=len(seats),
+            missing=len(seats),
+        )
+
+    @classmethod
+    def again(cls, earlier: OpenBatch) -> _Batch:
+        """Return a batch that an earlier process was about to submit, or has submitted."""
+        seats = {custom_id(earlier.token, key): Seat(key=key, model="") for key in sorted(earlier.keys)}
+        return cls(
+            token=earlier.token,
+            headers=earlier.headers,
+            seats=seats,
+            size=earlier.size,
+            since=earlier.since,
+            id=earlier.id,
+        )
+
+    @property
+    def open(self) -> int:
+        """How many of its requests have no result yet."""
+        return sum(not seat.outcome.done() for seat in self.seats.values())
+
+
+class BatchQueue:
+    """An async context manager: while it is entered, whoever has a request gets a seat, and then its outcome.
+
+    `earlier` is what earlier processes of the run have submitted. `proven` are the models that have answered:
+    of any other one request is sent live before a batch is made, because batches tell of errors late.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a seam, or a rule of its own
+        self,
+        api: Batches,
+        journal: BatchJournal,
+        *,
+        crowd: Crowd,
+        stop: StopSignal,
+        clock: Clock,
+        progress: Progress,
+        policy: RetryPolicy,
+        earlier: Submitted | None = None,
+        proven: frozenset[str] = frozenset(),
+        limits: BatchLimits | None = None,
+        times: BatchTimes | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.over = False
+        """Whether nothing more is submitted, and what is left is sent live."""
+        self._api, self._journal, self._crowd = api, journal, crowd
+        self._stop, self._clock, self._progress, self._policy = stop, clock, progress, policy
+        self._chance = chance
+        self._times = times or BatchTimes()
+        earlier = earlier or Submitted()
+        self._ids = set(earlier.ids)
+        self._unsent = set(earlier.unsent)
+        self._earlier = [_Batch.again(each) for each in earlier.open]
+        self._adoptable = {seat.key: seat for batch in self._earlier for seat in batch.seats.values()}
+        self._proven = set(proven)
+        self._wave: Wave[Seat] = Wave(limits or BatchLimits())
+        self._under_way: dict[str, _Batch] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        self._last_s: float | None = None
+        self._error: Exception | None = None
+
+    async def __aenter__(self) -> Self:
+        self._crowd.on_still = self._when_still
+        for batch in self._earlier:
+            self._spawn(self._take_up(batch), batch)
+        if self._times.live_after_s is not None:
+            self._spawn(self._finish_live(self._times.live_after_s))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._crowd.on_still = lambda: None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._stop.is_now and self._under_way:
+            await asyncio.wait(
+                {asyncio.create_task(self._canceled(batch)) for batch in self._under_way.values()},
+                timeout=CANCEL_S,
+            )
+        if self._error is not None and error is None:
+            raise self._error
+
+    @property
+    def left_behind(self) -> Mapping[str, int]:
+        """How many requests without a result are in each batch that goes on at the API."""
+        return {name: batch.open for name, batch in self._under_way.items() if batch.open}
+
+    def adopted(self, key: str) -> Seat | None:
+        """Return the seat of a request that an earlier process has put into a batch, once."""
+        if (seat := self._adoptable.pop(key, None)) is not None:
+            return seat
+        if key in self._unsent:
+            self._unsent.discard(key)
+            seat = Seat(key=key, model="")
+            seat.outcome.set_result(_NEVER_ARRIVED)
+        return seat
+
+    def prove(self, model: str) -> None:
+        """Note that a model has answered a request of this run."""
+        self._proven.add(model)
+
+    async def seat(self, key: str, request: Request) -> Seat:
+        """Wait for the wave of a request; the seat says whether it goes into a batch, or is sent live.
+
+        Whoever gets one that is not live either awaits its `outcome` or gives it up by `leave`.
+        """
+        packed = self._api.pack(request)
+        seat = Seat(key=key, model=request.model, packed=packed)
+        full = self._wave.add(seat, content_bytes=len(packed.content), headers=packed.headers)
+        if full:
+            self._call(full)
+        self._crowd.leave()
+        try:
+            await seat.called
+        except asyncio.CancelledError:
+            # Called in the meantime or not: it moves again, to its end.
+            if seat.batch is not None:
+                self.leave(seat)
+            elif not seat.live:
+                self._wave.discard(seat)
+                self._crowd.enter()
+            raise
+        return seat
+
+    def leave(self, seat: Seat) -> None:
+        """Give up a seat in a batch that was not submitted yet."""
+        batch = seat.batch
+        assert batch is not None  # noqa: S101 - whoever leaves was called
+        batch.seats = {name: each for name, each in batch.seats.items() if each is not seat}
+        batch.size -= 1
+        self._come(batch)
+
+    async def outcome(self, seat: Seat) -> Received:
+        """Return the reply to a request in a batch; FailedInBatchError where there is none."""
+        if not seat.outcome.done():
+            seat.waits = True
+            if seat.batch is not None:
+                self._come(seat.batch)
+            self._crowd.leave()
+            try:
+                await seat.outcome
+            except asyncio.CancelledError:
+                if seat.waits:
+                    self._crowd.enter()
+                raise
+        found = seat.outcome.result()
+        if isinstance(found, Received):
+            return found
+        raise found if isinstance(found, Exception) else FailedInBatchError(found)
+
+    # What happens when nobody moves any more.
+
+    def _when_still(self) -> None:
+        """Let one request go live for each model that is not proven, else submit all that waits."""
+        if not len(self._wave) or self._stop.halt is not None:
+            return
+        firsts: dict[str, Seat] = {}
+        for seat in self._wave:
+            if seat.model not in self._proven:
+                firsts.setdefault(seat.model, seat)
+        for seat in firsts.values():
+            self._wave.discard(seat)
+            self._go_live(seat)
+        if not firsts:
+            for seats in self._wave.close():
+                self._call(seats)
+
+    def _go_live(self, seat: Seat) -> None:
+        if seat.called.done():
+            return  # it was canceled, and does not know it yet
+        seat.live = True
+        self._crowd.enter()
+        seat.called.set_result(None)
+
+    def _call(self, seats: Sequence[Seat]) -> None:
+        seats = [seat for seat in seats if not seat.called.done()]  # the others were canceled
+        if not seats:
+            return
+        batch = _Batch.of(seats)
+        for seat in seats:
+            seat.batch = batch
+            self._crowd.enter()
+            seat.called.set_result(None)
+
+    def _come(self, batch: _Batch) -> None:
+        """Count in one that was called; the last one closes the batch."""
+        batch.missing -= 1
+        if batch.missing == 0 and batch.seats:
+            self._spawn(self._play(batch), batch)
+
+    # The life of one batch.
+
+    async def _play(self, batch: _Batch) -> None:
+        """Submit a batch, written down before and after, and follow it to its end."""
+        try:
+            batch.since = await self._newest(batch)
+        except HaltedError:
+            self._settle_all(batch, _NOT_SUBMITTED)
+            return
+        if self._stop.halt is not None or self.over:
+            self._settle_all(batch, _NOT_SUBMITTED)
+            return
+        self._journal.append_run(
+            "batch_submitting",
+            batch=batch.token,
+            keys=[seat.key for seat in batch.seats.values()],
+            headers=dict(batch.headers),
+            since=batch.since,
+            at=self._clock.now(),
+        )
+        await self._journal.synced()
+        found = await self._submitted(batch)
+        if isinstance(found, Failure):
+            self._journal.append_run("batch_dropped", batch=batch.token, at=self._clock.now())
+            self._settle_all(batch, found)
+        else:
+            await self._follow(batch, found)
+
+    async def _take_up(self, batch: _Batch) -> None:
+        """Go on with the batch of an earlier process, once it is found."""
+        state = None
+        if batch.id is not None:
+            name = batch.id
+            state = await self._steadily(lambda: self._api.state(name, batch.headers))
+        else:
+            state = await self._look_for(batch)
+        if state is not None:
+            await self._follow(batch, state)
+            return
+        self._journal.append_run("batch_dropped", batch=batch.token, at=self._clock.now())
+        self._settle_all(batch, _NEVER_ARRIVED)
+
+    async def _submitted(self, batch: _Batch) -> BatchState | Failure:
+        """Submit until the API has taken it, for as long as there is patience; a Failure where it has not."""
+        begin, failures = self._clock.monotonic(), 0
+        items = [(name, seat.packed.content) for name, seat in batch.seats.items() if seat.packed is not None]
+        while True:
+            try:
+                return await self._api.submit(items, batch.headers)
+            except RequestFailedError as error:
+                failure = error.failure
+            # Nobody knows what became of it: it is not sent again before that is known.
+            if failure.paid == "maybe" and (found := await self._look_for(batch)) is not None:
+                return found
+            failures += 1
+            failure = replace(failure, paid="no")
+            if is_fatal(failure):
+                self._stop.request(hopeless(failure, wait_s=None, now=self._clock.now()))
+                return failure
+            lasted_s = self._clock.monotonic() - begin
+            if is_transient(failure) and lasted_s >= self._policy.patience_s:
+                reason = f"the API has taken no batch for {lasted_s:.0f} s: {failure.message}; go on with the"
+                reason += " run once it does, or wait longer with --patience"
+                self._stop.request(Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S))
+            if not is_transient(failure) or self._stop.halt is not None:
+                return failure
+            wait_s = failure.retry_after_s
+            if wait_s is None:
+                wait_s = self._policy.back_off_s(failures, chance=self._chance())
+            self._progress.waiting("batches", wait_s, failure.message)
+            await self._clock.sleep(wait_s)
+            if self._stop.halt is not None:
+                return failure
+
+    async def _follow(self, batch: _Batch, state: BatchState) -> None:
+        """Wait for the end of a batch that the API has, and take its results."""
+        if batch.id is None:
+            self._journal.append_run("batch_submitted", batch=batch.token, id=state.id, at=self._clock.now())
+            await self._journal.synced()
+        batch.id = state.id
+        self._ids.add(state.id)
+        self._under_way[state.id] = batch
+        self._fly(batch.size)
+        begin = self._clock.monotonic()
+        try:
+            if self.over:
+                await self._steadily(lambda: self._api.cancel(state.id, batch.headers))
+            await self._ended(batch, state)
+            await self._take_results(batch, state.id)
+            del self._under_way[state.id]
+            self._last_s = self._clock.monotonic() - begin
+        finally:
+            self._fly(-batch.size)
+            self._progress.resumed(state.id)
+
+    async def _ended(self, batch: _Batch, state: BatchState) -> None:
+        """Look at a batch, ever more seldom, until it has ended."""
+        name, (wait_s, longest_s) = state.id, self._times.looks(simulated=state.simulated)
+        self._progress.waiting(name, self._left_s(state), self._told(batch))
+        while not state.ended:
+            await self._clock.sleep(wait_s)
+            wait_s = min(longest_s, wait_s * _GROWTH)
+            state = await self._steadily(lambda: self._api.state(name, batch.headers))
+
+    async def _take_results(self, batch: _Batch, name: str) -> None:
+        """Hand every result to whoever waits for it, each once, however often the reading breaks off."""
+        left = dict(batch.seats)
+
+        async def read() -> None:
+            async for item, found in self._api.results(name, batch.headers):
+                if (seat := left.pop(item, None)) is not None:
+                    self._settle(seat, found)
+
+        # As long as results come in nobody is still: all that they bring about goes into one wave.
+        self._crowd.enter()
+        try:
+            await self._steadily(read)
+            for seat in left.values():
+                self._settle(seat, _NO_RESULT)
+        finally:
+            self._crowd.leave()
+
+    async def _newest(self, batch: _Batch) -> str | None:
+        """Return when the newest batch was made that is there, by the clock of the API."""
+
+        async def first() -> str | None:
+            async for state in self._api.listed(batch.headers):
+                return state.created_at
+            return None
+
+        return await self._steadily(first)
+
+    async def _look_for(self, batch: _Batch) -> BatchState | None:
+        """Return the batch if the API has taken it; None once it is sure that it has not."""
+        others = set(self._ids)
+        until = self._clock.monotonic() + self._times.appears_s
+        wait_s, longest_s = self._times.looks(simulated=False)
+        what = f"nobody knows whether a batch of {count(batch.size, 'request')} was taken"
+        while True:
+            # What its requests are called can be read once it has ended, and not before.
+            found = await self._candidates(batch, others)
+            for state in found:
+                if state.ended and await self._is_ours(batch, state):
+                    return state
+            others.update(state.id for state in found if state.ended)
+            waits = [state for state in found if not state.ended]
+            if not waits and self._clock.monotonic() >= until:
+                return None
+            if waits:
+                reason = f"{what}: {count(len(waits), 'batch', plural='batches')} of the workspace may be it"
+                self._progress.waiting("batches", max(map(self._left_s, waits)), reason)
+                longest_s = self._times.looks(simulated=waits[0].simulated)[1]
+            else:
+                self._progress.waiting("batches", self._times.appears_s, what)
+            await self._clock.sleep(min(wait_s, longest_s))
+            wait_s = min(longest_s, wait_s * _GROWTH)
+
+    async def _candidates(self, batch: _Batch, others: set[str]) -> list[BatchState]:
+        """Return the batches of the workspace that may be this one, but for `others`."""
+        since = _moment(batch.since)
+
+        async def read() -> list[BatchState]:
+            found: list[BatchState] = []
+            async for state in self._api.listed(batch.headers):
+                if _moment(state.created_at) < since:
+                    break
+                if state.id not in others and state.size == batch.size:
+                    found.append(state)
+            return found
+
+        return await self._steadily(read)
+
+    async def _is_ours(self, batch: _Batch, state: BatchState) -> bool:
+        async def first() -> str:
+            async for name, _ in self._api.results(state.id, batch.headers):
+                return name
+            return ""
+
+        return (await self._steadily(first)).startswith(f"{batch.token}-")
+
+    # The end of it all, and what each step needs.
+
+    async def _finish_live(self, after_s: float) -> None:
+        """Cancel what is under way once its time is over, and let all that waits be sent live."""
+        await self._clock.sleep(after_s)
+        self.over = True
+        for seat in list(self._wave):
+            self._go_live(seat)
+        self._wave.close()
+        for batch in list(self._under_way.values()):
+            name = batch.id
+            if name is not None:
+                await self._steadily(lambda: self._api.cancel(name, batch.headers))  # noqa: B023 - awaited at once
+
+    async def _canceled(self, batch: _Batch) -> None:
+        try:
+            await self._api.cancel(str(batch.id), batch.headers)
+        except RequestFailedError as error:
+            self._progress.waiting(str(batch.id), 0.0, f"it could not be canceled: {error.failure.message}")
+
+    async def _steadily(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return what a call brings, which changes nothing at the API, however long it is out of reach.
+
+        HaltedError, with the run stopped, for an answer that no waiting would change.
+        """
+        begin, failures = self._clock.monotonic(), 0
+        while True:
+            try:
+                found = await call()
+            except RequestFailedError as error:
+                failure = error.failure
+            else:
+                if failures:
+                    self._progress.resumed("batches")
+                return found
+            failures += 1
+            if is_fatal(failure) or not is_transient(failure):
+                self._stop.request(hopeless(failure, wait_s=None, now=self._clock.now()))
+                raise HaltedError(failure.message)
+            wait_s = failure.retry_after_s
+            if wait_s is None:
+                wait_s = self._policy.back_off_s(failures, chance=self._chance())
+            self._progress.outage("batches", self._clock.monotonic() - begin, failure.message)
+            await self._clock.sleep(wait_s)
+
+    def _settle(self, seat: Seat, found: Received | Failure | Exception) -> None:
+        if seat.outcome.done():
+            return
+        if seat.waits:
+            seat.waits = False
+            self._crowd.enter()
+        seat.outcome.set_result(found)
+
+    def _settle_all(self, batch: _Batch, found: Failure | Exception) -> None:
+        for seat in batch.seats.values():
+            self._settle(seat, found)
+
+    def _spawn(self, work: Awaitable[None], batch: _Batch | None = None) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except HaltedError:
+                return  # the run ends, and with it whoever waits
+            except Exception as error:  # noqa: BLE001 - whoever waits raises it, or the end of the run does
+                self._error = self._error or error
+                if batch is not None:
+                    self._settle_all(batch, error)
+                reason = f"the batches of the run cannot go on: {error}"
+                self._stop.request(Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S))
+
+        task = asyncio.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _fly(self, change: int) -> None:
+        self._in_flight += change
+        self._progress.in_flight(self._in_flight)
+
+    def _left_s(self, state: BatchState) -> float:
+        """Return how long a batch may take at most."""
+        if state.expires_at is None:
+            return DAY_S
+        left = _moment(state.expires_at) - _moment(self._clock.now())
+        return min(DAY_S, max(0.0, left.total_seconds()))
+
+    def _told(self, batch: _Batch) -> str:
+        told = f"{count(batch.size, 'request')} in a batch"
+        if self._last_s is not None:
+            told += f"; the one before took {self._last_s:.0f} s"
+        return told
+
+
+def _moment(text: str | None) -> datetime:
+    """Return a time of the API; the beginning of all where there is none or it cannot be read."""
+    try:
+        return datetime.fromisoformat(text or "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)

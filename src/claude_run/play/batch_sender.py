@@ -1,0 +1,84 @@
+"""Sends the requests of a run in batches: the same steps as live, but for how an attempt is made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from claude_run.conversation.steps import kept_for_an_hour
+from claude_run.play.batch_queue import DAY_S
+from claude_run.play.ports import FailedInBatchError
+from claude_run.play.retry import GiveUp, StopRun
+from claude_run.play.sender import Sender
+from claude_run.play.stop import HaltedError, hopeless
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from claude_run.conversation.exchange import Exchange
+    from claude_run.play.batch_queue import BatchQueue
+    from claude_run.play.ports import BatchPrices, RequestFailedError
+    from claude_run.play.sender import JournalledLog, PendingRequest
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class BatchSender(Sender):
+    """A sender whose attempts are parts of batches, but for those that the queue wants to be sent live."""
+
+    queue: BatchQueue
+    batch_prices: BatchPrices
+    _failed: Counter[str] = field(default_factory=Counter)
+
+    async def _attempt(
+        self, pending: PendingRequest, log: JournalledLog, worst_usd: Decimal | None
+    ) -> Exchange:
+        # An earlier process has put it into a batch: that attempt goes on, and there is no other.
+        if (seat := self.queue.adopted(pending.key)) is not None:
+            n = log.known.tries(pending.key) or self._announce(pending, log, None, in_batch=True)
+            earlier_usd = log.known.attempts.worst_usd(pending.key, n)
+            async with self.budget.carried(earlier_usd) as reservation:
+                return await self._end(pending, log, reservation, n=n, received=self.queue.outcome(seat))
+        if not self.queue.over and (exchange := await self._in_batch(pending, log)) is not None:
+            return exchange
+        exchange = await Sender._attempt(self, pending, log, worst_usd)  # noqa: SLF001 - its own parent; slots know no `super()`
+        self.queue.prove(pending.model)
+        return exchange
+
+    async def _in_batch(self, pending: PendingRequest, log: JournalledLog) -> Exchange | None:
+        """Make the attempt as a part of a batch; None where it is to be sent live, and nothing was sent."""
+        request = pending.step.request
+        if pending.judge is None:
+            request = kept_for_an_hour(pending.conversation, request)
+        worst_usd = self.batch_prices.worst_batched(
+            replace(pending.step, request=request), log.known.exchanges if pending.judge is None else ()
+        )
+        async with AsyncExitStack() as held:
+            # The worst case first: whoever cannot be paid for now is not waited for.
+            with self._waits():
+                reservation = await self._reserve(held, worst_usd, at_most_s=DAY_S)
+                reservation.unused = True
+                seat = await self.queue.seat(pending.key, request)
+            if seat.live:
+                return None
+            reservation.unused = False
+            try:
+                n = self._announce(pending, log, worst_usd, in_batch=True)
+            except BaseException:
+                self.queue.leave(seat)
+                raise
+            return await self._end(pending, log, reservation, n=n, received=self.queue.outcome(seat))
+
+    async def _wait_to_retry(self, error: RequestFailedError, pending: PendingRequest) -> None:
+        if not isinstance(error, FailedInBatchError):
+            await Sender._wait_to_retry(self, error, pending)  # noqa: SLF001 - same
+            return
+        self._failed[pending.key] += 1
+        match self.policy.decide_in_batch(error.failure, attempts=self._failed[pending.key]):
+            case StopRun():
+                self.stop.request(hopeless(error.failure, wait_s=None, now=self.clock.now()))
+                raise HaltedError(error.failure.message) from error
+            case GiveUp():
+                raise error
+        self.stop.check()
