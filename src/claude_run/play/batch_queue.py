@@ -68,11 +68,15 @@ class BatchTimes:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Seat:
-    """One request that waits for its wave, or is in a batch. With `live` it is to be sent by itself."""
+    """One request that waits for its wave, or is in a batch. With `live` it is to be sent by itself.
+
+    `proven` is called when its model has answered while it waits: then it will go into a batch.
+    """
 
     key: str
     model: str
     packed: PackedRequest | None = None
+    proven: Callable[[], None] = lambda: None
     live: bool = False
     batch: _Batch | None = None
     called: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -208,15 +212,23 @@ class BatchQueue:
 
     def prove(self, model: str) -> None:
         """Note that a model has answered a request of this run."""
-        self._proven.add(model)
+        if model not in self._proven:
+            self._proven.add(model)
+            for seat in self._wave:
+                if seat.model == model:
+                    seat.proven()
 
-    async def seat(self, key: str, request: Request) -> Seat:
+    def is_proven(self, model: str) -> bool:
+        """Return whether it has: if not, a request to it may yet be sent live."""
+        return model in self._proven
+
+    async def seat(self, key: str, request: Request, proven: Callable[[], None]) -> Seat:
         """Wait for the wave of a request; the seat says whether it goes into a batch, or is sent live.
 
         Whoever gets one that is not live either awaits its `outcome` or gives it up by `leave`.
         """
         packed = self._api.pack(request)
-        seat = Seat(key=key, model=request.model, packed=packed)
+        seat = Seat(key=key, model=request.model, packed=packed, proven=proven)
         full = self._wave.add(seat, content_bytes=len(packed.content), headers=packed.headers)
         if full:
             self._call(full)

@@ -40,31 +40,50 @@ class BatchSender(Sender):
             earlier_usd = log.known.attempts.worst_usd(pending.key, n)
             async with self.budget.carried(earlier_usd) as reservation:
                 return await self._end(pending, log, reservation, n=n, received=self.queue.outcome(seat))
-        if not self.queue.over and (exchange := await self._in_batch(pending, log)) is not None:
-            return exchange
-        exchange = await Sender._attempt(self, pending, log, worst_usd)  # noqa: SLF001 - its own parent; slots know no `super()`
-        self.queue.prove(pending.model)
-        return exchange
+        if not self.queue.over:
+            exchange = await self._in_batch(pending, log, worst_usd)
+            if exchange is not None:
+                return exchange
+        return await Sender._attempt(self, pending, log, worst_usd)  # noqa: SLF001 - its own parent; slots know no `super()`
 
-    async def _in_batch(self, pending: PendingRequest, log: JournalledLog) -> Exchange | None:
-        """Make the attempt as a part of a batch; None where it is to be sent live, and nothing was sent."""
+    async def _in_batch(
+        self, pending: PendingRequest, log: JournalledLog, live_usd: Decimal | None
+    ) -> Exchange | None:
+        """Make the attempt as a part of a batch, or as the one that proves its model.
+
+        None where all goes live by now, and nothing was sent.
+        """
         request = pending.step.request
         if pending.judge is None:
             request = kept_for_an_hour(pending.conversation, request)
-        worst_usd = self.batch_prices.worst_batched(
+        batch_usd = self.batch_prices.worst_batched(
             replace(pending.step, request=request), log.known.exchanges if pending.judge is None else ()
         )
+        # As long as it may be the one that is sent live, it may cost as much.
+        worst_usd = batch_usd
+        if not self.queue.is_proven(pending.model):
+            worst_usd = None if batch_usd is None or live_usd is None else max(batch_usd, live_usd)
         async with AsyncExitStack() as held:
             # The worst case first: whoever cannot be paid for now is not waited for.
             with self._waits():
                 reservation = await self._reserve(held, worst_usd, at_most_s=DAY_S)
                 reservation.unused = True
-                seat = await self.queue.seat(pending.key, request)
-            if seat.live:
-                return None
+                seat = await self.queue.seat(
+                    pending.key, request, lambda: self.budget.lower(reservation, batch_usd)
+                )
+                if seat.live and self.queue.over:
+                    return None
+                if seat.live:
+                    await held.enter_async_context(self.pacing.slot(pending.model))
             reservation.unused = False
+            if seat.live:
+                n = self._announce(pending, log, worst_usd)
+                exchange = await self._end(pending, log, reservation, n=n, received=self._received(pending))
+                self.queue.prove(pending.model)
+                return exchange
+            self.budget.lower(reservation, batch_usd)
             try:
-                n = self._announce(pending, log, worst_usd, in_batch=True)
+                n = self._announce(pending, log, batch_usd, in_batch=True)
             except BaseException:
                 self.queue.leave(seat)
                 raise

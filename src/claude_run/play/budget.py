@@ -51,14 +51,13 @@ class Budget:
         crowd: Crowd | None = None,
     ) -> None:
         self._crowd = crowd or Crowd()
-        self._waiting = 0
+        self._waiting: list[asyncio.Future[None]] = []
         self.cap_usd = cap_usd
         self.spent_usd = spent_usd
         self._earlier = self._attempts = attempts
         self._stop = stop
         self._max_requests = max_requests
         self._reserved = Decimal(0)
-        self._settled = asyncio.Condition()
 
     @asynccontextmanager
     async def reserved(self, worst_usd: Decimal | None) -> AsyncIterator[Reservation]:
@@ -85,41 +84,65 @@ class Budget:
         try:
             yield reservation
         finally:
-            async with self._settled:
-                self._attempts -= reservation.unused
-                if self.cap_usd is not None and worst_usd is not None:
-                    paid = Decimal(0) if reservation.unused else reservation.paid_usd
-                    self._reserved -= worst_usd
-                    self.spent_usd += worst_usd if paid is None else paid
-                # Whoever waits moves again from now on, not only once it is its turn.
-                self._crowd.enter(self._waiting)
-                self._waiting = 0
-                self._settled.notify_all()
+            self._attempts -= reservation.unused
+            worst_usd = reservation.worst_usd
+            if self.cap_usd is not None and worst_usd is not None:
+                paid = Decimal(0) if reservation.unused else reservation.paid_usd
+                self._reserved -= worst_usd
+                self.spent_usd += worst_usd if paid is None else paid
+            self._wake()
+
+    def lower(self, reservation: Reservation, worst_usd: Decimal | None) -> None:
+        """Set no more aside than this: the attempt has turned out to be one that costs less."""
+        before = reservation.worst_usd
+        if before is None or worst_usd is None or worst_usd >= before:
+            return
+        reservation.worst_usd = worst_usd
+        if self.cap_usd is not None:
+            self._reserved -= before - worst_usd
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let all who wait look again; they move from now on, not only once it is their turn."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                self._crowd.enter()
+                waiter.set_result(None)
 
     def must_wait(self, worst_usd: Decimal | None) -> bool:
         """Return whether the worst case is let out, if at all, only once requests under way are over."""
         return self._reserved > 0 and not self._fits(worst_usd)
 
     async def _reserve(self, worst_usd: Decimal | None) -> None:
-        async with self._settled:
+        self._stop.check()
+        while not self._fits(worst_usd):
+            # What is under way may turn out cheaper than its worst case: wait for it before giving up.
+            if self._reserved == 0:
+                self._stop.request(Halt(code=ExitCode.CAPPED, reason=self._refusal(worst_usd)))
+                self._stop.check()
+            await self._settled()
             self._stop.check()
-            while not self._fits(worst_usd):
-                # What is under way may turn out cheaper than its worst case: wait for it before giving up.
-                if self._reserved == 0:
-                    self._stop.request(Halt(code=ExitCode.CAPPED, reason=self._refusal(worst_usd)))
-                    self._stop.check()
-                self._waiting += 1
-                self._crowd.leave()
-                await self._settled.wait()
-                self._stop.check()
-            if self._max_requests is not None and self._attempts >= self._max_requests:
-                reason = f"stopped by --max-requests {self._max_requests}"
-                reason += f", {self._earlier:,} of them before it went on" if self._earlier else ""
-                self._stop.request(Halt(code=ExitCode.CAPPED, reason=reason))
-                self._stop.check()
-            self._attempts += 1
-            if self.cap_usd is not None and worst_usd is not None:
-                self._reserved += worst_usd
+        if self._max_requests is not None and self._attempts >= self._max_requests:
+            reason = f"stopped by --max-requests {self._max_requests}"
+            reason += f", {self._earlier:,} of them before it went on" if self._earlier else ""
+            self._stop.request(Halt(code=ExitCode.CAPPED, reason=reason))
+            self._stop.check()
+        self._attempts += 1
+        if self.cap_usd is not None and worst_usd is not None:
+            self._reserved += worst_usd
+
+    async def _settled(self) -> None:
+        """Wait until something that was set aside is free again."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        self._crowd.leave()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():
+                self._crowd.enter()
+            raise
 
     def _fits(self, worst_usd: Decimal | None) -> bool:
         """Return whether the cap allows it. With a cap, a request of unknown price is never let out."""
