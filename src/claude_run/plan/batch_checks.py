@@ -1,6 +1,7 @@
 """What cannot go into a Message Batch, said at its place before anything is sent.
 
-Source: messages-api reference, section 5: `speed`, threads and `max_tokens: 0` are not allowed in batches.
+Source: messages-api reference, section 5: `speed` and threads are not allowed in batches. `max_tokens: 0` is
+not allowed there either, and no scenario may ask for it.
 """
 
 from __future__ import annotations
@@ -28,21 +29,13 @@ def batch_problems(scenario: Scenario, models: Sequence[ModelChoice]) -> Iterato
     if scenario.judge is not None:
         layers.append((scenario.judge.params, {}, scenario.judge.position))
     for params, positions, position in layers:
-        for name, what in _refused(params):
-            place = positions.get(name) or position or scenario.position
-            yield Diagnostic(position=place, message=f"a batch takes no {what}", hint=_HINT)
+        for name in ("speed", "thread"):
+            if params.get(name) is not None:
+                place = positions.get(name) or position or scenario.position
+                yield Diagnostic(position=place, message=f"a batch takes no `{name}`", hint=_HINT)
     for expectation in _named(scenario.expectations_on_all):
         message = f"`{_LATENCY}` cannot be measured in a batch, whose replies may take a day"
         yield Diagnostic(position=expectation.position, message=message, hint=_HINT)
-
-
-def _refused(params: JsonObject) -> Iterator[tuple[str, str]]:
-    """Yield the names of parameters that are not allowed, and what of them is not."""
-    for name in ("speed", "thread"):
-        if params.get(name) is not None:
-            yield name, f"`{name}`"
-    if params.get("max_tokens") == 0 and "max_tokens" in params:
-        yield "max_tokens", "`max_tokens: 0`"
 
 
 def _named(expectations: Iterable[Expectation]) -> Iterator[Expectation]:

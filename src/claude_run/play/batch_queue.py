@@ -8,6 +8,7 @@ is sent again: by their number of requests, and by the token that begins the ids
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import secrets
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 DAY_S = 86_400.0
+_MINUTE_S = 60.0
 CANCEL_S = 10.0
 """How long the API may take to hear that its batches are canceled when a run is ended at once."""
 
@@ -127,7 +129,8 @@ class _Batch:
     @property
     def open(self) -> int:
         """How many of its requests have no result yet."""
-        return sum(not seat.outcome.done() for seat in self.seats.values())
+        outcomes = [seat.outcome for seat in self.seats.values()]
+        return sum(not outcome.done() or outcome.cancelled() for outcome in outcomes)
 
 
 class BatchQueue:
@@ -409,7 +412,7 @@ class BatchQueue:
     async def _ended(self, batch: _Batch, state: BatchState) -> None:
         """Look at a batch, ever more seldom, until it has ended."""
         name, (wait_s, longest_s) = state.id, self._times.looks(simulated=state.simulated)
-        self._progress.waiting(name, self._left_s(state), self._told(batch))
+        self._progress.waiting(name, self._left_s(state), self._told(batch, state))
         while not state.ended:
             await self._clock.sleep(wait_s)
             wait_s = min(longest_s, wait_s * _GROWTH)
@@ -574,12 +577,20 @@ class BatchQueue:
         if state.expires_at is None:
             return DAY_S
         left = _moment(state.expires_at) - _moment(self._clock.now())
-        return min(DAY_S, max(0.0, left.total_seconds()))
+        return min(DAY_S, max(0.0, math.ceil(left.total_seconds() / _MINUTE_S) * _MINUTE_S))
 
-    def _told(self, batch: _Batch) -> str:
+    def _told(self, batch: _Batch, state: BatchState) -> str:
+        """Return what is known of how long a batch will take."""
         told = f"{count(batch.size, 'request')} in a batch"
+        if state.expires_at is not None:
+            told += f", done by {_moment(state.expires_at):%Y-%m-%d %H:%M} UTC at the latest"
         if self._last_s is not None:
-            told += f"; the one before took {self._last_s:.0f} s"
+            took = (
+                f"{self._last_s / _MINUTE_S:.0f} min"
+                if self._last_s > 2 * _MINUTE_S
+                else f"{self._last_s:.0f} s"
+            )
+            told += f"; the one before took {took}"
         return told
 
 

@@ -272,7 +272,7 @@ async def _playing(
             yield _player(inputs, io, stop, own_checks=own_checks, crowd=crowd, queue=queue)
         if left := queue.left_behind:
             requests = count(sum(left.values()), "request")
-            ends = "end as canceled" if stop.is_now else "go on at the API"
+            ends = "canceled" if stop.is_now else "left at the API"
             io.observer.notify(
                 f"{count(len(left), 'batch', plural='batches')} with {requests} {ends}: `claude-run resume"
                 f" {io.folder.path}` takes up the results"

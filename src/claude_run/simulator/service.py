@@ -184,11 +184,11 @@ class Service:
         request, connection, batches = arrival.request, arrival.connection, self._batches
         name, _, action = request.path.removeprefix(BATCHES_PATH).lstrip("/").partition("/")
         here = f"http://{request.host}"
+        fault = self._faults.pick(arrival.call)
+        if fault is not None and comes_instead(fault):
+            return await send_instead(connection, fault, stream=False)
         match request.method, bool(name), action:
             case "POST", False, "":
-                fault = self._faults.pick(arrival.call)
-                if fault is not None and comes_instead(fault):
-                    return await send_instead(connection, fault, stream=False)
                 batch = batches.create(arrival.body, request.headers)
                 if batches.loses_answer():
                     return connection.reset()
