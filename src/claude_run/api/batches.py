@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from claude_run.api.calls import Calls
 from claude_run.api.errors import from_error_body, quoted, request_id_of
@@ -72,7 +73,7 @@ class AnthropicBatches:
             return await self._state(response)
 
     async def state(self, batch: str, headers: Mapping[str, str]) -> BatchState:
-        async with self._calls.response(f"{_PATH}/{batch}", headers=_workspace(headers)) as response:
+        async with self._calls.response(_path(batch), headers=_workspace(headers)) as response:
             return await self._state(response)
 
     async def listed(self, headers: Mapping[str, str]) -> AsyncIterator[BatchState]:
@@ -93,13 +94,13 @@ class AnthropicBatches:
     async def results(
         self, batch: str, headers: Mapping[str, str]
     ) -> AsyncIterator[tuple[str, Received | Failure]]:
-        async with self._calls.response(f"{_PATH}/{batch}/results", headers=_workspace(headers)) as response:
+        async with self._calls.response(f"{_path(batch)}/results", headers=_workspace(headers)) as response:
             simulated = SIMULATOR_HEADER in response.headers
             async for line in _lines(response):
                 yield self._result(line, batch, simulated=simulated)
 
     async def cancel(self, batch: str, headers: Mapping[str, str]) -> None:
-        path, empty = f"{_PATH}/{batch}/cancel", b"{}"
+        path, empty = f"{_path(batch)}/cancel", b"{}"
         async with self._calls.response(
             path, body={"content": empty}, headers=_workspace(headers)
         ) as response:
@@ -217,6 +218,11 @@ def _list(value: object) -> Sequence[object]:
     if not isinstance(value, list):
         raise _invalid("the API lists no batches")
     return value
+
+
+def _path(batch: str) -> str:
+    """Return the path of a batch; its name is the API's, and is not trusted to be a part of one."""
+    return f"{_PATH}/{quote(batch, safe='')}"
 
 
 def _workspace(headers: Mapping[str, str]) -> Mapping[str, str]:

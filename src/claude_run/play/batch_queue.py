@@ -43,6 +43,11 @@ CANCEL_S = 10.0
 """How long the API may take to hear that its batches are canceled when a run is ended at once."""
 
 _GROWTH = 1.5
+_NOT_FOUND = 404
+_WHERE = (
+    "a batch can be reached with the credentials of its own workspace, and its results for 29 days: to play"
+    " without them start a new run with --reuse"
+)
 _NOT_SUBMITTED = Failure(kind="canceled", message="the run stopped before its batch was submitted", paid="no")
 _NEVER_ARRIVED = Failure(
     kind="connection", message="the run was cut off before its batch was submitted", paid="no"
@@ -397,6 +402,8 @@ class BatchQueue:
         self._ids.add(state.id)
         self._under_way[state.id] = batch
         self._fly(batch.size)
+        for seat in batch.seats.values():
+            seat.packed = None  # it is there: nobody needs it here any longer
         begin = self._clock.monotonic()
         try:
             if self.over:
@@ -531,6 +538,8 @@ class BatchQueue:
                 return found
             failures += 1
             if is_fatal(failure) or not is_transient(failure):
+                if failure.status == _NOT_FOUND:
+                    failure = replace(failure, message=f"{failure.message}; {_WHERE}")
                 self._stop.request(hopeless(failure, wait_s=None, now=self._clock.now()))
                 raise HaltedError(failure.message)
             wait_s = failure.retry_after_s

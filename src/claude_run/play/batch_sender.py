@@ -68,6 +68,8 @@ class BatchSender(Sender):
             with self._waits():
                 reservation = await self._reserve(held, worst_usd, at_most_s=DAY_S)
                 reservation.unused = True
+                if self.queue.is_proven(pending.model):
+                    self.budget.lower(reservation, batch_usd)
                 seat = await self.queue.seat(
                     pending.key, request, lambda: self.budget.lower(reservation, batch_usd)
                 )

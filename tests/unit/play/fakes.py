@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_run.checks.registry import default_registry
@@ -14,9 +17,18 @@ from claude_run.conversation.exchange import Failure, Reply
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.script import Conversation
+from claude_run.play.batch import Crowd
+from claude_run.play.batch_queue import BatchQueue
+from claude_run.play.batch_sender import BatchSender
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
-from claude_run.play.ports import Deadlines, Received, RequestFailedError
+from claude_run.play.ports import (
+    BatchState,
+    Deadlines,
+    PackedRequest,
+    Received,
+    RequestFailedError,
+)
 from claude_run.play.retry import RetryPolicy
 from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
@@ -28,8 +40,11 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
+    from claude_run.play.batch import BatchLimits
+    from claude_run.play.batch_queue import BatchTimes
     from claude_run.play.ports import RecordedReplies
     from claude_run.play.stop import Halt
+    from claude_run.record.history import Submitted
     from claude_run.scenario.model import JsonObject
 
 T = TypeVar("T")
@@ -139,6 +154,7 @@ class MemoryRecorder:
 
     def __init__(self, *, sync_s: float = 0.0) -> None:
         self.events: list[Event] = []
+        self.lines: list[dict[str, Any]] = []
         self.sync_s = sync_s
         self.broken: Exception | None = None
 
@@ -146,6 +162,11 @@ class MemoryRecorder:
         if self.broken is not None:
             raise self.broken
         self.events += events
+
+    def append_run(self, what: str, **fields: Any) -> None:
+        if self.broken is not None:
+            raise self.broken
+        self.lines.append({"what": what, **fields})
 
     async def synced(self) -> None:
         await asyncio.sleep(self.sync_s)
@@ -196,8 +217,103 @@ class FlatPrices:
     def worst(self, step: Send, exchanges: Sequence[Exchange]) -> Decimal | None:  # noqa: ARG002 - the port's shape
         return self.worst_usd
 
+    def worst_batched(self, step: Send, exchanges: Sequence[Exchange]) -> Decimal | None:  # noqa: ARG002 - the port's shape
+        return None if self.worst_usd is None else self.worst_usd / 2
+
     def paid(self, request: Request, body: JsonObject) -> Decimal | None:  # noqa: ARG002 - the port's shape
         return self.paid_usd
+
+
+@dataclass(kw_only=True)
+class FakeBatches:
+    """A Message Batches API: a batch ends `delay_s` seconds after it was submitted.
+
+    `answer` gives the message or the failure of a request, by its parameters and its id. `trouble` are the
+    failures of calls by their name, each used once; a submission that fails with `paid: maybe` was taken.
+    """
+
+    answer: Callable[[dict[str, Any], str], dict[str, Any] | Failure] = lambda _params, _id: message()
+    delay_s: float = 600.0
+    trouble: dict[str, list[Failure]] = field(default_factory=dict)
+    taken: dict[str, dict[str, Any]] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+    canceled: set[str] = field(default_factory=set)
+    calls: list[str] = field(default_factory=list)
+    left_out: set[str] = field(default_factory=set)
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many requests each batch has."""
+        return [len(batch) for batch in self.taken.values()]
+
+    def pack(self, request: Request) -> PackedRequest:
+        return PackedRequest(content=json.dumps(request.body).encode())
+
+    async def submit(self, items: Sequence[tuple[str, bytes]], headers: Mapping[str, str]) -> BatchState:  # noqa: ARG002 - the port's shape
+        failure = self._failure("submit")
+        if failure is None or failure.paid == "maybe":
+            self.put({name: json.loads(content) for name, content in items})
+        if failure is not None:
+            raise RequestFailedError(failure)
+        return self._state([*self.taken][-1])
+
+    def put(self, requests: dict[str, Any]) -> str:
+        """Take a batch, of whomever."""
+        name = f"msgbatch_{len(self.taken) + 1}"
+        self.taken[name] = requests
+        self.began[name] = asyncio.get_running_loop().time()
+        return name
+
+    async def state(self, batch: str, headers: Mapping[str, str]) -> BatchState:  # noqa: ARG002 - same
+        self._fail("state")
+        return self._state(batch)
+
+    async def listed(self, headers: Mapping[str, str]) -> AsyncIterator[BatchState]:  # noqa: ARG002 - same
+        self._fail("listed")
+        for name in reversed(self.taken):
+            yield self._state(name)
+
+    async def results(
+        self,
+        batch: str,
+        headers: Mapping[str, str],  # noqa: ARG002 - same
+    ) -> AsyncIterator[tuple[str, Received | Failure]]:
+        self.calls.append("results")
+        for number, (name, params) in enumerate(self.taken[batch].items()):
+            if number == 1:
+                self._fail("results")
+            if name in self.left_out:
+                continue
+            found = self.answer(params, name)
+            if batch in self.canceled:
+                found = Failure(kind="canceled", message="canceled", paid="no")
+            if isinstance(found, dict):
+                yield name, Received(reply=Reply.from_body(found), request_id=batch)
+            else:
+                yield name, found
+            await asyncio.sleep(0)
+
+    async def cancel(self, batch: str, headers: Mapping[str, str]) -> None:  # noqa: ARG002 - same
+        self._fail("cancel")
+        self.canceled.add(batch)
+
+    def _state(self, name: str) -> BatchState:
+        lasted_s = asyncio.get_running_loop().time() - self.began[name]
+        return BatchState(
+            id=name,
+            size=len(self.taken[name]),
+            ended=lasted_s >= self.delay_s or name in self.canceled,
+            created_at=f"2026-11-23T12:00:{len(name):02}Z",
+        )
+
+    def _fail(self, call: str) -> None:
+        if (failure := self._failure(call)) is not None:
+            raise RequestFailedError(failure)
+
+    def _failure(self, call: str) -> Failure | None:
+        self.calls.append(call)
+        waiting = self.trouble.get(call)
+        return waiting.pop(0) if waiting else None
 
 
 @dataclass(kw_only=True)
@@ -219,6 +335,11 @@ class FakedRun:
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
     recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
     progress: FakeProgress = field(default_factory=FakeProgress)
+    batches: FakeBatches | None = None
+    submitted: Submitted | None = None
+    proven: frozenset[str] = frozenset()
+    limits: BatchLimits | None = None
+    times: BatchTimes | None = None
 
     def play(
         self,
@@ -236,7 +357,7 @@ class FakedRun:
         earlier: Mapping[str, Sequence[Event]],
         meanwhile: Callable[[StopSignal], Awaitable[None]] | None,
     ) -> Halt | None:
-        stop, clock = StopSignal(), LoopClock()
+        stop, crowd = StopSignal(), Crowd()
         logs = {name: ConversationLog(events) for name, events in earlier.items()}
         self.budget = Budget(
             self.cap,
@@ -244,8 +365,36 @@ class FakedRun:
             max_requests=self.max_requests,
             spent_usd=self.spent,
             attempts=self.attempts,
+            crowd=crowd,
         )
-        sender = Sender(
+        async with AsyncExitStack() as stack:
+            player = self._player(stop, crowd, await self._sender(stop, crowd, stack))
+            return await self._beside(player.play(conversations, logs), meanwhile, stop)
+
+    async def _sender(self, stop: StopSignal, crowd: Crowd, stack: AsyncExitStack) -> Callable[..., Sender]:
+        """Return what makes the sender: a live one, or one whose batches are looked after until the end."""
+        if self.batches is None:
+            return Sender
+        queue = BatchQueue(
+            self.batches,
+            self.recorder,
+            crowd=crowd,
+            stop=stop,
+            clock=LoopClock(),
+            progress=self.progress,
+            policy=self.policy,
+            earlier=self.submitted,
+            proven=self.proven,
+            limits=self.limits,
+            times=self.times,
+            chance=lambda: 0.5,
+        )
+        self.queue = await stack.enter_async_context(queue)
+        return partial(BatchSender, queue=queue, batch_prices=self.prices)
+
+    def _player(self, stop: StopSignal, crowd: Crowd, make: Callable[..., Sender]) -> Player:
+        clock = LoopClock()
+        sender = make(
             messages=self.messages,
             recording=self.recording,
             prices=self.prices,
@@ -267,11 +416,19 @@ class FakedRun:
             progress=self.progress,
             accepted=self.accepted,
             ask_again=self.ask_again,
+            crowd=crowd,
         )
-        player = Player(context=context, concurrency=self.concurrency, max_failures=self.max_failures)
+        return Player(context=context, concurrency=self.concurrency, max_failures=self.max_failures)
+
+    async def _beside(
+        self,
+        play: Coroutine[Any, Any, Halt | None],
+        meanwhile: Callable[[StopSignal], Awaitable[None]] | None,
+        stop: StopSignal,
+    ) -> Halt | None:
         if meanwhile is None:
-            return await player.play(conversations, logs)
-        playing = asyncio.ensure_future(player.play(conversations, logs))
+            return await play
+        playing = asyncio.ensure_future(play)
         observer = asyncio.ensure_future(meanwhile(stop))
         await asyncio.wait({playing, observer}, return_when=asyncio.FIRST_COMPLETED)
         if observer.done():
