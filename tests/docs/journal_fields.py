@@ -65,6 +65,7 @@ EVENTS: Mapping[str, tuple[str, Fields]] = {
             key; string; The request's key.
             n; integer; The number of the attempt, from 1.
             worst_cost_usd; number or null; The most that it may cost; null where the model is unpriced.
+            in_batch; true; It leaves with the batch that names its key; not written otherwise.
             at; string; ISO 8601, UTC.
         """),
     ),
@@ -138,6 +139,31 @@ RUN_LINES: Mapping[str, tuple[str, Fields]] = {
             duration_s; number; How long the process played.
             stop; integer or null; The exit code of what stopped the run early; null when all was played.
             reason; string or null; The same in words.
+        """),
+    ),
+    "batch_submitting": (
+        "A Message Batch is about to be submitted.",
+        fields("""
+            batch; string; Its token, which begins the ids of its requests.
+            keys; list of strings; The keys of its requests.
+            headers; object; What went out with it as headers: betas, a workspace.
+            since; string or null; When the newest batch was made that was there before, by the API's clock.
+            at; string; ISO 8601, UTC.
+        """),
+    ),
+    "batch_submitted": (
+        "The API has taken it.",
+        fields("""
+            batch; string; Its token.
+            id; string; Its name at the API.
+            at; string; ISO 8601, UTC.
+        """),
+    ),
+    "batch_dropped": (
+        "The API has not taken it, for sure: its requests go into another one, or are given up.",
+        fields("""
+            batch; string; Its token.
+            at; string; ISO 8601, UTC.
         """),
     ),
     "gated": (

@@ -51,6 +51,18 @@ def _played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.fixture(scope="module", name="batched")
+def _batched(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Play in batches, of which one is refused; return the lines of both journals."""
+    folder = tmp_path_factory.mktemp("batched")
+    scenario = folder / "documented.yaml"
+    scenario.write_text(_SCENARIO, encoding="utf-8")
+    _command(f"claude-run {scenario} --simulate --batch -q -o {folder}/whole")
+    # The first request to the path of batches asks for their list.
+    run(f"claude-run {scenario} --simulate --batch --faults 413@2 -q -o {folder}/refused")
+    return [line for name in ("whole", "refused") for line in _lines(folder / name / "journal.jsonl")]
+
+
 def test_each_key_of_a_transcript_is_documented(played: Path) -> None:
     """The line, its turns, replies, checks and usage have exactly the documented keys."""
     line = _lines(played / "transcripts.jsonl")[0]
@@ -138,9 +150,11 @@ def test_each_key_of_run_json_is_documented(played: Path) -> None:
     assert list(json.loads((played / "run.json").read_text(encoding="utf-8"))) == names(run_fields.RUN)
 
 
-def test_each_event_of_the_journal_is_documented(played: Path) -> None:
+def test_each_event_of_the_journal_is_documented(played: Path, batched: list[Any]) -> None:
     """A run with a failed attempt writes every documented kind of event but one, with the documented keys."""
-    lines = [line for line in _lines(played / "journal.jsonl") if line["event"] != "run"]
+    written = [*_lines(played / "journal.jsonl"), *batched]
+    lines = [line for line in written if line["event"] != "run"]
+    assert {line.get("in_batch") for line in lines} == {None, True}
     aside = encode(SetAside(conversation_id="", turn=0, key="", reason="", at=""))
     lines.append(dict.fromkeys(("crc", "seq")) | aside)
 
@@ -148,12 +162,13 @@ def test_each_event_of_the_journal_is_documented(played: Path) -> None:
     assert len(journal_fields.EVENTS) == len(get_args(Event)) + len(("journal",))
     for line in lines:
         _, fields = journal_fields.EVENTS[line["event"]]
-        assert list(line) == names(journal_fields.FRAME) + names(fields), line["event"]
+        expected = [name for name in names(fields) if name != "in_batch" or name in line]
+        assert list(line) == names(journal_fields.FRAME) + expected, line["event"]
 
 
-def test_each_line_on_the_run_is_documented(played: Path) -> None:
-    """A run that was gated, changed and resumed writes every documented line, with the documented keys."""
-    lines = [line for line in _lines(played / "journal.jsonl") if line["event"] == "run"]
+def test_each_line_on_the_run_is_documented(played: Path, batched: list[Any]) -> None:
+    """Runs that were gated, changed, resumed and in batches write every line, with the documented keys."""
+    lines = [line for line in [*_lines(played / "journal.jsonl"), *batched] if line["event"] == "run"]
 
     assert {line["what"] for line in lines} == set(journal_fields.RUN_LINES)
     for line in lines:
