@@ -196,10 +196,11 @@ class BatchQueue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._stop.is_now and self._under_way:
-            await asyncio.wait(
-                {asyncio.create_task(self._canceled(batch)) for batch in self._under_way.values()},
-                timeout=CANCEL_S,
-            )
+            canceling = [asyncio.create_task(self._canceled(each)) for each in self._under_way.values()]
+            _, pending = await asyncio.wait(canceling, timeout=CANCEL_S)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
         if self._error is not None and error is None:
             raise self._error
 
@@ -257,7 +258,7 @@ class BatchQueue:
         """Give up a seat in a batch that was not submitted yet."""
         batch = seat.batch
         assert batch is not None  # noqa: S101 - whoever leaves was called
-        batch.seats = {name: each for name, each in batch.seats.items() if each is not seat}
+        del batch.seats[custom_id(batch.token, seat.key)]
         batch.size -= 1
         self._come(batch)
 
@@ -379,7 +380,9 @@ class BatchQueue:
                 self._stop.request(hopeless(failure, wait_s=None, now=self._clock.now()))
                 return failure
             lasted_s = self._clock.monotonic() - begin
-            if is_transient(failure) and lasted_s >= self._policy.patience_s:
+            # As long as others are processed, the API may have no room for more.
+            is_out = not self._under_way and lasted_s >= self._policy.patience_s
+            if is_transient(failure) and is_out:
                 reason = f"the API has taken no batch for {lasted_s:.0f} s: {failure.message}; go on with the"
                 reason += " run once it does, or wait longer with --patience"
                 self._stop.request(Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S))
