@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claude_run.record.made_of import DERIVED
 from tests.system.batches.api import TALK, BatchApi, comparable
 from tests.system.batches.kills import FAULTS, Undisturbed, kill_at_random, play_undisturbed
 from tests.system.harness.fork_server import KILLED
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from tests.system.harness.workspace import Workspace
 
 KILLS = 50
+CAP_USD = 0.0002
+"""Of the 120 requests of forty conversations not all fit."""
 MOST_WRITES = 200
 WRITES = 60
 """A run of four conversations writes more often than that."""
@@ -69,6 +74,40 @@ def test_killed_at_every_write(
         assert workspace.summary()["totals"]["uncertain_cost_usd"] < LIVE_USD
         shutil.rmtree(workspace.folder / "out")
     assert number > WRITES
+
+
+def test_the_checker_sees_a_request_that_is_submitted_again(workspace: Workspace) -> None:
+    """A checker that cannot fail proves nothing: without its journal a run submits everything again."""
+    scenario = workspace.write("talk.yaml", TALK)
+    with BatchApi(scenario=scenario) as api:
+        assert workspace.run("talk.yaml", "--batch", "-o", "out", url=api.base_url).code == 0
+        (workspace.folder / "out" / "journal.jsonl").write_bytes(b"")
+        for name in DERIVED:
+            (workspace.folder / "out" / name).unlink(missing_ok=True)
+        assert workspace.run("resume", "out", url=api.base_url).code == 0
+        assert 2 in api.submissions().values()
+
+
+@pytest.mark.parametrize("seed", spread(range(10), one_in=5))
+def test_the_bill_of_a_run_that_is_killed_stays_below_its_cap(workspace: Workspace, seed: int) -> None:
+    """Whatever is under way when it dies counts at its worst case, in the processes after it as well."""
+    scenario = workspace.write("talk.yaml", TALK)
+    chance = random.Random(seed)  # noqa: S311 - the same kills every time, not a secret
+    with BatchApi(scenario=scenario, faults=f"{FAULTS} batch-error=20%") as api:
+        arguments = ("talk.yaml", "--batch", "-n", "10", "--max-cost", str(CAP_USD), "-o", "out")
+        for _ in range(6):
+            has_begun = (workspace.folder / "out" / "run.json").exists()
+            running = workspace.start(
+                *(("resume", "out") if has_begun else arguments), url=api.base_url, speed=20.0
+            )
+            time.sleep(chance.uniform(0.1, 0.6))
+            running.process.kill()
+            running.wait()
+        ended = workspace.run("resume", "out", url=api.base_url, speed=20.0)
+        assert ended.code == 4, ended.stderr
+    paid = [event["cost_usd"] for event in workspace.events("reply")]
+    assert 0 < sum(paid) <= CAP_USD
+    assert workspace.summary()["totals"]["cost_usd"] <= CAP_USD
 
 
 def test_the_answer_to_a_submission_is_lost(workspace: Workspace) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.conversation.exchange import Request
-from claude_run.conversation.steps import Send, next_step, system_blocks
+from claude_run.conversation.steps import Send, kept_for_an_hour, next_step, system_blocks
 from claude_run.scenario.model import EMPTY, TextBlock
 from tests.unit.conversation.builders import MODEL, PlainRenderer, script, text, user
 from tests.unit.conversation.strategies import JSON, OBJECTS
@@ -83,6 +83,34 @@ def test_caching_marks_the_last_system_block_and_asks_for_automatic_caching(
         {"type": "text", "text": "two", "cache_control": mark},
     ]
     assert sent["cache_control"] == mark
+
+
+def test_what_is_cached_can_be_kept_for_an_hour_where_that_is_left_to_us() -> None:
+    """As batches want it; the request that it is made of stays as it was, and with it the key."""
+    conversation = script(user(), user(), system=text("Be kind."), cache="auto")
+    request = Request(body=_body(conversation))
+    before = json.dumps(request.body)
+    kept = kept_for_an_hour(conversation, request).body
+    assert kept["cache_control"] == HOUR
+    assert kept["system"] == [{"type": "text", "text": "Be kind.", "cache_control": HOUR}]
+    assert json.dumps(request.body) == before
+    assert {**kept, "system": 0, "cache_control": 0} == {**request.body, "system": 0, "cache_control": 0}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cache": "off"},
+        {"cache": "1h"},
+        {"cache": "auto", "params": {"max_tokens": 7, "cache_control": MARK}},
+        {"cache": "auto", "params": {"max_tokens": 7, "tools": [{"name": "t", "cache_control": MARK}]}},
+    ],
+)
+def test_what_the_user_says_of_the_cache_holds_in_batches_too(fields: dict[str, Any]) -> None:
+    """No breakpoint of theirs lives longer than they want."""
+    conversation = script(user(), user(), **{"system": text("Be kind."), **fields})
+    request = Request(body=_body(conversation))
+    assert kept_for_an_hour(conversation, request) is request
 
 
 def test_a_single_turn_is_not_cached_automatically() -> None:

@@ -89,6 +89,17 @@ def test_the_estimate_counts_conversations_requests_and_models() -> None:
     assert found.worst_cost_usd == total_cost(row.worst_cost_usd for row in found.models)
 
 
+def test_in_batches_the_bound_is_half_but_for_a_longer_life_in_the_cache() -> None:
+    """What is written to the cache for an hour costs twice as much as fresh text, and not 1.25 times."""
+    plain, cached = conversation(user(), cache="off"), conversation(user(), user(), cache="auto")
+    for each, least, most in ((plain, 0.5, 0.5), (cached, 0.5, 0.8)):
+        live = bounds_of(_plan(each), _plain)[each.identity.case_name].worst_cost_usd
+        batched = bounds_of(_plan(each), _plain, batch=True)[each.identity.case_name].worst_cost_usd
+        assert live is not None
+        assert batched is not None
+        assert Decimal(str(least)) <= batched / live <= Decimal(str(most))
+
+
 def test_an_unpriced_model_makes_the_whole_unpriced_and_is_named() -> None:
     """The rows of the other models keep their cost."""
     given = scenario(models=(model("claude-opus-99"), model("claude-haiku-5-5")))

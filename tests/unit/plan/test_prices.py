@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -186,6 +187,15 @@ def test_an_unpriced_model_has_no_worst_case() -> None:
     """What has no price has no bound either."""
     assert worst_case(Limits(model="claude-opus-99", input_tokens=1, output_tokens=1)) is None
     assert worst_case(Limits(model="claude-haiku-5-5", input_tokens=1, output_tokens=1, fast=True)) is None
+
+
+@pytest.mark.parametrize("name", PRICED)
+def test_a_batch_costs_half_of_every_model_that_has_a_price(name: str) -> None:
+    """Of all that is priced by the token."""
+    limits = Limits(model=name, input_tokens=MILLION // 10, output_tokens=1000, cache_ttl="1h")
+    live, batched = worst_case(limits), worst_case(replace(limits, batch=True))
+    assert live is not None
+    assert batched == live / 2
 
 
 def test_the_worst_case_of_a_known_request() -> None:
