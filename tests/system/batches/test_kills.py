@@ -24,7 +24,7 @@ KILLS = 50
 CAP_USD = 0.0002
 """Of the 120 requests of forty conversations not all fit."""
 MOST_WRITES = 200
-WRITES = 60
+WRITES = 50
 """A run of four conversations writes more often than that."""
 LIVE_USD = 0.0005
 """What the one request that was sent live may have cost at most."""
