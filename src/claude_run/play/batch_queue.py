@@ -1,28 +1,25 @@
 """The batches of a run: waves of requests that are submitted, followed, canceled, and found again.
 
 Each batch is written down before it is submitted and again when the API has named it. Where nobody lived to
-learn its name, or the answer was lost, it is looked for among the batches of the workspace before anything
-is sent again: by their number of requests, and by the token that begins the ids of its requests.
+learn its name, or the answer was lost, it is looked for before anything is sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.exchange import Failure
 from claude_run.errors import ExitCode
 from claude_run.play.batch import BatchLimits, Wave, custom_id
+from claude_run.play.batch_calls import BatchCalls, BatchTimes, Sought
 from claude_run.play.ports import FailedInBatchError, Received, RequestFailedError
 from claude_run.play.retry import RetryPolicy, is_fatal, is_transient
 from claude_run.play.stop import FATAL_GRACE_S, Halt, HaltedError, hopeless
 from claude_run.record.history import Submitted
-from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -37,40 +34,14 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-DAY_S = 86_400.0
-_MINUTE_S = 60.0
 CANCEL_S = 10.0
 """How long the API may take to hear that its batches are canceled when a run is ended at once."""
 
-_GROWTH = 1.5
-_NOT_FOUND = 404
-_WHERE = (
-    "a batch can be reached with the credentials of its own workspace, and its results for 29 days: to play"
-    " without them start a new run with --reuse"
-)
 _NOT_SUBMITTED = Failure(kind="canceled", message="the run stopped before its batch was submitted", paid="no")
 _NEVER_ARRIVED = Failure(
     kind="connection", message="the run was cut off before its batch was submitted", paid="no"
 )
 _NO_RESULT = Failure(kind="invalid_reply", message="its batch ended without a result for it")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchTimes:
-    """Times in seconds: between two looks at a batch, growing from the first to the longest.
-
-    A batch whose submission brought no answer may appear in the list `appears_s` later and not after.
-    After `live_after_s` what is not answered yet is finished live; None for never.
-    """
-
-    first_look_s: float = 1.0
-    longest_look_s: float = 60.0
-    appears_s: float = 30.0
-    live_after_s: float | None = None
-
-    def looks(self, *, simulated: bool) -> tuple[float, float]:
-        """Return the first and the longest time between two looks; a simulator may be asked at any time."""
-        return (0.02, 0.5) if simulated else (self.first_look_s, self.longest_look_s)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -132,6 +103,11 @@ class _Batch:
         )
 
     @property
+    def sought(self) -> Sought:
+        """What it is known by as long as it has no name."""
+        return Sought(token=self.token, size=self.size, headers=self.headers, since=self.since)
+
+    @property
     def open(self) -> int:
         """How many of its requests have no result yet."""
         outcomes = [seat.outcome for seat in self.seats.values()]
@@ -163,10 +139,18 @@ class BatchQueue:
     ) -> None:
         self.over = False
         """Whether nothing more is submitted, and what is left is sent live."""
-        self._api, self._journal, self._crowd = api, journal, crowd
+        self._journal, self._crowd = journal, crowd
         self._stop, self._clock, self._progress, self._policy = stop, clock, progress, policy
-        self._chance = chance
         self._times = times or BatchTimes()
+        self._calls = BatchCalls(
+            api,
+            stop=stop,
+            clock=clock,
+            progress=progress,
+            policy=policy,
+            times=self._times,
+            chance=chance,
+        )
         earlier = earlier or Submitted()
         self._ids = set(earlier.ids)
         self._unsent = set(earlier.unsent)
@@ -236,7 +220,7 @@ class BatchQueue:
 
         Whoever gets one that is not live either awaits its `outcome` or gives it up by `leave`.
         """
-        packed = self._api.pack(request)
+        packed = self._calls.pack(request)
         seat = Seat(key=key, model=request.model, packed=packed, proven=proven)
         full = self._wave.add(seat, content_bytes=len(packed.content), headers=packed.headers)
         if full:
@@ -325,7 +309,7 @@ class BatchQueue:
     async def _play(self, batch: _Batch) -> None:
         """Submit a batch, written down before and after, and follow it to its end."""
         try:
-            batch.since = await self._newest(batch)
+            batch.since = await self._calls.newest(batch.headers)
         except HaltedError:
             self._settle_all(batch, _NOT_SUBMITTED)
             return
@@ -350,12 +334,10 @@ class BatchQueue:
 
     async def _take_up(self, batch: _Batch) -> None:
         """Go on with the batch of an earlier process, once it is found."""
-        state = None
         if batch.id is not None:
-            name = batch.id
-            state = await self._steadily(lambda: self._api.state(name, batch.headers))
+            state: BatchState | None = await self._calls.state(batch.id, batch.headers)
         else:
-            state = await self._look_for(batch)
+            state = await self._calls.look_for(batch.sought, self._ids)
         if state is not None:
             await self._follow(batch, state)
             return
@@ -368,12 +350,14 @@ class BatchQueue:
         items = [(name, seat.packed.content) for name, seat in batch.seats.items() if seat.packed is not None]
         while True:
             try:
-                return await self._api.submit(items, batch.headers)
+                return await self._calls.submit(items, batch.headers)
             except RequestFailedError as error:
                 failure = error.failure
             # Nobody knows what became of it: it is not sent again before that is known.
-            if failure.paid == "maybe" and (found := await self._look_for(batch)) is not None:
-                return found
+            if failure.paid == "maybe":
+                found = await self._calls.look_for(batch.sought, self._ids)
+                if found is not None:
+                    return found
             failures += 1
             failure = replace(failure, paid="no")
             if is_fatal(failure):
@@ -388,9 +372,7 @@ class BatchQueue:
                 self._stop.request(Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S))
             if not is_transient(failure) or self._stop.halt is not None:
                 return failure
-            wait_s = failure.retry_after_s
-            if wait_s is None:
-                wait_s = self._policy.back_off_s(failures, chance=self._chance())
+            wait_s = self._calls.back_off_s(failure, failures)
             self._progress.waiting("batches", wait_s, failure.message)
             await self._clock.sleep(wait_s)
             if self._stop.halt is not None:
@@ -410,8 +392,8 @@ class BatchQueue:
         begin = self._clock.monotonic()
         try:
             if self.over:
-                await self._steadily(lambda: self._api.cancel(state.id, batch.headers))
-            await self._ended(batch, state)
+                await self._calls.cancel(state.id, batch.headers)
+            await self._calls.ended(state, batch.headers, took_s=self._last_s)
             await self._take_results(batch, state.id)
             del self._under_way[state.id]
             self._last_s = self._clock.monotonic() - begin
@@ -419,90 +401,22 @@ class BatchQueue:
             self._fly(-batch.size)
             self._progress.resumed(state.id)
 
-    async def _ended(self, batch: _Batch, state: BatchState) -> None:
-        """Look at a batch, ever more seldom, until it has ended."""
-        name, (wait_s, longest_s) = state.id, self._times.looks(simulated=state.simulated)
-        self._progress.waiting(name, self._left_s(state), self._told(batch, state))
-        while not state.ended:
-            await self._clock.sleep(wait_s)
-            wait_s = min(longest_s, wait_s * _GROWTH)
-            state = await self._steadily(lambda: self._api.state(name, batch.headers))
-
     async def _take_results(self, batch: _Batch, name: str) -> None:
         """Hand every result to whoever waits for it, each once, however often the reading breaks off."""
         left = dict(batch.seats)
 
-        async def read() -> None:
-            async for item, found in self._api.results(name, batch.headers):
-                if (seat := left.pop(item, None)) is not None:
-                    self._settle(seat, found)
+        def take(item: str, found: Received | Failure) -> None:
+            if (seat := left.pop(item, None)) is not None:
+                self._settle(seat, found)
 
         # As long as results come in nobody is still: all that they bring about goes into one wave.
         self._crowd.enter()
         try:
-            await self._steadily(read)
+            await self._calls.results(name, batch.headers, take)
             for seat in left.values():
                 self._settle(seat, _NO_RESULT)
         finally:
             self._crowd.leave()
-
-    async def _newest(self, batch: _Batch) -> str | None:
-        """Return when the newest batch was made that is there, by the clock of the API."""
-
-        async def first() -> str | None:
-            async for state in self._api.listed(batch.headers):
-                return state.created_at
-            return None
-
-        return await self._steadily(first)
-
-    async def _look_for(self, batch: _Batch) -> BatchState | None:
-        """Return the batch if the API has taken it; None once it is sure that it has not."""
-        others = set(self._ids)
-        until = self._clock.monotonic() + self._times.appears_s
-        wait_s, longest_s = self._times.looks(simulated=False)
-        what = f"nobody knows whether a batch of {count(batch.size, 'request')} was taken"
-        while True:
-            # What its requests are called can be read once it has ended, and not before.
-            found = await self._candidates(batch, others)
-            for state in found:
-                if state.ended and await self._is_ours(batch, state):
-                    return state
-            others.update(state.id for state in found if state.ended)
-            waits = [state for state in found if not state.ended]
-            if not waits and self._clock.monotonic() >= until:
-                return None
-            if waits:
-                reason = f"{what}: {count(len(waits), 'batch', plural='batches')} of the workspace may be it"
-                self._progress.waiting("batches", max(map(self._left_s, waits)), reason)
-                longest_s = self._times.looks(simulated=waits[0].simulated)[1]
-            else:
-                self._progress.waiting("batches", self._times.appears_s, what)
-            await self._clock.sleep(min(wait_s, longest_s))
-            wait_s = min(longest_s, wait_s * _GROWTH)
-
-    async def _candidates(self, batch: _Batch, others: set[str]) -> list[BatchState]:
-        """Return the batches of the workspace that may be this one, but for `others`."""
-        since = _moment(batch.since)
-
-        async def read() -> list[BatchState]:
-            found: list[BatchState] = []
-            async for state in self._api.listed(batch.headers):
-                if _moment(state.created_at) < since:
-                    break
-                if state.id not in others and state.size == batch.size:
-                    found.append(state)
-            return found
-
-        return await self._steadily(read)
-
-    async def _is_ours(self, batch: _Batch, state: BatchState) -> bool:
-        async def first() -> str:
-            async for name, _ in self._api.results(state.id, batch.headers):
-                return name
-            return ""
-
-        return (await self._steadily(first)).startswith(f"{batch.token}-")
 
     # The end of it all, and what each step needs.
 
@@ -514,42 +428,14 @@ class BatchQueue:
             self._go_live(seat)
         self._wave.close()
         for batch in list(self._under_way.values()):
-            name = batch.id
-            if name is not None:
-                await self._steadily(lambda: self._api.cancel(name, batch.headers))  # noqa: B023 - awaited at once
+            if batch.id is not None:
+                await self._calls.cancel(batch.id, batch.headers)
 
     async def _canceled(self, batch: _Batch) -> None:
         try:
-            await self._api.cancel(str(batch.id), batch.headers)
+            await self._calls.cancel_once(str(batch.id), batch.headers)
         except RequestFailedError as error:
             self._progress.waiting(str(batch.id), 0.0, f"it could not be canceled: {error.failure.message}")
-
-    async def _steadily(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return what a call brings, which changes nothing at the API, however long it is out of reach.
-
-        HaltedError, with the run stopped, for an answer that no waiting would change.
-        """
-        begin, failures = self._clock.monotonic(), 0
-        while True:
-            try:
-                found = await call()
-            except RequestFailedError as error:
-                failure = error.failure
-            else:
-                if failures:
-                    self._progress.resumed("batches")
-                return found
-            failures += 1
-            if is_fatal(failure) or not is_transient(failure):
-                if failure.status == _NOT_FOUND:
-                    failure = replace(failure, message=f"{failure.message}; {_WHERE}")
-                self._stop.request(hopeless(failure, wait_s=None, now=self._clock.now()))
-                raise HaltedError(failure.message)
-            wait_s = failure.retry_after_s
-            if wait_s is None:
-                wait_s = self._policy.back_off_s(failures, chance=self._chance())
-            self._progress.outage("batches", self._clock.monotonic() - begin, failure.message)
-            await self._clock.sleep(wait_s)
 
     def _settle(self, seat: Seat, found: Received | Failure | Exception) -> None:
         if seat.outcome.done():
@@ -583,32 +469,3 @@ class BatchQueue:
     def _fly(self, change: int) -> None:
         self._in_flight += change
         self._progress.in_flight(self._in_flight)
-
-    def _left_s(self, state: BatchState) -> float:
-        """Return how long a batch may take at most."""
-        if state.expires_at is None:
-            return DAY_S
-        left = _moment(state.expires_at) - _moment(self._clock.now())
-        return min(DAY_S, max(0.0, math.ceil(left.total_seconds() / _MINUTE_S) * _MINUTE_S))
-
-    def _told(self, batch: _Batch, state: BatchState) -> str:
-        """Return what is known of how long a batch will take."""
-        told = f"{count(batch.size, 'request')} in a batch"
-        if state.expires_at is not None:
-            told += f", done by {_moment(state.expires_at):%Y-%m-%d %H:%M} UTC at the latest"
-        if self._last_s is not None:
-            took = (
-                f"{self._last_s / _MINUTE_S:.0f} min"
-                if self._last_s > 2 * _MINUTE_S
-                else f"{self._last_s:.0f} s"
-            )
-            told += f"; the one before took {took}"
-        return told
-
-
-def _moment(text: str | None) -> datetime:
-    """Return a time of the API; the beginning of all where there is none or it cannot be read."""
-    try:
-        return datetime.fromisoformat(text or "").astimezone(UTC)
-    except (ValueError, OverflowError):
-        return datetime.min.replace(tzinfo=UTC)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.steps import kept_for_an_hour
-from claude_run.play.batch_queue import DAY_S
+from claude_run.play.batch_calls import DAY_S
 from claude_run.play.ports import FailedInBatchError
 from claude_run.play.retry import GiveUp, StopRun
 from claude_run.play.sender import Sender

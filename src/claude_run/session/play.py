@@ -22,7 +22,8 @@ from claude_run.conversation.script import generated_turns
 from claude_run.errors import ExitCode
 from claude_run.plan.prices import price_table
 from claude_run.play.batch import Crowd
-from claude_run.play.batch_queue import DAY_S, BatchQueue, BatchTimes
+from claude_run.play.batch_calls import DAY_S, BatchTimes
+from claude_run.play.batch_queue import BatchQueue
 from claude_run.play.batch_sender import BatchSender
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing

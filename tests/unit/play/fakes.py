@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
     from claude_run.play.batch import BatchLimits
-    from claude_run.play.batch_queue import BatchTimes
+    from claude_run.play.batch_calls import BatchTimes
     from claude_run.play.ports import RecordedReplies
     from claude_run.play.stop import Halt
     from claude_run.record.history import Submitted

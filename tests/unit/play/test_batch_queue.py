@@ -15,7 +15,7 @@ from claude_run.conversation.exchange import Failure
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode, StorageError
 from claude_run.play.batch import BatchLimits
-from claude_run.play.batch_queue import BatchTimes
+from claude_run.play.batch_calls import BatchTimes
 from claude_run.play.stop import Halt, StopSignal
 from claude_run.record.history import OpenBatch, Submitted
 from tests.unit.play.fakes import FakeBatches, FakedRun, FlatPrices, conversation, failure, message
