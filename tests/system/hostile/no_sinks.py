@@ -98,7 +98,11 @@ NO_SINKS: dict[str, str] = {
     **_each("record.folder", ("json_file",), _VALUE),
     **_each("record.folder", ("standing",), "a path, which whoever shows it escapes"),
     **_each("record.runs", ("note_played", "runs_played"), "paths, and errors that `print_error` shows"),
-    **_each("record.history", ("History", "Told", "log_of", "read_history", "read_told"), _VALUE),
+    **_each(
+        "record.history",
+        ("History", "OpenBatch", "Submitted", "Told", "log_of", "read_history", "read_told"),
+        _VALUE,
+    ),
     **_each("record.journal", ("Line", "read_lines", "torn_bytes"), "reads"),
     **_each(
         "record.recording", ("Recording",), "its words are an error, which `print_error` and reports show"
