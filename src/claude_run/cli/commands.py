@@ -16,7 +16,7 @@ from claude_run.cli.output import (
 from claude_run.cli.terminal import Terminal, ask_key
 from claude_run.errors import ExitCode, InputError
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.formats import FILES, render, sections
+from claude_run.report.run.formats import FILES, get_ready, render, sections
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, connect, project, results
 from claude_run.session.foresee import MOST_REPEATS, WORTH_SEEING
@@ -44,7 +44,9 @@ def observer(output: OutputOptions) -> RunObserver:
         if not output.quiet:
             progress.notify(line)
 
-    return RunObserver(progress=progress, notify=progress.notify, warn=warn, sections=sections())
+    return RunObserver(
+        progress=progress, notify=progress.notify, warn=warn, sections=sections(), get_ready=get_ready
+    )
 
 
 def list_conversations(request: RunRequest, output: OutputOptions, machine: World) -> int:

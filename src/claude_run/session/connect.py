@@ -91,6 +91,11 @@ async def connect(  # noqa: PLR0913 - keywords, but for what is played and for h
     with _lasting():
         from claude_run.api.client import open_client  # noqa: PLC0415 - the SDK costs seconds
         from claude_run.api.messages import AnthropicMessages  # noqa: PLC0415 - same
+        from claude_run.plan.prices import list_prices  # noqa: PLC0415 - same
+
+        # The price table, before it keeps the first request from going out.
+        for model in dict.fromkeys(each.model for each in conversations):
+            list_prices(model)
 
     url = None
     if request.simulate:

@@ -76,13 +76,15 @@ class RunObserver:
     """Who is told while a run is played: of its progress, and of what cannot wait for its end.
 
     `warn` may be silent where the user wants few words; `notify` never is. `sections` make the parts of the
-    files of reports that are made of one conversation, by name, as soon as it has ended.
+    files of reports that are made of one conversation, by name, as soon as it has ended; `get_ready` loads
+    what they need, while the first replies are awaited.
     """
 
     progress: Progress
     notify: Callable[[str], None]
     warn: Callable[[str], None]
     sections: Sections = field(default_factory=dict)
+    get_ready: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,9 +196,11 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
         journal.append(event)
     with graceful(io.world.signals, stop, grace_s=grace_s, notify=io.observer.notify):
         journal.append_run("started", at=clock.now())
+        ready = asyncio.create_task(asyncio.to_thread(io.observer.get_ready))
         try:
             unfinished = await _play_all(inputs, io, stop)
         finally:
+            await ready
             await journal.settled()
         # A signal that came after the last reply is seen to before the end is written down.
         await asyncio.sleep(0)

@@ -45,6 +45,13 @@ def sections() -> Mapping[str, Callable[[Record], bytes]]:
     return {name: partial(_section, place) for name, place in SECTIONS.items()}
 
 
+def get_ready() -> None:
+    """Load what `sections` need, so that the first conversation that ends does not wait for it."""
+    from claude_run.report.run.markdown import get_ready as load  # noqa: PLC0415 - as `render` does
+
+    load()
+
+
 def _section(place: str, record: Record) -> bytes:
     made: bytes = _made_by(place)(record)
     return made

@@ -56,6 +56,11 @@ def conversation_markdown(record: Record, exit_reason: str = "") -> bytes:
     return text.encode()
 
 
+def get_ready() -> None:
+    """Compile the template of a conversation."""
+    _environment().get_template("conversation.md.j2")
+
+
 def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
     """Yield the content of `summary.md`, in UTF-8.
 
