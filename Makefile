@@ -82,7 +82,7 @@ fmt: $(DEV) ## format and mend what can be mended
 docs: $(DEV) ## write the generated reference pages anew
 	@$(BIN)/python -m tests.docs --write
 
-bench: $(DEV) ## start-up, journal, comparison and gate costs, as ratios
+bench: $(DEV) ## CPU, wall, memory and start-up beside the loops that users write, as ratios
 	@$(BIN)/python -m tests.bench
 
 simulate-verdicts: $(DEV) ## false alarms and power of the gate on simulated suites (a quarter of an hour)

@@ -35,9 +35,9 @@ NO_SINKS: dict[str, str] = {
     **_each("report.run.facts", ("RunFacts",), _NAMES),
     **_each("report.run.facts", ("usage_sentence", "rate_sentence"), _NUMBER),
     **_each("report.run.progress", ("outcome_word",), "one of four words of ours"),
-    **_each(
-        "report.run.formats", ("get_ready", "render", "sections"), "hands over to the sinks of this room"
-    ),
+    **_each("report.run.formats", ("render", "sections"), "hands over to the sinks of this room"),
+    **_each("report.run.formats", ("get_ready",), "loads"),
+    **_each("report.run.markdown", ("get_ready",), "loads"),
     **_each("report.run.progress", ("Tally",), _NUMBER),
     **_each("report.run.progress", ("own_line",), "returns lines, which its callers escape"),
     **_each("report.text.console", ("colour_wanted",), "answers yes or no"),
