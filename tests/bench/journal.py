@@ -12,6 +12,7 @@ from pathlib import Path
 from claude_run.checks.registry import default_registry
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
+from claude_run.play.prefixes import Prefixes
 from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
 from claude_run.play.stop import StopSignal
@@ -75,6 +76,7 @@ async def _play(path: Path, disk: CountingDisk, messages: FakeMessages) -> None:
         stop=stop,
         clock=clock,
         progress=progress,
+        prefixes=Prefixes(clock),
         pacing=AdaptivePacing(ceiling=IN_FLIGHT, clock=clock),
     )
     with closing(Journal(path, disk=disk)) as journal:

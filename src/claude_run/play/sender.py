@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.events import Asked, Attempted, Failed, Replied, SetAside
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.log import ConversationLog
+from claude_run.plan.caching import shared_prefix
 from claude_run.play.ports import Deadlines, RequestFailedError
 from claude_run.play.retry import (
     Failures,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Send
+    from claude_run.plan.caching import SharedPrefix
     from claude_run.play.budget import Budget, Reservation
     from claude_run.play.ports import (
         Clock,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
         RecordedReplies,
         Recorder,
     )
+    from claude_run.play.prefixes import Prefixes, PrefixTurn
     from claude_run.play.stop import StopSignal
 
 
@@ -90,6 +93,7 @@ class PendingRequest:
     key: str
     judge: str | None
     deadline: float
+    prefix: SharedPrefix | None = None
     failures: Failures = field(default_factory=Failures)
 
     @property
@@ -101,6 +105,14 @@ def key_of(conversation: Conversation, step: Send, *, judge: str | None = None) 
     """Return the key of a request of a conversation; `judge` labels a question to a judge."""
     whose = conversation.identity.key_parts
     return step.request.key(whose if judge is None else (*whose, judge))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """A request that may leave: its turn among those that share its prompt, and its money."""
+
+    turn: PrefixTurn
+    reservation: Reservation
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -120,6 +132,7 @@ class Sender:
     stop: StopSignal
     clock: Clock
     progress: Progress
+    prefixes: Prefixes
     deadlines: Deadlines = field(default_factory=Deadlines)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: FailureBreaker = field(default_factory=FailureBreaker)
@@ -184,6 +197,9 @@ class Sender:
         if not asked_again and (recorded := self._recorded(pending)) is not None:
             return log.answer(recorded)
 
+        # Shared: others may read from the cache what this request writes to it, or it what they do.
+        pending = replace(pending, prefix=shared_prefix(step.request))
+
         # Priced: what the API counted of a conversation bounds its next request, but no question to a judge.
         worst_usd = self.prices.worst(step, log.known.exchanges if judge is None else ())
 
@@ -204,12 +220,15 @@ class Sender:
     ) -> Exchange:
         """Make one attempt as soon as it may be made."""
         async with AsyncExitStack() as held:
-            # Paced and budgeted: wait for both, no longer than the conversation may last.
+            # Cached, paced and budgeted: wait for each, no longer than the conversation may last.
             with self._waits():
-                reservation = await self._let_out(held, pending, worst_usd)
+                admission = await self._let_out(held, pending, worst_usd)
             # Sent: the attempt is journalled before it leaves, its end before anything follows.
+            reservation = admission.reservation
             n = self._announce(pending, log, reservation.worst_usd)
-            return await self._end(pending, log, reservation, n=n, received=self._received(pending))
+            exchange = await self._end(pending, log, reservation, n=n, received=self._received(pending))
+            admission.turn.used = exchange.reply.usage
+            return exchange
 
     @contextmanager
     def _waits(self) -> Iterator[None]:
@@ -251,7 +270,7 @@ class Sender:
 
     async def _let_out(
         self, held: AsyncExitStack, pending: PendingRequest, worst_usd: Decimal | None
-    ) -> Reservation:
+    ) -> Admission:
         """Wait for all that must be free; give up at the deadline, before the attempt is written down."""
         message = "the conversation's time was over before its next request could be sent"
         late = RequestFailedError(Failure(kind="deadline", message=message, may_retry=False, paid="no"))
@@ -260,21 +279,23 @@ class Sender:
         if left_s <= 0:
             raise late
         try:
-            reservation = await self.clock.within(
-                left_s, self._enter(held, pending, worst_usd, left_s=left_s)
-            )
+            admission = await self.clock.within(left_s, self._enter(held, pending, worst_usd, left_s=left_s))
         except TimeoutError as error:
             raise late from error
         pending.failures.excuse(self.clock.monotonic() - begin)
-        return reservation
+        return admission
 
     async def _enter(
         self, held: AsyncExitStack, pending: PendingRequest, worst_usd: Decimal | None, *, left_s: float
-    ) -> Reservation:
+    ) -> Admission:
+        # Its turn among those that share its prompt: whoever waits for it holds nothing that others need.
+        turn = await held.enter_async_context(self.prefixes.turn(pending.prefix, pending.conversation.id))
         # A place among the requests under way, which is never free in a pause of its model.
         await held.enter_async_context(self.pacing.slot(pending.model))
         # The worst case, set aside until the attempt has shown what it cost.
-        return await self._reserve(held, worst_usd, at_most_s=min(left_s, self.deadlines.attempt_s))
+        at_most_s = min(left_s, self.deadlines.attempt_s)
+        reservation = await self._reserve(held, worst_usd, at_most_s=at_most_s)
+        return Admission(turn=turn, reservation=reservation)
 
     async def _reserve(
         self, held: AsyncExitStack, worst_usd: Decimal | None, *, at_most_s: float

@@ -24,6 +24,7 @@ from claude_run.errors import ExitCode, InputError, StorageError
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.ports import Deadlines, Progress, ReplyWatcher, RequestFailedError
+from claude_run.play.prefixes import Prefixes
 from claude_run.play.retry import RetryPolicy
 from claude_run.play.sender import JournalledLog, Sender
 from claude_run.play.stop import HaltedError, StopSignal
@@ -242,6 +243,7 @@ class Chat:
             recording=None,
             prices=ListPrices(),
             budget=Budget(request.max_cost, stop=stop, spent_usd=attempts.spent_usd, attempts=attempts.count),
+            prefixes=Prefixes(self._world.clock),
             pacing=AdaptivePacing(ceiling=1, clock=self._world.clock, longest_reset_s=request.patience_s),
             stop=stop,
             clock=self._world.clock,

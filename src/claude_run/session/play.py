@@ -28,6 +28,7 @@ from claude_run.play.batch_sender import BatchSender
 from claude_run.play.budget import Budget
 from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.ports import Deadlines
+from claude_run.play.prefixes import Prefixes
 from claude_run.play.retry import RetryPolicy
 from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
@@ -372,6 +373,7 @@ def _player(  # noqa: PLR0913 - keywords, but for what is played, and where
             attempts=inputs.attempts,
             crowd=crowd,
         ),
+        prefixes=Prefixes(clock),
         pacing=AdaptivePacing(ceiling=concurrency, clock=clock, longest_reset_s=request.patience_s),
         stop=stop,
         clock=clock,

@@ -29,6 +29,7 @@ from claude_run.play.ports import (
     Received,
     RequestFailedError,
 )
+from claude_run.play.prefixes import Prefixes
 from claude_run.play.retry import RetryPolicy
 from claude_run.play.runner import PlayContext, Player
 from claude_run.play.sender import Sender
@@ -402,6 +403,7 @@ class FakedRun:
             stop=stop,
             clock=clock,
             progress=self.progress,
+            prefixes=Prefixes(clock),
             pacing=AdaptivePacing(ceiling=self.concurrency, clock=clock),
             deadlines=Deadlines(conversation_s=self.conversation_s),
             policy=self.policy,
