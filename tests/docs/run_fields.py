@@ -118,6 +118,7 @@ SUMMARY = fields("""
     replayed; boolean; Whether a reply was taken from a recording.
     totals; totals; Of the whole run.
     models; object; Totals by the model's label.
+    caching; caching or null; What the prompt cache did; null where nothing was written to it or read from it.
     must_failed; list of strings; The conversations that broke a rule that `must` hold, by id.
     cases; list of cases; How the repeats of each case, variant and model did.
     unpriced_models; list of strings; Models that answered and have no known price.
@@ -184,6 +185,19 @@ COST_CHANGE = fields("""
     accepted_usd; number; The mean of a conversation then: all its tokens, no cache, at the prices of today.
     now_usd; number; The same of this run.
     allowed; number or null; The increase that does not fail the run: 0.2 for a fifth; null for any.
+""")
+
+CACHING = fields("""
+    read_tokens; integer; What the replies read from the cache.
+    readable_tokens; integer; What they could: a shared prompt once one wrote it, and what was said before.
+    hit_rate; number or null; The one by the other; null where there was nothing to read.
+    missed_requests; integer; How many requests read less than they could.
+    miss_reasons; object; Why, where the API says it: how often, by `diagnostics.cache_miss_reason.type`.
+    paid_usd; number or null; What the replies cost; null, here and below, where one is unpriced.
+    uncached_usd; number or null; What they would have cost without a cache.
+    saved_usd; number or null; The difference; below zero where more was written than read.
+    batch_usd; number or null; What they would cost in Message Batches: half, with nothing read.
+    best_usd; number or null; The least: each part written once, if anybody reads it, and read from then on.
 """)
 
 CASE = fields("""

@@ -25,14 +25,14 @@ _SCENARIO = """\
 name: documented
 model: claude-haiku-5-5
 judge: {model: claude-opus-5-5}
-system: Be brief.
+system: Be brief. SYSTEM
 cases: [{id: a}, {id: b}, {id: c}, {id: d}, {id: e}]
 turns:
   - user: Hello
     expect: [{not: {contains: guarantee}}, {judge: It greets.}]
     example: Hello
 expect: [{refusal: false}]
-"""
+""".replace("SYSTEM", "Never promise more. " * 150)
 
 
 @pytest.fixture(scope="module", name="played")
@@ -138,6 +138,7 @@ def test_each_key_of_the_summary_is_documented(played: Path) -> None:
     assert [list(each) for each in gate["models"]] == [names(run_fields.GATED_MODEL)]
     assert all(list(each) == names(run_fields.GATED_CASE) for each in gate["cases"])
     assert list(gate["cost"]) == names(run_fields.COST_CHANGE)
+    assert list(summary["caching"]) == names(run_fields.CACHING)
     assert list(summary["made_of"]) == names(run_fields.MADE_OF)
     for totals in (summary["totals"], *summary["models"].values()):
         assert list(totals) == names(run_fields.TOTALS)

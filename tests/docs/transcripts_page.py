@@ -90,6 +90,8 @@ def _summary() -> list[str]:
         field_table(run.COST_CHANGE),
         "\n### Totals\n",
         field_table(run.TOTALS),
+        "\n### Caching\n",
+        field_table(run.CACHING),
         "\n### Case\n",
         field_table(run.CASE),
         "\n### Made of\n",

@@ -291,6 +291,7 @@ def models_command(world: World, options: ModelsOptions, request: RunRequest) ->
         "own_checks",
         "judge_models",
         "no_model_rules",
+        "no_cache",
         required=("paths",),
     ),
     pick(OutputOptions, "quiet"),

@@ -108,6 +108,9 @@ class PromptUse:
         return self.fresh + self.written + self.read
 
 
+NO_USE = PromptUse(fresh=0, written=0, read=0)
+
+
 def best_use(prompts: Sequence[int], *, shared: int, leads: bool, least: int) -> Sequence[PromptUse]:
     """Return the cheapest way to pay for the prompts of one conversation, request by request.
 

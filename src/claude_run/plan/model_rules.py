@@ -32,6 +32,7 @@ class ModelRules:
     top_p together); `free`. `thinking` are the accepted values of `thinking.type`, `effort_ceiling` is the
     highest effort that goes with a kind of thinking. `effort`, `prefill`, `inference_geo`, `system_turns` and
     `forced_tool_choice` say whether the model takes them. Sizes are in tokens; `retires` is announced.
+    `cache_read_share` is the price of a token that is read from the cache, by that of a plain one.
     """
 
     id: str
@@ -39,6 +40,7 @@ class ModelRules:
     context_window: int
     max_output_tokens: int
     min_cache_tokens: int
+    cache_read_share: float = 0.1
     sampling: SamplingRule
     thinking: tuple[str, ...]
     deprecated_thinking: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, overload
 
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.usage import Usage
+from claude_run.record.caching import ConversationCaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +40,7 @@ class Figures:
     count; so many of these were made up or recorded. Whether anything was, of judges too, say `simulated` and
     `replayed`. `known_usd` is what the exchanges with a price cost, `uncounted` how many replies, of judges
     too, came without a usable count of their tokens. `broke` says whether a rule that must hold was broken.
-    `unpriced` are the models that answered and have no price.
+    `unpriced` are the models that answered and have no price. `caching` is what it did with the prompt cache.
     """
 
     outcome: Outcome
@@ -60,6 +61,7 @@ class Figures:
     judge_replies: int
     judge_usage: Usage
     judge_cost_usd: Decimal | None
+    caching: ConversationCaching | None = None
 
     @classmethod
     def of(cls, transcript: Transcript) -> Figures:
@@ -91,6 +93,7 @@ class Figures:
             judge_replies=len(judged),
             judge_usage=transcript.judge_usage if judged else _NO_USAGE,
             judge_cost_usd=transcript.judge_cost_usd if judged else _NOTHING,
+            caching=ConversationCaching.of(transcript),
         )
 
 

@@ -12,12 +12,14 @@ from claude_run.conversation.results import Outcome
 from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import Usage, total
 from claude_run.errors import PRECEDENCE, ExitCode
+from claude_run.record.caching import caching_of
 from claude_run.record.codec import money
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from claude_run.record.caching import Caching
     from claude_run.record.gated import Gate
     from claude_run.record.records import Record
     from claude_run.record.run import Run
@@ -91,6 +93,7 @@ class RunSummary:
     stopped: str | None = None
     gate: Gate | None = None
     must_failed: tuple[str, ...] = ()
+    caching: Caching | None = None
 
     def to_json(self) -> JsonObject:
         """Return the content of `summary.json`."""
@@ -108,6 +111,7 @@ class RunSummary:
             "replayed": self.replayed,
             "totals": _totals_json(self.totals),
             "models": {label: _totals_json(totals) for label, totals in self.by_model.items()},
+            "caching": None if self.caching is None else _caching_json(self.caching),
             "must_failed": list(self.must_failed),
             "cases": [_rate_json(rate) for rate in self.rates],
             "unpriced_models": list(self.unpriced),
@@ -155,6 +159,7 @@ def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary
         stopped=None if ending.stop is None else ending.reason or _STOPPED,
         gate=ending.gate,
         must_failed=must_failed,
+        caching=caching_of(records),
     )
 
 
@@ -257,6 +262,22 @@ def _totals_json(totals: Totals) -> JsonObject:
             "usage": totals.judge_usage.to_json(),
             "cost_usd": money(totals.judge_cost_usd),
         },
+    }
+
+
+def _caching_json(caching: Caching) -> JsonObject:
+    costs = caching.costs()
+    return {
+        "read_tokens": caching.read,
+        "readable_tokens": caching.readable,
+        "hit_rate": None if caching.rate is None else round(caching.rate, 4),
+        "missed_requests": caching.missed,
+        "miss_reasons": dict(caching.reasons),
+        "paid_usd": None if costs is None else money(costs.paid_usd),
+        "uncached_usd": None if costs is None else money(costs.uncached_usd),
+        "saved_usd": None if costs is None else money(costs.saved_usd),
+        "batch_usd": None if costs is None else money(costs.batch_usd),
+        "best_usd": None if costs is None else money(costs.best_usd),
     }
 
 

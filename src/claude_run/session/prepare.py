@@ -123,6 +123,9 @@ def make_plan(
         judges = Graders(models=request.judge_models)
         conversations = (replace(conversation, judge=judges) for conversation in plan.conversations)
         plan = replace(plan, conversations=tuple(conversations))
+    if request.no_cache:
+        uncached = tuple(replace(each, cache="off") for each in plan.conversations)
+        plan = replace(plan, conversations=uncached)
     served = ServedNames(ids=known_names(), allowed=request.allowed_models)
     return replace(plan, conversations=tuple(replace(each, served=served) for each in plan.conversations))
 

@@ -324,6 +324,14 @@ class RunRequest:
         panel=HOW,
         help="Send too what the model is known to refuse; warn of it.",
     )
+    no_cache: bool = option(
+        "--no-cache",
+        kind=SWITCH,
+        default=False,
+        panel=HOW,
+        shapes=True,
+        help="Set no cache breakpoints, as `cache: off` does.",
+    )
     replay: Path | None = option(
         "--replay",
         kind=PATH,

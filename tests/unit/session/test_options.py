@@ -62,6 +62,7 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("batch", False),
     ("batch_then_live_s", None),
     ("no_model_rules", False),
+    ("no_cache", False),
     ("replay", None),
     ("reuse", None),
     ("baseline", None),

@@ -132,6 +132,32 @@ class RunFacts:
         return amount
 
     @property
+    def caching(self) -> str | None:
+        """What the prompt cache did, and what the replies would cost otherwise; None where it did nothing."""
+        caching = self.summary.caching
+        if caching is None:
+            return None
+        parts = ["written, and nothing to read"]
+        if caching.rate is not None:
+            parts = [f"{caching.rate:.0%} of {tokens(caching.readable)} readable tokens read"]
+        if caching.missed:
+            reasons = ", ".join(f"{kind} {number:,}" for kind, number in caching.reasons.items())
+            parts.append(
+                count(caching.missed, "miss", plural="misses") + (f" ({reasons})" if reasons else "")
+            )
+        if (costs := caching.costs()) is not None:
+            parts.append(
+                f"saved {usd(costs.saved_usd)}"
+                if costs.saved_usd >= 0
+                else f"cost {usd(-costs.saved_usd)} more than it saved"
+            )
+            parts.append(
+                f"without it {usd(costs.uncached_usd)}, as a batch {usd(costs.batch_usd)},"
+                f" at best {usd(costs.best_usd)}"
+            )
+        return "; ".join(parts)
+
+    @property
     def judges(self) -> str | None:
         """What judges cost, which is not part of the cost of the replies; None where none was asked."""
         totals = self.summary.totals
@@ -217,6 +243,7 @@ class RunFacts:
             ("Outcomes", self.outcomes),
             ("Tokens", self.usage),
             ("Cost", self.cost),
+            ("Cache", self.caching),
             ("Judges", self.judges),
             ("Uncertain cost", self.uncertain),
             ("Unpriced", self.unpriced),

@@ -225,6 +225,7 @@ def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
     yield facts.usage
     yield f"cost {facts.cost}"
     notes = (
+        None if facts.caching is None else f"cache {facts.caching}",
         facts.judges,
         facts.uncertain,
         facts.unpriced,
