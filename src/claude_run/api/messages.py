@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,14 @@ from claude_run.conversation.exchange import (
     Reply,
     header_value,
 )
+from claude_run.conversation.usage import Usage
 from claude_run.plan.model_rules import extra_headers
 from claude_run.plan.providers import ANTHROPIC
 from claude_run.play.ports import Received, RequestFailedError
 from claude_run.record.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     import httpx2
     from anthropic import AsyncAPIResponse
@@ -43,6 +45,10 @@ _SAY_NOTHING = ("", "application/octet-stream", "text/plain")
 """Content types of servers that do not know what they send."""
 
 SIMULATOR_HEADER = "claude-run-simulator"
+
+
+_Take = Callable[[Mapping[str, Any]], None]
+"""What is told each event of a stream."""
 
 
 class AnthropicMessages:
@@ -67,19 +73,20 @@ class AnthropicMessages:
         self._by_force = by_force
         self._provider = provider
 
-    async def send(self, request: Request) -> Received:
+    async def send(self, request: Request, *, began: Callable[[Usage], None] | None = None) -> Received:
         """Send the request once, its body as it is; RequestFailedError unless a whole message comes back.
 
         This is where replies enter the program: the credential in use leaves them here, and nowhere else.
         """
-        streamed = self._provider.streams and (request.streamed or self._watcher is not None)
+        # Where somebody wants to know that the reply begins, too, it is streamed.
+        is_watched = self._watcher is not None or began is not None
+        streamed = self._provider.streams and (request.streamed or is_watched)
+        take = self._taking(began) if is_watched else None
         body, headers = self._written(request, streamed=streamed)
         # As the SDK sends betas.
         path = "/v1/messages?beta=true" if "betas" in request.body else "/v1/messages"
         async with self._calls.response(path, body=body, headers=headers) as response:
-            received = await _receive(
-                response, streamed=streamed, redact=self._calls.redact, reading=self._reading()
-            )
+            received = await _receive(response, streamed=streamed, redact=self._calls.redact, take=take)
         reply = without_credential(received.reply, self._calls.redactor)
         return replace(received, reply=reply, request_id=self._calls.clean(received.request_id))
 
@@ -96,10 +103,19 @@ class AnthropicMessages:
         # history that costs more than everything else together.
         return {"content": as_json(body)}, {**headers, **extra}
 
-    def _reading(self) -> Reading | None:
-        if self._watcher is None:
-            return None
-        return Reading(self._watcher, self._calls.redact, holds_back=bool(self._calls.redactor))
+    def _taking(self, began: Callable[[Usage], None] | None) -> _Take:
+        """Return what takes each event of one stream and tells those who watch it."""
+        reading: Reading | None = None
+        if self._watcher is not None:
+            reading = Reading(self._watcher, self._calls.redact, holds_back=bool(self._calls.redactor))
+
+        def take(event: Mapping[str, Any]) -> None:
+            if began is not None and event.get("type") == "message_start":
+                began(Usage.from_api(event["message"].get("usage")))
+            if reading is not None:
+                reading.take(event)
+
+        return take
 
 
 def parameters(request: Request, *, provider: Provider) -> tuple[dict[str, Any], dict[str, str]]:
@@ -130,12 +146,12 @@ def without_credential(reply: Reply, redactor: Redactor) -> Reply:
 
 
 async def _receive(
-    response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact, reading: Reading | None
+    response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact, take: _Take | None
 ) -> Received:
     request_id = request_id_of(response.headers)
     body: Mapping[str, Any] | None = None
     try:
-        body = await _read_body(response, streamed=streamed, redact=redact, reading=reading)
+        body = await _read_body(response, streamed=streamed, redact=redact, take=take)
         reply = Reply.from_body(body)
     except InvalidReplyError as error:
         # What is wrong, what stands there, and what the whole says: it may be an error in a form of its own.
@@ -153,7 +169,7 @@ async def _receive(
 
 
 async def _read_body(
-    response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact, reading: Reading | None
+    response: AsyncAPIResponse[Any], *, streamed: bool, redact: Redact, take: _Take | None
 ) -> Mapping[str, Any]:
     # What a proxy answers in the API's place may have the status 200 too: its content type tells. A gateway
     # may also answer whole where a stream was asked for, or stream unasked: what it says it sends is read.
@@ -168,7 +184,7 @@ async def _read_body(
             raise InvalidReplyError(problem, chunk)
         raise InvalidReplyError(problem)
     if kind == _STREAM:
-        return await _read_stream(response, redact, reading)
+        return await _read_stream(response, redact, take)
 
     data = b"".join([chunk async for chunk in _capped(response)])
     body = parse_json(data, "the body")
@@ -193,7 +209,7 @@ def _names(headers: httpx2.Headers, name: str) -> Sequence[str]:
 
 
 async def _read_stream(
-    response: AsyncAPIResponse[Any], redact: Redact, reading: Reading | None
+    response: AsyncAPIResponse[Any], redact: Redact, take: _Take | None
 ) -> Mapping[str, Any]:
     message, request_id = Accumulator(), request_id_of(response.headers)
     first: list[bytes] = []
@@ -202,8 +218,8 @@ async def _read_stream(
         if is_error(event):
             raise RequestFailedError(from_error_body(event, request_id, where="in mid-stream", redact=redact))
         message.add(event)
-        if reading is not None:
-            reading.take(event)
+        if take is not None:
+            take(event)
         if message.message is not None:
             return message.message
         said = said if "type" in event else event

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from claude_run.errors import MeasureError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from decimal import Decimal
     from typing import TypeVar
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange, Failure, Reply, Request
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
+    from claude_run.conversation.usage import Usage
     from claude_run.scenario.model import Json, JsonObject
 
     T = TypeVar("T")
@@ -59,8 +60,11 @@ class Deadlines:
 class Messages(Protocol):
     """The Messages API."""
 
-    async def send(self, request: Request) -> Received:
-        """Send once, without retries; RequestFailedError when no whole message comes back."""
+    async def send(self, request: Request, *, began: Callable[[Usage], None] | None = None) -> Received:
+        """Send once, without retries; RequestFailedError when no whole message comes back.
+
+        `began` is told what the prompt has used as soon as the reply begins, where that can be seen.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

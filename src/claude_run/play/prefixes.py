@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from claude_run.play.ports import Clock
 
 SCOUTS_AFTER_S = (0.6, 2.2, 2.8)
-"""When the scouts leave, in seconds after the leader's reply.
+"""When the scouts leave, in seconds after the leader's reply has begun.
 
 A scout that comes too early writes everything again, and so costs as much as a dozen that wait: the first
 leaves when most entries can be read, the second when nearly all can.
 """
 
 OPEN_AFTER_S = 3.0
-"""When all go, in seconds after the leader's reply, whatever the scouts have found by then."""
+"""When all go, in seconds after the leader's reply has begun, whatever the scouts have found by then."""
 
 
 class _Phase(Enum):
@@ -46,14 +46,6 @@ class _Role(Enum):
     LEADER = auto()
     SCOUT = auto()
     ANY = auto()
-
-
-@dataclass(slots=True, eq=False)
-class PrefixTurn:
-    """A request that may be sent; whoever sends it says what its reply used, or nothing where none came."""
-
-    began: float
-    used: Usage | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -86,6 +78,57 @@ class _State:
         self.changed = asyncio.Event()
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class PrefixTurn:
+    """A request that may be sent. Whoever sends it says what its reply used, as soon as that is known.
+
+    Nothing is said where no reply came: then the next one leads, or scouts, in its place.
+    """
+
+    came_at: float
+    lifetime_s: float
+    clock: Clock
+    _role: _Role = _Role.ANY
+    _state: _State | None = None
+    _is_told: bool = False
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether others wait for its reply to begin."""
+        return self._role is not _Role.ANY and self._state is not None and self._state.shared
+
+    def began(self, used: Usage) -> None:
+        """Note that the reply has begun, and what its prompt has read and written."""
+        state = self._state
+        if state is None or self._is_told:
+            return
+        self._is_told = True
+        # A read renews an entry, and its lifetime counts from the start of the request.
+        gone_at = self.came_at + self.lifetime_s
+        state.gone_at = gone_at if state.gone_at == math.inf else max(state.gone_at, gone_at)
+        scouted = self._role is _Role.SCOUT and state.phase is _Phase.SCOUTING
+        if used.cache_read_input_tokens or not used.cache_creation_input_tokens:
+            # It can be read; or the API caches nothing of it, and there is nothing to wait for.
+            if state.phase is not _Phase.OPEN:
+                state.become(_Phase.OPEN)
+        elif self._role is _Role.LEADER:
+            state.written_at = self.clock.monotonic()
+            state.become(_Phase.WRITTEN)
+        elif scouted:
+            state.become(_Phase.OPEN if state.scouts == len(SCOUTS_AFTER_S) else _Phase.WRITTEN)
+
+    def over(self) -> None:
+        """Let the next one take the part of a request whose reply has not begun."""
+        state = self._state
+        if state is None or self._is_told:
+            return
+        if self._role is _Role.LEADER:
+            state.become(_Phase.COLD)
+        elif self._role is _Role.SCOUT and state.phase is _Phase.SCOUTING:
+            state.scouts -= 1
+            state.become(_Phase.WRITTEN)
+
+
 class Prefixes:
     """The prefixes of a run. It holds no place and no money while a request waits here."""
 
@@ -95,20 +138,26 @@ class Prefixes:
 
     @asynccontextmanager
     async def turn(self, prefix: SharedPrefix | None, conversation_id: str) -> AsyncIterator[PrefixTurn]:
-        """Wait until a request with this prefix may be sent, and learn from its reply."""
+        """Wait until a request with this prefix may be sent."""
+        clock = self._clock
         if prefix is None:
-            yield PrefixTurn(began=0.0)
+            yield PrefixTurn(came_at=0.0, lifetime_s=0.0, clock=clock)
             return
         state = self._states.get(prefix.digest)
         if state is None:
             state = self._states[prefix.digest] = _State(first=conversation_id)
         state.shared = state.shared or conversation_id != state.first
         role = await self._admitted(state)
-        turn = PrefixTurn(began=self._clock.monotonic())
+        turn = PrefixTurn(
+            came_at=clock.monotonic(), lifetime_s=prefix.lifetime_s, clock=clock, _role=role, _state=state
+        )
         try:
+            if role is _Role.LEADER:
+                # Those that start together with it have come by then: so it is known whether anybody waits.
+                await asyncio.sleep(0)
             yield turn
         finally:
-            self._learn(state, role, turn, prefix.lifetime_s)
+            turn.over()
 
     async def _admitted(self, state: _State) -> _Role:
         while True:
@@ -142,27 +191,3 @@ class Prefixes:
             await self._clock.within(within_s, state.changed.wait())
         except TimeoutError:
             return
-
-    def _learn(self, state: _State, role: _Role, turn: PrefixTurn, lifetime_s: float) -> None:
-        now, used = self._clock.monotonic(), turn.used
-        if used is None:
-            # No reply: the next one leads, or scouts, in its place.
-            if role is _Role.LEADER:
-                state.become(_Phase.COLD)
-            elif role is _Role.SCOUT and state.phase is _Phase.SCOUTING:
-                state.scouts -= 1
-                state.become(_Phase.WRITTEN)
-            return
-        # A read renews an entry, and its lifetime counts from the start of the request.
-        gone_at = turn.began + lifetime_s
-        state.gone_at = gone_at if state.gone_at == math.inf else max(state.gone_at, gone_at)
-        read = bool(used.cache_read_input_tokens)
-        if read or not used.cache_creation_input_tokens:
-            # It can be read; or the API caches nothing of it, and there is nothing to wait for.
-            if state.phase is not _Phase.OPEN:
-                state.become(_Phase.OPEN)
-        elif role is _Role.LEADER:
-            state.written_at = now
-            state.become(_Phase.WRITTEN)
-        elif role is _Role.SCOUT and state.phase is _Phase.SCOUTING:
-            state.become(_Phase.OPEN if state.scouts == len(SCOUTS_AFTER_S) else _Phase.WRITTEN)

@@ -226,9 +226,8 @@ class Sender:
             # Sent: the attempt is journalled before it leaves, its end before anything follows.
             reservation = admission.reservation
             n = self._announce(pending, log, reservation.worst_usd)
-            exchange = await self._end(pending, log, reservation, n=n, received=self._received(pending))
-            admission.turn.used = exchange.reply.usage
-            return exchange
+            received = self._received(pending, admission.turn)
+            return await self._end(pending, log, reservation, n=n, received=received)
 
     @contextmanager
     def _waits(self) -> Iterator[None]:
@@ -393,20 +392,25 @@ class Sender:
         if wait_s > 0:
             self.progress.waiting(model, wait_s, "the API lets no more requests in before then")
 
-    async def _received(self, pending: PendingRequest) -> Received:
+    async def _received(self, pending: PendingRequest, turn: PrefixTurn | None = None) -> Received:
         """Send within the deadlines of the attempt and of the conversation, seen by whoever watches."""
         assert self.messages is not None  # noqa: S101 - `_recorded` has raised otherwise
         seconds = min(self.deadlines.attempt_s, pending.deadline - self.clock.monotonic())
         self._in_flight += 1
         self.progress.in_flight(self._in_flight)
         try:
-            return await self.clock.within(seconds, self.messages.send(pending.step.request))
+            # Whoever waits for the reply to begin does not wait for its end.
+            began = turn.began if turn is not None and turn.is_waited_for else None
+            received = await self.clock.within(seconds, self.messages.send(pending.step.request, began=began))
         except TimeoutError as error:
             message = f"no whole reply within {seconds:.0f} s"
             raise RequestFailedError(Failure(kind="deadline", message=message)) from error
         finally:
             self._in_flight -= 1
             self.progress.in_flight(self._in_flight)
+        if turn is not None:
+            turn.began(received.reply.usage)
+        return received
 
     async def _wait_to_retry(self, error: RequestFailedError, pending: PendingRequest) -> None:
         """Wait before the next attempt, or raise: the error again, or HaltedError when the run is over."""

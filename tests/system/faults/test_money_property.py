@@ -64,7 +64,7 @@ class BillingApi(FakeMessages):
     cap: Decimal
     billed: Decimal = Decimal(0)
 
-    async def send(self, request: Request) -> Received:
+    async def send(self, request: Request, **_watched: Any) -> Received:
         latency_s = self.chance.choice([0.0, 0.1, 1.0, 30.0, HANGS_S])
         fate = self.chance.choice(["reply", "reply", "unpriced", "429", "500", "cut"])
         price = worst_of(request) * self.chance.randint(0, 100) / 100

@@ -26,6 +26,7 @@ from tests.support.scripted_server import (
 from tests.unit.api.scripted_client import BODY, KEY
 
 if TYPE_CHECKING:
+    from claude_run.conversation.usage import Usage
     from claude_run.play.ports import Received
 
 
@@ -96,6 +97,26 @@ def test_a_reply_that_came_whole_is_told_by_nobody(clean_environment: pytest.Mon
     """A gateway may answer in one piece; then there is nothing to watch, and the reply is whole."""
     notes, received, _ = watch(json_answer(message()), clean_environment)
     assert (notes.told, received.reply.text) == ([], "Hello there.")
+
+
+def test_what_the_prompt_used_is_told_as_soon_as_the_reply_begins(
+    clean_environment: pytest.MonkeyPatch,
+) -> None:
+    """Nobody needs to read along for it, and the reply that comes of it is the same."""
+    whole = message(usage={"input_tokens": 3, "output_tokens": 1, "cache_read_input_tokens": 2000})
+    told: list[Usage] = []
+
+    async def talk() -> Received:
+        async with open_client(attempt_s=10) as client:
+            return await AnthropicMessages(client).send(Request(body=BODY), began=told.append)
+
+    clean_environment.setenv("ANTHROPIC_API_KEY", KEY)
+    with RawServer(respond=in_turn(stream_answer(sse(events_of(whole))))) as server:
+        clean_environment.setenv("ANTHROPIC_BASE_URL", server.base_url)
+        received = asyncio.run(talk())
+        assert server.ledger[0].body["stream"] is True
+    assert [each.cache_read_input_tokens for each in told] == [2000]
+    assert received.reply.body == whole
 
 
 def test_a_cut_stream_has_told_what_came(clean_environment: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from claude_run.conversation.exchange import Failure, Reply
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.log import ConversationLog
 from claude_run.conversation.script import Conversation
+from claude_run.conversation.usage import Usage
 from claude_run.play.batch import Crowd
 from claude_run.play.batch_queue import BatchQueue
 from claude_run.play.batch_sender import BatchSender
@@ -124,17 +125,21 @@ Answer = Callable[["Request", int], "dict[str, Any] | Failure"]
 
 @dataclass(kw_only=True)
 class FakeMessages:
-    """Answers the n-th request (from 1) with what `answer` returns, after `latency_s` seconds."""
+    """Answers the n-th request (from 1) with what `answer` returns.
+
+    A reply begins after `latency_s` seconds and takes `writing_s` more to its end.
+    """
 
     answer: Answer = lambda request, _n: message(model=request.model)
     latency_s: float = 0.1
+    writing_s: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     active: int = 0
     peak: int = 0
 
-    async def send(self, request: Request) -> Received:
+    async def send(self, request: Request, *, began: Callable[[Usage], None] | None = None) -> Received:
         self.requests.append(request)
         self.times.append(asyncio.get_running_loop().time())
         number = len(self.requests)
@@ -142,9 +147,12 @@ class FakeMessages:
         self.peak = max(self.peak, self.active)
         try:
             await asyncio.sleep(self.latency_s)
+            answer = self.answer(request, number)
+            if began is not None and not isinstance(answer, Failure):
+                began(Usage.from_api(answer["usage"]))
+            await asyncio.sleep(self.writing_s)
         finally:
             self.active -= 1
-        answer = self.answer(request, number)
         if isinstance(answer, Failure):
             raise RequestFailedError(answer)
         return Received(reply=Reply.from_body(answer), request_id=f"req_{number}", headers=self.headers)

@@ -117,6 +117,14 @@ def test_after_three_scouts_all_go() -> None:
     assert all(came <= LATENCY_S + OPEN_AFTER_S for came in times)
 
 
+def test_a_reply_that_is_written_slowly_is_not_waited_for() -> None:
+    """Its beginning tells what it read: so all go at once after the leader and the scout have begun."""
+    slow = FakeMessages(answer=LateCache(), latency_s=LATENCY_S, writing_s=60.0)
+    FakedRun(messages=slow).play(many(5))
+    scout = LATENCY_S + SCOUTS_AFTER_S[0]
+    assert slow.times == pytest.approx([0, scout, *[scout + LATENCY_S] * 3])
+
+
 def test_a_scout_that_takes_long_is_not_waited_for_beyond_the_limit() -> None:
     """The limit holds whatever is under way."""
     slow = FakeMessages(answer=LateCache(), latency_s=10.0)
@@ -240,7 +248,7 @@ def test_what_nobody_has_read_for_its_lifetime_is_written_by_one_again() -> None
             async with prefixes.turn(prefix, name) as turn:
                 came.append(clock.monotonic())
                 await clock.sleep(1.0)
-                turn.used = used
+                turn.began(used)
 
         await asyncio.gather(send("a", _WROTE), send("b", _READ))
         await clock.sleep(298.0)

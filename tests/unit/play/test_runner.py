@@ -177,8 +177,8 @@ def test_a_hopeless_error_stops_the_run_within_two_seconds(fatal: Failure) -> No
     slow = FakeMessages(latency_s=100.0)
 
     class Mixed(FakeMessages):
-        async def send(self, request: Request) -> Any:
-            return await (messages if not messages.requests else slow).send(request)
+        async def send(self, request: Request, **watched: Any) -> Any:
+            return await (messages if not messages.requests else slow).send(request, **watched)
 
     run = FakedRun(messages=Mixed(), concurrency=50)
     halt = run.play(many(500), meanwhile=_clock_must_not_pass(2.0))
