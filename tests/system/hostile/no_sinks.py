@@ -133,6 +133,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.summary", ("Totals", "CaseRate", "RunSummary", "Ending", "summarize", "worst"), _VALUE),
     **_each("record.transcripts", ("to_json", "sample_from_json"), _VALUE),
     **_each("record.records", ("Figures", "Record", "Records", "Spool"), _VALUE),
+    **_each("record.caching", ("Caching", "ConversationCaching", "Costs", "ModelUse", "caching_of"), _VALUE),
     **_each("record.derive", ("problems",), "its words are printed by `print_line`"),
     **_each("record.baseline", ("AcceptedCase", "Baseline", "accepted_cases", "read_baseline"), _VALUE),
     **_each("record.journal", ("refuse_if_held",), "its words are an error, which `print_error` shows"),
