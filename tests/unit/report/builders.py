@@ -43,7 +43,7 @@ def check(
 
 
 def exchange(text: str = "You can return it within 30 days.", **fields: Any) -> Exchange:
-    """Build an answered request; `content`, `stop_reason` and `model` go into the reply."""
+    """Build an answered request; `content`, `stop_reason`, `model` and why it missed go into the reply."""
     body: dict[str, Json] = {
         "type": "message",
         "role": "assistant",
@@ -58,6 +58,8 @@ def exchange(text: str = "You can return it within 30 days.", **fields: Any) -> 
             "cache_creation_input_tokens": 12,
         },
     }
+    if "missed" in fields:
+        body["diagnostics"] = {"cache_miss_reason": {"type": fields.pop("missed")}}
     defaults: dict[str, Any] = {
         "turn": 0,
         "key": "k",
@@ -288,7 +290,9 @@ def hostile(text: str = HOSTILE) -> Transcript:
     source: Json = {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}
     photo: dict[str, Json] = {"type": "image", "source": source}
     blocks.append(photo)
-    reply = exchange(text, content=blocks, stop_reason=text, model=text, request_id=text, cost_usd=None)
+    reply = exchange(
+        text, content=blocks, stop_reason=text, model=text, missed=text, request_id=text, cost_usd=None
+    )
     return transcript(
         turn(1, text, exchanges=(reply,), checks=(bad,)),
         turn(2, blocks, role="system"),

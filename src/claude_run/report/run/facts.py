@@ -140,7 +140,7 @@ class RunFacts:
         parts = ["written, and nothing to read"]
         if caching.rate is not None:
             parts = [f"{caching.rate:.0%} of {tokens(caching.readable)} readable tokens read"]
-        if caching.missed:
+        if caching.missed or caching.reasons:
             reasons = ", ".join(f"{kind} {number:,}" for kind, number in caching.reasons.items())
             parts.append(
                 count(caching.missed, "miss", plural="misses") + (f" ({reasons})" if reasons else "")
