@@ -103,6 +103,7 @@ class ModelUse:
     usage: Usage
     cost_usd: Decimal | None
     best: PromptUse
+    in_batches: bool = False
 
     def costs(self) -> Costs | None:
         """Price it by what was paid; None where that is not known, nor the model.
@@ -130,7 +131,7 @@ class ModelUse:
         return Costs(
             paid_usd=self.cost_usd,
             uncached_usd=uncached_usd + searches,
-            batch_usd=uncached_usd * _BATCH + searches,
+            batch_usd=uncached_usd * (1 if self.in_batches else _BATCH) + searches,
             # Of what an earlier run has written more can be read than this one could know of.
             best_usd=min(self.cost_usd, best_usd + searches),
         )
@@ -163,8 +164,11 @@ class Caching:
         return sum(known[1:], known[0]) if known and len(known) == len(costs) else None
 
 
-def caching_of(records: Iterable[Record]) -> Caching | None:
-    """Add up what the cache did; None where nothing was written to it or read from it."""
+def caching_of(records: Iterable[Record], *, in_batches: bool = False) -> Caching | None:
+    """Add up what the cache did; None where nothing was written to it or read from it.
+
+    What was played `in_batches` was paid at half the price already.
+    """
     by_model: dict[str, list[Record]] = {}
     for record in records:
         if record.figures is not None:
@@ -185,6 +189,7 @@ def caching_of(records: Iterable[Record]) -> Caching | None:
                 usage=usage,
                 cost_usd=None if None in costs else sum((each or Decimal(0) for each in costs), Decimal(0)),
                 best=best,
+                in_batches=in_batches,
             )
         )
         read += usage.cache_read_input_tokens or 0

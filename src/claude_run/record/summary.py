@@ -159,7 +159,7 @@ def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary
         stopped=None if ending.stop is None else ending.reason or _STOPPED,
         gate=ending.gate,
         must_failed=must_failed,
-        caching=caching_of(records),
+        caching=caching_of(records, in_batches=run.options.get("batch") is True),
     )
 
 

@@ -112,6 +112,16 @@ def test_costs_are_those_of_the_price_list() -> None:
     assert (found.read, found.readable, found.rate) == (2 * SHARED, 2 * SHARED, 1.0)
 
 
+def test_what_was_played_in_batches_costs_no_less_as_a_batch() -> None:
+    """It was paid at half the price, which is what the comparison without a cache starts from."""
+    use = PromptUse(fresh=28, written=SHARED, read=0)
+    found = caching_of([record(1, [use]), record(2, [use])], in_batches=True)
+    assert found is not None
+    costs = found.costs()
+    assert costs is not None
+    assert costs.batch_usd == costs.uncached_usd
+
+
 def test_all_that_write_what_others_wrote_have_missed() -> None:
     """The least possible is one write and two reads; the rest is lost."""
     use = PromptUse(fresh=28, written=SHARED, read=0)
