@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.model import JsonObject
 
 LIVES = 6
-PATIENT = RetryPolicy(patience_s=3000.0)
+PATIENT = RetryPolicy(patience_s=1e6)  # chance may let an API be silent for an hour
 HANGS_S = 700.0
 """Longer than an attempt may take."""
 
