@@ -14,7 +14,7 @@ from claude_run.conversation.served import ServedNames
 from claude_run.conversation.usage import Usage, total
 from claude_run.plan.model_rules import known_names
 from claude_run.record import transcripts
-from claude_run.record.disk import open_file, read_file
+from claude_run.record.disk import open_file
 from claude_run.record.folder import json_file
 from claude_run.record.history import CUT_OFF, log_of
 from claude_run.record.journal import Extent, torn_bytes
@@ -193,12 +193,13 @@ def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
             and made.run_sha256 == _plan_digest(run)
             and made.journal == Extent.of(folder.journal)
         ):
-            data = read_file(folder.transcripts)
-            if hashlib.sha256(data).hexdigest() == made.transcripts_sha256:
-                lines = (read_json(line) for line in data.split(b"\n") if line)
-                planned = (line for line in lines if line["confirm"] is None)
-                started = (line for line in planned if line["outcome"] != Outcome.SKIPPED)
-                return tuple(map(transcripts.sample_from_json, started))
+            with open_file(folder.transcripts) as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == made.transcripts_sha256:
+                    file.seek(0)
+                    lines = map(read_json, file)
+                    planned = (line for line in lines if line["confirm"] is None)
+                    started = (line for line in planned if line["outcome"] != Outcome.SKIPPED)
+                    return tuple(map(transcripts.sample_from_json, started))
     # The long way, for the journal is the truth.
     records = read_played(folder).records
     planned = (record for record in records if record.planned.confirm is None)
