@@ -8,9 +8,10 @@ that the batch names: no credential goes to a host that somebody else has chosen
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import quote
 
 from claude_run.api.calls import Calls
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 _PATH = "/v1/messages/batches"
 _PAGE = 100
+_NAME = re.compile(r"(?!\.+\Z)[!-~]{1,256}")
+"""What a batch, or a time of it, may read: it goes into an address, lines for people, and the journal."""
+
 _BETA, _WORKSPACE = "anthropic-beta", "anthropic-workspace-id"
 _ENDS: Mapping[str, Failure] = {
     "expired": Failure(kind="expired", message="its batch expired before it was answered", paid="no"),
@@ -96,8 +100,16 @@ class AnthropicBatches:
     ) -> AsyncIterator[tuple[str, Received | Failure]]:
         async with self._calls.response(f"{_path(batch)}/results", headers=_workspace(headers)) as response:
             simulated = SIMULATOR_HEADER in response.headers
+            problem: RequestFailedError | None = None
             async for line in _lines(response):
-                yield self._result(line, batch, simulated=simulated)
+                try:
+                    name, found = self._result(line, batch, simulated=simulated)
+                except RequestFailedError as error:
+                    problem = problem or error  # what stands in the other lines is not lost with this one
+                    continue
+                yield name, found
+            if problem is not None:
+                raise problem
 
     async def cancel(self, batch: str, headers: Mapping[str, str]) -> None:
         path, empty = f"{_path(batch)}/cancel", b"{}"
@@ -114,8 +126,8 @@ class AnthropicBatches:
         counts = body.get("request_counts") if isinstance(body, Mapping) else None
         if (
             not isinstance(body, Mapping)
-            or not isinstance(body.get("id"), str)
-            or not isinstance(body.get("created_at"), str)
+            or not _is_name(body.get("id"))
+            or not _is_name(body.get("created_at"))
             or not isinstance(counts, Mapping)
         ):
             raise _invalid(f"no batch is what the API answers: {quoted(body, self._calls.redact)}")
@@ -125,7 +137,7 @@ class AnthropicBatches:
             size=sum(each for each in counts.values() if isinstance(each, int)),
             ended=body.get("processing_status") == "ended",
             created_at=body["created_at"],
-            expires_at=expires_at if isinstance(expires_at, str) else None,
+            expires_at=expires_at if _is_name(expires_at) else None,
             simulated=simulated,
         )
 
@@ -212,6 +224,10 @@ async def _lines(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
             raise _invalid(f"a line of the results is longer than {2 * MAX_BODY} bytes")
     if rest.strip():
         yield bytes(rest)
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def _list(value: object) -> Sequence[object]:

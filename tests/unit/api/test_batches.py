@@ -180,6 +180,20 @@ def test_a_line_that_says_nothing_is_no_answer(asked: Asked, raw: bytes) -> None
     assert caught.value.failure.kind == "invalid_reply"
 
 
+def test_lines_beside_one_that_says_nothing_are_read(asked: Asked) -> None:
+    """Before it is told: whoever waits for them has them, whatever comes of the other."""
+    good = json.dumps({"custom_id": "a", "result": {"type": "succeeded", "message": MESSAGE}}).encode()
+    seen: list[str] = []
+
+    async def read(batches: AnthropicBatches) -> None:
+        async for name, _ in batches.results("msgbatch_1", {}):
+            seen.append(name)
+
+    with pytest.raises(RequestFailedError, match="invalid reply: "):
+        asked.talk(read, http(b"{not json\n" + good + b"\n[]\n", kind="application/x-jsonl"))
+    assert seen == ["a"]
+
+
 def test_results_that_are_cut_off_are_a_failure_that_passes(asked: Asked) -> None:
     """What came before is not lost: it was handed over line by line."""
     whole = json.dumps({"custom_id": "a", "result": {"type": "succeeded", "message": MESSAGE}}).encode()
@@ -255,6 +269,13 @@ def test_what_is_no_batch_is_a_failure_that_quotes_it(asked: Asked, answer: Answ
     """A page of a proxy under the status 200 is no batch."""
     with pytest.raises(RequestFailedError, match="invalid reply: "):
         asked.talk(lambda batches: batches.state("msgbatch_1", {}), answer)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a b", "x\ud800y", "\x1b[31m", "x" * 257])
+def test_a_batch_has_a_name_that_can_be_asked_for(asked: Asked, name: str) -> None:
+    """It becomes a part of an address, and is written down."""
+    with pytest.raises(RequestFailedError, match="invalid reply: no batch is what the API answers"):
+        asked.talk(lambda batches: batches.submit([("a", b"{}")], {}), json_answer(batch(name)))
 
 
 def test_an_error_status_is_told_as_for_messages(asked: Asked) -> None:
