@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 DAY_S = 86_400.0
 _MINUTE_S = 60.0
 _GROWTH = 1.5
-_NOT_FOUND = 404
+_READINGS = 5
+"""How often results are read that hold what is no result, before that is what they are."""
+
+_NOT_FOUND, _CONFLICT = 404, 409
 _WHERE = (
     "a batch can be reached with the credentials of its own workspace, and its results for 29 days: to play"
     " without them start a new run with --reuse"
@@ -100,8 +103,18 @@ class BatchCalls:
         await self._api.cancel(name, headers)
 
     async def cancel(self, name: str, headers: Mapping[str, str]) -> None:
-        """Ask for the end of a batch."""
-        await self._steadily(lambda: self._api.cancel(name, headers))
+        """Ask for the end of a batch; where the API refuses it is told, for the batch ends by itself."""
+
+        async def ask() -> None:
+            try:
+                await self._api.cancel(name, headers)
+            except RequestFailedError as error:
+                if is_transient(error.failure) and error.failure.status != _CONFLICT:
+                    raise
+                # Most likely it has ended in the meantime. What else it may be, the next look at it tells.
+                self._progress.waiting(name, 0.0, f"it could not be canceled: {error.failure.message}")
+
+        await self._steadily(ask)
 
     async def state(self, name: str, headers: Mapping[str, str]) -> BatchState:
         """Return how a batch stands."""
@@ -118,14 +131,31 @@ class BatchCalls:
 
     async def results(
         self, name: str, headers: Mapping[str, str], take: Callable[[str, Received | Failure], None]
-    ) -> None:
-        """Hand out what became of each request, by its id; some come again where the reading broke off."""
+    ) -> Failure | None:
+        """Hand out what became of each request, by its id; some come again where the reading broke off.
 
-        async def read() -> None:
-            async for item, found in self._api.results(name, headers):
-                take(item, found)
+        A Failure for what is no result in all of several readings; None where all could be read.
+        """
+        broken = 0
 
-        await self._steadily(read)
+        async def read() -> Failure | None:
+            nonlocal broken
+            try:
+                async for item, found in self._api.results(name, headers):
+                    take(item, found)
+            except RequestFailedError as error:
+                broken += error.failure.kind == "invalid_reply"
+                if broken < _READINGS:
+                    raise
+                return error.failure
+            return None
+
+        return await self._steadily(read)
+
+    def give_up(self, failure: Failure) -> HaltedError:
+        """Stop the run for an answer that no waiting would change; return what to raise."""
+        self._stop.request(hopeless(failure, wait_s=None, now=self._clock.now()))
+        return HaltedError(failure.message)
 
     async def newest(self, headers: Mapping[str, str]) -> str | None:
         """Return when the newest batch was made that is there, by the clock of the API."""
@@ -210,8 +240,7 @@ class BatchCalls:
             if is_fatal(failure) or not is_transient(failure):
                 if failure.status == _NOT_FOUND:
                     failure = replace(failure, message=f"{failure.message}; {_WHERE}")
-                self._stop.request(hopeless(failure, wait_s=None, now=self._clock.now()))
-                raise HaltedError(failure.message)
+                raise self.give_up(failure)
             self._progress.outage("batches", self._clock.monotonic() - begin, failure.message)
             await self._clock.sleep(self.back_off_s(failure, failures))
 

@@ -404,17 +404,24 @@ class BatchQueue:
     async def _take_results(self, batch: _Batch, name: str) -> None:
         """Hand every result to whoever waits for it, each once, however often the reading breaks off."""
         left = dict(batch.seats)
+        is_read = False
 
         def take(item: str, found: Received | Failure) -> None:
+            nonlocal is_read
+            is_read = True
             if (seat := left.pop(item, None)) is not None:
                 self._settle(seat, found)
 
         # As long as results come in nobody is still: all that they bring about goes into one wave.
         self._crowd.enter()
         try:
-            await self._calls.results(name, batch.headers, take)
+            problem = await self._calls.results(name, batch.headers, take)
+            if problem is not None and not is_read:
+                # Whoever stands between spoils them all: they are there, paid for, and can be read later.
+                message = f"the results of {name} cannot be read: {problem.message}; they stay at the API"
+                raise self._calls.give_up(replace(problem, message=f"{message} for 29 days"))
             for seat in left.values():
-                self._settle(seat, _NO_RESULT)
+                self._settle(seat, problem or _NO_RESULT)
         finally:
             self._crowd.leave()
 

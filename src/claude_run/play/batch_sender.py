@@ -96,7 +96,9 @@ class BatchSender(Sender):
             await Sender._wait_to_retry(self, error, pending)  # noqa: SLF001 - same
             return
         self._failed[pending.key] += 1
-        match self.policy.decide_in_batch(error.failure, attempts=self._failed[pending.key]):
+        # What is finished live from now on has failed in no request of its own yet.
+        attempts = 1 if self.queue.over else self._failed[pending.key]
+        match self.policy.decide_in_batch(error.failure, attempts=attempts):
             case StopRun():
                 self.stop.request(hopeless(error.failure, wait_s=None, now=self.clock.now()))
                 raise HaltedError(error.failure.message) from error

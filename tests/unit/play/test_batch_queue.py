@@ -16,6 +16,7 @@ from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode, StorageError
 from claude_run.play.batch import BatchLimits
 from claude_run.play.batch_calls import BatchTimes
+from claude_run.play.ports import RequestFailedError
 from claude_run.play.stop import Halt, StopSignal
 from claude_run.record.history import OpenBatch, Submitted
 from tests.unit.play.fakes import FakeBatches, FakedRun, FlatPrices, conversation, failure, message
@@ -156,6 +157,50 @@ def test_a_request_without_a_result_is_uncertain_and_goes_again() -> None:
     assert outcomes(run) == {Outcome.PASSED: 2}
 
 
+def test_results_with_a_line_that_stays_unreadable_are_read_five_times() -> None:
+    """Then its request has failed, as a live one would, and the others go on."""
+    garbled = Failure(kind="invalid_reply", message="garbled", paid="maybe")
+
+    class Garbled(FakeBatches):
+        async def results(self, batch: str, headers: Any) -> Any:
+            async for name, found in FakeBatches.results(self, batch, headers):
+                yield name, found
+            if self.left_out & self.taken[batch].keys():
+                raise RequestFailedError(garbled)
+
+        def put(self, requests: dict[str, Any]) -> str:
+            if not self.taken:
+                self.left_out.add(next(iter(requests)))
+            return super().put(requests)
+
+    batches = Garbled()
+    run = played(2, batches=batches, proven=frozenset({MODEL}))
+    assert batches.sizes == [2, 2, 1]
+    assert batches.calls.count("results") >= 5
+    assert [event.failure for event in run.recorder.events if isinstance(event, Failed)] == [garbled]
+    assert outcomes(run) == {Outcome.PASSED: 2}
+
+
+def test_results_of_which_nothing_can_be_read_stay_at_the_api() -> None:
+    """They were paid for: nothing is sent again, and a resume reads them later."""
+
+    class Garbled(FakeBatches):
+        async def results(self, batch: str, headers: Any) -> Any:  # noqa: ARG002 - the port's shape
+            self.calls.append("results")
+            raise RequestFailedError(Failure(kind="invalid_reply", message="garbled", paid="maybe"))
+            yield  # what makes it a generator
+
+    batches = Garbled()
+    run = FakedRun(batches=batches, proven=frozenset({MODEL}))
+    halt = run.play(talks(2))
+    assert halt is not None
+    assert halt.code is ExitCode.NOT_MEASURED
+    assert halt.reason.startswith("the results of msgbatch_1 cannot be read: garbled; ")
+    assert batches.calls.count("results") == 5
+    assert batches.sizes == [2]
+    assert not any(isinstance(event, Failed) for event in run.recorder.events)
+
+
 def test_a_submission_whose_answer_is_lost_is_found() -> None:
     """By the token in its ids; it is not submitted again."""
     run = played(4, batches=FakeBatches(trouble={"submit": [CUT]}), proven=frozenset({MODEL}))
@@ -258,6 +303,36 @@ def test_what_is_left_after_a_time_goes_live() -> None:
     assert run.batches.canceled == {"msgbatch_1"}
     assert len(run.messages.requests) == 8
     assert outcomes(run) == {Outcome.PASSED: 4}
+
+
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_a_batch_that_cannot_be_canceled_any_more_is_waited_for(status: int) -> None:
+    """It has ended since the last look at it: its results count, and the rest is finished live."""
+    run = FakedRun(
+        batches=FakeBatches(delay_s=150, trouble={"cancel": [failure(status)]}),
+        proven=frozenset({MODEL}),
+        times=BatchTimes(live_after_s=100),
+    )
+    assert run.play(talks(4)) is None
+    assert run.batches is not None
+    assert run.messages is not None
+    assert run.batches.sizes == [4]
+    assert len(run.messages.requests) == 4
+    assert outcomes(run) == {Outcome.PASSED: 4}
+
+
+def test_what_failed_in_many_batches_is_finished_live() -> None:
+    """The batch that is canceled for it is no further failure of the request."""
+    run = FakedRun(
+        batches=FakeBatches(answer=lambda *_: EXPIRED, delay_s=100),
+        proven=frozenset({MODEL}),
+        times=BatchTimes(live_after_s=500),
+    )
+    run.play(talks(1))
+    assert run.batches is not None
+    assert len(run.batches.sizes) == 5
+    assert run.batches.canceled == {"msgbatch_5"}
+    assert outcomes(run) == {Outcome.PASSED: 1}
 
 
 def test_a_cap_lets_out_as_many_as_fit() -> None:
