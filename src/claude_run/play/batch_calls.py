@@ -112,9 +112,13 @@ class BatchCalls:
                 if is_transient(error.failure) and error.failure.status != _CONFLICT:
                     raise
                 # Most likely it has ended in the meantime. What else it may be, the next look at it tells.
-                self._progress.waiting(name, 0.0, f"it could not be canceled: {error.failure.message}")
+                self.tell_not_canceled(name, error.failure)
 
         await self._steadily(ask)
+
+    def tell_not_canceled(self, name: str, failure: Failure) -> None:
+        """Say that a batch goes on: by a name of its own, since the wait for it is told already."""
+        self._progress.waiting(canceling(name), 0.0, f"it could not be canceled: {failure.message}")
 
     async def state(self, name: str, headers: Mapping[str, str]) -> BatchState:
         """Return how a batch stands."""
@@ -250,6 +254,11 @@ class BatchCalls:
             return DAY_S
         left = _moment(state.expires_at) - _moment(self._clock.now())
         return min(DAY_S, max(0.0, math.ceil(left.total_seconds() / _MINUTE_S) * _MINUTE_S))
+
+
+def canceling(name: str) -> str:
+    """Return what is waited for where a batch is to be canceled."""
+    return f"canceling {name}"
 
 
 def _told(state: BatchState, took_s: float | None) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from claude_run.conversation.exchange import Failure
 from claude_run.errors import ExitCode
 from claude_run.play.batch import BatchLimits, Wave, custom_id
-from claude_run.play.batch_calls import BatchCalls, BatchTimes, Sought
+from claude_run.play.batch_calls import BatchCalls, BatchTimes, Sought, canceling
 from claude_run.play.ports import FailedInBatchError, Received, RequestFailedError
 from claude_run.play.retry import RetryPolicy, is_fatal, is_transient
 from claude_run.play.stop import FATAL_GRACE_S, Halt, HaltedError, hopeless
@@ -159,6 +159,7 @@ class BatchQueue:
         self._proven = set(proven)
         self._wave: Wave[Seat] = Wave(limits or BatchLimits())
         self._under_way: dict[str, _Batch] = {}
+        self._unnamed: set[_Batch] = {each for each in self._earlier if each.id is None}
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._last_s: float | None = None
@@ -192,6 +193,11 @@ class BatchQueue:
     def left_behind(self) -> Mapping[str, int]:
         """How many requests without a result are in each batch that goes on at the API."""
         return {name: batch.open for name, batch in self._under_way.items() if batch.open}
+
+    @property
+    def uncertain(self) -> int:
+        """How many batches may or may not have been taken by the API: nobody lived to see its answer."""
+        return len(self._unnamed)
 
     def adopted(self, key: str) -> Seat | None:
         """Return the seat of a request that an earlier process has put into a batch, once."""
@@ -325,7 +331,9 @@ class BatchQueue:
             at=self._clock.now(),
         )
         await self._journal.synced()
+        self._unnamed.add(batch)
         found = await self._submitted(batch)
+        self._unnamed.discard(batch)
         if isinstance(found, Failure):
             self._journal.append_run("batch_dropped", batch=batch.token, at=self._clock.now())
             self._settle_all(batch, found)
@@ -338,6 +346,7 @@ class BatchQueue:
             state: BatchState | None = await self._calls.state(batch.id, batch.headers)
         else:
             state = await self._calls.look_for(batch.sought, self._ids)
+            self._unnamed.discard(batch)
         if state is not None:
             await self._follow(batch, state)
             return
@@ -400,6 +409,7 @@ class BatchQueue:
         finally:
             self._fly(-batch.size)
             self._progress.resumed(state.id)
+            self._progress.resumed(canceling(state.id))
 
     async def _take_results(self, batch: _Batch, name: str) -> None:
         """Hand every result to whoever waits for it, each once, however often the reading breaks off."""
@@ -442,7 +452,7 @@ class BatchQueue:
         try:
             await self._calls.cancel_once(str(batch.id), batch.headers)
         except RequestFailedError as error:
-            self._progress.waiting(str(batch.id), 0.0, f"it could not be canceled: {error.failure.message}")
+            self._calls.tell_not_canceled(str(batch.id), error.failure)
 
     def _settle(self, seat: Seat, found: Received | Failure | Exception) -> None:
         if seat.outcome.done():

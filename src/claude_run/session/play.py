@@ -283,6 +283,12 @@ async def _playing(
                 f"{count(len(left), 'batch', plural='batches')} with {requests} {ends}: `claude-run resume"
                 f" {io.folder.path}` takes up the results"
             )
+        if queue.uncertain:
+            batches = count(queue.uncertain, "batch", plural="batches")
+            io.observer.notify(
+                f"{batches} may be at the API without an answer that says so, and not canceled: `claude-run"
+                f" resume {io.folder.path}` looks there before it sends anything again"
+            )
     finally:
         timer.cancel()
         own_checks.end()
