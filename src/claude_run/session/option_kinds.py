@@ -70,7 +70,11 @@ def _read_names(option: Option, texts: Sequence[str]) -> Mapping[str, frozenset[
 
 
 def _read_path(option: Option, path: Any) -> Path:  # noqa: ANN401 - a text, or a path already
-    if "\0" in str(path):
+    try:
+        callable_so = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        callable_so = False
+    if not callable_so:
         option.refuse(str(path), "no file can be called so")
     return Path(path)
 
