@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from claude_run.conversation.events import Event
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 MODEL = "claude-haiku-5-5"
 AT = "2026-11-23T07:00:00.000Z"

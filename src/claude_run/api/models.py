@@ -22,7 +22,7 @@ from claude_run.text.strict_json import read_json
 if TYPE_CHECKING:
     from claude_run.api.providers import Client
     from claude_run.record.redact import Redactor
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 _PAGE = 100
 _MAX_PAGES = 100

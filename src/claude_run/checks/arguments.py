@@ -16,7 +16,7 @@ from claude_run.scenario.vocabulary import Fill, Problem, Slot
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
 DURATION = r"^[0-9]{1,9}(\.[0-9]{1,9})? ?(ms|s|m|h)$"

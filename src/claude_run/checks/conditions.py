@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from claude_run.checks.registry import Registry
     from claude_run.conversation.exchange import Exchange
-    from claude_run.scenario.model import Expectation, JsonObject
+    from claude_run.scenario.json_values import JsonObject
+    from claude_run.scenario.model import Expectation
 
 
 class ScriptRenderer(Renderer):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from claude_run.checks.kind import Finding, Scope
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -11,7 +11,7 @@ from claude_run.text.visible import visible, visible_character
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 LIMIT = 300
 """How many characters of anything a result shows."""

@@ -14,7 +14,7 @@ from claude_run.conversation.results import Status
 if TYPE_CHECKING:
     from claude_run.checks.custom import CustomCheck
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 
 def judged(check: CustomCheck, value: Json, subject: Subject) -> Finding:

@@ -25,7 +25,7 @@ from claude_run.scenario.vocabulary import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
 MAX_STEPS = 100_000

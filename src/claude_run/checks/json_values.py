@@ -13,7 +13,7 @@ from claude_run.text.strict_json import DeepJsonError, DuplicateKeyError, HugeNu
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 MAX_DEPTH = 100
 """How deeply objects and lists may lie in one another; the JSON of people's replies stays far below."""

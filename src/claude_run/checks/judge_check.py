@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from claude_run.checks.subject import Subject
     from claude_run.conversation.script import Conversation
-    from claude_run.scenario.model import Expectation, Json, JsonObject, Scenario
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Expectation, Scenario
 
 NAME = JUDGE
 _KEYS = (*GradeMode, "about", "by")

@@ -19,7 +19,7 @@ from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from claude_run.conversation.exchange import Reply
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 MAX_TOKENS = 2048
 _GO_ON = frozenset({"end_turn", "stop_sequence"})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.vocabulary import Problem, Slot
 
 Scope: TypeAlias = Literal["turn", "conversation"]

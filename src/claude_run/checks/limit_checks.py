@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from claude_run.checks.kind import Reads
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from claude_run.checks.kind import Finding, errored, failed, passed
 from claude_run.checks.nearest import beginning, ending
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 OUTPUT_FORMAT = "output_format"
 """The kind of the check, as reports call it."""

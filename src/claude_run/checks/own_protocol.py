@@ -14,7 +14,7 @@ from claude_run.conversation.usage import Usage
 from claude_run.text.strict_json import plain_json, read_json
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

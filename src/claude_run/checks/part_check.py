@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.vocabulary import Slot
 
 _HINT = "write {pattern: '(?s)<answer>(.*?)</answer>', expect: [{contains: yes}]}"

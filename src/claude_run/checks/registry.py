@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from claude_run.checks.kind import Check, Reads
-    from claude_run.scenario.model import Expectation, Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Expectation
     from claude_run.scenario.vocabulary import Place, Slot
 
 BUILT_IN: tuple[Check, ...] = (

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 MAX_WORK = 2 * 10**10
 """The product of the lengths of two texts up to which their letters are compared: about a second of work."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
 STOP_REASONS = (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from claude_run.checks.judge_question import Grade
     from claude_run.checks.kind import Finding
     from claude_run.conversation.transcript import TurnRecord
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from claude_run.checks.kind import Scope
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
 _FORMS = ("any", "all", "text")

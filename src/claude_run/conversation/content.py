@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from claude_run.conversation.script import Conversation, TextRenderer
-    from claude_run.scenario.model import Block, Content, Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Block, Content
 
 _DIGITS = 16
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Failure, Reply, SentMessage
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.results import CheckResult, Outcome
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

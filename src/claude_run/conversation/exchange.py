@@ -14,7 +14,7 @@ from claude_run.text.strict_json import join_text
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 FailureKind = Literal[
     "status",

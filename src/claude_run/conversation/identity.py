@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 _OTHER_VARIABLES = " (other variables)"
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from claude_run.scenario.model import Json, Position
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Position
 
 
 class Status(StrEnum):

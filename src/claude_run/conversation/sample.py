@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.conversation.results import Outcome, Status
-from claude_run.scenario.model import EMPTY
+from claude_run.scenario.json_values import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.results import CheckResult
     from claude_run.conversation.transcript import Transcript
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

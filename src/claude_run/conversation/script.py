@@ -10,20 +10,20 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.conversation.served import BY_NAME, ServedNames
-from claude_run.scenario.model import EMPTY, NO_RESULTS, AssistantTurn, Text, TextBlock, UserTurn, turn_number
+from claude_run.scenario.json_values import EMPTY
+from claude_run.scenario.model import NO_RESULTS, AssistantTurn, Text, TextBlock, UserTurn, turn_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from claude_run.conversation.exchange import Exchange
     from claude_run.conversation.identity import Identity
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.model import (
         CacheMode,
         Content,
         Expectation,
         Graders,
-        Json,
-        JsonObject,
         Position,
         Save,
         ToolResults,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange, Reply
     from claude_run.conversation.script import Conversation, TextRenderer
     from claude_run.conversation.tools import Answered
-    from claude_run.scenario.model import Json, Save, Turn
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Save, Turn
 
 MAX_ROUNDS = 10
 """How often one turn may be resumed after `pause_turn` before the conversation is given up."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
     from claude_run.conversation.script import TextRenderer
-    from claude_run.scenario.model import Json, JsonObject, ToolResult, ToolResults
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import ToolResult, ToolResults
 
 _OF_CLIENT = frozenset({"tool_use"})
 # The types of tools that the API defines and the client runs, without their dates.

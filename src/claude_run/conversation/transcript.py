@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.events import Started
     from claude_run.conversation.exchange import Exchange, Reply
     from claude_run.conversation.results import CheckResult, Outcome
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 NOT_ENDED = "the run ended before this conversation did"
 

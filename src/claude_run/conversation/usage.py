@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 
 _MOST = 10**12

@@ -13,7 +13,8 @@ from claude_run.scenario.diagnostics import Diagnostic
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from claude_run.scenario.model import Expectation, JsonObject, ModelChoice, Position, Scenario
+    from claude_run.scenario.json_values import JsonObject
+    from claude_run.scenario.model import Expectation, ModelChoice, Position, Scenario
 
 _HINT = "take it out, or play the scenario without --batch"
 _LATENCY = "max_latency"

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Request
     from claude_run.conversation.script import Conversation, TextRenderer
     from claude_run.plan.matrix import Plan
-    from claude_run.scenario.model import Json, JsonObject, Save, Text
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Save, Text
 
 FRAME_TOKENS = 64
 """What the API itself may put around the messages of a request."""

@@ -24,8 +24,9 @@ from claude_run.scenario.model import Case, JsonBlock, Text, TextBlock
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from claude_run.scenario.json_values import JsonObject
     from claude_run.scenario.media import Media
-    from claude_run.scenario.model import Content, JsonObject, ModelChoice, Position, Scenario, Turn
+    from claude_run.scenario.model import Content, ModelChoice, Position, Scenario, Turn
 
 _FEWER = "send fewer of them in one conversation, or upload them once and name them by `file_id`"
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from claude_run.scenario.model import Json, ModelChoice, Position, Scenario, Variant
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import ModelChoice, Position, Scenario, Variant
 
 SOON_DAYS = 60
 """So many days before a model retires a warning says so."""

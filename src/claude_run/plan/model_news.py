@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from claude_run.plan.model_rules import ModelRules
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 Subject: TypeAlias = Literal[
     "new", "gone", "retired", "retires", "thinking", "effort", "context window", "max output"

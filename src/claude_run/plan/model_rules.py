@@ -7,13 +7,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from claude_run.conversation.served import plain_name, undated
-from claude_run.scenario.model import EMPTY
+from claude_run.scenario.json_values import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 SAMPLING = ("temperature", "top_p", "top_k")
 """The parameters that API version 2026-10-21 removed; models that still take them need an older version."""

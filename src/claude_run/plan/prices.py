@@ -17,7 +17,7 @@ from claude_run.plan.model_rules import rules_for
 if TYPE_CHECKING:
     from genai_prices.types import TieredPrices
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 CacheTtl = Literal["5m", "1h"]
 

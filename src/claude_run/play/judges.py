@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript, TurnRecord
     from claude_run.play.sender import JournalledLog, Sender
-    from claude_run.scenario.model import Expectation, Json
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Expectation
     from claude_run.scenario.vocabulary import Slot
 
 NO_JUDGE = "no judge is named: write `judge: {model: ...}` in the scenario, or pass --judge-model"

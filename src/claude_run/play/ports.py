@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
     from claude_run.conversation.usage import Usage
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
     T = TypeVar("T")
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from claude_run.play.ports import Clock, OwnChecks, Progress, Recorder
     from claude_run.play.sender import Sender
     from claude_run.play.stop import StopSignal
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from claude_run.record.disk import Disk
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 SCHEMA_VERSION = 2
 _PUBLIC_MODE = 0o644

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from claude_run.record.history import Told
     from claude_run.record.journal import Journal
     from claude_run.record.run import Run
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

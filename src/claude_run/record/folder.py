@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.disk import Disk
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 LATEST = "latest"
 IGNORE = "*\n!.gitignore\n"

@@ -14,7 +14,7 @@ from claude_run.record.codec import checked_types
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

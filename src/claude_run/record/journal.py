@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.events import Event
     from claude_run.record.disk import Disk
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 VERSION = 1
 _PREFIX = b'{"crc":"'

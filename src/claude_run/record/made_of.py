@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from claude_run.record.history import History
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 DERIVED = ("transcripts.md", "summary.md", "comparison.md", "transcripts.jsonl", "summary.json")
 """The files of a run folder that are made of its journal; the last one says of how much of it."""

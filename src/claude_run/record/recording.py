@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.log import ConversationLog
     from claude_run.record.history import History
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 _EXCERPT = 60
 _LEAD = 20

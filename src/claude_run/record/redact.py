@@ -19,7 +19,7 @@ from claude_run.plan.providers import ADDRESS_VARIABLES, SECRET_VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 REDACTED = "[redacted]"
 SHORTEST = 16

@@ -12,7 +12,7 @@ from claude_run.errors import StorageError
 from claude_run.record.codec import checked_types
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 SCHEMA_VERSION = 1
 

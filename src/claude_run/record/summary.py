@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from claude_run.record.gated import Gate
     from claude_run.record.records import Record
     from claude_run.record.run import Run
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 _count = partial(count, grouped=False)
 SCHEMA_VERSION = 1

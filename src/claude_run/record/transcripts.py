@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Exchange
     from claude_run.conversation.transcript import Transcript, TurnRecord
     from claude_run.record.records import Record
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 SCHEMA_VERSION = 1
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, cast
 from claude_run.scenario import keys
 from claude_run.scenario.fields import conforms, is_own, known, mapping, text, unknown_key
 from claude_run.scenario.files import FileProblemError
+from claude_run.scenario.json_values import EMPTY
 from claude_run.scenario.media import KINDS, SUFFIXES, media_type
-from claude_run.scenario.model import EMPTY, Block, JsonBlock, Text, TextBlock
+from claude_run.scenario.model import Block, JsonBlock, Text, TextBlock
 from claude_run.scenario.paths import taken_files
 from claude_run.scenario.source import with_lf
 from claude_run.scenario.template_language import is_template
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from claude_run.scenario.fields import ReadContext
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.yaml_tree import Entry, Node
 
 Allowed = Literal["user", "assistant", "text"]

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from claude_run.scenario.diagnostics import Problems
-    from claude_run.scenario.model import Json, JsonObject, Position
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Position
     from claude_run.scenario.source import Source
     from claude_run.scenario.yaml_tree import Entry
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from claude_run.scenario.fields import ReadContext
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
     from claude_run.scenario.source import Source
     from claude_run.scenario.yaml_tree import Entry, Node
 

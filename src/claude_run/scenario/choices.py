@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from claude_run.scenario.fields import ReadContext
-    from claude_run.scenario.model import Json, JsonObject, Position
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Position
     from claude_run.scenario.yaml_tree import Entry, Node
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from claude_run.scenario.fields import ReadContext
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
     from claude_run.scenario.vocabulary import Place, Problem
     from claude_run.scenario.yaml_tree import Node
 

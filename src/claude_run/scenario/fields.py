@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from claude_run.scenario.diagnostics import Hint
     from claude_run.scenario.files import Files
-    from claude_run.scenario.model import JsonObject, Position
+    from claude_run.scenario.json_values import JsonObject
+    from claude_run.scenario.model import Position
     from claude_run.scenario.source import Source
     from claude_run.scenario.vocabulary import Refusal, Vocabulary
     from claude_run.scenario.yaml_tree import Node

@@ -15,7 +15,7 @@ from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from claude_run.scenario.diagnostics import Hint
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 MAX_BINARY = 32 * 1024 * 1024
 """The largest image or document: the API takes no larger request (reference, 1.3)."""

@@ -22,11 +22,11 @@ from claude_run.scenario.vocabulary import Fill, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from claude_run.scenario.json_values import JsonObject
     from claude_run.scenario.model import (
         Case,
         Content,
         Expectation,
-        JsonObject,
         Position,
         Save,
         Scenario,

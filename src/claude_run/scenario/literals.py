@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from claude_run.scenario.fields import ReadContext
-    from claude_run.scenario.model import Case, Json
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Case
     from claude_run.scenario.yaml_tree import Node
 
 _TAG = re.compile(r"\{\{-?\s*(saved\s*\.\s*)?([A-Za-z_][A-Za-z0-9_]*)")

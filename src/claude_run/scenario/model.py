@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from claude_run.scenario.json_values import EMPTY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from claude_run.scenario.diagnostics import Diagnostic
+    from claude_run.scenario.json_values import Json, JsonObject
 
-Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
-JsonObject: TypeAlias = Mapping[str, Json]
 CacheMode = Literal["auto", "off", "1h"]
-
-
-class _Empty(Mapping[str, "Json"]):
-    """An object without keys. It is hashable, which a default of a dataclass must be on Python 3.11."""
-
-    __slots__ = ()
-
-    def __getitem__(self, key: str) -> NoReturn:
-        raise KeyError(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __repr__(self) -> str:
-        return "{}"
-
-
-EMPTY: JsonObject = _Empty()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

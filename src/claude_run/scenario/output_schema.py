@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.vocabulary import ValuePath
 
 MAX_OPTIONAL, MAX_UNIONS = 24, 16

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from claude_run.scenario.diagnostics import Problems
-    from claude_run.scenario.model import CacheMode, Expectation, Json, JsonObject, Position, Turn
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import CacheMode, Expectation, Position, Turn
     from claude_run.scenario.vocabulary import Vocabulary
     from claude_run.scenario.yaml_reader import Document
     from claude_run.scenario.yaml_tree import Entry, MappingNode

@@ -10,8 +10,8 @@ from claude_run.scenario.vocabulary import MAX_NAME
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.keys import Key
-    from claude_run.scenario.model import Json, JsonObject
     from claude_run.scenario.vocabulary import Vocabulary
 
 _TEXT: JsonObject = {"type": "string", "pattern": "\\S"}

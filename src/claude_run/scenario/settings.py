@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
-from claude_run.scenario.model import EMPTY, Case, Variant
+from claude_run.scenario.json_values import EMPTY
+from claude_run.scenario.model import Case, Variant
 from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

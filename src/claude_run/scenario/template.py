@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.errors import ClaudeRunError, ExitCode
-from claude_run.scenario.model import EMPTY
+from claude_run.scenario.json_values import EMPTY
 from claude_run.scenario.patterns import PatternError, search
 from claude_run.scenario.template_inspection import Tag, plain_pieces, variables_in
 from claude_run.scenario.template_language import (
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment, nodes
 
-    from claude_run.scenario.model import Json, JsonObject, Position, Save, Text
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Position, Save, Text
 
 
 class RenderError(ClaudeRunError):

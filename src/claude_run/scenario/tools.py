@@ -10,7 +10,8 @@ from claude_run.scenario.blocks import SUGAR, file_path
 from claude_run.scenario.content import content
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.fields import NO_TURN, conforms, known, mapping, sequence
-from claude_run.scenario.model import EMPTY, ToolResult, ToolResults
+from claude_run.scenario.json_values import EMPTY
+from claude_run.scenario.model import ToolResult, ToolResults
 from claude_run.scenario.template_language import is_template
 from claude_run.scenario.vocabulary import Problem
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from claude_run.scenario.fields import ReadContext
-    from claude_run.scenario.model import Content, Expectation, Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Content, Expectation
     from claude_run.scenario.yaml_tree import Entry, Node
 
 RESULT_BLOCKS = frozenset({"text", "image", "document", "search_result", "tool_reference"})

@@ -11,7 +11,7 @@ from claude_run.scenario.foreign_words import key_hint
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 ValuePath: TypeAlias = "tuple[str | int, ...]"
 """Where something stands inside a value: keys of objects and indexes of lists, outermost first."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from claude_run.scenario.model import Json, Position
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Position
     from claude_run.scenario.source import Source
     from claude_run.scenario.vocabulary import ValuePath
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 # A text or a key that means nothing else in YAML, of any version, wherever it stands.
 _PLAIN = re.compile(r"[^\W\d_](?:[\w ,.!?'()/-]*[\w.!?')])?")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.exchange import Exchange
     from claude_run.conversation.script import Conversation, TextRenderer
-    from claude_run.scenario.model import Json, ToolResult
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import ToolResult
 
 _MOST_ROUNDS = 10
 """What `max_tool_rounds` is where it is left out."""

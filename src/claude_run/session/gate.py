@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.script import Conversation
     from claude_run.record.derive import Played
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import GateRequest
     from claude_run.verdict.comparison import Arm

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from claude_run.plan.known_models import KnownModels
     from claude_run.plan.providers import Provider
     from claude_run.record.redact import Redactor
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
     from claude_run.session.request import RunRequest
 
 _REQUEST_S = 30.0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from claude_run.record.gated import Gate
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.session.play import RunResult
 
 _REQUESTS = re.compile(r"--max-requests ([0-9]+)")

@@ -15,7 +15,7 @@ from claude_run.checks.arguments import parse_duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
     from claude_run.session.options import Option
 
 _SET = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)

@@ -19,7 +19,7 @@ from claude_run.session.option_kinds import DURATION, PATIENCE, SWITCH, json_obj
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.session.option_kinds import Kind
 
 T = TypeVar("T")

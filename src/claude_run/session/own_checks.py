@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from claude_run.checks.kind import Finding
     from claude_run.checks.subject import Subject
     from claude_run.play.ports import Clock
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 MOST_PROCESSES = 8
 """How many checks are called at a time at most."""

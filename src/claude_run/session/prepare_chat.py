@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from claude_run.checks.registry import Registry
     from claude_run.conversation.script import Conversation
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
     from claude_run.session.request import ChatRequest
 
 DEFAULT_MODEL = "claude-haiku-5-5"

@@ -16,7 +16,8 @@ from claude_run.conversation.tools import result_block
 from claude_run.errors import ClaudeRunError
 from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.diagnostics import Diagnostic
-from claude_run.scenario.model import EMPTY, Case, ModelChoice, Text, UserTurn, Variant
+from claude_run.scenario.json_values import EMPTY
+from claude_run.scenario.model import Case, ModelChoice, Text, UserTurn, Variant
 from claude_run.simulator.catalog import find_model
 from claude_run.simulator.examples import rehearse
 from claude_run.simulator.problems import ApiError
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from claude_run.conversation.script import Conversation
-    from claude_run.scenario.model import Graders, JsonObject, Position, Scenario
+    from claude_run.scenario.json_values import JsonObject
+    from claude_run.scenario.model import Graders, Position, Scenario
 
 _MOST = 50  # requests of a conversation, and conversations of a scenario, that are rehearsed
 _HINT = "what is newer than the rules that this version knows may be right all the same"

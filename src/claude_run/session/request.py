@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from claude_run.errors import InputError
 from claude_run.plan.providers import ANTHROPIC, PROVIDER_NAMES, PROVIDERS, provider
 from claude_run.scenario.diagnostics import did_you_mean
-from claude_run.scenario.model import EMPTY
+from claude_run.scenario.json_values import EMPTY
 from claude_run.session.option_kinds import (
     ASSIGNMENTS,
     DURATION,

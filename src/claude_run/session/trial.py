@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from claude_run.checks.registry import Registry
     from claude_run.conversation.results import CheckResult
-    from claude_run.scenario.model import Expectation, JsonObject, Position, Scenario
+    from claude_run.scenario.json_values import JsonObject
+    from claude_run.scenario.model import Expectation, Position, Scenario
 
 _PROSE = (
     "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore. "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.steps import Send
     from claude_run.play.ports import Clock
     from claude_run.record.disk import Disk
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
     T = TypeVar("T")
 

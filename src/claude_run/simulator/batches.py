@@ -31,7 +31,7 @@ from claude_run.simulator.problems import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
     from claude_run.simulator.engine import Engine
     from claude_run.simulator.faults import FaultScript
 

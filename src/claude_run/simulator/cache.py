@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
     from claude_run.simulator.prompt import Prompt, Ttl
 
 LIFETIME_S: dict[Ttl, float] = {"5m": 300.0, "1h": 3600.0}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from claude_run.conversation.served import plain_name
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 Sampling = Literal["default", "haiku", "one", "free"]
 EFFORTS = ("low", "medium", "high", "xhigh", "max")

@@ -16,7 +16,7 @@ from claude_run import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 SIMULATOR_HEADER = "claude-run-simulator"
 JSON_TYPE = "application/json"

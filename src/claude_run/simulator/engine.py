@@ -21,7 +21,7 @@ from claude_run.simulator.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
     from claude_run.simulator.cache import CacheUse
     from claude_run.simulator.replies import ReplyBook
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.simulator.connection import Connection
     from claude_run.simulator.faults import Fault
 

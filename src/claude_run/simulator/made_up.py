@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from claude_run.scenario.patterns import PatternError, search
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 _PLAIN_VALUES: Mapping[str, Json] = {"boolean": False, "null": None}
 """The simplest value of each JSON type that is neither text, nor a number, nor made of others."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from claude_run.scenario.model import EMPTY
+from claude_run.scenario.json_values import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 ERROR_TYPES = {
     400: "invalid_request_error",

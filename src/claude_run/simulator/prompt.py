@@ -12,7 +12,7 @@ from claude_run.simulator.problems import invalid, refused
 from claude_run.simulator.tokens import PER_BLOCK, PER_MESSAGE, block_tokens, json_tokens
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 MAX_BREAKPOINTS = 4
 Ttl = Literal["5m", "1h"]

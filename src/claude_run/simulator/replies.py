@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, cast
 
 from claude_run.checks.output_format import asked_schema
-from claude_run.scenario.model import EMPTY
+from claude_run.scenario.json_values import EMPTY
 from claude_run.simulator.made_up import simplest
 from claude_run.simulator.prompt import blocks_of
 from claude_run.simulator.thinking import THOUGHTS, thought
@@ -17,7 +17,7 @@ from claude_run.simulator.tokens import cut_to_tokens, json_tokens, text_tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 EMPTY_REPLY_TOKENS = 2
 """An empty reply is billed 2 or 3 tokens (messages-api reference, section 2.2)."""

@@ -18,7 +18,7 @@ from claude_run.simulator.prompt import blocks_of, without_markers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 SUMMARY = "[simulated thinking]"

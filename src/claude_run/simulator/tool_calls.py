@@ -14,7 +14,8 @@ from claude_run.checks.json_schema import TooMuchWorkError
 from claude_run.checks.tool_checks import fits, wanted_calls
 from claude_run.conversation.script import generated_turns
 from claude_run.conversation.tools import ToolCall, holds, is_server_tool
-from claude_run.scenario.model import EMPTY, UserTurn
+from claude_run.scenario.json_values import EMPTY
+from claude_run.scenario.model import UserTurn
 from claude_run.scenario.tools import CALLS_TOOL, OF_SERVER
 from claude_run.simulator.made_up import simplest
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from claude_run.conversation.script import Conversation, TextRenderer
-    from claude_run.scenario.model import Expectation, Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Expectation
 
 _TEXT = "simulated"
 

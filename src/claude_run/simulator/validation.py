@@ -28,7 +28,7 @@ from claude_run.simulator.validation_messages import check_block, check_messages
 from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
     from claude_run.simulator.catalog import Model
 
 MAX_BODY_BYTES = 32 * 1024 * 1024

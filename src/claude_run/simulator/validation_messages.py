@@ -33,7 +33,7 @@ from claude_run.simulator.prompt import blocks_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
     from claude_run.simulator.catalog import Model
 
 MAX_MESSAGES = 100_000

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.events import Event
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.steps import Send
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 LIVES = 6
 PATIENT = RetryPolicy(patience_s=1e6)  # chance may let an API be silent for an hour

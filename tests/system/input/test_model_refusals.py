@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from claude_run.plan.model_rules import ModelRules
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 TODAY = date(2026, 11, 1)
 """A day on which the API answers for every model of the table."""

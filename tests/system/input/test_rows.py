@@ -20,7 +20,8 @@ from tests.system.input.checking import ONE_TURN, check, check_apart
 from tests.unit.checks.builders import status
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Json, Scenario
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Scenario
 
 ROOT = Path(__file__).parents[3]
 

@@ -10,12 +10,13 @@ from claude_run.checks.subject import Subject
 from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.transcript import TurnRecord
 from claude_run.conversation.usage import Usage
-from claude_run.scenario.model import Expectation, Json, Position
+from claude_run.scenario.model import Expectation, Position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from claude_run.conversation.results import CheckResult
+    from claude_run.scenario.json_values import Json
     from claude_run.scenario.vocabulary import Place, Problem, Slot, ValuePath
 
 REGISTRY = default_registry()

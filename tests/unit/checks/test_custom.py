@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from claude_run.conversation.results import CheckResult
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
     from claude_run.scenario.vocabulary import Slot
 
 PAGE = ROOT / "docs/how-to/own-checks.md"

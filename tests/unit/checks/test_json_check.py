@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.scenario.model import EMPTY
+from claude_run.scenario.json_values import EMPTY
 from tests.unit.checks.builders import REGISTRY, expectation, found, problems, slots, spelt, status, subject
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 DRAFT_2019 = "https://json-schema.org/draft/2019-09/schema"

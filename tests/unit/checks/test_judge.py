@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from syrupy.assertion import SnapshotAssertion
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 MODEL = "claude-opus-5-5"
 ATTACKS = (

@@ -16,7 +16,7 @@ from tests.unit.checks.builders import found, problems, spelt, status, subject
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 FACTS = subject(
     "Three words\nhere.",

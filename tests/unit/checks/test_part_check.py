@@ -9,7 +9,8 @@ import pytest
 from tests.unit.checks.builders import REGISTRY, expectation, problems, slots, spelt, subject, unfilled
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Expectation, Json
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Expectation
     from claude_run.scenario.vocabulary import Place, Slot
 
 REPLY = subject('Let me think: "context".\n<json>{"status": "COMPLETE"}</json>\n<json>{"status": "x"}</json>')

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from claude_run.checks.subject import Subject
-    from claude_run.scenario.model import Expectation, Json
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Expectation
     from claude_run.scenario.vocabulary import Slot, Vocabulary
 
 KINDS = [check.name for check in BUILT_IN]

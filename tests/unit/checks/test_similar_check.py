@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from claude_run.conversation.results import CheckResult
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 SHIPPED = "Your order has been shipped."
 FAKE_PACKAGE = """

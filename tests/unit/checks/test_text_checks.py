@@ -13,7 +13,7 @@ from tests.unit.checks.builders import REGISTRY, expectation, found, problems, s
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 KINDS = ("contains", "equals", "starts_with", "ends_with")
 REPLY = "You can return it within 14 days of purchase.\nPlease keep the receipt, and we refund you in full."

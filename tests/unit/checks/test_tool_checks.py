@@ -20,7 +20,7 @@ from tests.unit.checks.builders import (
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 CALLS: Any = (
     {"type": "text", "text": "I look."},

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.events import Event
     from claude_run.conversation.steps import Step
-    from claude_run.scenario.model import Expectation, Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Expectation
 
 MODEL = "claude-haiku-5-5"
 AT = "2026-11-23T07:00:00.000Z"

@@ -10,7 +10,7 @@ from claude_run.conversation.identity import Identity
 from claude_run.conversation.sample import Sample, edited
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 
 def sample(expectations: str | None, variables: JsonObject, *, digest: str | None = None) -> Sample:

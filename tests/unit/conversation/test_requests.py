@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from claude_run.conversation.exchange import Request
 from claude_run.conversation.steps import Send, kept_for_an_hour, next_step, system_blocks
-from claude_run.scenario.model import EMPTY, TextBlock
+from claude_run.scenario.json_values import EMPTY
+from claude_run.scenario.model import TextBlock
 from tests.unit.conversation.builders import MODEL, PlainRenderer, script, text, user
 from tests.unit.conversation.strategies import JSON, OBJECTS
 
 if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 MARK = {"type": "ephemeral"}
 HOUR = {"type": "ephemeral", "ttl": "1h"}

@@ -18,7 +18,7 @@ from tests.unit.conversation.builders import at, body, save, script, text, user
 if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Step
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 
 def call(name: str, number: int = 1, **given_input: Any) -> dict[str, Any]:

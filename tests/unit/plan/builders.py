@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from claude_run.conversation.exchange import Exchange, Reply, Request
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.script import Conversation
-from claude_run.scenario.model import Json, ModelChoice, Position, Save, Scenario, Text, Turn, UserTurn
+from claude_run.scenario.model import ModelChoice, Position, Save, Scenario, Text, Turn, UserTurn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from claude_run.scenario.json_values import Json
     from claude_run.scenario.model import Expectation
 
 PRICED = (

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from claude_run.conversation.script import Conversation, TextRenderer
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 WINDOW = 1_000_000
 SAVE = Save(name="order", pattern="A-[0-9]+", position=at(9))

@@ -10,7 +10,7 @@ from claude_run.plan.model_news import Difference, differences
 from claude_run.simulator.catalog import MODELS
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 LISTED: list[JsonObject] = [model.info() for model in MODELS]
 

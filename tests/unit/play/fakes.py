@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from claude_run.play.ports import RecordedReplies
     from claude_run.play.stop import Halt
     from claude_run.record.history import Submitted
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 T = TypeVar("T")
 HERE = Position(path="scenarios/test.yaml", line=1, column=1)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 PLAYED = "claude-haiku-5-5"
 JUDGE = "claude-opus-5-5"

@@ -15,7 +15,8 @@ from claude_run.conversation.exchange import Failure, Reply, SentMessage
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import CheckResult, Outcome, Status
 from claude_run.record.codec import decode, encode, money
-from claude_run.scenario.model import EMPTY, Position
+from claude_run.scenario.json_values import EMPTY
+from claude_run.scenario.model import Position
 from tests.unit.conversation.builders import body, check, ended, script, started, user
 from tests.unit.conversation.strategies import JSON, OBJECTS, TEXTS
 from tests.unit.record.fakes import events

@@ -19,7 +19,7 @@ from claude_run.record.redact import REDACTED, Redactor, is_secret_variable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 SECRET = 'canary/0123+456 "789"&<!\\~'  # noqa: S105 - a canary, not a secret
 KEY = "sk-ant-api03-AbCd_efgh"

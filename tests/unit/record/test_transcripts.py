@@ -14,7 +14,7 @@ from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.usage import Usage, total
 from claude_run.record.records import Record
 from claude_run.record.transcripts import line, to_json
-from claude_run.scenario.model import EMPTY
+from claude_run.scenario.json_values import EMPTY
 from tests.unit.conversation.builders import body, check, script, system, user
 from tests.unit.conversation.strategies import REPLIES, TEXTS, scripts
 from tests.unit.record.fakes import conversation, record

@@ -25,7 +25,7 @@ from claude_run.scenario.model import Position
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 HAIKU = "claude-haiku-5-5"
 MYSTERY = "mystery-9"

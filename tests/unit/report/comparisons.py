@@ -13,7 +13,7 @@ from claude_run.verdict.comparison import Arm, Comparison, compare
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 _RESULTS = {"1": True, "0": False, "?": None}
 GOOD = "You can return it within 30 days of delivery.\nWhat is the order number?"

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from claude_run.scenario.model import Json, JsonObject, Scenario
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Scenario
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 ONE_TURN = "turns: [{user: Hi}]\n"

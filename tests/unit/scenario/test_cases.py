@@ -19,7 +19,7 @@ from tests.unit.scenario.loading import complaints, load_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 TURNS = "turns: [{user: '{{ item }} {{ n | default(0) }}'}]\n"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from claude_run.scenario.model import EMPTY, Position
+from claude_run.scenario.json_values import EMPTY
+from claude_run.scenario.model import Position
 
 
 def test_the_empty_object_is_a_mapping_that_can_be_a_default() -> None:

@@ -20,7 +20,7 @@ from claude_run.scenario.template_inspection import variables_in
 from claude_run.scenario.template_language import environment, literal
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 HERE = Position(path="a.yaml", line=3, column=9)
 VALUES: dict[str, Json] = {

@@ -17,7 +17,7 @@ from claude_run.scenario.yaml_reader import MAX_BYTES, MAX_DEPTH, Document, pars
 from claude_run.scenario.yaml_tree import ListNode, MappingNode, ScalarNode, to_json
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 # What a JSON text may hold in strings and a YAML text may not: control characters and line separators.
 characters = st.characters(

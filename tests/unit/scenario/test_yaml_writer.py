@@ -13,7 +13,7 @@ from claude_run.scenario.yaml_tree import to_json
 from claude_run.scenario.yaml_writer import yaml_text
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 LIVE = "{{}}#-'\"\\ \n\r\t\u2028\ufeff\x1b\x85:&*!|>%@`\U0001f98b\u200d1"
 texts = st.text(

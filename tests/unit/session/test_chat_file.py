@@ -23,7 +23,8 @@ from tests.support.scripted_server import message
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from claude_run.scenario.model import Json, Scenario
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Scenario
 
 HERE = Position(path="chat", line=1, column=1)
 CONVERSATION = Conversation(

@@ -9,7 +9,7 @@ from claude_run.simulator.replies import Scripted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 
 class InOrder:

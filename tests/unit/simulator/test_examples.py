@@ -12,7 +12,7 @@ from claude_run.conversation.identity import Identity
 from claude_run.conversation.script import Conversation
 from claude_run.conversation.steps import Send, next_step
 from claude_run.errors import InputError
-from claude_run.scenario.model import AssistantTurn, Json, Position, Save, SystemTurn, Text, UserTurn
+from claude_run.scenario.model import AssistantTurn, Position, Save, SystemTurn, Text, UserTurn
 from claude_run.simulator.engine import Engine
 from claude_run.simulator.examples import ExampleBook, request_digest
 from claude_run.simulator.replies import compose
@@ -20,6 +20,7 @@ from claude_run.simulator.replies import compose
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from claude_run.scenario.json_values import Json
     from claude_run.scenario.model import Expectation, Turn
 
 AT = Position(path="a.yaml", line=1, column=1)

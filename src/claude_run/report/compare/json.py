@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from claude_run.report.compare.words import headline, is_flaky
 
 if TYPE_CHECKING:
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
     from claude_run.verdict.basics import ComparisonRules, Rate
     from claude_run.verdict.changes import CaseChange
     from claude_run.verdict.comparison import CandidateResult, Comparison

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from claude_run.report.export.patterns import Dialect, Pattern
-    from claude_run.scenario.model import Expectation, Json, Position
+    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.model import Expectation, Position
 
 Relation: TypeAlias = Literal["contains", "equals", "starts_with", "ends_with"]
 

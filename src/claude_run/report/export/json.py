@@ -13,7 +13,7 @@ from claude_run.report.export.script import Reading, Saved
 if TYPE_CHECKING:
     from claude_run.report.export.conditions import Condition
     from claude_run.report.export.script import AskedTurn, Part, Script
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 SCHEMA_VERSION = 1
 

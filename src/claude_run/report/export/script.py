@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from claude_run.conversation.exchange import Request
     from claude_run.conversation.script import Conversation
     from claude_run.report.export.conditions import Condition
-    from claude_run.scenario.model import Content, Expectation, Json, JsonBlock, JsonObject, Position, Save
+    from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.model import Content, Expectation, JsonBlock, Position, Save
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CARRIED = (

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from claude_run.plan.known_models import KnownModel, KnownModels
     from claude_run.plan.model_news import ModelNews
     from claude_run.plan.prices import PriceTier
-    from claude_run.scenario.model import JsonObject
+    from claude_run.scenario.json_values import JsonObject
 
 SCHEMA_VERSION = 1
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from claude_run.plan.model_news import Difference, ModelNews
     from claude_run.plan.model_rules import ModelRules
     from claude_run.plan.prices import PriceTier
-    from claude_run.scenario.model import Json
+    from claude_run.scenario.json_values import Json
 
 UNPRICED = "unpriced"
 

@@ -13,7 +13,7 @@ from claude_run.conversation.content import file_digest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from claude_run.scenario.model import Json, JsonObject
+    from claude_run.scenario.json_values import Json, JsonObject
 
 MAX_EXCERPT = 300
 """How many characters of a text are shown where nothing else is said."""

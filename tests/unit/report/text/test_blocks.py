@@ -6,7 +6,7 @@ import pytest
 
 from claude_run.conversation.content import file_digest
 from claude_run.report.text.blocks import ContentPart, compact, content_parts, one_text, truncate, value_text
-from claude_run.scenario.model import EMPTY, Json
+from claude_run.scenario.json_values import EMPTY, Json
 
 
 @pytest.mark.parametrize(
