@@ -11,9 +11,9 @@ from tests.bench.throughput import COMMAND, TURNS, Server, Spent, measure, write
 
 FEW = 1_000
 MANY = int(os.environ.get("BENCH_CONVERSATIONS", "10000"))
-FULL = 100_000
-MOST_MB = 150.0
-MOST_REPORT_S = 60.0
+FULL, PLANNED = 100_000, 1_000_000
+MOST_MB, MOST_PLAN_MB = 150.0, 500.0
+MOST_REPORT_S = MOST_PLAN_S = 60.0
 COMMANDS = {
     "run": [COMMAND, "returns.yaml", "-j", "100", "-q", "-o", "run"],
     "report": [COMMAND, "report", "-q", "run"],
@@ -24,23 +24,32 @@ COMMANDS = {
 
 
 def bench() -> str:
-    """Return what each command takes more for many conversations, as much as it would be for 100,000."""
+    """Return what each command takes more for many conversations, and a plan of a million."""
     server = Server(0.0)
     try:
         few, many = _measured(server, FEW), _measured(server, MANY)
     finally:
         server.close()
-    scale = (FULL - FEW) / (MANY - FEW)
     figures = []
     for name in COMMANDS:
         more = many[name].peak_mb - few[name].peak_mb
         figures += [
             Figure(f"peak memory of {name}, {FEW:,} conversations", few[name].peak_mb, "MB"),
             Figure(f"peak memory of {name}, {MANY:,} conversations", many[name].peak_mb, "MB"),
-            Figure(f"more memory of {name} for {FULL:,}, scaled", more * scale, "MB", most=MOST_MB),
         ]
+        if name == "dry run":
+            peak = few[name].peak_mb + more * (PLANNED - FEW) / (MANY - FEW)
+            figures.append(
+                Figure(f"peak memory of {name}, {PLANNED:,}, scaled", peak, "MB", most=MOST_PLAN_MB)
+            )
+        else:
+            grown = more * (FULL - FEW) / (MANY - FEW)
+            figures.append(Figure(f"more memory of {name} for {FULL:,}, scaled", grown, "MB", most=MOST_MB))
     took = many["report"].wall_s * FULL / MANY
     figures.append(Figure(f"report of {FULL:,} conversations, scaled", took, "s", most=MOST_REPORT_S))
+    grown_s = (many["dry run"].wall_s - few["dry run"].wall_s) * (PLANNED - FEW) / (MANY - FEW)
+    took = few["dry run"].wall_s + grown_s
+    figures.append(Figure(f"dry run of {PLANNED:,} requests, scaled", took, "s", most=MOST_PLAN_S))
     return keep("memory", figures)
 
 

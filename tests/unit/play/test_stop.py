@@ -77,7 +77,7 @@ def test_a_run_against_an_api_that_is_down_ends_once(concurrency: int) -> None:
     assert halt.code is ExitCode.NOT_MEASURED
     assert halt.reason.startswith("claude-haiku-5-5 has not replied for 30")
     assert 300.0 <= messages.times[-1] < 310.0
-    assert len(messages.requests) < 25 + 40  # the first wave, then one probe at a time
+    assert len(messages.requests) < 25 + 36  # the first wave, then one probe at a time
     assert len(run.progress.transcripts) < 5
     assert run.progress.outages[0][0] == "claude-haiku-5-5"
     assert run.progress.resumptions == []
