@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from claude_run.errors import ExitCode
-from claude_run.process import LastingStream, Signals, open_streams
+from claude_run.process import LastingStream, Signals, open_streams, relax_collector
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
     open_streams()
     signals = Signals()
     signals.listen()
+    relax_collector()
     if sys.argv[1:] in (["--version"], ["-V"]):
         sys.exit(_print_version())
     from claude_run.cli.app import run_command_line  # noqa: PLC0415 - costs more than `--version` may

@@ -6,6 +6,7 @@ Both are seen to before anything else is imported, so this module imports next t
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import stat
@@ -25,6 +26,18 @@ CODES = {
     signal.SIGHUP: ExitCode.HUNG_UP,
 }
 """The signals that end a process, each with the exit code that says so."""
+
+
+_FEW_CYCLES = (50_000, 20, 20)
+
+
+def relax_collector() -> None:
+    """Have garbage looked for after 50,000 new objects, not after 700.
+
+    Nearly all that this program lets go of is freed at once, because it holds no cycles. Looked for as often
+    as by default, the few that there are take a tenth of the CPU of a run.
+    """
+    gc.set_threshold(*_FEW_CYCLES)
 
 
 def open_streams() -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _UNREAD = {"X-Stainless-Raw-Response": "stream"}
 """By this header the SDK's own `with_streaming_response` tells it to hand over a response unread."""
 
-_CREDENTIAL_HEADERS = ("x-api-key", "authorization", "x-amz-security-token")
+_CREDENTIAL_HEADERS = frozenset({b"x-api-key", b"authorization", b"x-amz-security-token"})
 
 
 class Body(TypedDict, total=False):
@@ -118,8 +118,10 @@ class Calls:
 
     def _learn_credential(self, sent: httpx2.Request) -> None:
         """Know what the request went out with: a profile of the SDK gets a new token whenever it likes."""
-        for name in _CREDENTIAL_HEADERS:
-            value = sent.headers.get(name, "")
+        for name, raw in sent.headers.raw:
+            if name.lower() not in _CREDENTIAL_HEADERS:
+                continue
+            value = raw.decode("latin-1")
             # A signature holds for one request: nobody could use it again.
             secret = "" if value.startswith("AWS4-") else bare_credential(value)
             if is_searched_for(secret) and not self.redactor.finds(secret):

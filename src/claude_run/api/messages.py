@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a reply, after decompression, beyond which it is refused."""
 
+_sent_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _STREAM, _JSON = "text/event-stream", "application/json"
 _SAY_NOTHING = ("", "application/octet-stream", "text/plain")
 """Content types of servers that do not know what they send."""
@@ -88,7 +89,10 @@ class AnthropicMessages:
         async with self._calls.response(path, body=body, headers=headers) as response:
             received = await _receive(response, streamed=streamed, redact=self._calls.redact, take=take)
         reply = without_credential(received.reply, self._calls.redactor)
-        return replace(received, reply=reply, request_id=self._calls.clean(received.request_id))
+        request_id = self._calls.clean(received.request_id)
+        if reply is received.reply and request_id == received.request_id:
+            return received
+        return replace(received, reply=reply, request_id=request_id)
 
     def _written(self, request: Request, *, streamed: bool) -> tuple[Body, dict[str, str]]:
         """Return the body of a request as the SDK takes it, and the headers that go with it."""
@@ -129,7 +133,7 @@ def parameters(request: Request, *, provider: Provider) -> tuple[dict[str, Any],
 
 def as_json(body: Mapping[str, Any]) -> bytes:
     """Return a body as it goes over the wire."""
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _sent_json(body).encode()
 
 
 def without_credential(reply: Reply, redactor: Redactor) -> Reply:
@@ -198,6 +202,8 @@ async def _read_body(
 
 def _refuse_unknown_codings(response: AsyncAPIResponse[Any]) -> None:
     """Raise InvalidReplyError for a body that is packed in a way that nobody asked for, or can unpack."""
+    if "content-encoding" not in response.headers:
+        return
     known = {"", "identity", *_names(response.http_request.headers, "accept-encoding")}
     for coding in _names(response.headers, "content-encoding"):
         if coding not in known:

@@ -38,6 +38,28 @@ class Client(httpx2.AsyncClient):
         self._direct = transport
         self._prepare = prepare
 
+    def build_request(
+        self,
+        method: str,
+        url: httpx2.URL | str,
+        *,
+        headers: Any = None,  # noqa: ANN401 - whatever the SDK hands to a client
+        content: Any = None,  # noqa: ANN401 - same
+        timeout: Any = None,  # noqa: ANN401 - same
+        **options: Any,  # noqa: ANN401 - same
+    ) -> httpx2.Request:
+        """Build a request; one that asks for nothing beyond these is not merged with settings of the client.
+
+        It has none but for the codings that it can unpack, which the request asks for.
+        """
+        if any(options.values()) or not isinstance(headers, httpx2.Headers):
+            return super().build_request(
+                method, url, headers=headers, content=content, timeout=timeout, **options
+            )
+        headers.setdefault("accept-encoding", self.headers["accept-encoding"])
+        extensions = {"timeout": httpx2.Timeout(timeout).as_dict()}
+        return httpx2.Request(method, url, headers=headers, content=content, extensions=extensions)
+
     async def send(
         self,
         request: httpx2.Request,
@@ -89,10 +111,11 @@ class Transport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request, and return once the head of its response is there."""
         url, limits = str(request.url), request.extensions.get("timeout", {})
+        coding = request.headers.encoding
         response = await self._session.request(
             request.method,
             url,
-            headers=request.headers,
+            headers=[(name.decode(coding), value.decode(coding)) for name, value in request.headers.raw],
             data=await request.aread() or None,
             allow_redirects=False,
             proxy=self._proxy(url) if self._trusts else None,

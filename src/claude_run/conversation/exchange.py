@@ -36,6 +36,7 @@ STREAM_ABOVE = 16_000
 """`max_tokens` above which a reply is streamed: longer ones may outlast an idle connection."""
 
 _SURROGATE = b"\\ud"
+_canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +63,7 @@ class Request:
         """Return the body as JSON with sorted keys and no spaces: equal requests give equal bytes."""
         if self._canonical is None:
             # Once: the history in it is as long as the conversation.
-            text = json.dumps(self.body, sort_keys=True, separators=(",", ":"), allow_nan=False)
-            object.__setattr__(self, "_canonical", text.encode())
+            object.__setattr__(self, "_canonical", _canonical_json(self.body).encode())
         return cast("bytes", self._canonical)
 
     def key(self, identity: Sequence[Json]) -> str:

@@ -95,7 +95,9 @@ def evaluate_expectations(  # noqa: PLR0913 - keywords, but for what was played
     checks: tuple[CheckResult, ...] = ()
     for part in parts:
         index = part.index
-        subject = replace(part.subject, grades=grades.get(index, {}), findings=findings.get(index, {}))
+        subject = part.subject
+        if grades or findings:
+            subject = replace(subject, grades=grades.get(index, {}), findings=findings.get(index, {}))
         results = tuple(evaluate(expectation, subject) for expectation in part.expectations)
         if index is None:
             checks = results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from claude_run.conversation.events import Event
-    from claude_run.conversation.exchange import Exchange
+    from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Send
     from claude_run.plan.caching import SharedPrefix
@@ -56,6 +56,14 @@ class JournalledLog:
         self._recorder = recorder
         self._earlier = {exchange.key for exchange in self.known.replies}
         self._held: list[Asked] = []
+        self._knows_prefix = False
+        self._prefix: SharedPrefix | None = None
+
+    def prefix(self, request: Request) -> SharedPrefix | None:
+        """Return what others may read of the prompt of the conversation; all its requests have the same."""
+        if not self._knows_prefix:
+            self._prefix, self._knows_prefix = shared_prefix(request), True
+        return self._prefix
 
     def append(self, event: Event) -> None:
         self._recorder.append(*self._held, event)
@@ -174,8 +182,10 @@ class Sender:
         the run is being stopped.
         """
         key = key_of(conversation, step, judge=judge)
+        # Others may read from the cache what this request writes to it, or it what they do.
+        prefix = log.prefix(step.request) if judge is None else shared_prefix(step.request)
         pending = PendingRequest(
-            conversation=conversation, step=step, key=key, judge=judge, deadline=deadline
+            conversation=conversation, step=step, key=key, judge=judge, deadline=deadline, prefix=prefix
         )
 
         # Known: a resumed conversation may have the reply already, or may have asked and got none.
@@ -196,9 +206,6 @@ class Sender:
         asked_again = self.messages is not None and log.known.was_set_aside(key)
         if not asked_again and (recorded := self._recorded(pending)) is not None:
             return log.answer(recorded)
-
-        # Shared: others may read from the cache what this request writes to it, or it what they do.
-        pending = replace(pending, prefix=shared_prefix(step.request))
 
         # Priced: what the API counted of a conversation bounds its next request, but no question to a judge.
         worst_usd = self.prices.worst(step, log.known.exchanges if judge is None else ())

@@ -49,6 +49,8 @@ _ADDED_LATER: Mapping[str, object] = {
 _ONLY_WHERE: Mapping[str, object] = {"in_batch": False}
 """Fields that are written only where they are not this: a live run writes what it always wrote."""
 
+_AS_THEY_ARE = frozenset({str, int, float, bool, type(None), dict, list})
+
 _MOST = 10**12
 """No time in seconds and no amount of dollars is larger; sums of such numbers stay finite."""
 
@@ -125,11 +127,12 @@ def _checked_fields(cls: type) -> tuple[tuple[str, str, Callable[[Any], bool]], 
 
 
 def _plain(value: Any) -> Json:  # noqa: ANN401 - any field of any event
+    # Most are of these types, and what is sent and received is written as it is, however large.
+    if type(value) in _AS_THEY_ARE:
+        return cast("Json", value)
     match value:
-        case None | str() | int() | float():
-            plain: Json = value
         case Decimal():
-            plain = money(value)
+            plain: Json = money(value)
         case CheckResult():
             plain = check_to_json(value)
         case SentMessage() | Failure():

@@ -87,7 +87,8 @@ class Collector:
     def add(self, transcript: Transcript) -> None:
         """Take in a conversation that has ended."""
         record = Record.of(transcript.started.identity, transcript)
-        self._figures[record.planned.id] = Figures.of(transcript)
+        if record.figures is not None:
+            self._figures[record.planned.id] = record.figures
         _add(self._spools, self._makers, record)
 
     def played(self, ending: Ending) -> Played:

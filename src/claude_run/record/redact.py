@@ -146,15 +146,17 @@ class Redactor:
 
 
 def _strings(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield key
-            yield from _strings(item)
-    elif isinstance(value, Sequence):
-        for item in value:
-            yield from _strings(item)
+    found = [value]
+    for part in found:
+        if isinstance(part, str):
+            yield part
+        elif part is None or isinstance(part, int | float):
+            continue
+        elif isinstance(part, Mapping):
+            yield from part
+            found.extend(part.values())
+        else:
+            found.extend(part)
 
 
 def is_secret_variable(name: str) -> bool:

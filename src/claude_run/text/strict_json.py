@@ -20,6 +20,7 @@ MAX_DEPTH = 200
 # What `json` leaves as it is: DEL, and the old commands of CI logs, which are obeyed anywhere in a line.
 # Outside of its strings JSON has neither, so that an escape can stand for each.
 _OBEYED = re.compile(r"\x7f|#(?=#\w*\[)")
+_one_line = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _OUTSIDE_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -84,8 +85,7 @@ def plain_json(value: object, *, indent: int | None = None) -> str:
 
     Without `indent` it is one line without spaces. ValueError for a number that is not finite.
     """
-    separators = (",", ":") if indent is None else None
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent, separators=separators)
+    text = _one_line(value) if indent is None else json.dumps(value, allow_nan=False, indent=indent)
     return _without_obeyed(text)
 
 
