@@ -16,8 +16,8 @@ LOCKED := $(PIP) install --quiet --no-deps --require-hashes --only-binary :all: 
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras \
   --no-emit-index-url --no-emit-find-links --no-header --quiet
 
-# What the exported TypeScript programs are run with in the tests; the lock holds no address of a registry.
-NODE  := tests/system/export/node
+# What exported TypeScript programs are run with, and pages looked at; the lock holds no address of a registry.
+NODE  := tests/node
 NODED := $(NODE)/node_modules/.ready
 
 .DEFAULT_GOAL := help
@@ -49,9 +49,10 @@ $(DEV): $(RUN) pyproject.toml
 
 $(NODED): $(NODE)/package-lock.json
 	@if command -v npm >/dev/null; then \
-	  echo "installing what the tests of exported programs need into $(NODE) (once)"; \
+	  echo "installing what the tests of exported programs and of pages need into $(NODE) (once)"; \
 	  npm ci --prefix $(NODE) --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null && touch $@; \
-	else echo "npm is not here: the tests that run exported TypeScript are skipped"; fi
+	else echo "npm is not here: the tests that run exported TypeScript, or look at pages, are skipped"; fi
+	@command -v chromium >/dev/null || echo "chromium is not here: the tests that look at pages are skipped"
 
 demo: $(RUN) ## play scenarios/quickstart.yaml against the simulator; no key needed
 	@PYTHONPATH=$(CURDIR)/src $(BIN)/python -m claude_run scenarios/quickstart.yaml --simulate

@@ -177,7 +177,7 @@ GATED_CASE = fields("""
     covered; boolean; Whether three attempts or more were accepted, for which alpha is promised.
     met; boolean; Of an edited or a new case: whether it reached its pass rate.
     edited; string or null; What was edited since it was accepted: `expectations`, `variables`, or both.
-    before; list of strings; The accepted replies of a case that is shown with them.
+    before; list of strings; The accepted replies of the case.
     reworded; integer; How many replies differ from the accepted ones.
 """)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-NODE_MODULES = Path(__file__).parents[1] / "system" / "export" / "node" / "node_modules"
+NODE_MODULES = Path(__file__).parents[1] / "node" / "node_modules"
 READY = NODE_MODULES / ".ready"
 """What is there when all packages are."""
 
@@ -29,4 +29,4 @@ def require_node(*, packages: bool = False) -> None:
 def _missing(what: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} is not here: .ci/run and `make test` bring it")
-    pytest.skip(f"{what} is not here: install Node with npm, curl and jq, and run make test")
+    pytest.skip(f"{what} is not here: install Node with npm, curl, jq and chromium, and run make test")

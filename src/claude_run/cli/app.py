@@ -167,7 +167,16 @@ def report_command(world: World, run: RunArgument, output: OutputOptions) -> int
     from claude_run.cli.commands import read_run  # noqa: PLC0415 - each command imports what it needs
     from claude_run.cli.judge_eval import finish_run  # noqa: PLC0415 - same
 
-    return finish_run(read_run(run.path, world), output)
+    return finish_run(read_run(run.path, output, world), output)
+
+
+@app.command("open", cls=PanelCommand)
+@takes(pick(RunArgument))
+def open_command(world: World, run: RunArgument) -> int:
+    """Show a run in the browser: its report.html, made where there is none."""
+    from claude_run.cli.commands import open_page  # noqa: PLC0415 - each command imports what it needs
+
+    return open_page(run.path, world)
 
 
 @app.command("verify", cls=PanelCommand)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,9 +15,10 @@ from claude_run.cli.output import (
     print_next,
 )
 from claude_run.cli.terminal import Terminal, ask_key
+from claude_run.cli.write_reports import page_parts, redacted_before
 from claude_run.errors import ExitCode, InputError
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.formats import FILES, get_ready, render, sections
+from claude_run.report.run.formats import FILES, PAGE, get_ready, render, sections
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, connect, project, results
 from claude_run.session.foresee import MOST_REPEATS, WORTH_SEEING
@@ -45,7 +47,11 @@ def observer(output: OutputOptions) -> RunObserver:
             progress.notify(line)
 
     return RunObserver(
-        progress=progress, notify=progress.notify, warn=warn, sections=sections(), get_ready=get_ready
+        progress=progress,
+        notify=progress.notify,
+        warn=warn,
+        sections=sections(page=output.page, redacted=output.redact),
+        get_ready=get_ready,
     )
 
 
@@ -150,12 +156,27 @@ def verify(path: Path | None, world: World) -> int:
     return int(ExitCode.NOT_MEASURED if found.problems else ExitCode.PASSED)
 
 
-def read_run(path: Path | None, world: World) -> RunResult:
+def read_run(path: Path | None, output: OutputOptions, world: World) -> RunResult:
     """Read a run whose files are about to be written anew, and say which one it is."""
-    result = results.read_run(path, world, sections())
+    result = results.read_run(path, world, sections(page=output.page, redacted=output.redact))
     print_error(f"run {result.folder.path}")
     world.signals.postpone()
     return result
+
+
+def open_page(path: Path | None, world: World) -> int:
+    """Show the page of a run in the browser, made anew where the run went on since; print where it is."""
+    import webbrowser  # noqa: PLC0415 - no other command opens one
+
+    result = results.read_run(path, world)
+    print_error(f"run {result.folder.path}")
+    page = (result.folder.path / PAGE).absolute()
+    if not page.exists() or page.stat().st_mtime < result.folder.journal.stat().st_mtime:
+        result.folder.write(PAGE, page_parts(result, redacted=redacted_before(result) or False))
+    print_line(str(page))
+    if not os.environ.get("CI") and not webbrowser.open(page.as_uri()):
+        print_error("no browser could be opened: open that file by hand")
+    return 0
 
 
 def accept(path: Path | None, options: AcceptOptions, world: World) -> int:

@@ -31,6 +31,16 @@ class OutputOptions:
     junit: Path | None = option(
         "--junit", kind=PATH, metavar="FILE", panel=OUTPUT, help="Write the results as JUnit XML too."
     )
+    html: bool = option(
+        "--html", kind=SWITCH, default=False, panel=OUTPUT, help="Write report.html, the run as a page, too."
+    )
+    redact: bool = option(
+        "--redact",
+        kind=SWITCH,
+        default=False,
+        panel=OUTPUT,
+        help="The same without a word of what was said.",
+    )
     json: bool = option(
         "--json", kind=SWITCH, default=False, panel=OUTPUT, help="Print the summary as JSON on stdout."
     )
@@ -52,6 +62,11 @@ class OutputOptions:
         panel=OUTPUT,
         help="Show the replies that failed; -vv in full.",
     )
+
+    @property
+    def page(self) -> bool:
+        """Whether there will be a page, with all that was said or without."""
+        return self.html or self.redact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,13 @@ from claude_run.cli.output import print_json, print_next, print_workflow_command
 from claude_run.cli.terminal import Terminal
 from claude_run.errors import StorageError
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.formats import FILES, render
+from claude_run.report.run.formats import FILES, PAGE, render, render_page
 from claude_run.session.next_command import next_command
 from claude_run.session.results import write_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from claude_run.cli.options import OutputOptions
     from claude_run.session.play import RunResult
 
@@ -27,7 +29,11 @@ def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> 
     played = result.played
     terminal = Terminal.of(output, aside=aside or output.json)
     facts = RunFacts.of(played)
-    write_files(result, {name: render(name, played, facts=facts) for name in FILES})
+    files = {name: render(name, played, facts=facts) for name in FILES}
+    redacted = output.redact if output.page else redacted_before(result)
+    if redacted is not None:
+        files[PAGE] = page_parts(result, redacted=redacted, facts=facts)
+    write_files(result, files)
 
     # Files that somebody else names.
     if output.junit is not None:
@@ -47,6 +53,22 @@ def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> 
     if not output.quiet:
         print_next(next_command(result))
     return int(played.summary.exit_code)
+
+
+def redacted_before(result: RunResult) -> bool | None:
+    """Return whether the page that a run has leaves out what was said; None where it has no page."""
+    from claude_run.report.run.html import is_redacted  # noqa: PLC0415 - only a run with a page needs it
+
+    try:
+        with (result.folder.path / PAGE).open("rb") as file:
+            return is_redacted(file.readline() + file.readline())
+    except OSError:
+        return None
+
+
+def page_parts(result: RunResult, *, redacted: bool, facts: RunFacts | None = None) -> Iterable[bytes]:
+    """Return the content of the page of a run, piece by piece."""
+    return render_page(result.played, facts=facts or RunFacts.of(result.played), redacted=redacted)
 
 
 def refuse_unwritable(output: OutputOptions) -> None:

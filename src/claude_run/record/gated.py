@@ -37,8 +37,7 @@ class GatedCase:
     were accepted: these two are decided by their own pass rate, which they have `met` or not. `fresh` are its
     confirming attempts, of which `needed` must all fail before it is called broken; None where no number
     would tell. `covered`: enough attempts were accepted for the promise on false alarms to hold.
-    `before` are the accepted replies of a case that is shown with them, and `reworded` is how many replies
-    differ from the accepted ones.
+    `before` are the accepted replies of the case, and `reworded` is how many replies differ from them.
     """
 
     name: str

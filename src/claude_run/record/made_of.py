@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from claude_run.record.history import History
     from claude_run.scenario.json_values import JsonObject
 
-DERIVED = ("transcripts.md", "summary.md", "comparison.md", "transcripts.jsonl", "summary.json")
+DERIVED = (
+    "report.html",
+    "transcripts.md",
+    "summary.md",
+    "comparison.md",
+    "transcripts.jsonl",
+    "summary.json",
+)
 """The files of a run folder that are made of its journal; the last one says of how much of it."""
 
 

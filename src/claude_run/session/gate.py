@@ -46,7 +46,6 @@ NEW, EDITED, UNMEASURED = "new", "edited", "unmeasured"
 _NAMED = 3  # cases that a sentence names
 _REPEATED = 1  # how often an attempt that could not be measured is played again
 _NOTHING = Score(passed=0, measured=0)
-_BEFORE = 20  # cases whose accepted replies are kept, to be shown beside the new ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,19 +225,16 @@ def samples_of(played: Played, *, only: Callable[[str], bool] = lambda _id: True
 
 
 def _gated(matched: Matched, judged: Judgement, pass_rates: Mapping[str, float]) -> tuple[GatedCase, ...]:
-    """Return what the journal keeps of each case; of those that are shown the accepted replies too."""
+    """Return what the journal keeps of each case; of those that were accepted their replies too."""
     judgements = {each.case.name: each for each in judged.cases}
-    left, found = _BEFORE, []
+    found = []
     for case in matched.cases:
         if (judgement := judgements.get(case.name)) is not None:
             gated = _compared(case, judgement)
         else:
             gated = _decided_by_itself(case, pass_rates.get(case.identity.scenario, 1.0))
-        if left and gated.standing not in {Standing.SAME, Standing.BETTER, NEW, UNMEASURED}:
-            left -= 1
-            shown = typical(case.accepted, passed=True)
-            gated = replace(gated, before=shown.replies if shown else ())
-        found.append(gated)
+        shown = typical(case.accepted, passed=True)
+        found.append(replace(gated, before=shown.replies) if shown else gated)
     return tuple(found)
 
 

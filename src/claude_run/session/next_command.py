@@ -43,6 +43,7 @@ COMMANDS = frozenset(
         "export",
         "init",
         "models",
+        "open",
         "schema",
         "simulate",
     }

@@ -61,7 +61,15 @@ def wilson(rate: Rate, *, confidence: float = 0.95) -> Interval:
 
     Source: Wilson 1927, JASA 22:209; Newcombe 1998, Stat Med 17:857, method 3.
     """
-    lower, upper = _wilson_limits(float(rate.value), rate.total, z=_z(confidence))
+    return wilson_of_share(float(rate.value), rate.total, confidence=confidence)
+
+
+def wilson_of_share(share: float, total: int, *, confidence: float = 0.95) -> Interval:
+    """Return the same for a mean of shares, such as the pass rates of `total` cases, each in [0, 1].
+
+    Such a mean varies no more than that of as many samples which pass or fail, so that the interval holds.
+    """
+    lower, upper = _wilson_limits(share, total, z=_z(confidence))
     return Interval(lower=lower, upper=upper, confidence=confidence, method=Method.WILSON)
 
 

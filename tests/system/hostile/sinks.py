@@ -50,6 +50,7 @@ from claude_run.report.run.github import (
     step_summary,
     warning_annotations,
 )
+from claude_run.report.run.html import run_html
 from claude_run.report.run.junit import junit_xml
 from claude_run.report.run.markdown import (
     conversation_markdown,
@@ -286,6 +287,10 @@ def _page(text: str) -> str:
     return comparison_html(comparisons.hostile(text))
 
 
+def _run_page(text: str) -> str:
+    return as_text(run_html, _run(text)) + as_text(run_html, _gated(text))
+
+
 def _reply_diff(text: str) -> str:
     stream = io.StringIO()
     print_reply_diff(f"{text}\n{text}", f"{text} {text}", stream=stream)
@@ -337,6 +342,8 @@ SINKS: dict[str, Sink] = {
     "report.run.markdown.conversation_markdown": Sink(medium="folded", show=_conversations),
     "report.run.markdown.summary_markdown": Sink(medium="folded", show=_summary),
     "report.run.markdown.gate_markdown": Sink(medium="folded", show=lambda text: gate_markdown(_gated(text))),
+    # What it packs is shown by its script, in a browser: tests/system/page.
+    "report.run.html.run_html": Sink(medium="page", show=_run_page),
     "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: as_text(junit_xml, _run(text))),
     "report.run.github.step_summary": Sink(
         medium="folded",

@@ -19,6 +19,7 @@ _TAGS = {
         "title",
         "style",
         "body",
+        "main",
         "h1",
         "h2",
         "h3",
@@ -32,6 +33,7 @@ _TAGS = {
     *("svg", "line", "circle"),
 }
 _ATTRIBUTES = {
+    *("id", "data-redacted"),
     *("lang", "charset", "http-equiv", "content", "name", "class", "open", "role", "aria-label"),
     *("viewbox", "x1", "x2", "y1", "y2", "cx", "cy", "r"),
 }

@@ -37,6 +37,7 @@ Medium: TypeAlias = Literal[
     "comment",
     "folded",
     "html",
+    "page",
 ]
 """Where a text ends up.
 
@@ -45,7 +46,7 @@ a word for a message and `shown` a message, which a caller prints line by line; 
 are pieces of Markdown, `document` is a whole Markdown file; `json` is a JSON file, `jsonl` one of lines,
 `review` one whose letters are not escaped; `name` is the name of a file; `xml` is a whole XML file,
 `commands` are workflow commands of GitHub Actions; `comment` is Markdown for stdout in which we fold parts
-away, `folded` the same as a file, `html` a whole page.
+away, `folded` the same as a file, `html` a whole page; `page` is one with a script of ours, and with data.
 """
 
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -178,6 +179,15 @@ def _flat(shown: str) -> Iterator[Token]:
         yield from token.children or ()
 
 
+def _assert_page(shown: str) -> None:
+    """Fail unless each page is inert but for one script, which is ours, and data that no script is."""
+    for page in re.split(r"(?=<!DOCTYPE)", shown)[1:]:
+        rest, scripts = re.subn(r'<script>"use strict";\n[^\0]*?</script>', "", page)
+        assert scripts == 1, "another number of scripts"
+        rest = re.sub(r'<script type="application/gzip" id="[a-z0-9-]+">[A-Za-z0-9+/=]*</script>', "", rest)
+        assert_safe_html(rest)
+
+
 _FURTHER: Mapping[Medium, Callable[[str], None]] = {
     "review": _assert_review,
     "name": _assert_name,
@@ -190,4 +200,5 @@ _FURTHER: Mapping[Medium, Callable[[str], None]] = {
     "comment": _assert_comment,
     "folded": _assert_comment,
     "html": assert_safe_html,
+    "page": _assert_page,
 }

@@ -23,6 +23,9 @@ FILES: Mapping[str, str] = {
 SECTIONS: Mapping[str, str] = {"transcripts.md": "markdown:conversation_markdown"}
 """The parts of such files that are made of one conversation, as soon as it has ended."""
 
+PAGE = "report.html"
+"""The file for a browser, made where it is asked for; where it is redacted it holds nothing that was said."""
+
 OPTIONAL: Mapping[str, str] = {
     "junit": "junit:junit_xml",
     "github": "github:step_summary",
@@ -40,9 +43,22 @@ def render(name: str, played: Played, *, facts: RunFacts | None = None) -> Itera
     return renderer(played, RunFacts.of(played) if facts is None else facts)
 
 
-def sections() -> Mapping[str, Callable[[Record], bytes]]:
-    """Return what makes the parts of files that are made of one conversation, by the name of the file."""
-    return {name: partial(_section, place) for name, place in SECTIONS.items()}
+def render_page(played: Played, *, facts: RunFacts, redacted: bool) -> Iterable[bytes]:
+    """Return the content of `report.html` in UTF-8, piece by piece."""
+    from claude_run.report.run.html import run_html  # noqa: PLC0415 - as `render` does
+
+    return run_html(played, facts, redacted=redacted)
+
+
+def sections(*, page: bool = False, redacted: bool = False) -> Mapping[str, Callable[[Record], bytes]]:
+    """Return what makes the parts of files that are made of one conversation, by the name of the file.
+
+    Those of a `page`, which may be `redacted`, are made only where there will be one.
+    """
+    found = {name: partial(_section, place) for name, place in SECTIONS.items()}
+    if page:
+        found[PAGE] = partial(_section, "html:conversation_piece", redacted=redacted)
+    return found
 
 
 def get_ready() -> None:
@@ -52,8 +68,8 @@ def get_ready() -> None:
     load()
 
 
-def _section(place: str, record: Record) -> bytes:
-    made: bytes = _made_by(place)(record)
+def _section(place: str, record: Record, **how: bool) -> bytes:
+    made: bytes = _made_by(place)(record, **how)
     return made
 
 
