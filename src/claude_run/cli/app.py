@@ -100,7 +100,9 @@ def run_command(world: World, request: RunRequest, output: OutputOptions, plan: 
     if plan.list_only:
         return commands.list_conversations(request, output, world)
     if plan.dry_run:
-        return commands.dry_run(request, output, world)
+        from claude_run.cli.dry_run import dry_run  # noqa: PLC0415 - imports the price table
+
+        return dry_run(request, output, world)
 
     import asyncio  # noqa: PLC0415 - same
 

@@ -21,18 +21,15 @@ from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, PAGE, get_ready, render, sections
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, connect, project, results
-from claude_run.session.foresee import MOST_REPEATS, WORTH_SEEING
-from claude_run.session.next_command import play_command, play_line
+from claude_run.session.next_command import play_line
 from claude_run.session.play import RunObserver, RunResult
 from claude_run.session.prepare import prepare
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from claude_run.cli.options import AcceptOptions, OutputOptions, SimulateOptions
-    from claude_run.session.foresee import Foresight
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
@@ -57,88 +54,9 @@ def observer(output: OutputOptions) -> RunObserver:
 
 def list_conversations(request: RunRequest, output: OutputOptions, machine: World) -> int:
     """Print the ids of the selected conversations, one a line."""
-    for conversation in _prepared(request, output, machine).plan.conversations:
+    for conversation in prepared_for(request, output, machine).plan.conversations:
         print_line(conversation.id)
     return 0
-
-
-def dry_run(request: RunRequest, output: OutputOptions, machine: World) -> int:
-    """Print the conversations and the bound of their cost; send and write nothing."""
-    from claude_run.session.run import dry_run as estimate  # noqa: PLC0415 - imports the price table
-
-    prepared = _prepared(request, output, machine)
-    found = estimate(prepared)
-    for name in found.ids:
-        print_line(name)
-    bound = found.bound
-    for row in bound.models:
-        conversations = count(row.conversations, "conversation")
-        requests = _requests(row.requests, most=row.most_requests)
-        print_line(f"{row.model}: {conversations}, {requests}, at most {usd(row.worst_cost_usd)}")
-    if found.batched is not None:
-        print_line(f"as a batch: at most {usd(found.batched.worst_cost_usd)}")
-    for model in bound.unpriced:
-        print_line(f"{model} has no known price: its cost is not bounded")
-    if found.judge_answers:
-        answers = count(found.judge_answers, "answer")
-        print_line(f"judges: {answers} on top, not in the bound below; --max-cost holds them too")
-    if found.expected is not None:
-        requests, likely = count(found.expected.requests, "request"), usd(found.expected.cost_usd)
-        print_line(f"as the examples play, by the simulator: {requests}, {likely}")
-    conversations = count(bound.conversations, "conversation")
-    requests = _requests(bound.requests, most=bound.most_requests)
-    worst = usd(bound.worst_cost_usd)
-    if found.foresight is not None:
-        for line in _foreseen(found.foresight):
-            print_line(line)
-    print_line(f"{conversations}, {requests}, at most {worst} ({found.prices}); nothing was sent")
-    if not output.quiet:
-        print_next(play_command(request))
-    return 0
-
-
-def _requests(number: int, *, most: int) -> str:
-    """Return how many requests there are: one a turn, and at most so many where tools are called."""
-    requests = count(number, "request")
-    return f"{requests} (at most {most:,} with rounds of tools)" if most > number else requests
-
-
-def _foreseen(foresight: Foresight) -> Iterator[str]:
-    """Yield what a gated run will see, and what confirming may cost on top of its own bound."""
-    fresh, power = foresight.fresh, foresight.power
-    if fresh.conversations:
-        attempts, requests = count(fresh.conversations, "fresh attempt"), count(fresh.requests, "request")
-        worst = usd(fresh.worst_cost_usd)
-        judges = f" beside {count(fresh.judge_answers, 'answer')} of judges" if fresh.judge_answers else ""
-        yield f"on top, where cases look broken: at most {attempts}, {requests}, at most {worst}{judges}"
-    others = f"; {count(foresight.others, 'case')} not compared, new or edited" if foresight.others else ""
-    yield f"against the baseline: {count(foresight.compared, 'case')} compared{others}"
-    if foresight.uncovered:
-        few = count(foresight.uncovered, "case")
-        yield f"  {few} with fewer than 3 accepted attempts: nothing is promised; accept a run of -n 10"
-    if power is None:
-        return
-    if power.one_breaks is not None:
-        yield f"  a case that breaks is seen in {100 * power.one_breaks:.0f} % of runs"
-    drop = "no drop over all cases" if power.visible_drop is None else _points(power.visible_drop)
-    yield f"  {drop} is seen in four of five runs"
-    yield (
-        f"  where nothing has changed {100 * power.false_alarms:.1f} % of runs are red,"
-        f" {100 * power.unclear:.1f} % unclear, with {power.extra_attempts:.1f} fresh attempts on average"
-    )
-    ten = _points(WORTH_SEEING)
-    if foresight.repeats is None:
-        yield (
-            f"  {ten} would not be seen with any -n up to {MOST_REPEATS}: accept a run of more attempts, or"
-            " write more cases"
-        )
-    else:
-        more = f"{foresight.repeats * foresight.compared:,} conversations"
-        yield f"  {ten} would be seen with -n {foresight.repeats}, {more}"
-
-
-def _points(drop: float) -> str:
-    return f"a drop of {100 * drop:.0f} points over all cases"
 
 
 def verify(path: Path | None, world: World) -> int:
@@ -232,7 +150,8 @@ def init(folder: Path) -> int:
     return 0
 
 
-def _prepared(request: RunRequest, output: OutputOptions, machine: World) -> Prepared:
+def prepared_for(request: RunRequest, output: OutputOptions, machine: World) -> Prepared:
+    """Prepare what the request selects, and say what there is to be warned of."""
     prepared = prepare(request, today=machine.today)
     if not output.quiet:
         print_error(*prepared.warnings)

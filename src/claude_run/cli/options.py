@@ -77,7 +77,7 @@ class PlanOptions:
         "--dry-run",
         kind=SWITCH,
         default=False,
-        help="Send nothing; say what would be played and its highest cost.",
+        help="Play nothing; say what would be played, and its likely and its highest cost.",
     )
     list_only: bool = option(
         "--list", kind=SWITCH, default=False, help="Print the ids of the conversations and stop."

@@ -130,3 +130,22 @@ def best_use(prompts: Sequence[int], *, shared: int, leads: bool, least: int) ->
         uses.append(PromptUse(fresh=prompt - keeps, written=keeps - read, read=read))
         cached = keeps
     return uses
+
+
+def usual_use(
+    prompts: Sequence[int], *, shared: int, leads: bool, least: int, grows: bool
+) -> Sequence[PromptUse]:
+    """Return how the prompts of one conversation are paid for where the cache is read as soon as it can be.
+
+    Other than in `best_use` each request that marks its whole prompt writes it, the last one too, which
+    nobody reads; none does where the conversation does not grow in the cache, but its `shared` part alone.
+    """
+    shared = shared if shared >= least else 0
+    cached = 0 if leads else shared
+    uses: list[PromptUse] = []
+    for prompt in prompts:
+        read = min(cached, prompt)
+        keeps = prompt if grows and prompt >= least else max(read, min(shared, prompt))
+        uses.append(PromptUse(fresh=prompt - keeps, written=keeps - read, read=read))
+        cached = keeps
+    return uses

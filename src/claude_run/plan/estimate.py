@@ -119,10 +119,52 @@ def bounds_of(
     found: dict[str, Bound] = {}
     for conversation in plan.conversations:
         if conversation.identity.case_name not in found:
-            found[conversation.identity.case_name] = _play(
-                conversation, renderer_for(conversation), batch=batch
+            renderer = renderer_for(conversation)
+            found[conversation.identity.case_name] = bound_of(
+                conversation, renderer, walk(conversation, renderer), batch=batch
             )
     return found
+
+
+def walk(conversation: Conversation, renderer: TextRenderer) -> Sequence[Send]:
+    """Return the longest way through a script, a request for each turn: each reply is but dots."""
+    steps = Steps(conversation, PlaceholderRenderer(renderer))
+    sends: list[Send] = []
+    exchanges: list[Exchange] = []
+    while isinstance(step := steps.next(exchanges), Send):
+        sends.append(step)
+        exchanges.append(_answered(step, UNKNOWN))
+    return sends
+
+
+def bound_of(
+    conversation: Conversation, renderer: TextRenderer, sends: Sequence[Send], *, batch: bool = False
+) -> Bound:
+    """Bound one conversation by the way through its script that `walk` has found."""
+    costs: list[Decimal | None] = []
+    results = _results(conversation, renderer)
+    limited = results.limited
+    exchanges: list[Exchange] = []
+    for step in sends:
+        # Each place where saved text is quoted may hold a whole reply.
+        longest = step.request.max_tokens
+        quoted = json.dumps([each.content for each in step.sent]).count(_UNKNOWN)
+        prompt = grown_prompt_tokens(step, exchanges) + quoted * longest
+        # Only server tools pause a reply; each time it is resumed is a request of its own.
+        rounds = 1 + MAX_ROUNDS if has_server_tools(step.request) else 1
+        request = kept_for_an_hour(conversation, step.request) if batch else step.request
+        costs += [worst_case(_limits(request, prompt, batch=batch))] * rounds
+        # Each round of results is one more, whose prompt holds the reply before it and the largest results.
+        most_calls = _most_calls(step.request)
+        for _ in range(results.rounds):
+            grown = prompt + longest + FRAME_TOKENS + most_calls * results.unlimited + limited
+            prompt = _within_window(step.request, grown)
+            costs.append(worst_case(_limits(request, prompt, batch=batch)))
+            # What answers so many calls and no more is in the prompt from now on.
+            limited = 0
+        # The reply that is paid for: as long as it may be, whatever it says.
+        exchanges = [_answered(step, Usage(input_tokens=prompt, output_tokens=longest))]
+    return Bound(requests=len(sends), most_requests=len(costs), worst_cost_usd=total_cost(costs))
 
 
 def estimate(plan: Plan, bounds: Mapping[str, Bound]) -> Estimate:
@@ -220,38 +262,13 @@ class PlaceholderRenderer:
         return _UNKNOWN
 
 
-def _play(conversation: Conversation, renderer: TextRenderer, *, batch: bool) -> Bound:
-    steps = Steps(conversation, PlaceholderRenderer(renderer))
-    exchanges: list[Exchange] = []
-    costs: list[Decimal | None] = []
-    results = _results(conversation, renderer)
-    limited = results.limited
-    while isinstance(step := steps.next(exchanges), Send):
-        # Each place where saved text is quoted may hold a whole reply.
-        longest = step.request.max_tokens
-        quoted = json.dumps([each.content for each in step.sent]).count(_UNKNOWN)
-        prompt = grown_prompt_tokens(step, exchanges) + quoted * longest
-        # Only server tools pause a reply; each time it is resumed is a request of its own.
-        rounds = 1 + MAX_ROUNDS if has_server_tools(step.request) else 1
-        request = kept_for_an_hour(conversation, step.request) if batch else step.request
-        costs += [worst_case(_limits(request, prompt, batch=batch))] * rounds
-        # Each round of results is one more, whose prompt holds the reply before it and the largest results.
-        most_calls = _most_calls(step.request)
-        for _ in range(results.rounds):
-            grown = prompt + longest + FRAME_TOKENS + most_calls * results.unlimited + limited
-            prompt = _within_window(step.request, grown)
-            costs.append(worst_case(_limits(request, prompt, batch=batch)))
-            # What answers so many calls and no more is in the prompt from now on.
-            limited = 0
-        # The reply that is paid for: as long as it may be, whatever it says.
-        body: JsonObject = {
-            "model": step.request.model,
-            "content": [{"type": "text", "text": "..."}],
-            "stop_reason": "end_turn",
-        }
-        reply = Reply(body=body, usage=Usage(input_tokens=prompt, output_tokens=longest))
-        exchanges.append(Exchange(turn=step.turn, key="", sent=step.sent, reply=reply))
-    return Bound(requests=len(exchanges), most_requests=len(costs), worst_cost_usd=total_cost(costs))
+def _answered(step: Send, usage: Usage) -> Exchange:
+    body: JsonObject = {
+        "model": step.request.model,
+        "content": [{"type": "text", "text": "..."}],
+        "stop_reason": "end_turn",
+    }
+    return Exchange(turn=step.turn, key="", sent=step.sent, reply=Reply(body=body, usage=usage))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +311,7 @@ def _limits(request: Request, prompt: int, *, batch: bool = False) -> Limits:
         model=request.model,
         input_tokens=prompt,
         output_tokens=request.max_tokens,
-        cache_ttl=_cache_ttl(request),
+        cache_ttl=cache_ttl(request),
         web_searches=web_searches(request),
         fast=body.get("speed") == "fast",
         global_only=body.get("inference_geo") == "global",
@@ -302,7 +319,7 @@ def _limits(request: Request, prompt: int, *, batch: bool = False) -> Limits:
     )
 
 
-def _cache_ttl(request: Request) -> CacheTtl | None:
+def cache_ttl(request: Request) -> CacheTtl | None:
     """Return how long the longest-lived breakpoint of a request keeps its prompt, or None without one.
 
     Quotes inside of JSON's strings are escaped, so these bytes are keys. Some part that is no breakpoint may
@@ -365,8 +382,8 @@ def _media_tokens(block: JsonObject, window: int) -> int:
     encoded = len(data) if kind == "base64" and isinstance(data, str) and data.isascii() else 0
     if block["type"] == "image":
         return IMAGE_TOKENS - encoded
-    pages = _pages(data) if encoded and isinstance(data, str) else None
-    return (window if pages is None else pages * PAGE_TOKENS) - encoded
+    number = _pages(data) if encoded and isinstance(data, str) else None
+    return (window if number is None else number * PAGE_TOKENS) - encoded
 
 
 @lru_cache(maxsize=32)

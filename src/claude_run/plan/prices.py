@@ -193,6 +193,36 @@ def list_prices(model: str) -> tuple[PriceTier, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPrices:
+    """What one token costs in USD: of a prompt as it is, read from the cache or written to it, of a reply."""
+
+    fresh: Decimal
+    read: Decimal
+    written_5m: Decimal
+    written_1h: Decimal
+    output: Decimal
+
+
+def token_prices(
+    model: str, prompt: int, *, batch: bool = False, fast: bool = False, us: bool = False
+) -> TokenPrices | None:
+    """Return what the tokens of a request with such a prompt cost; None where the table has no price.
+
+    `batch` is the price in a Message Batch, `fast` that of `speed: fast`, `us` that of inference in the US.
+    """
+    above = next(start for start in reversed(_starts((model,))) if start < prompt or not start)
+    return _token_prices(model, _Terms(batch=batch, fast=fast, us=us), above)
+
+
+@lru_cache(maxsize=256)
+def _token_prices(model: str, terms: _Terms, above: int) -> TokenPrices | None:
+    if (rates := _rates((model,), terms, above)) is None:
+        return None
+    fresh, read, written_5m, written_1h, output, _ = rates
+    return TokenPrices(fresh=fresh, read=read, written_5m=written_5m, written_1h=written_1h, output=output)
+
+
 def price_table() -> str:
     """Return the name and version of the price table, for transcripts; it does not load the table."""
     from importlib.metadata import version  # noqa: PLC0415 - drags in the email and zip libraries

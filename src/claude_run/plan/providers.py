@@ -25,6 +25,7 @@ class Provider:
     `names_model_in_path`: the request goes out with its model in the address. `streams`: replies come as
     server-sent events where that is wanted. `caches_by_itself`: it takes `cache_control` at the top of a
     request. `lists_models`: it has the Models API. `batches`: it has the Message Batches API.
+    `counts_tokens`: it tells for nothing how many tokens a prompt has.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Provider:
     caches_by_itself: bool = True
     lists_models: bool = True
     batches: bool = False
+    counts_tokens: bool = False
 
     @property
     def is_default(self) -> bool:
@@ -57,6 +59,7 @@ ANTHROPIC = Provider(
     keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     secrets=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_IDENTITY_TOKEN"),
     batches=True,
+    counts_tokens=True,
 )
 
 PROVIDERS: Sequence[Provider] = (
@@ -71,6 +74,7 @@ PROVIDERS: Sequence[Provider] = (
         extra="aws",
         module="boto3",
         batches=True,
+        counts_tokens=True,
     ),
     Provider(
         name="bedrock",
@@ -121,6 +125,7 @@ PROVIDERS: Sequence[Provider] = (
         extra="google-cloud",
         module="google.auth",
         batches=True,
+        counts_tokens=True,
     ),
     Provider(
         name="foundry",

@@ -1,4 +1,4 @@
-"""The use cases of `run`: play what was prepared, go on where a run stopped, or say what it would cost."""
+"""The use cases of `run`: play what was prepared, or go on where a run stopped."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.checks.conditions import ScriptRenderer
-from claude_run.checks.judge_check import judges_of
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
-from claude_run.plan.estimate import bounds_of, estimate
-from claude_run.plan.prices import price_table
 from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
 from claude_run.session.connect import connect
 from claude_run.session.env_file import enter_environment
-from claude_run.session.expected import as_examples_play
-from claude_run.session.foresee import foresee
 from claude_run.session.gate import digest_of
 from claude_run.session.grade import prepare_grading, read_labels, with_labels
 from claude_run.session.known_checks import changed, digests, refuse_unknown
@@ -37,34 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from claude_run.plan.estimate import Estimate
     from claude_run.record.history import History
     from claude_run.record.run import Run
-    from claude_run.session.expected import Expected
-    from claude_run.session.foresee import Foresight
     from claude_run.session.play import RunObserver
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import ResumeRequest
     from claude_run.session.world import World
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DryRun:
-    """What would be played, and what it may cost at most beside the answers of judges, by `prices`.
-
-    `batched` is the same bound where all goes into batches; None unless that is asked for.
-    `expected` is what it comes to if every reply is as its `example`; None where no conversation has tools,
-    whose rounds lift the bound far above it. `foresight` is what a gate will see, and what confirming may
-    cost on top; None without a baseline.
-    """
-
-    ids: tuple[str, ...]
-    bound: Estimate
-    batched: Estimate | None
-    expected: Expected | None
-    foresight: Foresight | None
-    judge_answers: int
-    prices: str
 
 
 async def run(prepared: Prepared, observer: RunObserver, world: World) -> RunResult:
@@ -77,29 +49,6 @@ async def run(prepared: Prepared, observer: RunObserver, world: World) -> RunRes
     inputs = RunInputs(prepared=prepared, recording=recording)
     name = scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)}-scenarios"
     return await play_new(inputs, observer, world, name=name, out=request.out)
-
-
-def dry_run(prepared: Prepared) -> DryRun:
-    """Return what playing would come to; nothing is sent and nothing is written."""
-    conversations, baseline = prepared.plan.conversations, prepared.baseline
-    bounds = bounds_of(prepared.plan, lambda conversation: ScriptRenderer(conversation.vars))
-    batched = None
-    if prepared.request.batch:
-        in_batches = bounds_of(
-            prepared.plan, lambda conversation: ScriptRenderer(conversation.vars), batch=True
-        )
-        batched = estimate(prepared.plan, in_batches)
-    return DryRun(
-        ids=tuple(conversation.id for conversation in conversations),
-        bound=estimate(prepared.plan, bounds),
-        batched=batched,
-        expected=as_examples_play(prepared.plan),
-        foresight=None
-        if baseline is None
-        else foresee(baseline, conversations, prepared.gate_rules, bounds=bounds),
-        judge_answers=sum(len(judges_of(conversation)) for conversation in conversations),
-        prices=price_table(),
-    )
 
 
 async def resume(

@@ -29,6 +29,8 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each("report.run.reasons", ("turns_that_went_wrong", "expected_and_actual"), _VALUE),
     **_each("report.run.reasons", ("turn_state",), "one of four words of ours"),
+    **_each("report.forecast", ("Basis",), _VALUE),
+    **_each("report.forecast", ("price_lines",), "returns lines, which their callers escape"),
     **_each("report.text.numbers", ("usd", "tokens", "seconds", "used"), _NUMBER),
     **_each("report.chat", ("asked_lines", "reply_notes"), "return lines, which their callers escape"),
     **_each("report.chat", ("turn_line", "total_line", "uncertain_words"), _NUMBER),

@@ -148,7 +148,7 @@ def test_dry_run(tmp_path: Path) -> None:
     """It counts conversations and requests, bounds the cost, and needs no key and leaves no trace."""
     ended = claude_run(QUICKSTART, "--dry-run", "-n", "2", "-m", "claude-opus-5-5", cwd=tmp_path)
     assert ended.code == 0
-    *names, first, last = ended.stdout.splitlines()
+    names, (first, *_, last) = ended.stdout.splitlines()[:2], ended.stdout.splitlines()[2:]
     assert names == ["quickstart/claude-opus-5-5/1", "quickstart/claude-opus-5-5/2"]
     assert first.startswith("claude-opus-5-5: 2 conversations, 6 requests, at most $0.")
     assert last.startswith("2 conversations, 6 requests, at most $0.")
@@ -175,10 +175,11 @@ def test_dry_run_of_a_scenario_with_tools(tmp_path: Path) -> None:
     (tmp_path / "tools.yaml").write_text(TOOLS, encoding="utf-8")
     ended = claude_run("tools.yaml", "--dry-run", "-n", "2", cwd=tmp_path)
     assert ended.code == 0
-    model, expected, last = ended.stdout.splitlines()[-3:]
+    _, _, model, expected, *prices, last = ended.stdout.splitlines()
     requests = "2 conversations, 4 requests (at most 44 with rounds of tools), at most $"
     assert model.startswith(f"claude-haiku-5-5: {requests}")
     assert expected == "as the examples play, by the simulator: 6 requests, <$0.0001"
+    assert "  replies: 4 as long as their example; without thinking and rounds of tools" in prices
     assert last.startswith(requests)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_run.conversation.exchange import Request
-from claude_run.plan.caching import PromptUse, best_use, shared_prefix
+from claude_run.plan.caching import PromptUse, best_use, shared_prefix, usual_use
 
 LONG = "Quote the 30-day rule and never promise more. " * 60
 MARK = {"cache_control": {"type": "ephemeral"}}
@@ -140,3 +140,36 @@ def test_no_other_way_to_write_is_cheaper(steps: list[int], shared: int, least: 
             uses.append(PromptUse(fresh=prompt - keeps, written=keeps - cached, read=cached))
             cached = keeps
         assert tenths(best) <= tenths(uses)
+
+
+def test_the_usual_use_of_a_conversation() -> None:
+    """Each request writes all that is new in it; where it marks only what is shared, no more than that."""
+    assert usual_use([2028, 2133], shared=2000, leads=False, least=512, grows=True) == [
+        PromptUse(fresh=0, written=28, read=2000),
+        PromptUse(fresh=0, written=105, read=2028),
+    ]
+    assert usual_use([2028, 2133], shared=2000, leads=True, least=512, grows=False) == [
+        PromptUse(fresh=28, written=2000, read=0),
+        PromptUse(fresh=133, written=0, read=2000),
+    ]
+    assert usual_use([300, 600], shared=200, leads=True, least=512, grows=True) == [
+        PromptUse(fresh=300, written=0, read=0),
+        PromptUse(fresh=0, written=600, read=0),
+    ]
+
+
+@given(
+    steps=st.lists(st.integers(1, 500), min_size=1, max_size=5),
+    shared=st.integers(0, 1000),
+    least=st.integers(1, 1500),
+    leads=st.booleans(),
+    grows=st.booleans(),
+)
+def test_what_is_usual_is_never_better_than_the_best(
+    steps: list[int], shared: int, least: int, *, leads: bool, grows: bool
+) -> None:
+    """Every token of every prompt is paid for once, and no way is cheaper than the best."""
+    prompts = [shared + sum(steps[: number + 1]) for number in range(len(steps))]
+    uses = usual_use(prompts, shared=shared, leads=leads, least=least, grows=grows)
+    assert [use.total for use in uses] == prompts
+    assert tenths(uses) >= tenths(best_use(prompts, shared=shared, leads=leads, least=least))

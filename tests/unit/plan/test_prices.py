@@ -13,7 +13,7 @@ from genai_prices import extract_usage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_run.plan.prices import CacheTtl, Limits, cost, price_table, worst_case
+from claude_run.plan.prices import CacheTtl, Limits, cost, price_table, token_prices, worst_case
 from tests.unit.plan.builders import PRICED
 
 MILLION = 10**6
@@ -290,3 +290,29 @@ def test_a_price_is_the_one_of_the_table(
         return
     tier = "batch" if batch else "standard"
     assert _cost(model, **usage, service_tier=tier) == table.total_price
+
+
+@pytest.mark.parametrize("name", PRICED)
+@pytest.mark.parametrize("prompt", [1000, 100_000, 100_001, 250_000])
+@pytest.mark.parametrize(("us", "batch"), [(False, False), (True, False), (False, True)])
+def test_prices_of_tokens_are_those_of_replies(name: str, prompt: int, us: bool, batch: bool) -> None:
+    """One by one, in every tier, in the US and in a batch."""
+    prices = token_prices(name, prompt, us=us, batch=batch)
+    assert prices is not None
+    terms = {"inference_geo": "us" if us else "global", "service_tier": "batch" if batch else "standard"}
+    written = {
+        "cache_creation_input_tokens": 300,
+        "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
+    }
+    whole = _cost(
+        name, input_tokens=prompt - 700, cache_read_input_tokens=400, output_tokens=50, **written, **terms
+    )
+    parts = (prompt - 700) * prices.fresh + 400 * prices.read + 50 * prices.output
+    assert whole == parts + 100 * prices.written_5m + 200 * prices.written_1h
+
+
+def test_tokens_of_what_has_no_price_have_none() -> None:
+    """An unknown model, and fast mode in a batch."""
+    assert token_prices("claude-opus-99", 10) is None
+    assert token_prices("claude-opus-5-5", 10, fast=True) is not None
+    assert token_prices("claude-opus-5-5", 10, fast=True, batch=True) is None
