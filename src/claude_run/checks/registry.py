@@ -7,6 +7,7 @@ that failed.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from claude_run.checks import (
@@ -51,18 +52,25 @@ BUILT_IN: tuple[Check, ...] = (
 
 
 class Registry:
-    """A set of checks: the loader's `Vocabulary`, and the one way to evaluate expectations."""
+    """A set of checks: the loader's `Vocabulary`, and the one way to evaluate expectations.
 
-    def __init__(self, checks: Iterable[Check]) -> None:
+    `further` checks cost something to find: they are asked for once, when a name is not among the others.
+    Where two have one name, that is a ValueError, and of one of the further ones an InputError.
+    """
+
+    def __init__(self, checks: Iterable[Check], further: Callable[[], Iterable[Check]] | None = None) -> None:
         self._checks: dict[str, Check] = {}
-        for check in checks:
-            if check.name in self._checks or check.name in WRAPPERS:
-                raise ValueError(f"two checks are called {check.name!r}")
-            self._checks[check.name] = check
+        self._further = further
+        self._add(checks)
 
     def kinds(self) -> Sequence[str]:
         """Return every name that may stand in an expectation, the wrappers last."""
+        self._add_further()
         return (*self._checks, *WRAPPERS)
+
+    def knows(self, kind: str) -> bool:
+        """Return whether this name may stand in an expectation."""
+        return kind in WRAPPERS or self._find(kind) is not None
 
     @property
     def foreign(self) -> frozenset[str]:
@@ -85,7 +93,7 @@ class Registry:
         """Return everything that is wrong with a value, before anything is sent; nothing for wrappers."""
         if kind in WRAPPERS:
             return ()
-        check = self._checks.get(kind)
+        check = self._find(kind)
         if check is None:
             return (
                 Problem(path=(), message=f"unknown expectation `{kind}`", hint=suggest(kind, self.kinds())),
@@ -98,12 +106,12 @@ class Registry:
 
     def filled_problems(self, kind: str, value: Json) -> Sequence[Problem]:
         """Return what is wrong with a value whose templates are filled in; nothing for wrappers."""
-        check = self._checks.get(kind)
+        check = self._find(kind)
         return self.problems(kind, value, place="turn") if check is None else check.problems(value)
 
     def templates(self, kind: str, value: Json) -> Sequence[Slot]:
         """Return the strings of a value that are filled in before it is evaluated."""
-        check = self._checks.get(kind)
+        check = self._find(kind)
         return () if check is None else check.templates(value)
 
     def evaluate(
@@ -171,6 +179,24 @@ class Registry:
                 if not self.filled_problems(kind, value):
                     yield kind, value
 
+    def _find(self, kind: str) -> Check | None:
+        """Return the check of this name; those that are looked for last are found when another is not."""
+        if kind not in self._checks and kind not in WRAPPERS:
+            self._add_further()
+        return self._checks.get(kind)
+
+    def _add_further(self) -> None:
+        further, self._further = self._further, None
+        if further is not None:
+            with _names_apart():
+                self._add(further())
+
+    def _add(self, checks: Iterable[Check]) -> None:
+        for check in checks:
+            if check.name in self._checks or check.name in WRAPPERS:
+                raise ValueError(f"two checks are called {check.name!r}")
+            self._checks[check.name] = check
+
     def _filled(
         self, expectation: Expectation, subject: Subject, fill: Callable[[Slot], Json]
     ) -> Json | Finding:
@@ -204,13 +230,21 @@ def _misplaced(check: Check, place: Place) -> Problem | None:
     return None
 
 
-def default_registry(own: Sequence[Check] = ()) -> Registry:
-    """Return the registry of the built-in checks and the user's own.
+def default_registry(
+    own: Sequence[Check] = (), further: Callable[[], Iterable[Check]] | None = None
+) -> Registry:
+    """Return the registry of the built-in checks and the user's own, `further` ones as it takes them.
 
     InputError when two have one name.
     """
+    with _names_apart():
+        return Registry([*BUILT_IN, *own], further)
+
+
+@contextmanager
+def _names_apart() -> Iterator[None]:
     try:
-        return Registry([*BUILT_IN, *own])
+        yield
     except ValueError as error:
         raise InputError(f"{error}: rename one of them") from error
 

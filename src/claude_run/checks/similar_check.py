@@ -5,7 +5,6 @@ Meaning is what a small model on this machine makes of a text, a vector; an extr
 
 from __future__ import annotations
 
-import logging
 import math
 from functools import partial
 from importlib.util import find_spec
@@ -193,6 +192,8 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def _load() -> Any:  # noqa: ANN401 - the package has no type information
+    import logging  # noqa: PLC0415 - this package alone needs it
+
     root, quiet = logging.getLogger(), logging.NullHandler()
     # The package configures the root logger when it is imported, unless that has a handler.
     root.addHandler(quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import sys
@@ -376,7 +377,9 @@ def _enter_environment(request: RunRequest, world: World) -> None:
 
 def _dispatch(arguments: Sequence[str], world: World) -> int:
     try:
-        result = app(args=list(arguments), standalone_mode=False, prog_name="claude-run", obj=world)
+        result = _asked(arguments)(
+            args=list(arguments), standalone_mode=False, prog_name="claude-run", obj=world
+        )
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
@@ -401,6 +404,19 @@ def _dispatch(arguments: Sequence[str], world: World) -> int:
         hint = f"did you mean `claude-run {owner}`?" if owner else "see claude-run --help"
         raise InputError(f"{message}; {hint}") from error
     return int(result or ExitCode.PASSED)
+
+
+def _asked(arguments: Sequence[str]) -> typer.Typer:
+    """Return the command line with no other command than the one that the arguments begin with, if they do.
+
+    Typer makes every parameter of every command that it has.
+    """
+    named = [each for each in app.registered_commands if arguments and each.name == arguments[0]]
+    if not named:
+        return app
+    alone = copy.copy(app)
+    alone.registered_commands = named
+    return alone
 
 
 def _owner_of(option: str) -> str | None:

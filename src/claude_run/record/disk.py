@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -115,6 +114,8 @@ def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
 
     Raises StorageError when the disk refuses. Nothing half-written is left behind, whatever is raised.
     """
+    import secrets  # noqa: PLC0415 - what only reads writes nothing
+
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = disk.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)

@@ -64,7 +64,7 @@ def _is_cut_at_commas(context: ReadContext, whole: Node, nodes: Sequence[Node]) 
         node
         for node in bare
         if isinstance(node.value, str)
-        and node.value not in context.vocabulary.kinds()
+        and not context.vocabulary.knows(node.value)
         and not ("_" in node.value and _WORD.fullmatch(node.value))
     ]
     return bool(texts) and len(nodes) > 1 and source.text.startswith("[", source.index_of(whole.position))
@@ -75,7 +75,7 @@ def _worded(context: ReadContext, node: Node) -> Node:
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
         return node
     kind, value = "contains", node
-    if not node.style and (_WORD.fullmatch(node.value) or node.value in context.vocabulary.kinds()):
+    if not node.style and (_WORD.fullmatch(node.value) or context.vocabulary.knows(node.value)):
         # A word alone is the name of a kind; one that nobody knows is a slip of it, and no text.
         kind, value = node.value, replace(node, value=True)
     return MappingNode(
@@ -175,9 +175,9 @@ def _kind(context: ReadContext, whole: MappingNode) -> Entry | None:
 
 
 def _is_known(context: ReadContext, entry: Entry) -> bool:
-    kinds = context.vocabulary.kinds()
-    if entry.key in kinds:
+    if context.vocabulary.knows(entry.key):
         return True
+    kinds = context.vocabulary.kinds()
     context.report.key(
         entry,
         f"unknown expectation `{entry.key}`",

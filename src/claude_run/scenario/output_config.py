@@ -101,7 +101,7 @@ def _judge(context: ReadContext, schema: JsonObject, source: Source, tree: Node 
         return found.position, len(found.key) if isinstance(found, Entry) else 1
 
     wrong: Sequence[Problem] = ()
-    if _CHECK in context.vocabulary.kinds():
+    if context.vocabulary.knows(_CHECK):
         wrong = context.vocabulary.problems(_CHECK, {"schema": schema}, place="turn")
     for problem in wrong:
         position, length = place(problem.path[1:])

@@ -130,6 +130,9 @@ class Vocabulary(Protocol):
     def kinds(self) -> Sequence[str]:
         """Return the name of every expectation, the wrappers `not`, `any_of` and `all_of` included."""
 
+    def knows(self, kind: str) -> bool:
+        """Return whether this is the name of an expectation: cheaper than all names."""
+
     def schema(self, kind: str) -> JsonObject:
         """Return the JSON Schema (draft 7) of the value of that kind; never asked about a wrapper."""
 

@@ -18,7 +18,6 @@ from claude_run.record.redact import Redactor
 from claude_run.scenario.diagnostics import Diagnostic, Problems, render
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import Graders, Text
-from claude_run.session.own_check_files import OwnCheckFiles
 from claude_run.session.rehearsal import as_scenario, refused_requests
 from claude_run.session.trial import try_examples, vacuous
 from claude_run.text.strict_json import plain_json
@@ -27,7 +26,9 @@ from claude_run.text.visible import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date
+    from pathlib import Path
 
+    from claude_run.checks.kind import Check
     from claude_run.plan.model_checks import ModelProblems
     from claude_run.scenario.loader import Noticed
     from claude_run.scenario.model import Expectation, Position, Scenario
@@ -55,8 +56,7 @@ def load_scenarios(request: RunRequest, *, today: date, examples: list[Trial] | 
     Where there is a list for it, expectations are tried on examples, and what came of it is added for each
     scenario. InvalidScenarioError lists every problem of every file.
     """
-    own = OwnCheckFiles.of(request.own_checks).describe()
-    registry = default_registry([described.check() for described in own])
+    registry = _registry(request.own_checks)
     redactor = Redactor.from_environment(os.environ)
     check_models = partial(problems, today=today, by_force=request.no_model_rules)
     warnings = Problems()
@@ -97,6 +97,17 @@ def load_scenarios(request: RunRequest, *, today: date, examples: list[Trial] | 
         inspect=inspect,
     )
     return Loaded(scenarios=scenarios, registry=registry, noticed=warnings)
+
+
+def _registry(files: Sequence[Path]) -> Registry:
+    """Return all checks. Without files, those of installed packages are looked for when one is asked for."""
+
+    def own() -> Sequence[Check]:
+        from claude_run.session.own_check_files import OwnCheckFiles  # noqa: PLC0415 - most projects have none
+
+        return [described.check() for described in OwnCheckFiles.of(files).describe()]
+
+    return default_registry(own()) if files else default_registry(further=own)
 
 
 def _has_refusals(found: ModelProblems) -> bool:

@@ -12,9 +12,8 @@ from claude_run.conversation.exchange import Exchange, Reply
 from claude_run.conversation.steps import Send, Steps
 from claude_run.errors import ClaudeRunError
 from claude_run.scenario.model import UserTurn
-from claude_run.simulator.faults import PAUSE_ID
 from claude_run.simulator.prompt import blocks_of, without_markers
-from claude_run.simulator.replies import Scripted, compose, placeholder
+from claude_run.simulator.replies import PAUSE_ID, Scripted, compose, placeholder
 from claude_run.simulator.thinking import is_simulated
 from claude_run.simulator.tool_calls import planned_calls
 

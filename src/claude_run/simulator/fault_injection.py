@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 
 from claude_run.simulator.connection import JSON_TYPE, STREAM_TYPE
 from claude_run.simulator.faults import (
-    PAUSE_ID,
     Break,
     BreakFault,
     DripFault,
@@ -21,6 +20,7 @@ from claude_run.simulator.faults import (
     StatusFault,
 )
 from claude_run.simulator.problems import ApiError
+from claude_run.simulator.replies import PAUSE_ID
 from claude_run.simulator.sse import encode_event, message_events
 from claude_run.simulator.validation_messages import UNKNOWN_BLOCK
 

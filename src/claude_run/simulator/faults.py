@@ -49,10 +49,6 @@ class Spoil(StrEnum):
     OTHER_MODEL = "other-model"
 
 
-PAUSE_ID = "srvtoolu_sim_pause_"
-"""How the ids of the calls begin that a simulated pause ends with."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusFault:
     """An error answer. `retry_after` goes out as written; `should_retry` is the `x-should-retry` header."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EMPTY_REPLY_TOKENS = 2
 """An empty reply is billed 2 or 3 tokens (messages-api reference, section 2.2)."""
 
+PAUSE_ID = "srvtoolu_sim_pause_"
+"""How the ids of the calls begin that a simulated pause ends with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scripted:

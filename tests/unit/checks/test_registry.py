@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from claude_run.checks.kind import Check, Finding, errored, failed, passed
-from claude_run.checks.registry import BUILT_IN, Registry
-from claude_run.errors import ClaudeRunError
+from claude_run.checks.registry import BUILT_IN, Registry, default_registry
+from claude_run.errors import ClaudeRunError, InputError
 from tests.unit.checks.builders import (
     HERE,
     REGISTRY,
@@ -256,6 +256,49 @@ def test_a_registry_is_built_from_any_checks() -> None:
     (slot,) = registry.templates("shouts", "{{ a }}")
     assert (slot.path, slot.source, slot.into.value) == ((), "{{ a }}", "value")
     assert not registry.templates("shouts", value=True)
+
+
+def test_further_checks_are_asked_for_once_and_only_when_a_name_is_unknown() -> None:
+    """What costs something to find is not looked for while nobody asks for more than what is there."""
+    asked: list[str] = []
+    own = Check(
+        name="shouts",
+        schema={},
+        example=True,
+        problems=lambda _: (),
+        evaluate=lambda _, about: passed(about.text),
+        foreign=True,
+    )
+
+    def further() -> list[Check]:
+        asked.append("asked")
+        return [own]
+
+    registry = default_registry(further=further)
+    assert registry.knows("contains")
+    assert registry.knows("any_of")
+    assert not registry.problems("contains", "a", place="turn")
+    assert (asked, registry.foreign) == ([], frozenset())
+    assert registry.knows("shouts")
+    assert not registry.knows("whispers")
+    assert (asked, registry.foreign) == (["asked"], {"shouts"})
+    assert "shouts" in registry.kinds()
+    assert "shouts" in default_registry(further=further).kinds()
+
+
+def test_a_further_check_cannot_take_a_name() -> None:
+    """It is told as any other mistake of the user's."""
+    taken = Check(
+        name="contains",
+        schema={},
+        example=True,
+        problems=lambda _: (),
+        evaluate=lambda _, about: passed(about.text),
+    )
+    registry = default_registry(further=lambda: [taken])
+    assert registry.knows("contains")
+    with pytest.raises(InputError, match="two checks are called 'contains': rename one of them"):
+        registry.kinds()
 
 
 @pytest.mark.parametrize("name", ["contains", "not"])

@@ -23,6 +23,9 @@ ONE_TURN = "turns: [{user: Hi}]\n"
 class FakeVocabulary:
     """Knows `contains` (a template, or {any: [...]}), `matches`, `max_words`, and the wrappers."""
 
+    def knows(self, kind: str) -> bool:
+        return kind in self.kinds()
+
     def kinds(self) -> Sequence[str]:
         return ("contains", "matches", "max_words", "not", "any_of", "all_of")
 

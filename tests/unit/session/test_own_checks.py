@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from claude_run.errors import InputError
+from claude_run.session.load import load_scenarios
 from claude_run.session.own_check_files import OwnCheckFiles
 from claude_run.session.own_checks import OwnCheckProcesses
+from claude_run.session.request import RunRequest
 from claude_run.session.world import SystemClock
 from tests.unit.checks.builders import subject
 from tests.unit.checks.test_custom import SHOUTS
@@ -52,6 +55,27 @@ def test_checks_of_packages_come_over_too(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.syspath_prepend(tmp_path)
     assert [one.name for one in OwnCheckFiles.of([]).describe()] == ["shouts"]
     assert "our_other_module" not in sys.modules
+
+
+@pytest.mark.parametrize(("kind", "is_asked"), [("contains", False), ("shouts", True)])
+def test_packages_are_loaded_when_a_scenario_asks_for_what_nobody_else_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, *, is_asked: bool
+) -> None:
+    """One that is broken is named then, and is nobody's trouble before."""
+    info = tmp_path / "our_checks-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-checks\nVersion: 1.0\n", "utf-8")
+    (info / "entry_points.txt").write_text("[claude_run.checks]\nmine = our_broken_module\n", "utf-8")
+    (tmp_path / "our_broken_module.py").write_text("raise RuntimeError('no')\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    scenario = tmp_path / "s.yaml"
+    scenario.write_text(f"model: claude-haiku-5-5\nturns: [{{user: Hi, expect: [{{{kind}: a}}]}}]\n", "utf-8")
+    request = RunRequest(paths=(str(scenario),))
+    if not is_asked:
+        assert len(load_scenarios(request, today=date(2026, 11, 1)).scenarios) == 1
+        return
+    with pytest.raises(InputError, match="the checks `mine` of the installed package our-checks cannot be"):
+        load_scenarios(request, today=date(2026, 11, 1))
 
 
 def test_a_file_that_is_never_loaded_is_named(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from claude_run.simulator.engine import Engine
 from claude_run.simulator.examples import request_digest
 from claude_run.simulator.fault_text import parse_faults
-from claude_run.simulator.faults import PAUSE_ID, Call
+from claude_run.simulator.faults import Call
 from claude_run.simulator.problems import ApiError
-from claude_run.simulator.replies import NoReplies, Scripted
+from claude_run.simulator.replies import PAUSE_ID, NoReplies, Scripted
 from claude_run.simulator.thinking import SUMMARY
 from tests.unit.simulator.in_order import InOrder
 

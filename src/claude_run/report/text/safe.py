@@ -7,7 +7,6 @@ looks for `::`, so that indentation alone protects nothing (actions/runner, Acti
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -179,7 +178,9 @@ def html_text(text: str) -> str:
 
     Control and format characters are shown as in `safe_terminal`; what a CI log would obey becomes an entity.
     """
-    text = _OLD_COMMAND.sub("&#35;", html.escape(_visible(text)))
+    from html import escape  # noqa: PLC0415 - most commands write no HTML
+
+    text = _OLD_COMMAND.sub("&#35;", escape(_visible(text)))
     return _COMMAND.sub(r"\1&#58;", text)
 
 
