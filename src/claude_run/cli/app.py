@@ -94,19 +94,16 @@ def all_commands(
 @takes(pick(RunRequest), pick(OutputOptions), pick(PlanOptions))
 def run_command(world: World, request: RunRequest, output: OutputOptions, plan: PlanOptions) -> int:
     """Play scenarios, check the replies, write transcripts."""
-    from claude_run.cli import commands  # noqa: PLC0415 - the help needs none of what follows
-
     check_combination(request)
     _enter_environment(request, world)
-    if plan.list_only:
-        return commands.list_conversations(request, output, world)
-    if plan.dry_run:
-        from claude_run.cli.dry_run import dry_run  # noqa: PLC0415 - imports the price table
+    if plan.list_only or plan.dry_run:
+        from claude_run.cli.dry_run import dry_run, list_conversations  # noqa: PLC0415 - the help needs none of it
 
-        return dry_run(request, output, world)
+        return (list_conversations if plan.list_only else dry_run)(request, output, world)
 
     import asyncio  # noqa: PLC0415 - same
 
+    from claude_run.cli import commands  # noqa: PLC0415 - same
     from claude_run.cli.write_reports import finish, refuse_unwritable  # noqa: PLC0415 - same
     from claude_run.session import run as session  # noqa: PLC0415 - same
     from claude_run.session.prepare import prepare  # noqa: PLC0415 - same

@@ -23,14 +23,12 @@ from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, connect, project, results
 from claude_run.session.next_command import play_line
 from claude_run.session.play import RunObserver, RunResult
-from claude_run.session.prepare import prepare
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from claude_run.cli.options import AcceptOptions, OutputOptions, SimulateOptions
-    from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
 
@@ -50,13 +48,6 @@ def observer(output: OutputOptions) -> RunObserver:
         sections=sections(page=output.page, redacted=output.redact),
         get_ready=get_ready,
     )
-
-
-def list_conversations(request: RunRequest, output: OutputOptions, machine: World) -> int:
-    """Print the ids of the selected conversations, one a line."""
-    for conversation in prepared_for(request, output, machine).plan.conversations:
-        print_line(conversation.id)
-    return 0
 
 
 def verify(path: Path | None, world: World) -> int:
@@ -148,11 +139,3 @@ def init(folder: Path) -> int:
         print_line(f"wrote {path}")
     print_next(play_line([str(folder / "scenarios" / "first.yaml")], "--simulate"))
     return 0
-
-
-def prepared_for(request: RunRequest, output: OutputOptions, machine: World) -> Prepared:
-    """Prepare what the request selects, and say what there is to be warned of."""
-    prepared = prepare(request, today=machine.today)
-    if not output.quiet:
-        print_error(*prepared.warnings)
-    return prepared

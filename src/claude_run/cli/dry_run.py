@@ -1,17 +1,14 @@
-"""`--dry-run`: what would be played, what it is likely to cost in three ways, and what at most."""
+"""What is told instead of playing: which conversations, what they are likely to cost, and what at most."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from claude_run.cli.commands import prepared_for
 from claude_run.cli.output import print_error, print_json, print_line, print_next
 from claude_run.report.forecast import Basis, price_lines
 from claude_run.report.text.numbers import usd
-from claude_run.session import dry_run as session
-from claude_run.session.foresee import MOST_REPEATS, WORTH_SEEING
 from claude_run.session.next_command import play_command
+from claude_run.session.prepare import prepare
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
@@ -20,15 +17,26 @@ if TYPE_CHECKING:
     from claude_run.cli.options import OutputOptions
     from claude_run.session.dry_run import DryRun
     from claude_run.session.foresee import Foresight
+    from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
 
 
+def list_conversations(request: RunRequest, output: OutputOptions, world: World) -> int:
+    """Print the ids of the selected conversations, one a line."""
+    for conversation in _prepared(request, output, world).plan.conversations:
+        print_line(conversation.id)
+    return 0
+
+
 def dry_run(request: RunRequest, output: OutputOptions, world: World) -> int:
     """Print the conversations, their likely price, and the bound of their cost; play and write nothing."""
-    prepared = prepared_for(request, output, world)
+    from claude_run.session import dry_run as session  # noqa: PLC0415 - a list of ids needs no prices
+
+    prepared = _prepared(request, output, world)
     counts = session.nobody_counts(request)
     if counts is None:
+        import asyncio  # noqa: PLC0415 - without a key nobody waits for anything
 
         def warn(line: str) -> None:
             if not output.quiet:
@@ -82,6 +90,8 @@ def _requests(number: int, *, most: int) -> str:
 
 def _foreseen(foresight: Foresight) -> Iterator[str]:
     """Yield what a gated run will see, and what confirming may cost on top of its own bound."""
+    from claude_run.session.foresee import MOST_REPEATS, WORTH_SEEING  # noqa: PLC0415 - only a gate sees anything
+
     fresh, power = foresight.fresh, foresight.power
     if fresh.conversations:
         attempts, requests = count(fresh.conversations, "fresh attempt"), count(fresh.requests, "request")
@@ -116,3 +126,10 @@ def _foreseen(foresight: Foresight) -> Iterator[str]:
 
 def _points(drop: float) -> str:
     return f"a drop of {100 * drop:.0f} points over all cases"
+
+
+def _prepared(request: RunRequest, output: OutputOptions, world: World) -> Prepared:
+    prepared = prepare(request, today=world.today)
+    if not output.quiet:
+        print_error(*prepared.warnings)
+    return prepared

@@ -281,7 +281,7 @@ def test_further_checks_are_asked_for_once_and_only_when_a_name_is_unknown() -> 
     assert (asked, registry.foreign) == ([], frozenset())
     assert registry.knows("shouts")
     assert not registry.knows("whispers")
-    assert (asked, registry.foreign) == (["asked"], {"shouts"})
+    assert (asked, registry.foreign) == (["asked"], frozenset({"shouts"}))
     assert "shouts" in registry.kinds()
     assert "shouts" in default_registry(further=further).kinds()
 
