@@ -347,6 +347,8 @@ def _server_tools(request: Request) -> Iterator[JsonObject]:
 
 def _content_tokens(content: Json, model: str) -> int:
     text = json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    if b'"source"' not in text:
+        return len(text)  # an image or a document has one
     rules = rules_for(model)
     window = rules.context_window if rules else DEFAULT_WINDOW
     return len(text) + sum(_media_tokens(block, window) for block in _media(content))

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.script import Conversation, TextRenderer
+    from claude_run.plan.caching import SharedPrefix
     from claude_run.plan.matrix import Plan
     from claude_run.plan.prices import TokenPrices
-    from claude_run.scenario.json_values import Json
+    from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.media import Media
 
     # Scenario, variant and model: what has the same system prompt and tools.
@@ -177,6 +178,7 @@ class Forecaster:
         self._scales = scales
         self._grows = grows
         self._written: set[bytes] = set()
+        self._known: dict[Group, _BeforeMessages] = {}
         self._costs: dict[str, _Costs] = {}
         self._as_examples = 0
         self._assumed = 0
@@ -198,12 +200,13 @@ class Forecaster:
         replies = [min(each, send.request.max_tokens) for each, send in zip(replies, sends, strict=True)]
         self._assumed += repeats * measured.count(None)
         self._as_examples += repeats * (len(measured) - measured.count(None))
-        size = size_of(first)
-        prompts = _prompts(sends, replies, size, scale)
+        before = self._before_messages(_group(conversation.identity), first)
+        start = round(before.tokens * scale.prefix + messages_size(first) * scale.messages)
+        prompts = _prompts(sends, replies, start, scale)
 
         # What of it the cache holds: one of those that share a prefix writes it, the others read it.
-        prefix = shared_prefix(first)
-        shared = round(size.prefix * scale.prefix) if prefix is not None else 0
+        prefix = before.shared
+        shared = round(before.tokens * scale.prefix) if prefix is not None else 0
         grows = _marks_messages(first) and (self._grows or "cache_control" not in first.body)
         leads = prefix is None or prefix.digest not in self._written
         if prefix is not None:
@@ -216,6 +219,16 @@ class Forecaster:
                 self._caches = self._caches or any(each.written or each.read for each in uses)
                 costs = self._costs.setdefault(conversation.model, _Costs())
                 costs.add(talk, uses, number)
+
+    def _before_messages(self, group: Group, request: Request) -> _BeforeMessages:
+        """Return what comes before the messages: most often the same as in the request before."""
+        body = {name: value for name, value in request.body.items() if name != "messages"}
+        known = self._known.get(group)
+        if known is None or known.body != body:
+            known = self._known[group] = _BeforeMessages(
+                body=body, shared=shared_prefix(request), tokens=prefix_size(request)
+            )
+        return known
 
     def forecast(self) -> Forecast:
         """Return what was added."""
@@ -237,14 +250,31 @@ class Forecaster:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BeforeMessages:
+    """A request without its messages: its body, what of it is shared, and its tokens by the rule of thumb."""
+
+    body: JsonObject
+    shared: SharedPrefix | None
+    tokens: int
+
+
 def size_of(request: Request) -> Size:
     """Measure the prompt of a request by the rule of thumb."""
+    return Size(prefix=prefix_size(request), messages=messages_size(request))
+
+
+def prefix_size(request: Request) -> int:
+    """Measure the tools and the system prompt of a request, in tokens."""
     body = request.body
     tools = [value for name in ("tools", "output_config", "tool_choice") if (value := body.get(name))]
     defined = sum(len(json.dumps(value, ensure_ascii=False).encode()) for value in tools)
-    prefix = _tokens(_text_bytes(body.get("system")) + defined) + (TOOLS_TOKENS if body.get("tools") else 0)
-    messages = body["messages"]
-    return Size(prefix=prefix, messages=sum(map(_message_tokens, _items(messages))))
+    return _tokens(_text_bytes(body.get("system")) + defined) + (TOOLS_TOKENS if body.get("tools") else 0)
+
+
+def messages_size(request: Request) -> int:
+    """Measure the messages of a request, in tokens."""
+    return sum(map(_message_tokens, _items(request.body["messages"])))
 
 
 def _group(identity: Identity) -> Group:
@@ -307,11 +337,14 @@ def _reply(conversation: Conversation, renderer: TextRenderer, send: Send, scale
     return max(1, round(_tokens(len(text.encode("utf-8", "surrogatepass"))) * scale.messages))
 
 
-def _prompts(sends: Sequence[Send], replies: Sequence[int], size: Size, scale: Scale) -> Sequence[int]:
-    """Return the length of each prompt of a conversation: all that was said before, and what is new."""
+def _prompts(sends: Sequence[Send], replies: Sequence[int], start: int, scale: Scale) -> Sequence[int]:
+    """Return the length of each prompt of a conversation: all that was said before, and what is new.
+
+    `start` is that of the first.
+    """
     rules = rules_for(sends[0].request.model)
     window = rules.context_window if rules else DEFAULT_WINDOW
-    prompts = [round(size.prefix * scale.prefix + size.messages * scale.messages)]
+    prompts = [start]
     for send, reply in zip(sends[1:], replies, strict=False):
         new = sum(_message_tokens({"content": each.content}) for each in send.sent)
         prompts.append(prompts[-1] + reply + MESSAGE_TOKENS + round(new * scale.messages))
