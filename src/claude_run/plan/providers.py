@@ -125,7 +125,6 @@ PROVIDERS: Sequence[Provider] = (
         extra="google-cloud",
         module="google.auth",
         batches=True,
-        counts_tokens=True,
     ),
     Provider(
         name="foundry",

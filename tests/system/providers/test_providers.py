@@ -411,3 +411,21 @@ def test_nothing_of_another_provider_is_imported(workspace: Workspace, name: str
     words = {"aws": "AWS", "google-cloud": "GoogleCloud", "bedrock-mantle": "BedrockMantle"}
     assert client == f"AsyncAnthropic{words.get(name, name.capitalize())}"
     assert imported == "[]"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prompts_are_counted_where_the_provider_has_a_key_and_counts(workspace: Workspace, name: str) -> None:
+    """By its own address and credential, before anything is paid; the others are not asked at all."""
+    setup = SETUPS[name]
+    workspace.secrets.append(SECRET)
+    workspace.write("s.yaml", scenario(setup.model))
+    with RawServer(respond=in_turn(json_answer({"input_tokens": 12}))) as server:
+        env = setup.environment(server.base_url)
+        result = workspace.run("s.yaml", "--provider", name, "--dry-run", env=env, url="http://127.0.0.1:9")
+        asked = list(server.ledger)
+    assert result.code == 0, result.stderr
+    assert "warning: " not in result.stderr
+    assert [request.path for request in asked] == ([f"{setup.path}/count_tokens"] if name == "aws" else [])
+    for request in asked:
+        assert KEY not in repr(request)
+        assert request.headers["authorization"] == setup.headers["authorization"]
