@@ -117,12 +117,13 @@ def bounds_of(
     `worst_cost_after` gives while the conversation is really played. In a `batch` all of it is.
     """
     found: dict[str, Bound] = {}
+    alike: dict[Bound, Bound] = {}
     for conversation in plan.conversations:
-        if conversation.identity.case_name not in found:
+        if (name := conversation.identity.case_name) not in found:
             renderer = renderer_for(conversation)
-            found[conversation.identity.case_name] = bound_of(
-                conversation, renderer, walk(conversation, renderer), batch=batch
-            )
+            bound = bound_of(conversation, renderer, walk(conversation, renderer), batch=batch)
+            # There are as many as cases: what is the same is the same object.
+            found[name] = alike.setdefault(bound, bound)
     return found
 
 

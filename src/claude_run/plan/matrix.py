@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.identity import Identity
+from claude_run.conversation.lazy import LazySequence
 from claude_run.conversation.script import Conversation
+from claude_run.conversation.served import BY_NAME
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.filters import check_shard, has_tag, parse_expression, take_shard
 from claude_run.scenario.model import ModelChoice
@@ -17,8 +20,9 @@ from claude_run.scenario.settings import variables_of
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from claude_run.conversation.served import ServedNames
     from claude_run.plan.filters import Shard
     from claude_run.scenario.model import Case, Scenario, ToolResults, Turn, Variant
 
@@ -54,18 +58,28 @@ class Selection:
 class Plan:
     """The ordered conversations of a run, with what is known of the scenarios that they come from.
 
+    A conversation is made when it is asked for, each time anew: whoever goes through them has one at a time.
     `pass_rates` by scenario name: the share of the repeats that must pass. `files`: path to SHA-256.
     """
 
-    conversations: tuple[Conversation, ...]
+    conversations: Sequence[Conversation]
     pass_rates: Mapping[str, float]
     files: Mapping[str, str]
 
+    @property
+    def identities(self) -> Sequence[Identity]:
+        """Who the conversations are, in the same order."""
+        return LazySequence.over(self.conversations, lambda each: each.identity)
+
 
 def expand(
-    scenarios: Sequence[Scenario], selection: Selection, overrides: Mapping[str, str] = _NO_OVERRIDES
+    scenarios: Sequence[Scenario],
+    selection: Selection,
+    overrides: Mapping[str, str] = _NO_OVERRIDES,
+    *,
+    served: ServedNames = BY_NAME,
 ) -> Plan:
-    """Make the plan; `overrides` are the variables of `--set`.
+    """Make the plan; `overrides` are the variables of `--set`, `served` the names that models answer under.
 
     Raises InputError for options that make no sense or a
     matrix that is too large, SelectionError where nothing is left to play.
@@ -74,17 +88,25 @@ def expand(
 
     # The whole matrix, then what the filters leave of it.
     _require_size(scenarios, chosen, selection.repeat)
-    everything = [
-        conversation
-        for scenario in scenarios
-        for conversation in _conversations(
-            scenario, chosen[scenario.name], repeats=_repeats(scenario, selection.repeat), overrides=overrides
+    matrix = _Matrix(
+        _Block(
+            scenario=scenario,
+            models=chosen[scenario.name],
+            repeats=_repeats(scenario, selection.repeat),
+            overrides=overrides,
+            served=served,
         )
-    ]
+        for scenario in scenarios
+    )
+    everything = LazySequence(matrix.conversation, range(matrix.size))
     conversations = _select(everything, selection)
-    played = {conversation.identity.scenario for conversation in conversations}
+    played = (
+        {block.scenario.name for block in matrix.blocks if block.size}
+        if conversations is everything
+        else {conversation.identity.scenario for conversation in conversations}
+    )
     return Plan(
-        conversations=tuple(conversations),
+        conversations=conversations,
         pass_rates={scenario.name: scenario.pass_rate for scenario in scenarios if scenario.name in played},
         files={scenario.path: scenario.sha256 for scenario in scenarios if scenario.name in played},
     )
@@ -146,11 +168,29 @@ def _require_size(
         )
 
 
-def _conversations(
-    scenario: Scenario, models: Sequence[ModelChoice], *, repeats: int, overrides: Mapping[str, str]
-) -> Iterator[Conversation]:
-    for case, variant, choice in product(scenario.cases, scenario.variants, models):
-        once = Conversation(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """What one scenario gives: case x variant x model x repeat, the last of them counting fastest."""
+
+    scenario: Scenario
+    models: Sequence[ModelChoice]
+    repeats: int
+    overrides: Mapping[str, str]
+    served: ServedNames
+
+    @property
+    def size(self) -> int:
+        scenario = self.scenario
+        return len(scenario.cases) * len(scenario.variants) * len(self.models) * self.repeats
+
+    def conversation(self, place: int) -> Conversation:
+        """Return the conversation at a place within the block, counted from 0."""
+        scenario = self.scenario
+        place, repeat = divmod(place, self.repeats)
+        place, at_model = divmod(place, len(self.models))
+        at_case, at_variant = divmod(place, len(scenario.variants))
+        case, variant, choice = scenario.cases[at_case], scenario.variants[at_variant], self.models[at_model]
+        return Conversation(
             identity=Identity.of(
                 scenario=scenario.name,
                 path=scenario.path,
@@ -158,10 +198,11 @@ def _conversations(
                 variant=variant.id,
                 model=choice.id,
                 model_label=choice.label,
+                repeat=None if self.repeats == 1 else repeat + 1,
                 case_digest=case.digest,
             ),
             position=scenario.position,
-            vars=variables_of(scenario.vars, case, variant, overrides),
+            vars=variables_of(scenario.vars, case, variant, self.overrides),
             tags=tuple(dict.fromkeys((*scenario.tags, *case.tags))) if case.tags else scenario.tags,
             system=variant.system if variant.overrides_system else scenario.system,
             params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},
@@ -170,15 +211,28 @@ def _conversations(
             expect=(*scenario.expect, *case.expect) if case.expect else scenario.expect,
             judge=scenario.judge,
             tool_results=_tool_results(scenario, case, variant),
+            served=self.served,
         )
-        if repeats == 1:
-            yield once
-        else:
-            numbers = range(1, repeats + 1)
-            yield from (replace(once, identity=once.identity.repeated(number)) for number in numbers)
 
 
-def _select(everything: Sequence[Conversation], selection: Selection) -> Sequence[Conversation]:
+class _Matrix:
+    """The blocks of all scenarios, one after the other."""
+
+    def __init__(self, blocks: Iterable[_Block]) -> None:
+        self.blocks = tuple(blocks)
+        self._ends = tuple(accumulate(block.size for block in self.blocks))
+
+    @property
+    def size(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def conversation(self, place: int) -> Conversation:
+        """Return the conversation at a place of the whole, counted from 0."""
+        number = bisect_right(self._ends, place)
+        return self.blocks[number].conversation(place - (self._ends[number - 1] if number else 0))
+
+
+def _select(everything: LazySequence[Conversation], selection: Selection) -> LazySequence[Conversation]:
     if not everything:
         raise SelectionError("nothing to play: the paths hold no scenario")
     left = everything
@@ -195,7 +249,7 @@ def _select(everything: Sequence[Conversation], selection: Selection) -> Sequenc
 
 def _filters(
     selection: Selection,
-) -> Iterator[tuple[str, Callable[[Sequence[Conversation]], Sequence[Conversation]]]]:
+) -> Iterator[tuple[str, Callable[[LazySequence[Conversation]], LazySequence[Conversation]]]]:
     """Give each filter that is set with the option to blame; options are checked before any is applied."""
     ids, tags, shard = selection.ids, selection.tags, selection.shard
     matches = None if selection.expression is None else parse_expression(selection.expression)
@@ -205,25 +259,26 @@ def _filters(
         yield "the list of conversations", lambda left: _exactly(left, ids)
     if tags:
         name = " ".join(f"--tag {tag!r}" for tag in tags)
-        yield name, lambda left: [each for each in left if has_tag(each.tags, tags)]
+        yield name, lambda left: left.where(lambda each: has_tag(each.tags, tags))
     if matches is not None:
         name = f"-k {selection.expression!r}"
-        yield name, lambda left: [each for each in left if matches((each.id, each.model, *each.tags))]
-    if selection.last_failed is not None:
-        yield "--lf", selection.last_failed
+        yield name, lambda left: left.where(lambda each: matches((each.id, each.model, *each.tags)))
+    if (last_failed := selection.last_failed) is not None:
+        yield "--lf", lambda left: _exactly(left, frozenset(each.id for each in last_failed(left)))
     if shard is not None:
-        yield f"--shard {shard[0]}/{shard[1]}", lambda left: take_shard(left, shard)
+        yield f"--shard {shard[0]}/{shard[1]}", lambda left: left.at(take_shard(left.places, shard))
 
 
-def _exactly(everything: Sequence[Conversation], ids: frozenset[str]) -> Sequence[Conversation]:
-    found = [conversation for conversation in everything if conversation.id in ids]
-    if missing := sorted(ids - {conversation.id for conversation in found}):
-        some = ", ".join(repr(each) for each in missing[:_EXAMPLES])
-        raise InputError(
-            f"{len(missing):,} of the wanted conversations are not in the scenarios now, such as {some}; "
-            "give the same files, models and repeats as before"
-        )
-    return found
+def _exactly(everything: LazySequence[Conversation], ids: frozenset[str]) -> LazySequence[Conversation]:
+    found = everything.where(lambda conversation: conversation.id in ids)
+    if len(found) == len(ids):
+        return found
+    missing = sorted(ids - {conversation.id for conversation in found})
+    some = ", ".join(repr(each) for each in missing[:_EXAMPLES])
+    raise InputError(
+        f"{len(missing):,} of the wanted conversations are not in the scenarios now, such as {some}; "
+        "give the same files, models and repeats as before"
+    )
 
 
 def _turns(scenario: Scenario, case: Case, variant: Variant) -> tuple[Turn, ...]:

@@ -6,6 +6,7 @@ The decision what comes next is made by `conversation.steps.Steps`, the sending 
 from __future__ import annotations
 
 import asyncio
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.custom import question_key
 from claude_run.conversation.content import named_files
 from claude_run.conversation.events import Ended, Started
+from claude_run.conversation.lazy import LazySequence
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.steps import NO_ANSWER, Finish, Steps, StopKind, role_of, system_blocks
 from claude_run.errors import ExitCode
@@ -306,11 +308,14 @@ class ConversationRunner:
 
 
 def _queues(conversations: Sequence[Conversation]) -> Iterable[Sequence[Conversation]]:
-    """Return the conversations of each model, which the workers of that model share."""
-    by_model: dict[str, list[Conversation]] = {}
-    for conversation in conversations:
-        by_model.setdefault(conversation.model, []).append(conversation)
-    return by_model.values()
+    """Return the conversations of each model, which the workers of that model share.
+
+    A plan makes each when it is asked for, so that one that has ended is in memory no longer.
+    """
+    by_model: dict[str, array[int]] = {}
+    for place, conversation in enumerate(conversations):
+        by_model.setdefault(conversation.model, array("Q")).append(place)
+    return [LazySequence(conversations.__getitem__, places) for places in by_model.values()]
 
 
 def _finished(done: Iterable[asyncio.Task[object]]) -> set[asyncio.Task[None]]:

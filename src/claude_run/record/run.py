@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -48,7 +48,7 @@ class Run:
     pass_rates: Mapping[str, float]
     prices: str
     simulated: bool
-    conversations: tuple[Identity, ...]
+    conversations: Sequence[Identity]
     changes: tuple[Change, ...] = ()
     labels: str | None = None
     baseline_sha256: str | None = None

@@ -58,6 +58,8 @@ def overridden(variables: JsonObject, overrides: Mapping[str, str]) -> JsonObjec
     On the command line all is text; what takes the place of a number, true or false is one again where it
     is written as one.
     """
+    if not overrides:
+        return variables
     return {**variables, **{name: _like(variables.get(name), text) for name, text in overrides.items()}}
 
 

@@ -166,7 +166,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             baseline_sha256=None if prepared.baseline is None else digest_of(prepared.baseline),
             prices=price_table(),
             simulated=prepared.request.simulate,
-            conversations=tuple(each.identity for each in prepared.plan.conversations),
+            conversations=prepared.plan.identities,
         )
         folder = RunFolder.create(
             run, out=out, stamp=stamp(), latest=latest, disk=world.disk, redactor=world.redactor
@@ -251,14 +251,18 @@ async def _play_all(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
         tell=io.observer.warn,
     )
     async with _playing(inputs, io, stop, own_checks) as player:
-        todo = [each for each in prepared.plan.conversations if each.id not in inputs.done]
-        if todo:
+        if todo := _left_of(prepared.plan.conversations, inputs.done):
             await player.play(todo, inputs.earlier)
         # Where all passed there is nothing to confirm, and no reason to read the journal twice.
         might_be_broken = player.failures or inputs.done
         if prepared.baseline is not None and might_be_broken and not player.unfinished:
             return await _confirm(prepared.baseline, player, inputs, io)
         return player.unfinished
+
+
+def _left_of(planned: Sequence[Conversation], done: frozenset[str]) -> Sequence[Conversation]:
+    """Return what has not ended yet."""
+    return [each for each in planned if each.id not in done] if done else planned
 
 
 @asynccontextmanager
@@ -316,7 +320,7 @@ def _queue(inputs: RunInputs, io: RunIO, stop: StopSignal, crowd: Crowd) -> Batc
 async def _confirm(baseline: Arm, player: Player, inputs: RunInputs, io: RunIO) -> int:
     """Play fresh attempts of the cases that look broken, and return how many were wanted and did not end."""
     prepared, recording = inputs.prepared, inputs.recording
-    planned = {each.id for each in prepared.plan.conversations}
+    planned = {each.id for each in prepared.plan.identities}
     played = read_played(io.folder)
     if played.summary.must_failed:
         return player.unfinished  # the run is red already, and nothing could excuse it

@@ -117,24 +117,24 @@ def make_plan(
     )
     if ids is not None:
         selection = Selection(models=request.models, repeat=request.repeat, ids=ids)
-    plan = expand(scenarios, selection, request.overrides)
-    _refuse_for_provider(request, plan)
     if request.judge_models:
         judges = Graders(models=request.judge_models)
-        conversations = (replace(conversation, judge=judges) for conversation in plan.conversations)
-        plan = replace(plan, conversations=tuple(conversations))
+        scenarios = [replace(scenario, judge=judges) for scenario in scenarios]
     if request.no_cache:
-        uncached = tuple(replace(each, cache="off") for each in plan.conversations)
-        plan = replace(plan, conversations=uncached)
+        scenarios = [replace(scenario, cache="off") for scenario in scenarios]
     served = ServedNames(ids=known_names(), allowed=request.allowed_models)
-    return replace(plan, conversations=tuple(replace(each, served=served) for each in plan.conversations))
+    plan = expand(scenarios, selection, request.overrides, served=served)
+    _refuse_for_provider(request, plan)
+    return plan
 
 
 def _refuse_for_provider(request: RunRequest, plan: Plan) -> None:
     """Raise InputError for what a scenario asks of a provider that does not have it."""
     served_by = provider(request.provider)
+    if served_by.caches_by_itself:
+        return
     asks = next((each for each in plan.conversations if "cache_control" in each.params), None)
-    if asks is not None and not served_by.caches_by_itself:
+    if asks is not None:
         raise InputError(
             f"{asks.identity.path}: {served_by.title} takes no `cache_control` at the top of a request:"
             " set it on blocks, or leave it out"

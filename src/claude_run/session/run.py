@@ -236,7 +236,7 @@ def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift, *, lines: int) -
     known = {item.id for item in saved.conversations if item.path not in stale}
     superseded = tuple(item.id for item in saved.conversations if drift.own_checks or item.path in stale)
     fresh = (item for item in saved.conversations if item.id in known and item.confirm is not None)
-    conversations = (*(each.identity for each in prepared.plan.conversations), *fresh)
+    conversations = (*prepared.plan.identities, *fresh)
     return replace(
         saved,
         options={**saved.options, "own_checks": saved_options(prepared.request)["own_checks"]},

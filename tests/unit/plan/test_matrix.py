@@ -235,3 +235,12 @@ def test_ids_are_unique_and_stable(scenarios: list[Scenario]) -> None:
         expand(scenarios, Selection(shard=(index, 2))) for index in (1, 2) if len(plan.conversations) >= index
     ]
     assert sorted(each for half in halves for each in _ids(half)) == sorted(_ids(plan))
+
+
+def test_a_plan_makes_its_conversations_when_they_are_asked_for() -> None:
+    """A plan holds none of its conversations: the same place gives an equal one each time, not the same."""
+    plan = expand([scenario(cases=tuple(Case(id=str(number)) for number in range(3)), repeat=2)], Selection())
+    assert plan.conversations[3] == plan.conversations[3]
+    assert plan.conversations[3] is not plan.conversations[3]
+    assert plan.identities == [each.identity for each in plan.conversations]
+    assert [each.id for each in plan.conversations[1::2]] == _ids(plan)[1::2]
