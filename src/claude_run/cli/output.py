@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from claude_run.process import LastingStream
 from claude_run.report.text.safe import safe_line
-from claude_run.text.strict_json import plain_json
+from claude_run.text.strict_json import json_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,8 @@ def print_workflow_command(line: str) -> None:
 
 def print_json(value: object) -> None:
     """Write a JSON document to stdout, in printable ASCII."""
-    _write(sys.stdout, plain_json(value, indent=2) + "\n")
+    for piece in json_pieces(value):
+        _write(sys.stdout, piece)
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ class Identity:
     @classmethod
     def from_parts(cls, value: Mapping[str, Any], *, name: str) -> Identity:
         """Take the parts of what a file calls `name` out of an object of it; KeyError for a missing one."""
-        parts = {part: value[part] for part in PARTS}
+        # Of a hundred thousand conversations most parts are the same: then they are the same object.
+        parts = {part: _shared(value[part]) for part in PARTS}
         return cls(id=name, **parts, case_digest=value.get("case_digest"), confirm=value.get("confirm"))
 
 
@@ -158,6 +160,10 @@ def aligned_to(identities: Iterable[Identity], to: Iterable[Identity]) -> Callab
         return identity if name is None or name == identity.case else identity.of_case(name)
 
     return called
+
+
+def _shared(part: object) -> Any:  # noqa: ANN401 - a part as a file has it
+    return intern(part) if type(part) is str else part
 
 
 def _joined(*parts: str | None) -> str:

@@ -101,24 +101,37 @@ _COUNTS = tuple(field.name for field in fields(Usage))
 _EVERYWHERE = ("input_tokens", "output_tokens")
 
 
-def total(usages: Iterable[Usage]) -> Usage:
-    """Sum usages, count by count; what none of them says stays None, and the sum of none is zero.
+class UsageSum:
+    """Sums usages one by one, count by count; what none of them says stays None, and the sum of none is zero.
 
     The sum of input or output tokens is None as soon as one of them is unknown: it would be too low.
     """
-    first, *others = tuple(usages) or (Usage(),)
-    if not others:
-        return first
-    sums: dict[str, int] = {}
-    unknown: dict[str, None] = {}
-    for usage in (first, *others):
+
+    def __init__(self) -> None:
+        self._sums: dict[str, int] = {}
+        self._unknown: dict[str, None] = {}
+
+    def add(self, usage: Usage) -> None:
+        """Take one more in."""
         for name in _COUNTS:
             count = getattr(usage, name)
             if count is not None:
-                sums[name] = sums.get(name, 0) + count
+                self._sums[name] = self._sums.get(name, 0) + count
             elif name in _EVERYWHERE:
-                unknown[name] = None
-    return Usage(**{**sums, **unknown})
+                self._unknown[name] = None
+
+    @property
+    def total(self) -> Usage:
+        """What all that was added comes to."""
+        return Usage(**{**self._sums, **self._unknown})
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """Return the sum of usages, as `UsageSum` makes it."""
+    found = UsageSum()
+    for usage in usages:
+        found.add(usage)
+    return found.total
 
 
 def _part(usage: Mapping[str, object], name: str) -> Mapping[str, object]:

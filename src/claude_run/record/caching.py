@@ -8,15 +8,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.exchange import Request
-from claude_run.conversation.usage import Usage, total
+from claude_run.conversation.usage import Usage, UsageSum
 from claude_run.plan.caching import NO_USE, PromptUse, best_use, shared_prefix
 from claude_run.plan.model_rules import min_cache_tokens, rules_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from claude_run.conversation.transcript import Transcript
-    from claude_run.record.records import Record
+    from claude_run.record.records import Figures
 
 _DIGEST = 8
 _LONGEST_REASON = 60
@@ -164,47 +164,48 @@ class Caching:
         return sum(known[1:], known[0]) if known and len(known) == len(costs) else None
 
 
-def caching_of(records: Iterable[Record], *, in_batches: bool = False) -> Caching | None:
-    """Add up what the cache did; None where nothing was written to it or read from it.
+class CachingSum:
+    """Adds up what the cache did for a run, conversation by conversation."""
 
-    What was played `in_batches` was paid at half the price already.
-    """
-    by_model: dict[str, list[Record]] = {}
-    for record in records:
-        if record.figures is not None:
-            by_model.setdefault(record.planned.model, []).append(record)
-    uses: list[ModelUse] = []
-    read = readable = missed = 0
-    reasons: Counter[str] = Counter()
-    for model, rows in by_model.items():
-        figures = [row.figures for row in rows if row.figures is not None]
-        found = [each.caching for each in figures if each.caching is not None]
-        usage = total(each.usage for each in figures)
-        costs = [each.cost_usd for each in figures]
-        shared = _shared(found)
-        best = sum((each.alone for each in found), NO_USE) + shared.moved
-        uses.append(
-            ModelUse(
-                model=model,
-                usage=usage,
-                cost_usd=None if None in costs else sum((each or Decimal(0) for each in costs), Decimal(0)),
-                best=best,
-                in_batches=in_batches,
+    def __init__(self) -> None:
+        self._by_model: dict[str, _ModelSum] = {}
+        self._reasons: Counter[str] = Counter()
+
+    def add(self, model: str, figures: Figures) -> None:
+        """Take in a conversation on this model."""
+        if model not in self._by_model:
+            self._by_model[model] = _ModelSum()
+        self._by_model[model].add(figures)
+        if figures.caching is not None:
+            self._reasons.update(figures.caching.reasons)
+
+    def caching(self, *, in_batches: bool = False) -> Caching | None:
+        """Return what it comes to; None where nothing was written to the cache or read from it.
+
+        What was played `in_batches` was paid at half the price already.
+        """
+        uses: list[ModelUse] = []
+        read = readable = missed = 0
+        for model, found in self._by_model.items():
+            usage, shared = found.usage.total, found.shared()
+            best = found.alone + shared.moved
+            uses.append(
+                ModelUse(model=model, usage=usage, cost_usd=found.cost_usd, best=best, in_batches=in_batches)
             )
+            read += usage.cache_read_input_tokens or 0
+            readable += best.read + shared.besides
+            missed += found.missed + shared.missed
+        if not any(
+            each.usage.cache_read_input_tokens or each.usage.cache_creation_input_tokens for each in uses
+        ):
+            return None
+        return Caching(
+            read=read,
+            readable=readable,
+            missed=missed,
+            reasons=dict(sorted(self._reasons.items())),
+            by_model=tuple(uses),
         )
-        read += usage.cache_read_input_tokens or 0
-        readable += best.read + shared.besides
-        missed += sum(each.missed for each in found) + shared.missed
-        reasons.update(reason for each in found for reason in each.reasons)
-    if not any(each.usage.cache_read_input_tokens or each.usage.cache_creation_input_tokens for each in uses):
-        return None
-    return Caching(
-        read=read,
-        readable=readable,
-        missed=missed,
-        reasons=dict(sorted(reasons.items())),
-        by_model=tuple(uses),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,36 +220,80 @@ class _Shared:
     besides: int
 
 
-def _shared(conversations: Iterable[ConversationCaching]) -> _Shared:
-    """Let one conversation of each prefix write it, and all others read it."""
-    groups: dict[bytes, list[ConversationCaching]] = {}
-    moved, missed, besides = NO_USE, 0, 0
-    for each in conversations:
-        besides += each.first_read
-        if each.prefix is not None:
-            groups.setdefault(each.prefix, []).append(each)
-    for group in groups.values():
+class _ModelSum:
+    """Adds up the conversations of one model."""
+
+    def __init__(self) -> None:
+        self.usage = UsageSum()
+        self.cost_usd: Decimal | None = Decimal(0)
+        self.alone = NO_USE
+        self.missed = 0
+        self._first_read = 0
+        self._prefixes: dict[bytes, _PrefixSum] = {}
+
+    def add(self, figures: Figures) -> None:
+        self.usage.add(figures.usage)
+        known = self.cost_usd is not None and figures.cost_usd is not None
+        self.cost_usd = self.cost_usd + figures.cost_usd if known else None  # type: ignore[operator] # both are known
+        if (caching := figures.caching) is None:
+            return
+        self.alone += caching.alone
+        self.missed += caching.missed
+        self._first_read += caching.first_read
+        if caching.prefix is not None:
+            if caching.prefix not in self._prefixes:
+                self._prefixes[caching.prefix] = _PrefixSum(first_written=caching.first_written)
+            self._prefixes[caching.prefix].add(caching)
+
+    def shared(self) -> _Shared:
+        """Let one conversation of each prefix write it, and all others read it."""
+        moved, missed, besides = NO_USE, 0, self._first_read
+        for prefix in self._prefixes.values():
+            found = prefix.shared()
+            moved, missed, besides = moved + found.moved, missed + found.missed, besides + found.besides
+        return _Shared(moved=moved, missed=missed, besides=besides)
+
+
+@dataclass(slots=True, kw_only=True)
+class _PrefixSum:
+    """Adds up the conversations that share a prefix.
+
+    So many there are, of which `readers` read some of it with their first request, the least of them
+    `first_read` tokens; `first_written` is the least that was written, and `single` have one request.
+    """
+
+    first_written: int
+    first_read: int | None = None
+    conversations: int = 0
+    readers: int = 0
+    single: int = 0
+
+    def add(self, caching: ConversationCaching) -> None:
+        self.conversations += 1
+        self.single += not caching.alone.written
+        self.first_written = min(self.first_written, caching.first_written)
+        if caching.first_read:
+            self.readers += 1
+            self.first_read = min(self.first_read or caching.first_read, caching.first_read)
+
+    def shared(self) -> _Shared:
         # Its length is what was read of it, or at most what was written where it could never be read.
-        reads = [each.first_read for each in group if each.first_read]
-        size = min(reads or [each.first_written for each in group])
-        if len(group) == 1 or not size:
-            continue
-        writers = sum(not each.first_read for each in group)
-        missed += max(0, writers - 1)
-        besides -= size * (len(group) - writers)
+        size = self.first_written if self.first_read is None else self.first_read
+        if self.conversations == 1 or not size:
+            return _Shared(moved=NO_USE, missed=0, besides=0)
+        writers = self.conversations - self.readers
         # The first one writes it, unless it was there already; where it has one request, in place of plain
         # tokens. The others read what they would have written, or sent plainly.
         leads = 1 if writers else 0
-        single = sum(not each.alone.written for each in group)
-        lone_leader = leads if single == len(group) else 0
-        readers = len(group) - leads
-        plain = single - lone_leader
-        moved += PromptUse(
+        lone_leader = leads if self.single == self.conversations else 0
+        readers = self.conversations - leads
+        plain = self.single - lone_leader
+        moved = PromptUse(
             fresh=-size * (plain + lone_leader),
             written=size * lone_leader - size * (readers - plain),
             read=size * readers,
         )
-    return _Shared(moved=moved, missed=missed, besides=besides)
+        return _Shared(moved=moved, missed=max(0, writers - 1), besides=-size * self.readers)
 
 
 def _reason(body: Mapping[str, Any]) -> str | None:

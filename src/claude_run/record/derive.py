@@ -15,11 +15,11 @@ from claude_run.conversation.usage import Usage, total
 from claude_run.plan.model_rules import known_names
 from claude_run.record import transcripts
 from claude_run.record.disk import open_file
-from claude_run.record.folder import json_file
+from claude_run.record.folder import json_parts
 from claude_run.record.history import CUT_OFF, log_of
 from claude_run.record.journal import Extent, torn_bytes
 from claude_run.record.made_of import MadeOf
-from claude_run.record.records import Figures, Record, Records, Spool
+from claude_run.record.records import Book, Figures, Record, Spool, records_of
 from claude_run.record.summary import Ending, RunSummary, summarize
 from claude_run.scenario.model import turn_number
 from claude_run.text.strict_json import read_json
@@ -82,7 +82,7 @@ class Collector:
         self._journal = journal
         self._makers = _pieces(folder, sections)
         self._spools = {name: Spool(folder.path) for name in self._makers}
-        self._figures: dict[str, Figures] = {}
+        self._figures = Book()
 
     def add(self, transcript: Transcript) -> None:
         """Take in a conversation that has ended."""
@@ -102,7 +102,7 @@ class Collector:
         for name in index:
             if name not in self._figures:
                 self._figures[name] = Figures.of(read(name))
-        records = Records(self.run.conversations, self._figures, read)
+        records = records_of(self.run.conversations, self._figures, read)
         return Played(
             summary=summarize(self.run, records, ending),
             records=records,
@@ -130,8 +130,8 @@ def _read(folder: RunFolder, makers: Sections) -> tuple[Played, Told]:
         _add(spools, makers, Record.of(transcript.started.identity, transcript))
         return transcript
 
-    told = folder.read_told(measured)
-    records = Records(
+    told = folder.read_told(run, measured)
+    records = records_of(
         run.conversations,
         told.figures,
         lambda name: _measured(log_of(told.index, name).transcript(), served),
@@ -231,8 +231,8 @@ def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterabl
             yield line
 
     yield from _file_problems(folder, folder.transcripts.name, lines())
-    summary = json_file(_summary(played, _made_of(played, digest)))
-    yield from _file_problems(folder, folder.summary.name, [summary])
+    summary = json_parts(_summary(played, _made_of(played, digest)))
+    yield from _file_problems(folder, folder.summary.name, summary)
     for name, make in derived.items():
         yield from _file_problems(folder, name, make(played))
     if usage != played.summary.totals.usage:
@@ -249,7 +249,10 @@ def _made_of(played: Played, transcripts_digest: hashlib._Hash) -> MadeOf:
 
 
 def _plan_digest(run: Run) -> str:
-    return hashlib.sha256(json_file(run.to_json())).hexdigest()
+    digest = hashlib.sha256()
+    for part in json_parts(run.to_json()):
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _summary(played: Played, made_of: MadeOf) -> JsonObject:

@@ -17,11 +17,11 @@ from claude_run.record.journal import Extent, Journal, Seal, refuse_if_held
 from claude_run.record.made_of import DERIVED, MadeOf, refuse_less, replies_told
 from claude_run.record.project import OUTPUTS, nearest_project_file, project_of
 from claude_run.record.redact import Redactor
-from claude_run.record.run import Run
-from claude_run.text.strict_json import plain_json, read_json
+from claude_run.record.run import Run, planned_or_other
+from claude_run.text.strict_json import json_pieces, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.transcript import Transcript
@@ -77,7 +77,7 @@ class RunFolder:
         a secret stands in the run's names, StorageError when it cannot be made.
         """
         path = out if out is not None else outputs() / f"{stamp}-{slug(run.name)}"
-        if (redactor or Redactor()).finds(plain_json(run.to_json())):
+        if any(map((redactor or Redactor()).finds, json_pieces(run.to_json()))):
             raise InputError(
                 "the credential in use stands in the options or the names of this run, and is written"
                 " nowhere: take it out of the command, of --set, and of names and paths"
@@ -131,7 +131,7 @@ class RunFolder:
     def read_run(self) -> Run:
         """Read `run.json`; StorageError when it is damaged."""
         try:
-            value = read_json(read_file(self.run_json), unique_keys=True)
+            value = read_json(read_file(self.run_json), unique_keys=True, made=planned_or_other)
         except OSError as error:
             raise StorageError(f"{self.run_json} cannot be read: {error.strerror or error}") from error
         except ValueError as error:
@@ -140,19 +140,19 @@ class RunFolder:
 
     def write_json(self, name: str, value: Json) -> None:
         """Write a JSON file for people and programs, atomically."""
-        self.write(name, [json_file(value)])
+        self.write(name, json_parts(value))
 
     def write(self, name: str, parts: Iterable[bytes]) -> None:
         """Write a derived file, atomically; `parts` may be produced one by one."""
         replace_file(self.disk, self.path / name, parts)
 
-    def open_journal(self) -> tuple[Journal, History]:
-        """Open the journal for appending, and return what it tells so far.
+    def open_journal(self, run: Run | None = None) -> tuple[Journal, History]:
+        """Open the journal for appending, and return what it tells so far; `run` is known of a new one.
 
         InputError while another process has it open; StorageError, before anything is changed, where it is
         not what the other files say.
         """
-        history, seal = History(logs={}), self._seal(self.read_run())
+        history, seal = History(logs={}), self._seal(run or self.read_run())
 
         def inspect() -> None:
             nonlocal history
@@ -172,9 +172,8 @@ class RunFolder:
         self._refuse_lost(lambda: history)
         return history
 
-    def read_told(self, measured: Callable[[ConversationLog], Transcript]) -> Told:
+    def read_told(self, run: Run, measured: Callable[[ConversationLog], Transcript]) -> Told:
         """Read the journal as `read_history` does, and keep figures; `measured` is what counts of a log."""
-        run = self.read_run()
         seal = self._seal(run)
         told = read_told(self.journal, run, seal=seal, measured=measured)
         self._refuse_lost(lambda: read_history(self.journal, run, seal=seal))
@@ -223,9 +222,9 @@ class RunFolder:
             )
 
 
-def json_file(value: Json) -> bytes:
-    """Return the content of a JSON file for people and programs."""
-    return plain_json(value, indent=2).encode() + b"\n"
+def json_parts(value: Json) -> Iterator[bytes]:
+    """Yield the content of a JSON file for people and programs, piece by piece."""
+    return (piece.encode() for piece in json_pieces(value))
 
 
 def outputs() -> Path:

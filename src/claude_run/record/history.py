@@ -12,7 +12,7 @@ from claude_run.errors import ExitCode, StorageError
 from claude_run.record.codec import checked_types, decode
 from claude_run.record.gated import Gate
 from claude_run.record.journal import JournalIndex, read_lines
-from claude_run.record.records import Figures
+from claude_run.record.records import Book, Figures
 from claude_run.record.summary import Ending
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ class _FlatReader(_Reader):
 
     def __init__(self, run: Run, index: JournalIndex, add_up: Callable[[ConversationLog], Figures]) -> None:
         super().__init__(run)
-        self.figures: dict[str, Figures] = {}
+        self.figures = Book()
         self.uncertain: dict[str, Sequence[Attempted]] = {}
         self.gone: list[Attempted] = []
         self._index = index

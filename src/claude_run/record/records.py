@@ -6,21 +6,25 @@ said in it stays in the journal, and is read from there again by whoever shows i
 
 from __future__ import annotations
 
+import marshal
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, overload
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
+from claude_run.conversation.lazy import LazySequence
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.usage import Usage
+from claude_run.plan.caching import PromptUse
 from claude_run.record.caching import ConversationCaching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -122,33 +126,88 @@ class Record:
         return self.figures.outcome if self.figures else Outcome.SKIPPED
 
 
-class Records(Sequence[Record]):
-    """One record per planned conversation, in the order of the plan, each made when it is asked for."""
+class Book(MutableMapping[str, Figures]):
+    """Figures by conversation id, each packed into some hundred bytes until it is asked for."""
 
-    def __init__(
-        self,
-        planned: Sequence[Identity],
-        figures: Mapping[str, Figures],
-        read: Callable[[str], Transcript],
-    ) -> None:
-        self._planned = planned
-        self._figures = figures
-        self._read = read
+    def __init__(self) -> None:
+        self._packed: dict[str, bytes] = {}
+
+    def __getitem__(self, conversation_id: str) -> Figures:
+        return _unpacked(self._packed[conversation_id])
+
+    def __setitem__(self, conversation_id: str, figures: Figures) -> None:
+        self._packed[conversation_id] = _packed(figures)
+
+    def __delitem__(self, conversation_id: str) -> None:
+        del self._packed[conversation_id]
+
+    def __contains__(self, conversation_id: object) -> bool:
+        return conversation_id in self._packed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._packed)
 
     def __len__(self) -> int:
-        return len(self._planned)
+        return len(self._packed)
 
-    @overload
-    def __getitem__(self, at: int) -> Record: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Record]: ...
-    def __getitem__(self, at: int | slice) -> Record | Sequence[Record]:
-        if isinstance(at, slice):
-            return [self[index] for index in range(*at.indices(len(self)))]
-        planned = self._planned[at]
-        figures = self._figures.get(planned.id)
-        read = None if figures is None else partial(self._read, planned.id)
-        return Record(planned=planned, figures=figures, read=read)
+
+def records_of(
+    planned: Sequence[Identity], figures: Mapping[str, Figures], read: Callable[[str], Transcript]
+) -> Sequence[Record]:
+    """Return a record of each planned conversation, in the order of the plan, made when it is asked for."""
+
+    def record(identity: Identity) -> Record:
+        found = figures.get(identity.id)
+        return Record(
+            planned=identity, figures=found, read=None if found is None else partial(read, identity.id)
+        )
+
+    return LazySequence.over(planned, record)
+
+
+_OUTCOMES = tuple(Outcome)
+_COUNTS = tuple(each.name for each in fields(Usage))
+_NUMBERS = tuple(each.name for each in fields(Figures) if each.type in {"int", "bool"})
+_MONEY = tuple(each.name for each in fields(Figures) if str(each.type).startswith("Decimal"))
+_PROMPTS = tuple(each.name for each in fields(PromptUse))
+_OF_PREFIX = tuple(each.name for each in fields(ConversationCaching) if each.name != "alone")
+_counts, _numbers, _money, _prompts, _of_prefix = (
+    attrgetter(*names) for names in (_COUNTS, _NUMBERS, _MONEY, _PROMPTS, _OF_PREFIX)
+)
+
+
+def _packed(figures: Figures) -> bytes:
+    """Return figures as bytes that this process can read again."""
+    caching = figures.caching
+    return marshal.dumps(
+        (
+            _OUTCOMES.index(figures.outcome),
+            _counts(figures.usage),
+            _counts(figures.judge_usage),
+            _numbers(figures),
+            [None if amount is None else str(amount) for amount in _money(figures)],
+            figures.unpriced,
+            None if caching is None else (_prompts(caching.alone), _of_prefix(caching)),
+        )
+    )
+
+
+def _unpacked(data: bytes) -> Figures:
+    outcome, usage, judge_usage, numbers, money, unpriced, caching = marshal.loads(data)  # noqa: S302 - we packed it
+    amounts = (None if amount is None else Decimal(amount) for amount in money)
+    if caching is not None:
+        alone, of_prefix = caching
+        use = PromptUse(**dict(zip(_PROMPTS, alone, strict=True)))
+        caching = ConversationCaching(alone=use, **dict(zip(_OF_PREFIX, of_prefix, strict=True)))
+    return Figures(
+        outcome=_OUTCOMES[outcome],
+        usage=Usage(**dict(zip(_COUNTS, usage, strict=True))),
+        judge_usage=Usage(**dict(zip(_COUNTS, judge_usage, strict=True))),
+        **dict(zip(_NUMBERS, numbers, strict=True)),
+        **dict(zip(_MONEY, amounts, strict=True)),  # type: ignore[arg-type] # None only where it was
+        unpriced=unpriced,
+        caching=caching,
+    )
 
 
 class Spool:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from claude_run.conversation.identity import Identity
+from claude_run.conversation.identity import PARTS, Identity
+from claude_run.conversation.lazy import LazySequence
 from claude_run.errors import StorageError
 from claude_run.record.codec import checked_types
 
@@ -79,7 +80,9 @@ class Run:
             "prices": self.prices,
             "simulated": self.simulated,
             "models": list(self.models),
-            "conversations": [{"id": planned.id, **planned.parts()} for planned in self.conversations],
+            "conversations": LazySequence.over(
+                self.conversations, lambda planned: {"id": planned.id, **planned.parts()}
+            ),
             "changes": [
                 {"journal_lines": change.lines, "superseded": list(change.superseded)}
                 for change in self.changes
@@ -114,16 +117,25 @@ class Run:
                 prices=data["prices"],
                 simulated=data["simulated"],
                 changes=tuple(map(_change, _listed(data.get("changes", [])))),
-                conversations=tuple(
-                    checked_types(Identity.from_parts(item, name=item["id"]))
-                    for item in _listed(data["conversations"])
-                ),
+                conversations=tuple(map(_planned, _listed(data["conversations"]))),
             )
             return _consistent(checked_types(run))
         except (KeyError, TypeError) as error:
             raise StorageError(
                 f"{path} is incomplete ({error}): it was changed by hand or cut off; restore it from a backup"
             ) from error
+
+
+def planned_or_other(value: dict[str, Any]) -> object:
+    """Return who a conversation is for what may be one of `run.json`, while that is read; else the value."""
+    return Identity.from_parts(value, name=value["id"]) if value.keys() >= _CONVERSATION else value
+
+
+_CONVERSATION = frozenset({"id", *PARTS})
+
+
+def _planned(item: Mapping[str, Any] | Identity) -> Identity:
+    return checked_types(item if isinstance(item, Identity) else Identity.from_parts(item, name=item["id"]))
 
 
 def _change(item: Mapping[str, Any]) -> Change:

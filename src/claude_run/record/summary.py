@@ -8,20 +8,22 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.lazy import LazySequence
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.transcript import total_cost
-from claude_run.conversation.usage import Usage, total
+from claude_run.conversation.usage import Usage, UsageSum
 from claude_run.errors import PRECEDENCE, ExitCode
-from claude_run.record.caching import caching_of
+from claude_run.record.caching import CachingSum
 from claude_run.record.codec import money
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from claude_run.conversation.identity import Identity
     from claude_run.record.caching import Caching
     from claude_run.record.gated import Gate
-    from claude_run.record.records import Record
+    from claude_run.record.records import Figures, Record
     from claude_run.record.run import Run
     from claude_run.scenario.json_values import JsonObject
 
@@ -113,7 +115,7 @@ class RunSummary:
             "models": {label: _totals_json(totals) for label, totals in self.by_model.items()},
             "caching": None if self.caching is None else _caching_json(self.caching),
             "must_failed": list(self.must_failed),
-            "cases": [_rate_json(rate) for rate in self.rates],
+            "cases": LazySequence.over(self.rates, _rate_json),
             "unpriced_models": list(self.unpriced),
             "prices": self.run.prices,
         }
@@ -130,36 +132,32 @@ class Ending:
     gate: Gate | None = None
 
 
-def summarize(run: Run, records: Sequence[Record], ending: Ending) -> RunSummary:
-    """Add a run up and derive its exit code."""
-    # Each once: a record is made when it is asked for.
-    records = list(records)
-    rates = _rates(run, records)
-    must_failed = tuple(record.planned.id for record in records if record.figures and record.figures.broke)
+def summarize(run: Run, records: Iterable[Record], ending: Ending) -> RunSummary:
+    """Add a run up and derive its exit code; each record is looked at once."""
+    tally = _Tally(run)
+    for record in records:
+        tally.add(record)
+    rates = tuple(tally.rates.values())
     # A run that was to be held against a baseline and was not has no verdict, whatever its checks said.
     if ending.gate is None and ending.stop is None and run.options.get("baseline") is not None:
         ending = replace(ending, stop=ExitCode.NOT_MEASURED, reason=_NOT_GATED)
-    exit_code, reason = _verdict(records, rates, ending, must_failed)
-    # The same totals once more for each model, in the order in which the plan names them.
-    by_model: dict[str, list[Record]] = {}
-    for record in records:
-        by_model.setdefault(record.planned.model_label, []).append(record)
+    exit_code, reason = _verdict(tally, rates, ending)
     return RunSummary(
         run=run,
-        totals=_totals(records),
-        by_model={label: _totals(rows) for label, rows in by_model.items()},
+        totals=tally.all.totals,
+        by_model={label: found.totals for label, found in tally.by_model.items()},
         rates=rates,
-        unpriced=tuple(sorted({name for each in records if each.figures for name in each.figures.unpriced})),
-        simulated=any(record.figures.simulated for record in records if record.figures),
-        replayed=any(record.figures.replayed for record in records if record.figures),
+        unpriced=tuple(sorted(tally.unpriced)),
+        simulated=tally.simulated,
+        replayed=tally.replayed,
         ended_at=ending.at,
         duration_s=ending.duration_s,
         exit_code=exit_code,
         exit_reason=reason,
         stopped=None if ending.stop is None else ending.reason or _STOPPED,
         gate=ending.gate,
-        must_failed=must_failed,
-        caching=caching_of(records, in_batches=run.options.get("batch") is True),
+        must_failed=tuple(tally.must_failed),
+        caching=tally.caching.caching(in_batches=run.options.get("batch") is True),
     )
 
 
@@ -168,50 +166,97 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
     return min(codes, key=PRECEDENCE.index)
 
 
-def _totals(records: Sequence[Record]) -> Totals:
-    counts = Counter(record.outcome for record in records)
-    figures = [record.figures for record in records if record.figures]
-    return Totals(
-        outcomes={outcome: counts[outcome] for outcome in Outcome},
-        replies=sum(each.replies for each in figures),
-        usage=total(each.usage for each in figures),
-        cost_usd=total_cost(each.cost_usd for each in figures),
-        uncertain_usd=sum((each.uncertain_usd for each in figures), Decimal(0)),
-        judge_replies=sum(each.judge_replies for each in figures),
-        judge_usage=total(each.judge_usage for each in figures),
-        judge_cost_usd=total_cost(each.judge_cost_usd for each in figures),
-    )
+class _Sum:
+    """Sums conversations up into `Totals`, one by one."""
 
+    def __init__(self) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self._replies = self._judge_replies = 0
+        self._usage, self._judge_usage = UsageSum(), UsageSum()
+        self._cost_usd: Decimal | None = Decimal(0)
+        self._judge_cost_usd: Decimal | None = Decimal(0)
+        self._uncertain_usd = Decimal(0)
 
-def _rates(run: Run, records: Sequence[Record]) -> tuple[CaseRate, ...]:
-    # Fresh attempts are made of cases that failed, and only of those: no rate may count them.
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        if record.planned.confirm is None:
-            groups.setdefault(record.planned.case_name, []).append(record)
-    rates = []
-    for name, rows in groups.items():
-        outcomes = Counter(row.outcome for row in rows)
-        rate = CaseRate(
-            name=name,
-            passed=outcomes[Outcome.PASSED],
-            measured=outcomes[Outcome.PASSED] + outcomes[Outcome.FAILED],
-            repeats=len(rows),
-            required=run.pass_rates.get(rows[0].planned.scenario, 1.0),
+    def add(self, figures: Figures | None) -> None:
+        if figures is None:
+            self.outcomes[Outcome.SKIPPED] += 1
+            return
+        self.outcomes[figures.outcome] += 1
+        self._replies += figures.replies
+        self._usage.add(figures.usage)
+        self._cost_usd = total_cost((self._cost_usd, figures.cost_usd))
+        self._uncertain_usd += figures.uncertain_usd
+        self._judge_replies += figures.judge_replies
+        self._judge_usage.add(figures.judge_usage)
+        self._judge_cost_usd = total_cost((self._judge_cost_usd, figures.judge_cost_usd))
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(
+            outcomes={outcome: self.outcomes[outcome] for outcome in Outcome},
+            replies=self._replies,
+            usage=self._usage.total,
+            cost_usd=self._cost_usd,
+            uncertain_usd=self._uncertain_usd,
+            judge_replies=self._judge_replies,
+            judge_usage=self._judge_usage.total,
+            judge_cost_usd=self._judge_cost_usd,
         )
-        rates.append(rate)
-    return tuple(rates)
 
 
-def _verdict(
-    records: Sequence[Record], rates: Sequence[CaseRate], ending: Ending, must_failed: Sequence[str]
-) -> tuple[ExitCode, str]:
+class _Tally:
+    """All that a summary says of the conversations of a run, added up in one go through them.
+
+    `by_model` is in the order in which the plan names the models, `rates` in that of its cases. What was
+    `planned` at first counts in each; fresh attempts are made of cases that failed, and only of those: no
+    rate may count them.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.all = _Sum()
+        self.planned: Counter[Outcome] = Counter()
+        self.by_model: dict[str, _Sum] = {}
+        self.rates: dict[str, CaseRate] = {}
+        self.unpriced: set[str] = set()
+        self.simulated = self.replayed = False
+        self.must_failed: list[str] = []
+        self.caching = CachingSum()
+        self._pass_rates = run.pass_rates
+
+    def add(self, record: Record) -> None:
+        planned, figures = record.planned, record.figures
+        self.all.add(figures)
+        self.by_model.setdefault(planned.model_label, _Sum()).add(figures)
+        if planned.confirm is None:
+            outcome = Outcome.SKIPPED if figures is None else figures.outcome
+            self.planned[outcome] += 1
+            self._rate(planned, outcome)
+        if figures is None:
+            return
+        self.caching.add(planned.model, figures)
+        self.unpriced.update(figures.unpriced)
+        self.simulated |= figures.simulated
+        self.replayed |= figures.replayed
+        if figures.broke:
+            self.must_failed.append(planned.id)
+
+    def _rate(self, planned: Identity, outcome: Outcome) -> None:
+        name = planned.case_name
+        before = self.rates.get(name)
+        self.rates[name] = CaseRate(
+            name=name if before is None else before.name,
+            passed=(before.passed if before else 0) + (outcome is Outcome.PASSED),
+            measured=(before.measured if before else 0) + (outcome in {Outcome.PASSED, Outcome.FAILED}),
+            repeats=(before.repeats if before else 0) + 1,
+            required=self._pass_rates.get(planned.scenario, 1.0) if before is None else before.required,
+        )
+
+
+def _verdict(tally: _Tally, rates: Sequence[CaseRate], ending: Ending) -> tuple[ExitCode, str]:
     reasons: dict[ExitCode, str] = {ExitCode.PASSED: "all conversations passed"}
     # What became of fresh attempts is for the gate to say, once it has decided.
-    gated = ending.gate is not None
-    outcomes = Counter(
-        record.outcome for record in records if not (gated and record.planned.confirm is not None)
-    )
+    outcomes = tally.all.outcomes if ending.gate is None else tally.planned
+    must_failed = tally.must_failed
     failed, errored, skipped = (outcomes[o] for o in (Outcome.FAILED, Outcome.ERRORED, Outcome.SKIPPED))
     missed = [rate for rate in rates if rate.measured and not rate.met]
     # What was checked: by the gate where there is one, and otherwise by the pass rate of each case.

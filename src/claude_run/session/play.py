@@ -173,7 +173,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
         )
         if latest:
             note_played(world.disk, folder.path)
-        journal, _ = folder.open_journal()
+        journal, _ = folder.open_journal(run)
         stack.enter_context(closing(journal))
         io = RunIO(
             folder=folder,

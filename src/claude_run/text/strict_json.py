@@ -6,13 +6,14 @@ import json
 import math
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from claude_run.text.visible import HIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
 MAX_DEPTH = 200
 """Levels of nesting that are read: whoever walks a value later does so by recursion."""
@@ -21,6 +22,8 @@ MAX_DEPTH = 200
 # Outside of its strings JSON has neither, so that an escape can stand for each.
 _OBEYED = re.compile(r"\x7f|#(?=#\w*\[)")
 _one_line = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_PIECE = 65_536
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _OUTSIDE_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -53,24 +56,26 @@ class DeepJsonError(ValueError):
     """The text may be JSON, but it is nested too deeply to be looked at."""
 
 
-def read_json(
+def read_json(  # noqa: PLR0913 - keywords, but for the data
     data: bytes | str,
     *,
     deepest: int | None = MAX_DEPTH,
     unique_keys: bool = False,
     most_digits: int | None = None,
     as_written: bool = False,
+    made: Callable[[dict[str, Any]], object] | None = None,
 ) -> Any:  # noqa: ANN401 - JSON of any shape
     """Return the value of one JSON text; ValueError for everything else.
 
     Refused are NaN, Infinity and numbers that become infinite, more than `deepest` levels (None: as many as
     can be parsed), with `unique_keys` a key twice in one object, whole numbers of over `most_digits`, and
     with `as_written` numbers that would be written in another way, such as 1.50 (a RespelledError).
+    What `made` makes of an object stands in its place, as soon as it is read; such objects have unique keys.
     A syntax error is a `json.JSONDecodeError`, bytes that are not UTF-8 a UnicodeDecodeError.
     """
     text = data if isinstance(data, str) else data.decode()
     try:
-        decoder = _decoder(unique_keys=unique_keys, most_digits=most_digits, as_written=as_written)
+        decoder = _decoder(unique_keys=unique_keys, most_digits=most_digits, as_written=as_written, made=made)
         value = decoder.decode(text)
     except RecursionError as error:
         raise DeepJsonError("it is nested too deeply") from error
@@ -87,6 +92,23 @@ def plain_json(value: object, *, indent: int | None = None) -> str:
     """
     text = _one_line(value) if indent is None else json.dumps(value, allow_nan=False, indent=indent)
     return _without_obeyed(text)
+
+
+def json_pieces(value: object) -> Iterator[str]:
+    """Yield what `plain_json` gives with an indent of two and a line end, in pieces of some kilobytes.
+
+    Sequences in it may make their items when they are asked for: then no more of them is in memory than one.
+    No string, and no object of plain values, is in two pieces.
+    """
+    pieces: list[str] = []
+    size = 0
+    for piece in _pieces(value, "\n"):
+        pieces.append(piece)
+        size += len(piece)
+        if size > _PIECE:
+            yield "".join(pieces)
+            pieces, size = [], 0
+    yield "".join(pieces) + "\n"
 
 
 def readable_json(value: object) -> str:
@@ -116,8 +138,46 @@ def join_text(pieces: Iterable[str]) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
+def _pieces(value: object, line: str) -> Iterator[str]:
+    """Yield the indented JSON of a value in small pieces; `line` begins a line at its depth."""
+    inner = line + "  "
+    if isinstance(value, Mapping):
+        items: Iterable[tuple[str, object]] = ((f"{plain_json(key)}: ", part) for key, part in value.items())
+        parts: Iterable[object] = value.values()
+        begin, end = "{", "}"
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        items, parts = (("", part) for part in value), value if isinstance(value, list | tuple) else ()
+        begin, end = "[", "]"
+    else:
+        yield plain_json(value)
+        return
+    if not value:
+        yield begin + end
+    elif parts and all(type(part) in _PLAIN for part in parts):
+        # The encoder written in C, which does not indent, does so by what it puts between two parts.
+        text = json.dumps(
+            dict(value) if isinstance(value, Mapping) else value,
+            allow_nan=False,
+            separators=("," + inner, ": "),
+        )
+        yield _without_obeyed(f"{begin}{inner}{text[1:-1]}{line}{end}")
+    else:
+        mark = begin
+        for name, part in items:
+            yield mark + inner + name
+            yield from _pieces(part, inner)
+            mark = ","
+        yield line + end
+
+
 @cache
-def _decoder(*, unique_keys: bool, most_digits: int | None, as_written: bool) -> json.JSONDecoder:
+def _decoder(
+    *,
+    unique_keys: bool,
+    most_digits: int | None,
+    as_written: bool,
+    made: Callable[[dict[str, Any]], object] | None,
+) -> json.JSONDecoder:
     # Each hook is called only for what it looks at; the scanner around them is the one written in C.
     def whole_number(digits: str) -> int:
         if most_digits is not None and len(digits) > most_digits:
@@ -130,8 +190,12 @@ def _decoder(*, unique_keys: bool, most_digits: int | None, as_written: bool) ->
             raise RespelledError(digits, repr(number))
         return number
 
+    def make(pairs: Sequence[tuple[str, object]]) -> object:
+        value = _unique(pairs)
+        return value if made is None else made(value)
+
     return json.JSONDecoder(
-        object_pairs_hook=_unique if unique_keys else None,
+        object_pairs_hook=_unique if unique_keys and made is None else make if made else None,
         parse_constant=_refuse,
         parse_float=spelled if as_written else _finite,
         parse_int=None if most_digits is None else whole_number,

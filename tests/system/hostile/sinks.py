@@ -71,7 +71,7 @@ from claude_run.report.text.console import open_console
 from claude_run.report.text.diff import condense, diff_words, markdown_diff, print_pieces, print_reply_diff
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Problems, Window, render
 from claude_run.scenario.model import Position
-from claude_run.text.strict_json import plain_json, readable_json, readable_json_line
+from claude_run.text.strict_json import json_pieces, plain_json, readable_json, readable_json_line
 from claude_run.text.visible import visible, visible_character
 from tests.unit.report import comparisons
 from tests.unit.report.builders import (
@@ -427,6 +427,9 @@ SINKS: dict[str, Sink] = {
         medium="shown", show=lambda text: render(Problems([_problem(text)]), severity="warning")
     ),
     "text.strict_json.plain_json": Sink(medium="jsonl", show=lambda text: plain_json({text: [text]}) + "\n"),
+    "text.strict_json.json_pieces": Sink(
+        medium="json", show=lambda text: "".join(json_pieces({text: [text, {text: text}, [[text]]]}))
+    ),
     "text.strict_json.readable_json_line": Sink(
         medium="review", show=lambda text: readable_json_line({text: [text]}) + "\n"
     ),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from claude_run.plan.caching import NO_USE, PromptUse, best_use
 from claude_run.plan.model_rules import known_models
 from claude_run.plan.prices import cost, list_prices
-from claude_run.record.caching import Caching, ModelUse, caching_of
+from claude_run.record.caching import Caching, CachingSum, ModelUse
 from claude_run.record.records import Record
 from tests.unit.conversation.builders import MODEL, body, script, text, user
 from tests.unit.record.fakes import transcript
@@ -56,6 +56,15 @@ def record(number: int, uses: Sequence[PromptUse], *, system: str = LONG, **fiel
         for turn in found.turns
     )
     return Record.of(play.identity, replace(found, turns=turns))
+
+
+def caching_of(records: Sequence[Record], *, in_batches: bool = False) -> Caching | None:
+    """Return what the cache did; None where nothing was written to it or read from it."""
+    found = CachingSum()
+    for each in records:
+        if each.figures is not None:
+            found.add(each.planned.model, each.figures)
+    return found.caching(in_batches=in_batches)
 
 
 def caching(*records: Record) -> Caching:

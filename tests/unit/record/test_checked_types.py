@@ -52,7 +52,7 @@ MADE = {
         "Setup | None",
     ),
     *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]"),
-    *("tuple[Identity, ...]", "tuple[Change, ...]"),
+    *("Sequence[Identity]", "tuple[Change, ...]"),
     "tuple[AcceptedCase, ...]",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 
 from claude_run.conversation.events import Attempted, SetAside
 from claude_run.conversation.results import Outcome
+from claude_run.conversation.usage import Usage
 from claude_run.errors import StorageError
+from claude_run.plan.caching import PromptUse
+from claude_run.record.caching import ConversationCaching
 from claude_run.record.derive import Collector, read_played, write_derived
 from claude_run.record.folder import RunFolder
 from claude_run.record.history import read_history
-from claude_run.record.records import Figures, Spool
+from claude_run.record.records import Book, Figures, Spool
 from claude_run.record.summary import Ending
 from claude_run.record.transcripts import line
 from tests.unit.conversation.builders import AT, body, ended, events_of
@@ -148,3 +152,40 @@ def test_a_disk_that_takes_no_piece_loses_nothing(tmp_path: Path) -> None:
         os.write(full._file.fileno(), b"x")  # noqa: SLF001 - it is full indeed
     full.add("b", b"x" * 1_000_000)
     assert full.get("b") is None
+
+
+USAGES = st.builds(Usage, **{each.name: st.none() | st.integers(0, 10**12) for each in fields(Usage)})
+MONEY = st.decimals(0, 10**6, allow_nan=False, allow_infinity=False, places=9)
+COUNTS = st.integers(0, 10**6)
+CACHINGS = st.builds(
+    ConversationCaching,
+    prefix=st.none() | st.binary(min_size=8, max_size=8),
+    alone=st.builds(PromptUse, fresh=COUNTS, written=COUNTS, read=COUNTS),
+    first_read=COUNTS,
+    first_written=COUNTS,
+    missed=COUNTS,
+    reasons=st.lists(st.text(max_size=60)).map(tuple),
+)
+FIGURES = st.builds(
+    Figures,
+    outcome=st.sampled_from(Outcome),
+    usage=USAGES,
+    judge_usage=USAGES,
+    cost_usd=st.none() | MONEY,
+    known_usd=MONEY,
+    uncertain_usd=MONEY,
+    judge_cost_usd=st.none() | MONEY,
+    unpriced=st.lists(st.text(max_size=60)).map(tuple),
+    caching=st.none() | CACHINGS,
+)
+
+
+@given(FIGURES)
+def test_a_book_gives_back_the_figures_that_were_put_in(figures: Figures) -> None:
+    """Packed or not, they are the same, down to the digits of their amounts."""
+    book = Book()
+    book["a"] = figures
+    assert (book["a"], list(book), "a" in book, "b" in book, len(book)) == (figures, ["a"], True, False, 1)
+    assert str(book["a"].known_usd) == str(figures.known_usd)
+    del book["a"]
+    assert not book

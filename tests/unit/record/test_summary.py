@@ -16,6 +16,7 @@ from claude_run.conversation.usage import total
 from claude_run.errors import PRECEDENCE, ExitCode
 from claude_run.record.records import Record
 from claude_run.record.summary import Ending, RunSummary, summarize, worst
+from claude_run.text.strict_json import json_pieces, read_json
 from tests.unit.conversation.builders import COST, body
 from tests.unit.record.fakes import conversation, record, run
 
@@ -185,4 +186,5 @@ def test_summary_json_is_what_programs_read(snapshot: SnapshotAssertion) -> None
     """Numbers are numbers, every count is present, and codes are their numbers."""
     ending = Ending(stop=None, at="2026-11-23T07:01:00.000Z", duration_s=60.5)
     records = [*_records([P, F]), *_records([S], model_label="big")]
-    assert _summary(records, ending, pass_rate=0.5).to_json() == snapshot
+    written = "".join(json_pieces(_summary(records, ending, pass_rate=0.5).to_json()))
+    assert read_json(written) == snapshot

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,7 @@ from claude_run.text.strict_json import (
     DuplicateKeyError,
     HugeNumberError,
     join_text,
+    json_pieces,
     plain_json,
     read_json,
 )
@@ -115,3 +117,48 @@ def test_pieces_join_to_what_json_would_read(text: str, data: st.DataObject) -> 
     cuts = sorted(data.draw(st.lists(st.integers(0, len(halves)), max_size=4)))
     pieces = ["".join(halves[a:b]) for a, b in pairwise([0, *cuts, len(halves)])]
     assert join_text(pieces) == json.loads(json.dumps("".join(halves)))
+
+
+_ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+)
+
+
+class _Lazy(Sequence[Any]):
+    """A sequence that is no list, as one that makes its items."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._items[at]
+
+
+@given(_ANY_JSON)
+def test_pieces_of_json_join_to_the_indented_text(value: Any) -> None:
+    """Whatever the shape, and also where a sequence makes its items."""
+    assert "".join(json_pieces(value)) == plain_json(value, indent=2) + "\n"
+    held = {"cases": _Lazy([value, value]), "none": _Lazy([])}
+    assert "".join(json_pieces(held)) == plain_json({"cases": [value, value], "none": []}, indent=2) + "\n"
+
+
+def test_a_long_json_text_comes_in_pieces() -> None:
+    """What is written piece by piece is never in memory as a whole, and no item is cut in two."""
+    value = {"rows": _Lazy([{"name": f"row {number}", "of": 9} for number in range(20_000)])}
+    pieces = list(json_pieces(value))
+    assert max(map(len, pieces)) < 2 * 65_536
+    assert len(pieces) > 10
+    assert all(piece.count("{") == piece.count("}") for piece in pieces[1:-1])
+
+
+def test_what_is_made_of_an_object_stands_in_its_place() -> None:
+    """Inner objects first; a key that is there twice is refused as without."""
+    text = '{"a": {"n": 1}, "b": [{"n": 2}, {"m": 3}]}'
+    made = read_json(text, made=lambda value: value.get("n", value))
+    assert made == {"a": 1, "b": [2, {"m": 3}]}
+    with pytest.raises(DuplicateKeyError):
+        read_json('{"a": 1, "a": 2}', made=dict)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.usage import Usage
     from claude_run.record.derive import Played
+    from claude_run.record.records import Figures
     from claude_run.record.summary import CaseRate, RunSummary
 
 _VERDICTS = {
@@ -32,6 +33,26 @@ _VERDICTS = {
     ExitCode.TERMINATED: "TERMINATED",
 }
 _MADE_UP = "made up by the local simulator of claude-run"
+
+
+class _Sums:
+    """What the facts of a run add up of its conversations."""
+
+    def __init__(self) -> None:
+        self.exchanges = self.made_up = self.recorded = 0
+        self.with_simulated = self.with_replayed = 0
+        self.uncounted = self.warned = 0
+        self.known_usd = Decimal(0)
+
+    def add(self, figures: Figures) -> None:
+        self.exchanges += figures.exchanges
+        self.made_up += figures.made_up
+        self.recorded += figures.recorded
+        self.with_simulated += figures.simulated
+        self.with_replayed += figures.replayed
+        self.uncounted += figures.uncounted
+        self.warned += figures.warnings
+        self.known_usd += figures.known_usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,44 +80,34 @@ class RunFacts:
     def of(cls, played: Played) -> RunFacts:
         """Compute the facts of a run, each once for all reports."""
         summary = played.summary
-        figures = [record.figures for record in played.records if record.figures]
-        exchanges = sum(each.exchanges for each in figures)
-
+        sums = _Sums()
         # The gate, where there is one, decides in place of the pass rates of the cases.
+        met = {case.name: case for case in summary.rates if case.met} if summary.gate is None else {}
+        excused = {} if summary.gate is None else gate_tolerance(summary.gate)
         must_failed = frozenset(summary.must_failed)
-        failed = [
-            record
-            for record in played.records
-            if record.outcome is Outcome.FAILED and record.planned.id not in must_failed
-        ]
-        if summary.gate is None:
-            met = {case.name: rate_sentence(case) for case in summary.rates if case.met}
-            tolerance = {
-                record.planned.id: met[record.planned.case_name]
-                for record in failed
-                if record.planned.case_name in met
-            }
-        else:
-            excused = gate_tolerance(summary.gate)
-            tolerance = {
-                record.planned.id: excused[record.planned.case_name]
-                for record in failed
-                if record.planned.case_name in excused
-            }
+        tolerance: dict[str, str] = {}
+        for record in played.records:
+            if (figures := record.figures) is None:
+                continue
+            sums.add(figures)
+            if figures.outcome is Outcome.FAILED and record.planned.id not in must_failed:
+                name = record.planned.case_name
+                if name in met:
+                    tolerance[record.planned.id] = rate_sentence(met[name])
+                elif name in excused:
+                    tolerance[record.planned.id] = excused[name]
 
         return cls(
             summary=summary,
             conversations=len(played.records),
             # A simulated run that brought no reply is simulated all the same.
-            only_simulated=sum(each.made_up for each in figures) == exchanges
-            if exchanges
-            else summary.run.simulated,
-            only_replayed=bool(exchanges) and sum(each.recorded for each in figures) == exchanges,
-            with_simulated=sum(each.simulated for each in figures),
-            with_replayed=sum(each.replayed for each in figures),
-            known_usd=sum((each.known_usd for each in figures), Decimal(0)),
-            uncounted=sum(each.uncounted for each in figures),
-            warned=sum(each.warnings for each in figures),
+            only_simulated=sums.made_up == sums.exchanges if sums.exchanges else summary.run.simulated,
+            only_replayed=bool(sums.exchanges) and sums.recorded == sums.exchanges,
+            with_simulated=sums.with_simulated,
+            with_replayed=sums.with_replayed,
+            known_usd=sums.known_usd,
+            uncounted=sums.uncounted,
+            warned=sums.warned,
             tolerance=tolerance,
         )
 
