@@ -19,6 +19,7 @@ from claude_run.record.folder import json_parts
 from claude_run.record.history import CUT_OFF, log_of
 from claude_run.record.journal import Extent, torn_bytes
 from claude_run.record.made_of import MadeOf
+from claude_run.record.numbers import Numbers
 from claude_run.record.records import Book, Figures, Record, Spool, records_of
 from claude_run.record.summary import Ending, RunSummary, summarize
 from claude_run.scenario.model import turn_number
@@ -81,15 +82,14 @@ class Collector:
         """What is planned; it grows by fresh attempts."""
         self._journal = journal
         self._makers = _pieces(folder, sections)
-        self._spools = {name: Spool(folder.path) for name in self._makers}
-        self._figures = Book()
+        numbers = journal.index.numbers
+        self._spools = {name: Spool(folder.path, numbers) for name in self._makers}
+        self._figures = Book(numbers)
 
     def add(self, transcript: Transcript) -> None:
         """Take in a conversation that has ended."""
-        record = Record.of(transcript.started.identity, transcript)
-        if record.figures is not None:
-            self._figures[record.planned.id] = record.figures
-        _add(self._spools, self._makers, record)
+        name = transcript.started.conversation_id
+        self._figures[name] = _add(self._spools, self._makers, transcript)
 
     def played(self, ending: Ending) -> Played:
         """Return the run as it stands in the journal, now that it has ended so."""
@@ -123,14 +123,15 @@ def read_played(folder: RunFolder, sections: Sections | None = None) -> Played:
 def _read(folder: RunFolder, makers: Sections) -> tuple[Played, Told]:
     run = folder.read_run()
     served = ServedNames(ids=known_names(), allowed=run.allowed_models)
-    spools = {name: Spool(folder.path) for name in makers}
+    # What is kept of a conversation is found by its number, so that its name is in memory once.
+    numbers = Numbers(each.id for each in run.conversations)
+    spools = {name: Spool(folder.path, numbers) for name in makers}
 
-    def measured(log: ConversationLog) -> Transcript:
+    def add_up(log: ConversationLog) -> Figures:
         transcript = _measured(log.transcript(), served)
-        _add(spools, makers, Record.of(transcript.started.identity, transcript))
-        return transcript
+        return _add(spools, makers, transcript)
 
-    told = folder.read_told(run, measured)
+    told = folder.read_told(run, add_up, numbers)
     records = records_of(
         run.conversations,
         told.figures,
@@ -151,9 +152,13 @@ def _pieces(folder: RunFolder, sections: Sections) -> Sections:
     return {folder.transcripts.name: transcripts.line, **sections}
 
 
-def _add(spools: Mapping[str, Spool], makers: Sections, record: Record) -> None:
+def _add(spools: Mapping[str, Spool], makers: Sections, transcript: Transcript) -> Figures:
+    """Make the pieces of a conversation, and return its figures."""
+    figures = Figures.of(transcript)
+    record = Record(planned=transcript.started.identity, figures=figures, read=lambda: transcript)
     for name, make in makers.items():
         spools[name].add(record.planned.id, make(record))
+    return figures
 
 
 def _measured(transcript: Transcript, served: ServedNames) -> Transcript:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from claude_run.conversation.log import ConversationLog
-    from claude_run.conversation.transcript import Transcript
     from claude_run.record.disk import Disk
+    from claude_run.record.numbers import Numbers
+    from claude_run.record.records import Figures
     from claude_run.scenario.json_values import Json
 
 LATEST = "latest"
@@ -172,10 +173,13 @@ class RunFolder:
         self._refuse_lost(lambda: history)
         return history
 
-    def read_told(self, run: Run, measured: Callable[[ConversationLog], Transcript]) -> Told:
-        """Read the journal as `read_history` does, and keep figures; `measured` is what counts of a log."""
+    def read_told(self, run: Run, add_up: Callable[[ConversationLog], Figures], numbers: Numbers) -> Told:
+        """Read the journal as `read_history` does, and keep figures; `add_up` makes those of a log.
+
+        What is kept of each conversation is found by its number.
+        """
         seal = self._seal(run)
-        told = read_told(self.journal, run, seal=seal, measured=measured)
+        told = read_told(self.journal, run, seal=seal, add_up=add_up, numbers=numbers)
         self._refuse_lost(lambda: read_history(self.journal, run, seal=seal))
         return told
 
@@ -186,7 +190,7 @@ class RunFolder:
     def made_of(self) -> MadeOf | None:
         """Return what the derived files were made of, as `summary.json` says it; None where it does not."""
         try:
-            return MadeOf.from_json(read_json(read_file(self.summary)))
+            return MadeOf.from_json(read_json(read_file(self.summary), made=MadeOf.part))
         except (OSError, ValueError, KeyError, TypeError):
             return None  # derived files can be made anew, whatever has become of them
 

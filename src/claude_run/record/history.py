@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from claude_run.conversation.events import Event
-    from claude_run.conversation.transcript import Transcript
     from claude_run.record.journal import Line, Seal
+    from claude_run.record.numbers import Numbers
     from claude_run.record.run import Run
 
 CUT_OFF = Ending(stop=ExitCode.NOT_MEASURED, reason="the run was cut off before its end")
@@ -116,13 +116,15 @@ def read_history(path: Path, run: Run | None = None, *, seal: Seal | None = None
     )
 
 
-def read_told(path: Path, run: Run, *, seal: Seal, measured: Callable[[ConversationLog], Transcript]) -> Told:
+def read_told(
+    path: Path, run: Run, *, seal: Seal, add_up: Callable[[ConversationLog], Figures], numbers: Numbers
+) -> Told:
     """Read a journal as `read_history` does, and keep nothing of a conversation that is over but figures.
 
-    `measured` makes the transcript that counts of a log.
+    `add_up` makes the figures that count of a log. By the `numbers` of the conversations they are kept.
     """
-    index = JournalIndex(path)
-    reader = _FlatReader(run, index, lambda log: Figures.of(measured(log)))
+    index = JournalIndex(path, numbers)
+    reader = _FlatReader(run, index, add_up)
     lines = _read(reader, path, seal)
     for name in list(reader.logs):
         reader.close(name)
@@ -304,7 +306,7 @@ class _FlatReader(_Reader):
 
     def __init__(self, run: Run, index: JournalIndex, add_up: Callable[[ConversationLog], Figures]) -> None:
         super().__init__(run)
-        self.figures = Book()
+        self.figures = Book(index.numbers)
         self.uncertain: dict[str, Sequence[Attempted]] = {}
         self.gone: list[Attempted] = []
         self._index = index

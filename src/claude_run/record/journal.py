@@ -26,6 +26,7 @@ from claude_run.conversation.events import Asked, Replied, Started
 from claude_run.errors import InputError, StorageError
 from claude_run.record.codec import encode
 from claude_run.record.disk import LocalDisk, open_file, read_file, sync_folder, write_whole
+from claude_run.record.numbers import NONE, Column, Numbers
 from claude_run.record.redact import Redactor
 from claude_run.text.strict_json import plain_json, read_json
 from claude_run.text.visible import count
@@ -108,28 +109,36 @@ def read_lines(path: Path, seal: Seal | None = None) -> Iterator[Line]:
 class JournalIndex:
     """Where in a journal the lines of each conversation begin, so that they are found again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, numbers: Numbers | None = None) -> None:
         self._path = path
-        self._places: dict[str, array[int]] = {}
+        # Of each line the byte that it begins at, and which line of the same conversation came before it.
+        self._begins, self._before = array("Q"), array("q")
+        self.numbers = numbers or Numbers()
+        """The numbers of the conversations, which others may share."""
+        self._last = Column(self.numbers)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the ids of the conversations that have lines."""
-        return iter(self._places)
+        return iter(self._last)
 
     def add(self, conversation_id: str, at: int) -> None:
         """Note that a line of a conversation begins at this byte."""
-        if conversation_id not in self._places:
-            self._places[conversation_id] = array("Q")
-        self._places[conversation_id].append(at)
+        self._before.append(self._last[conversation_id])
+        self._begins.append(at)
+        self._last[conversation_id] = len(self._begins) - 1
 
     def forget(self, conversation_id: str) -> None:
         """Let the lines of a conversation count no longer."""
-        del self._places[conversation_id]
+        self._last[conversation_id] = NONE
 
     def values(self, conversation_id: str) -> Iterator[Mapping[str, Any]]:
         """Yield the JSON objects of the lines of a conversation, read again, in order."""
+        places, line = array("Q"), self._last[conversation_id]
+        while line != NONE:
+            places.append(self._begins[line])
+            line = self._before[line]
         with open_file(self._path) as file:
-            for at in self._places[conversation_id]:
+            for at in reversed(places):
                 yield _line_at(self._path, file, at)
 
 

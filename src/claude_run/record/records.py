@@ -22,6 +22,7 @@ from claude_run.conversation.results import Outcome
 from claude_run.conversation.usage import Usage
 from claude_run.plan.caching import PromptUse
 from claude_run.record.caching import ConversationCaching
+from claude_run.record.numbers import NONE, Column, Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,26 +130,31 @@ class Record:
 class Book(MutableMapping[str, Figures]):
     """Figures by conversation id, each packed into some hundred bytes until it is asked for."""
 
-    def __init__(self) -> None:
-        self._packed: dict[str, bytes] = {}
+    def __init__(self, numbers: Numbers | None = None) -> None:
+        self._packed: list[bytes] = []
+        self._places = Column(numbers or Numbers())
 
     def __getitem__(self, conversation_id: str) -> Figures:
-        return _unpacked(self._packed[conversation_id])
+        if (place := self._places[conversation_id]) == NONE:
+            raise KeyError(conversation_id)
+        return _unpacked(self._packed[place])
 
     def __setitem__(self, conversation_id: str, figures: Figures) -> None:
-        self._packed[conversation_id] = _packed(figures)
+        self._places[conversation_id] = len(self._packed)
+        self._packed.append(_packed(figures))
 
     def __delitem__(self, conversation_id: str) -> None:
-        del self._packed[conversation_id]
+        self._packed[self._places[conversation_id]] = b""
+        self._places[conversation_id] = NONE
 
     def __contains__(self, conversation_id: object) -> bool:
-        return conversation_id in self._packed
+        return isinstance(conversation_id, str) and self._places[conversation_id] != NONE
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._packed)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._packed)
+        return sum(1 for _ in self)
 
 
 def records_of(
@@ -217,12 +223,12 @@ class Spool:
     Where the disk does not take a piece it is made anew later, from the journal.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, numbers: Numbers | None = None) -> None:
         self._folder = folder
         self._file: IO[bytes] | None = None
         self._end = 0
         # Where the piece of a conversation begins: its length stands before it.
-        self._places: dict[str, int] = {}
+        self._places = Column(numbers or Numbers())
 
     def add(self, conversation_id: str, piece: bytes) -> None:
         """Keep the piece of a conversation."""
@@ -239,10 +245,11 @@ class Spool:
 
     def get(self, conversation_id: str) -> bytes | None:
         """Return the piece of a conversation; None where it is not there."""
-        if self._file is None or conversation_id not in self._places:
+        place = self._places[conversation_id]
+        if self._file is None or place == NONE:
             return None
         try:
-            self._file.seek(self._places[conversation_id])
+            self._file.seek(place)
             size = int.from_bytes(self._file.read(_LENGTH))
             piece = self._file.read(size)
         except OSError:

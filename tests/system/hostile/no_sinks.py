@@ -139,6 +139,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.summary", ("Totals", "CaseRate", "RunSummary", "Ending", "summarize", "worst"), _VALUE),
     **_each("record.transcripts", ("to_json", "sample_from_json"), _VALUE),
     **_each("record.records", ("Book", "Figures", "Record", "Spool", "records_of"), _VALUE),
+    **_each("record.numbers", ("Column", "Numbers"), _VALUE),
     **_each("record.caching", ("Caching", "CachingSum", "ConversationCaching", "Costs", "ModelUse"), _VALUE),
     **_each("record.derive", ("problems",), "its words are printed by `print_line`"),
     **_each("record.baseline", ("AcceptedCase", "Baseline", "accepted_cases", "read_baseline"), _VALUE),
