@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING, Protocol
 
 from claude_run.conversation.results import Outcome, Status
 from claude_run.scenario.json_values import EMPTY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from decimal import Decimal
 
     from claude_run.conversation.identity import Identity
@@ -39,7 +41,9 @@ class Setup:
         first = next((place for place, (*_, answered) in enumerate(listed) if answered), len(listed))
         said: list[Json] = [content for _, content, _ in listed[: first + 1]]
         roles: list[Json] = [role for role, *_ in listed]
-        return cls(params=params, system=_digest(system), opening=_digest([roles, said]))
+        # Of a hundred thousand samples most have the same: then it is the same object.
+        text = json.dumps(dict(params), sort_keys=True)
+        return cls(params=_params(text), system=intern(_digest(system)), opening=_digest([roles, said]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +64,8 @@ class Sample:
     input_tokens: int | None
     output_tokens: int | None
     output_chars: int
-    replies: tuple[str, ...]
-    failures: tuple[str, ...] = ()
+    replies: Sequence[str]
+    failures: Sequence[str] = ()
     vars: JsonObject = EMPTY
     expectations: str | None = None
     models: tuple[str, ...] = ()
@@ -91,6 +95,12 @@ class Sample:
                 ((turn.role, turn.content, bool(turn.exchanges)) for turn in transcript.turns),
             ),
         )
+
+
+@lru_cache(maxsize=256)
+def _params(text: str) -> JsonObject:
+    params: JsonObject = json.loads(text)
+    return params
 
 
 def _digest(value: Json) -> str:

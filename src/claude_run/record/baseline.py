@@ -154,7 +154,7 @@ def _accepted(attempts: Sequence[Sample], known: tuple[str, ...] | None) -> Acce
         answered_by=tuple(sorted({model for sample in attempts for model in sample.models})),
         input_tokens=_total(sample.input_tokens for sample in attempts),
         output_tokens=_total(sample.output_tokens for sample in attempts),
-        replies=shown.replies if known is None or is_new else known,
+        replies=tuple(shown.replies) if known is None or is_new else known,
     )
 
 

@@ -202,10 +202,7 @@ def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
             with open_file(folder.transcripts) as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() == made.transcripts_sha256:
                     file.seek(0)
-                    lines = map(read_json, file)
-                    planned = (line for line in lines if line["confirm"] is None)
-                    started = (line for line in planned if line["outcome"] != Outcome.SKIPPED)
-                    return tuple(map(transcripts.sample_from_json, started))
+                    return tuple(_samples(file, transcripts.SavedLines(folder.transcripts)))
     # The long way, for the journal is the truth.
     records = read_played(folder).records
     planned = (record for record in records if record.planned.confirm is None)
@@ -213,13 +210,34 @@ def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
     return tuple(Sample.of(each) for each in played if each is not None)
 
 
-def problems(folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterable[bytes]]]) -> Iterator[str]:
-    """Yield what is wrong with a run folder; StorageError when its journal cannot be read at all.
+def _samples(file: Iterable[bytes], saved: transcripts.SavedLines) -> Iterator[Sample]:
+    """Yield the samples of a `transcripts.jsonl`; what was said in them is left in it."""
+    at = 0
+    for raw in file:
+        line = read_json(raw)
+        if line["confirm"] is None and line["outcome"] != Outcome.SKIPPED:
+            yield saved.sample(line, at)
+        at += len(raw)
+
+
+def verify(
+    folder: RunFolder, derived: Mapping[str, Callable[[Played], Iterable[bytes]]]
+) -> tuple[Played, tuple[str, ...]]:
+    """Read a run folder, and say what is wrong with it; StorageError when its journal cannot be read at all.
 
     `derived` makes the content of further derived files, by name.
     """
-    # The journal itself, and what it tells of money that may have been spent for nothing.
     played, told = _read(folder, {})
+    return played, tuple(_problems(folder, played, told, derived))
+
+
+def _problems(
+    folder: RunFolder,
+    played: Played,
+    told: Told,
+    derived: Mapping[str, Callable[[Played], Iterable[bytes]]],
+) -> Iterator[str]:
+    # The journal itself, and what it tells of money that may have been spent for nothing.
     yield from _journal_problems(folder, told)
     # Each derived file against what the journal says now. The summary adds up conversations, this their
     # replies, as they stand in the transcripts.

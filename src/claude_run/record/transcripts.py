@@ -6,20 +6,25 @@ meaning or goes away, never for a new field.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from sys import intern
+from typing import TYPE_CHECKING, Any, overload
 
 from claude_run.conversation.content import file_names
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.sample import Sample, Setup
 from claude_run.conversation.usage import Usage
+from claude_run.errors import StorageError
 from claude_run.record.codec import check_to_json, money
+from claude_run.record.disk import open_file
 from claude_run.scenario.model import turn_number
-from claude_run.text.strict_json import plain_json
+from claude_run.text.strict_json import plain_json, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from claude_run.conversation.exchange import Exchange
     from claude_run.conversation.transcript import Transcript, TurnRecord
@@ -45,14 +50,76 @@ def to_json(planned: Identity, transcript: Transcript | None) -> JsonObject:
     }
 
 
-def sample_from_json(line: Mapping[str, Any]) -> Sample:
-    """Return the sample of a played conversation, as `Sample.of` takes it from its transcript."""
+class SavedLines:
+    """The lines of a `transcripts.jsonl`, each read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def sample(self, line: Mapping[str, Any], at: int) -> Sample:
+        """Return the sample of the line that begins at this byte; what was said in it stays in the file."""
+        return sample_from_json(line, said=lambda of: _Said(self, at, of))
+
+    def line(self, at: int) -> Mapping[str, Any]:
+        """Read a line again; StorageError where there is none any more."""
+        try:
+            with open_file(self._path) as file:
+                file.seek(at)
+                line: Mapping[str, Any] = read_json(file.readline())
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"{self._path} was changed while it was read;"
+                f" `claude-run report {self._path.parent}` makes it anew"
+            ) from error
+        return line
+
+
+class _Said(Sequence[str]):
+    """Texts of a line, read when they are asked for."""
+
+    __slots__ = ("_at", "_lines", "_of")
+
+    def __init__(self, lines: SavedLines, at: int, of: Callable[[Mapping[str, Any]], Sequence[str]]) -> None:
+        self._lines, self._at, self._of = lines, at, of
+
+    def _texts(self) -> Sequence[str]:
+        return self._of(self._lines.line(self._at))
+
+    def __len__(self) -> int:
+        return len(self._texts())
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[str]: ...
+    def __getitem__(self, at: int | slice) -> str | Sequence[str]:
+        return self._texts()[at]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts())
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
+def sample_from_json(
+    line: Mapping[str, Any],
+    *,
+    said: Callable[[Callable[[Mapping[str, Any]], Sequence[str]]], Sequence[str]] | None = None,
+) -> Sample:
+    """Return the sample of a played conversation, as `Sample.of` takes it from its transcript.
+
+    `said` holds what a function takes of the line, where that is not kept in memory.
+    """
     # What was said and used; the counts of cached tokens may be null, and any other that is unknown.
     answered = [turn for turn in line["turns"] if turn["reply"] is not None]
     usage, outcome = Usage.from_api(line["usage"]), line["outcome"]
-    # What the failed checks said, those on turns with the number of the turn.
-    checks = [(f"turn {turn['index']}: ", check) for turn in line["turns"] for check in turn["checks"]]
-    checks += [("", check) for check in line["checks"]]
+    replies, failures = _replies(line), _failures(line)
+    if said is not None:
+        replies, failures = said(_replies), said(_failures) if failures else ()
     return Sample(
         identity=Identity.from_parts(line, name=line["conversation_id"]),
         passed={Outcome.PASSED: True, Outcome.FAILED: False}.get(outcome),
@@ -61,21 +128,35 @@ def sample_from_json(line: Mapping[str, Any]) -> Sample:
         input_tokens=usage.input_total,
         output_tokens=usage.output_tokens,
         output_chars=sum(len(turn["reply"]["text"]) for turn in answered),
-        replies=tuple(
-            turn["reply"]["text"] if turn["reply"] else "" for turn in line["turns"] if _has_reply(turn)
-        ),
-        failures=tuple(
-            f"{place}{check['message']}" for place, check in checks if check["status"] == Status.FAILED
-        ),
+        replies=replies,
+        failures=failures,
         vars=line["vars"],
-        expectations=line["expectations"],
-        models=tuple(dict.fromkeys(_models(answered))),
+        expectations=_shared(line["expectations"]),
+        models=tuple(dict.fromkeys(map(intern, _models(answered)))),
         setup=Setup.of(
             line["params"],
             line["system"],
             ((turn["role"], turn["content"], turn["reply"] is not None) for turn in line["turns"]),
         ),
     )
+
+
+def _replies(line: Mapping[str, Any]) -> Sequence[str]:
+    """Return the texts of the generated turns of a line."""
+    turns = (turn for turn in line["turns"] if _has_reply(turn))
+    return tuple(turn["reply"]["text"] if turn["reply"] else "" for turn in turns)
+
+
+def _failures(line: Mapping[str, Any]) -> Sequence[str]:
+    """Return what the failed checks of a line said, those on turns with the number of the turn."""
+    checks = [(f"turn {turn['index']}: ", check) for turn in line["turns"] for check in turn["checks"]]
+    checks += [("", check) for check in line["checks"]]
+    return tuple(f"{place}{check['message']}" for place, check in checks if check["status"] == Status.FAILED)
+
+
+def _shared(text: str | None) -> str | None:
+    """Return a text that most samples of a run have, as one object."""
+    return None if text is None else intern(text)
 
 
 def _has_reply(turn: Mapping[str, Any]) -> bool:

@@ -133,7 +133,11 @@ def accepted_replies(arm: Arm) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
         asked = rows.setdefault(sample.identity.question_name, {})
         asked.setdefault(sample.identity.model_label, []).append(sample)
     return {
-        name: {label: shown.replies for label, each in asked.items() if (shown := typical(each, passed=True))}
+        name: {
+            label: tuple(shown.replies)
+            for label, each in asked.items()
+            if (shown := typical(each, passed=True))
+        }
         for name, asked in rows.items()
     }
 

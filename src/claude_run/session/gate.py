@@ -234,7 +234,7 @@ def _gated(matched: Matched, judged: Judgement, pass_rates: Mapping[str, float])
         else:
             gated = _decided_by_itself(case, pass_rates.get(case.identity.scenario, 1.0))
         shown = typical(case.accepted, passed=True)
-        found.append(replace(gated, before=shown.replies) if shown else gated)
+        found.append(replace(gated, before=tuple(shown.replies)) if shown else gated)
     return tuple(found)
 
 

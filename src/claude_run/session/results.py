@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from claude_run.record.derive import problems, read_played, write_derived
+from claude_run.record.derive import read_played, verify, write_derived
 from claude_run.record.folder import RunFolder, latest
 from claude_run.session.play import RunResult
 
@@ -45,7 +45,6 @@ def verify_run(
     path: Path | None, derived: Mapping[str, Callable[[Played], Iterable[bytes]]], world: World
 ) -> Verified:
     """Compare a run folder with its own journal; `derived` makes the content of the files of reports."""
-    folder = RunFolder.open(path or latest())
-    found = tuple(problems(folder, derived))
-    # By its own path: another run may have become the latest one since.
-    return Verified(problems=found, result=read_run(folder.path, world))
+    folder = RunFolder.open(path or latest(), disk=world.disk)
+    played, problems = verify(folder, derived)
+    return Verified(problems=problems, result=RunResult(folder=folder, played=played))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from sys import intern
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.identity import aligned_to
@@ -97,7 +98,12 @@ def arms_within(samples: Sequence[Sample]) -> tuple[Arm, ...]:
 def aligned(samples: Sequence[Sample], to: Iterable[Identity]) -> tuple[Sample, ...]:
     """Return the samples with their numbered cases called as those with the same variables are in `to`."""
     called = aligned_to((sample.identity for sample in samples), to)
-    return tuple(replace(sample, identity=called(sample.identity)) for sample in samples)
+
+    def renamed(sample: Sample) -> Sample:
+        identity = called(sample.identity)
+        return sample if identity is sample.identity else replace(sample, identity=identity)
+
+    return tuple(map(renamed, samples))
 
 
 def typical(samples: Iterable[Sample], *, passed: bool) -> Sample | None:
@@ -112,7 +118,8 @@ def _key_of(left: Arm, right: Arm) -> Callable[[Sample], str]:
     with_model, with_variant = not _one_each(models), not _one_each(variants)
 
     def key(sample: Sample) -> str:
-        return sample.identity.compared_name(with_variant=with_variant, with_model=with_model)
+        # It stands in everything that is made of a case, on both sides.
+        return intern(sample.identity.compared_name(with_variant=with_variant, with_model=with_model))
 
     return key
 

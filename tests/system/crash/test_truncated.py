@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.record.derive import problems, read_played, write_derived
+from claude_run.record.derive import read_played, verify, write_derived
 from claude_run.record.folder import RunFolder
 from claude_run.record.made_of import DERIVED
 from claude_run.report.run.formats import FILES, render
@@ -65,7 +65,7 @@ def test_reported_at_every_place_of_a_line(workspace: CrashWorkspace, whole: byt
     folder = RunFolder.open(workspace.run_folder, disk=QuickDisk(0, tear=False))
     for size in range(part * STEP, len(whole), PARTS * STEP):
         workspace.journal.write_bytes(whole[:size])
-        found = list(problems(folder, {name: partial(render, name) for name in FILES}))
+        _, found = verify(folder, {name: partial(render, name) for name in FILES})
         played = read_played(folder)
         write_derived(folder, played)
         replies = whole[:size].count(b'"event":"reply"', 0, whole.rfind(b"\n", 0, size) + 1)

@@ -398,7 +398,7 @@ SINKS: dict[str, Sink] = {
     "report.compare.markdown.comparison_markdown": Sink(medium="comment", show=_comment),
     "report.compare.html.comparison_html": Sink(medium="html", show=_page),
     "report.compare.json.comparison_json": Sink(
-        medium="jsonl", show=lambda text: plain_json(comparison_json(comparisons.hostile(text))) + "\n"
+        medium="json", show=lambda text: "".join(json_pieces(comparison_json(comparisons.hostile(text))))
     ),
     "template.comparison.md.j2": Sink(medium="comment", show=_comment),
     "template.comparison.candidate.md.j2": Sink(medium="comment", show=_comment),

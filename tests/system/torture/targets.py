@@ -32,6 +32,7 @@ from claude_run.scenario.loader import load
 from claude_run.scenario.source import decode
 from claude_run.scenario.yaml_reader import parse
 from claude_run.scenario.yaml_tree import to_json
+from claude_run.text.strict_json import json_pieces
 from claude_run.verdict.basics import ComparisonRules
 from claude_run.verdict.comparison import Arm, compare
 from tests.system.torture.fuzzed_choices import FuzzedChoices, changed, edited
@@ -186,7 +187,7 @@ def _good_baseline() -> bytes:
 
 @cache
 def _good_run() -> bytes:
-    return json.dumps(run_of(_talk()).to_json()).encode()
+    return "".join(json_pieces(run_of(_talk()).to_json())).encode()
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.conversation.sample import Sample
+from claude_run.errors import StorageError
 from claude_run.record.derive import read_played, read_samples, write_derived
 from claude_run.record.folder import RunFolder
 from tests.support.big_runs import write_run
@@ -60,3 +61,15 @@ def test_what_was_never_started_is_no_attempt(folder: RunFolder) -> None:
     write_derived(folder, read_played(folder))
     assert read_samples(folder) == expected
     assert all(sample.identity.case != "never" for sample in expected)
+
+
+def test_what_was_said_is_read_from_the_file_when_it_is_shown(folder: RunFolder) -> None:
+    """A file that was changed since then is not taken for what was compared."""
+    samples = read_samples(folder)
+    failed = next(sample for sample in samples if not sample.passed)
+    assert (len(failed.replies), len(failed.failures), failed.replies[:0]) == (1, 1, ())
+    assert hash(failed.replies) == hash(tuple(failed.replies))
+    assert failed.replies != "no list"
+    folder.transcripts.write_bytes(b"not JSON\n")
+    with pytest.raises(StorageError, match="was changed while it was read"):
+        _ = failed.replies[0]

@@ -122,7 +122,7 @@ def evidence(candidate: CandidateResult, *, most: int) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-def _differences(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[ReplyDiff]:
+def _differences(before: Iterable[str], after: Iterable[str]) -> Iterator[ReplyDiff]:
     for number, (old, new) in enumerate(zip_longest(before, after), start=1):
         if old != new:
             only = "baseline" if new is None else "candidate" if old is None else None

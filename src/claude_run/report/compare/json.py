@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.lazy import LazySequence
 from claude_run.report.compare.words import headline, is_flaky
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _candidate(candidate: CandidateResult) -> JsonObject:
         "p_better_adjusted": result.p_better_adjusted,
         "fewest_changes": result.fewest_changes,
         "metrics": [_metric(row) for row in result.secondary],
-        "cases": [_case(pair, changes.get(pair.case)) for pair in pairing.pairs],
+        "cases": LazySequence.over(pairing.pairs, lambda pair: _case(pair, changes.get(pair.case))),
         "changed": [change.case for change in result.changes],
         "baseline_only": list(pairing.baseline_only),
         "candidate_only": list(pairing.candidate_only),

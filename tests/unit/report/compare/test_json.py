@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claude_run.report.compare.json import comparison_json
-from claude_run.text.strict_json import plain_json
+from claude_run.text.strict_json import json_pieces
 from claude_run.verdict.basics import ComparisonRules
 from claude_run.verdict.comparison import Comparison, compare
 from tests.unit.report import comparisons
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def read_back(comparison: Comparison) -> Any:
     """Return the JSON as a program reads it."""
-    return json.loads(plain_json(comparison_json(comparison)))
+    return json.loads("".join(json_pieces(comparison_json(comparison))))
 
 
 def test_the_document(snapshot: SnapshotAssertion) -> None:
