@@ -82,7 +82,10 @@ class Collector:
         """What is planned; it grows by fresh attempts."""
         self._journal = journal
         self._makers = _pieces(folder, sections)
+        # All are numbered before anything is played: what stays lies apart from all that comes and goes.
         numbers = journal.index.numbers
+        for planned in run.conversations:
+            numbers.of(planned.id)
         self._spools = {name: Spool(folder.path, numbers) for name in self._makers}
         self._figures = Book(numbers)
 

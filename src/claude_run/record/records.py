@@ -131,20 +131,21 @@ class Book(MutableMapping[str, Figures]):
     """Figures by conversation id, each packed into some hundred bytes until it is asked for."""
 
     def __init__(self, numbers: Numbers | None = None) -> None:
-        self._packed: list[bytes] = []
+        # One piece of memory: what lives as long as the run lies apart from all that comes and goes.
+        self._packed = bytearray()
         self._places = Column(numbers or Numbers())
 
     def __getitem__(self, conversation_id: str) -> Figures:
         if (place := self._places[conversation_id]) == NONE:
             raise KeyError(conversation_id)
-        return _unpacked(self._packed[place])
+        with memoryview(self._packed) as packed, packed[place:] as found:
+            return _unpacked(found)
 
     def __setitem__(self, conversation_id: str, figures: Figures) -> None:
         self._places[conversation_id] = len(self._packed)
-        self._packed.append(_packed(figures))
+        self._packed += _packed(figures)
 
     def __delitem__(self, conversation_id: str) -> None:
-        self._packed[self._places[conversation_id]] = b""
         self._places[conversation_id] = NONE
 
     def __contains__(self, conversation_id: object) -> bool:
@@ -198,7 +199,8 @@ def _packed(figures: Figures) -> bytes:
     )
 
 
-def _unpacked(data: bytes) -> Figures:
+def _unpacked(data: memoryview) -> Figures:
+    """Return the figures that bytes begin with."""
     outcome, usage, judge_usage, numbers, money, unpriced, caching = marshal.loads(data)  # noqa: S302 - we packed it
     amounts = (None if amount is None else Decimal(amount) for amount in money)
     if caching is not None:
