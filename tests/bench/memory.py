@@ -19,38 +19,32 @@ COMMANDS = {
     "report": [COMMAND, "report", "-q", "run"],
     "verify": [COMMAND, "verify", "run"],
     "compare": [COMMAND, "compare", "--json", "run", "run"],
-    # Without a key nobody is asked for the tokens of a few prompts: it is the plan that is measured.
-    "dry run": ["env", "-u", "ANTHROPIC_API_KEY", COMMAND, "returns.yaml", "--dry-run"],
 }
+# Without a key nobody is asked for the tokens of a few prompts: it is the plan that is measured.
+DRY_RUN = ["env", "-u", "ANTHROPIC_API_KEY", COMMAND, "returns.yaml", "--dry-run"]
 
 
 def bench() -> str:
     """Return what each command takes more for many conversations, and a plan of a million."""
     server = Server(0.0)
     try:
-        few, many = _measured(server, FEW), _measured(server, MANY)
+        few, many, planned = _measured(server, FEW), _measured(server, MANY), _planned(server)
     finally:
         server.close()
     figures = []
     for name in COMMANDS:
-        more = many[name].peak_mb - few[name].peak_mb
         figures += [
             Figure(f"peak memory of {name}, {FEW:,} conversations", few[name].peak_mb, "MB"),
             Figure(f"peak memory of {name}, {MANY:,} conversations", many[name].peak_mb, "MB"),
         ]
-        if name == "dry run":
-            peak = few[name].peak_mb + more * (PLANNED - FEW) / (MANY - FEW)
-            figures.append(
-                Figure(f"peak memory of {name}, {PLANNED:,}, scaled", peak, "MB", most=MOST_PLAN_MB)
-            )
-        else:
-            grown = more * (FULL - FEW) / (MANY - FEW)
-            figures.append(Figure(f"more memory of {name} for {FULL:,}, scaled", grown, "MB", most=MOST_MB))
+        grown = (many[name].peak_mb - few[name].peak_mb) * (FULL - FEW) / (MANY - FEW)
+        figures.append(Figure(f"more memory of {name} for {FULL:,}, scaled", grown, "MB", most=MOST_MB))
     took = many["report"].wall_s * FULL / MANY
     figures.append(Figure(f"report of {FULL:,} conversations, scaled", took, "s", most=MOST_REPORT_S))
-    grown_s = (many["dry run"].wall_s - few["dry run"].wall_s) * (PLANNED - FEW) / (MANY - FEW)
-    took = few["dry run"].wall_s + grown_s
-    figures.append(Figure(f"dry run of {PLANNED:,} requests, scaled", took, "s", most=MOST_PLAN_S))
+    figures += [
+        Figure(f"peak memory of a plan of {PLANNED:,} requests", planned.peak_mb, "MB", most=MOST_PLAN_MB),
+        Figure(f"plan of {PLANNED:,} requests, dry run", planned.wall_s, "s", most=MOST_PLAN_S),
+    ]
     return keep("memory", figures)
 
 
@@ -62,3 +56,12 @@ def _measured(server: Server, conversations: int) -> dict[str, Spent]:
             what: measure(command, server, turns=conversations if what == "run" else 0, cwd=folder)
             for what, command in COMMANDS.items()
         }
+
+
+def _planned(server: Server) -> Spent:
+    """Plan as many conversations as a run may have, of so many turns that a million requests come together."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "suite"
+        turns = [f"{TURNS[turn % len(TURNS)]} ({turn})" for turn in range(PLANNED // FULL)]
+        write_scripts(folder, FULL, turns=turns)
+        return measure(DRY_RUN, server, turns=0, cwd=folder)

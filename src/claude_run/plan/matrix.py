@@ -95,6 +95,7 @@ def expand(
             repeats=_repeats(scenario, selection.repeat),
             overrides=overrides,
             served=served,
+            chooses=_chooses(scenario.turns) or _any_result_chooses(scenario.tool_results),
         )
         for scenario in scenarios
     )
@@ -170,13 +171,17 @@ def _require_size(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """What one scenario gives: case x variant x model x repeat, the last of them counting fastest."""
+    """What one scenario gives: case x variant x model x repeat, the last of them counting fastest.
+
+    `chooses` says whether files of its turns, or of the results of its tools, hang on its variables.
+    """
 
     scenario: Scenario
     models: Sequence[ModelChoice]
     repeats: int
     overrides: Mapping[str, str]
     served: ServedNames
+    chooses: bool
 
     @property
     def size(self) -> int:
@@ -207,10 +212,12 @@ class _Block:
             system=variant.system if variant.overrides_system else scenario.system,
             params={"max_tokens": DEFAULT_MAX_TOKENS, **scenario.params, **variant.params, **choice.params},
             cache=scenario.cache,
-            turns=_turns(scenario, case, variant),
+            turns=scenario.turns
+            if case.turns is None and not self.chooses
+            else _turns(scenario, case, variant),
             expect=(*scenario.expect, *case.expect) if case.expect else scenario.expect,
             judge=scenario.judge,
-            tool_results=_tool_results(scenario, case, variant),
+            tool_results=_tool_results(scenario, case, variant) if self.chooses else scenario.tool_results,
             served=self.served,
         )
 
@@ -284,15 +291,23 @@ def _exactly(everything: LazySequence[Conversation], ids: frozenset[str]) -> Laz
 def _turns(scenario: Scenario, case: Case, variant: Variant) -> tuple[Turn, ...]:
     """Return the script of a case, with the files that its variables choose."""
     turns = scenario.script_of(case)
-    if not any(chooses(turn.content) for turn in turns):
+    if not _chooses(turns):
         return turns
     return tuple(replace(turn, content=with_files(turn.content, case, variant)) for turn in turns)
+
+
+def _chooses(turns: Iterable[Turn]) -> bool:
+    return any(chooses(turn.content) for turn in turns)
+
+
+def _any_result_chooses(results: ToolResults) -> bool:
+    return any(chooses(each.content) for found in results.by_tool.values() for each in found)
 
 
 def _tool_results(scenario: Scenario, case: Case, variant: Variant) -> ToolResults:
     """Return how tools answer, with the files that the variables of a case choose."""
     results = scenario.tool_results
-    if not any(chooses(each.content) for found in results.by_tool.values() for each in found):
+    if not _any_result_chooses(results):
         return results
     chosen = {
         name: tuple(
