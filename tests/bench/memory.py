@@ -59,7 +59,7 @@ def _measured(server: Server, conversations: int) -> dict[str, Spent]:
 
 
 def _planned(server: Server) -> Spent:
-    """Plan as many conversations as a run may have, of so many turns that a million requests come together."""
+    """Plan as many conversations as a run may have, with turns enough for a million requests."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "suite"
         turns = [f"{TURNS[turn % len(TURNS)]} ({turn})" for turn in range(PLANNED // FULL)]
