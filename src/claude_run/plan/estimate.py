@@ -20,9 +20,9 @@ from claude_run.conversation.transcript import total_cost
 from claude_run.conversation.usage import UNKNOWN, Usage
 from claude_run.plan.model_rules import rules_for
 from claude_run.plan.prices import CacheTtl, Limits, worst_case
+from claude_run.scenario.model import UserTurn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from decimal import Decimal
 
     from claude_run.conversation.exchange import Request
@@ -108,25 +108,6 @@ def worst_cost_after(send: Send, exchanges: Sequence[Exchange], *, batch: bool =
     return worst_case(_limits(send.request, grown_prompt_tokens(send, exchanges), batch=batch))
 
 
-def bounds_of(
-    plan: Plan, renderer_for: Callable[[Conversation], TextRenderer], *, batch: bool = False
-) -> Mapping[str, Bound]:
-    """Simulate a conversation of every case, each reply as long as it may be; by the name of the case.
-
-    Repeats are alike but for their number. A bound is never below the sum of the worst costs that
-    `worst_cost_after` gives while the conversation is really played. In a `batch` all of it is.
-    """
-    found: dict[str, Bound] = {}
-    alike: dict[Bound, Bound] = {}
-    for conversation in plan.conversations:
-        if (name := conversation.identity.case_name) not in found:
-            renderer = renderer_for(conversation)
-            bound = bound_of(conversation, renderer, walk(conversation, renderer), batch=batch)
-            # There are as many as cases: what is the same is the same object.
-            found[name] = alike.setdefault(bound, bound)
-    return found
-
-
 def walk(conversation: Conversation, renderer: TextRenderer) -> Sequence[Send]:
     """Return the longest way through a script, a request for each turn: each reply is but dots."""
     steps = Steps(conversation, PlaceholderRenderer(renderer))
@@ -141,15 +122,20 @@ def walk(conversation: Conversation, renderer: TextRenderer) -> Sequence[Send]:
 def bound_of(
     conversation: Conversation, renderer: TextRenderer, sends: Sequence[Send], *, batch: bool = False
 ) -> Bound:
-    """Bound one conversation by the way through its script that `walk` has found."""
+    """Bound one conversation by the way through its script that `walk` has found.
+
+    Each reply is as long as it may be. The bound is never below the sum of the worst costs that
+    `worst_cost_after` gives while the conversation is really played. In a `batch` all of it is.
+    """
     costs: list[Decimal | None] = []
     results = _results(conversation, renderer)
     limited = results.limited
+    saves = any(isinstance(turn, UserTurn) and turn.save for turn in conversation.turns)
     exchanges: list[Exchange] = []
     for step in sends:
         # Each place where saved text is quoted may hold a whole reply.
         longest = step.request.max_tokens
-        quoted = json.dumps([each.content for each in step.sent]).count(_UNKNOWN)
+        quoted = json.dumps([each.content for each in step.sent]).count(_UNKNOWN) if saves else 0
         prompt = grown_prompt_tokens(step, exchanges) + quoted * longest
         # Only server tools pause a reply; each time it is resumed is a request of its own.
         rounds = 1 + MAX_ROUNDS if has_server_tools(step.request) else 1

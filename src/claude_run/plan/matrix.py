@@ -71,6 +71,14 @@ class Plan:
         """Who the conversations are, in the same order."""
         return LazySequence.over(self.conversations, lambda each: each.identity)
 
+    def one_of_each_case(self) -> Iterator[Conversation]:
+        """Yield one conversation of every case, variant and model: repeats are alike but for their number."""
+        seen: set[str] = set()
+        for conversation in self.conversations:
+            if (name := conversation.identity.case_name) not in seen:
+                seen.add(name)
+                yield conversation
+
 
 def expand(
     scenarios: Sequence[Scenario],

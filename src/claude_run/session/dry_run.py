@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.judge_check import judges_of
+from claude_run.conversation.lazy import LazySequence
 from claude_run.errors import ClaudeRunError
 from claude_run.plan.batch_checks import batch_problems
 from claude_run.plan.estimate import bound_of, estimate, walk
@@ -74,7 +75,7 @@ class DryRun:
     `foresight` is what a gate will see, and what confirming may cost on top; None without a baseline.
     """
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     bound: Estimate
     batched: Estimate | None
     forecast: Forecast
@@ -141,18 +142,19 @@ def dry_run(prepared: Prepared, counts: Counts) -> DryRun:
     forecaster = Forecaster(plan, counts.scales, grows=grows)
     bounds: dict[str, Bound] = {}
     in_batches: dict[str, Bound] = {}
-    for conversation in plan.conversations:
+    alike: dict[Bound, Bound] = {}
+    for conversation in plan.one_of_each_case():
         name = conversation.identity.case_name
-        if name in bounds:
-            continue
         renderer = ScriptRenderer(conversation.vars)
         sends = walk(conversation, renderer)
-        bounds[name] = bound_of(conversation, renderer, sends)
+        # There are as many as cases: what is the same is the same object.
+        bound = bound_of(conversation, renderer, sends)
+        bounds[name] = alike.setdefault(bound, bound)
         if request.batch:
             in_batches[name] = bound_of(conversation, renderer, sends, batch=True)
         forecaster.add(conversation, renderer, sends)
     return DryRun(
-        ids=tuple(conversation.id for conversation in plan.conversations),
+        ids=LazySequence.over(plan.conversations, lambda each: each.id),
         bound=estimate(plan, bounds),
         batched=estimate(plan, in_batches) if request.batch else None,
         forecast=forecaster.forecast(),

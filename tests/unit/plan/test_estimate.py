@@ -20,7 +20,6 @@ from claude_run.plan.estimate import (
     SERVER_ROUNDS,
     TOOL_PROMPT_TOKENS,
     Estimate,
-    bounds_of,
     estimate,
     grown_prompt_tokens,
     has_server_tools,
@@ -32,6 +31,7 @@ from claude_run.plan.estimate import (
 from claude_run.plan.matrix import Plan, Selection, expand
 from claude_run.plan.prices import cost
 from claude_run.scenario.model import AssistantTurn, Case, Save, Text, ToolResult, ToolResults
+from tests.support.bounds import bounds_of
 from tests.unit.plan.builders import (
     PRICED,
     PlainRenderer,

@@ -12,12 +12,13 @@ from claude_run.checks.subject import Subject
 from claude_run.conversation.exchange import HEADER_PARAMS, Exchange, Reply
 from claude_run.conversation.results import Status
 from claude_run.conversation.steps import Finish, Send, Steps
-from claude_run.plan.estimate import bounds_of, worst_cost_after
+from claude_run.plan.estimate import worst_cost_after
 from claude_run.plan.matrix import Selection, expand
 from claude_run.scenario.loader import load
 from claude_run.scenario.model import UserTurn
 from claude_run.simulator.engine import Engine
 from claude_run.simulator.examples import ExampleBook
+from tests.support.bounds import bounds_of
 
 if TYPE_CHECKING:
     from decimal import Decimal
