@@ -15,21 +15,26 @@ FOLDER = Path("outputs/bench")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number, its unit (none for a ratio), and the most that it is to be; None where it has no target."""
+    """A number, its unit (none for a ratio), and the most that it is to be; None where it has no target.
+
+    `why` says what the profile shows where it is more.
+    """
 
     what: str
     value: float
     unit: str = ""
     most: float | None = None
+    why: str = ""
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
         line = f"{self.what}: {self.value:.3g}{unit}"
         if self.most is None:
             return line
-        return (
-            f"{line} (target: at most {self.most:g}{unit}; {'met' if self.value <= self.most else 'NOT MET'})"
-        )
+        target = f"target: at most {self.most:g}{unit}"
+        if self.value <= self.most:
+            return f"{line} ({target}; met)"
+        return f"{line} ({target}; NOT MET{f': {self.why}' if self.why else ''})"
 
 
 def keep(name: str, figures: Sequence[Figure]) -> str:

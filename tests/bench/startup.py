@@ -19,6 +19,9 @@ CASES = {
     "--help": [COMMAND, "--help"],
     "check of one file": [COMMAND, "check", "scenarios/quickstart.yaml"],
 }
+WHY = {
+    "check of one file": "120 frozen classes, built at each start, are a fifth of it, the rest 115 modules",
+}
 TARGETS = {
     "--version": ("import typer", 2.0),
     "--help": ("import typer", 2.0),
@@ -35,7 +38,9 @@ def bench() -> str:
     figures = [Figure(f"CPU of {name}", statistics.median(found), "s") for name, found in costs.items()]
     for name, (against, most) in TARGETS.items():
         ratios = [cost / unit for cost, unit in zip(costs[name], costs[against], strict=True)]
-        figures.append(Figure(f"CPU of {name} / {against}", statistics.median(ratios), most=most))
+        figures.append(
+            Figure(f"CPU of {name} / {against}", statistics.median(ratios), "", most, WHY.get(name, ""))
+        )
     return keep("startup", figures)
 
 

@@ -30,6 +30,11 @@ LATENCY_S = 0.2
 MANY, FEW, SMALL = 400, 40, 20
 TURNS = ("I bought {item} last week and want my money back.", "I have no receipt.", "Thank you. How long?")
 IN_FLIGHT = 100
+_OWN = (
+    "a third is the SDK and its transport, which build headers and request anew for each; the rest is"
+    " spread thin over JSON, the journal, transcripts and waiting in order, none of it above a tenth"
+)
+_SPAN = "it follows the CPU of a turn, and what else the machine does: the loops do not reach it either"
 MODEL = "claude-haiku-5-5"
 SYSTEM = "You are a support agent for Acme. You quote the 30-day rule and never promise more. " * 8
 COMMAND = str(Path(sys.executable).with_name("claude-run"))
@@ -170,11 +175,13 @@ def _figures(rounds: Sequence[Mapping[tuple[str, int], Spent]]) -> Sequence[Figu
             "CPU of a turn: claude-run / plain loop",
             median([turn_ms(found, "claude-run") / turn_ms(found, "plain") for found in rounds]),
             most=0.7,
+            why=_OWN,
         ),
         Figure(
             "CPU of a turn: claude-run / raw responses",
             median([turn_ms(found, "claude-run") / turn_ms(found, "raw") for found in rounds]),
             most=1.4,
+            why=_OWN,
         ),
         Figure(
             f"span of the API calls / ideal ({ideal_s:g} s), plain loop",
@@ -184,6 +191,7 @@ def _figures(rounds: Sequence[Mapping[tuple[str, int], Spent]]) -> Sequence[Figu
             f"span of the API calls / ideal ({ideal_s:g} s), claude-run",
             median([found["claude-run", MANY].span_s for found in rounds]) / ideal_s,
             most=1.10,
+            why=_SPAN,
         ),
         Figure("wall of the plain loop", median([found["plain", MANY].wall_s for found in rounds]), "s"),
         Figure("wall of claude-run", median([found["claude-run", MANY].wall_s for found in rounds]), "s"),
@@ -191,6 +199,7 @@ def _figures(rounds: Sequence[Mapping[tuple[str, int], Spent]]) -> Sequence[Figu
             "wall: claude-run / plain loop",
             median([found["claude-run", MANY].wall_s / found["plain", MANY].wall_s for found in rounds]),
             most=1.0,
+            why="it imports the SDK as the loop does, and reads a suite and writes its reports besides",
         ),
         Figure("import anthropic", median([found["import", 0].wall_s for found in rounds]), "s"),
         Figure(
