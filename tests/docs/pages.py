@@ -20,6 +20,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/scenario.md": scenario_page.page,
     "docs/reference/transcripts.md": transcripts_page.page,
     "scenarios/claude-run.schema.json": schema_text,
+    "src/claude_run/claude-run.schema.json": schema_text,
 }
 
 

@@ -108,7 +108,7 @@ def page() -> str:
 
 
 def _keys(schema: Any) -> Iterator[str]:
-    definitions = schema["definitions"]
+    definitions = schema["$defs"]
     # What a model and a variant may override is what goes to the API.
     params = set(definitions["model"]["properties"]) & set(definitions["variant"]["properties"])
     yield "## Top level\n"
@@ -143,7 +143,7 @@ def _table(schema: Any, *, leave_out: Collection[str]) -> str:
 
 
 def _expectations(schema: Any) -> Iterator[str]:
-    wrappers = schema["definitions"]["expectation"]["properties"]
+    wrappers = schema["$defs"]["expectation"]["properties"]
     registry = default_registry()
     yield "## Expectations\n"
     yield _EXPECTATIONS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from claude_run.checks.registry import default_registry
 from claude_run.scenario.schema import build
+from claude_run.session.project import schema_text
 from tests.docs.__main__ import main
 from tests.docs.cli_page import commands
 from tests.docs.cli_page import page as cli_page
@@ -18,6 +20,7 @@ from tests.docs.scenario_page import examples
 from tests.docs.schema_words import type_in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -69,7 +72,7 @@ def test_every_expectation_of_the_reference_fits_the_schema() -> None:
     schema = build(default_registry())
     for kind, example in examples().items():
         turn = {"user": "Hello", "expect": [{kind: example, "label": "an example"}]}
-        jsonschema.validate({"turns": [turn]}, schema, cls=jsonschema.Draft7Validator)
+        jsonschema.validate({"turns": [turn]}, schema, cls=jsonschema.Draft202012Validator)
 
 
 @pytest.mark.parametrize(
@@ -78,11 +81,11 @@ def test_every_expectation_of_the_reference_fits_the_schema() -> None:
         ({"type": "string"}, "text"),
         ({"type": ["string", "object"]}, "text or object"),
         ({"type": "integer", "minimum": 1}, "integer, at least 1"),
-        ({"type": "array", "items": {"$ref": "#/definitions/case"}}, "list of cases"),
+        ({"type": "array", "items": {"$ref": "#/$defs/case"}}, "list of cases"),
         ({"type": "array"}, "list"),
         ({"enum": ["auto", None, False]}, "`auto` or `null` or `false`"),
         ({"const": True}, "`true`"),
-        ({"anyOf": [{"$ref": "#/definitions/text"}, {"type": "string"}]}, "text"),
+        ({"anyOf": [{"$ref": "#/$defs/text"}, {"type": "string"}]}, "text"),
         ({"description": "what you like"}, "any value"),
     ],
 )
@@ -100,3 +103,23 @@ def test_the_pages_do_not_depend_on_the_terminal(monkeypatch: pytest.MonkeyPatch
 
     assert cli_page() == before
     assert "\x1b" not in before
+
+
+def test_every_key_has_an_example_that_fits() -> None:
+    """What an editor offers for a key is right where it stands, also inside of expectations."""
+    schema = json.loads(schema_text())
+    seen = 0
+    for node in _objects(schema):
+        for name, key in node.get("properties", {}).items():
+            assert key.get("description"), name
+            for example in key["examples"]:
+                jsonschema.Draft202012Validator({**key, "$defs": schema["$defs"]}).validate(example)
+                seen += 1
+    assert seen > 100
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _objects(part)

@@ -32,7 +32,7 @@ def test_a_scenario_fits_the_schema_that_its_first_line_names(path: Path) -> Non
     assert named is not None
     schema = json.loads((path.parent / named[1]).read_text(encoding="utf-8"))
 
-    jsonschema.validate(yaml.safe_load(text), schema, cls=jsonschema.Draft7Validator)
+    jsonschema.validate(yaml.safe_load(text), schema, cls=jsonschema.Draft202012Validator)
 
 
 def test_a_scenario_tells_what_it_is_for_and_how_to_play_it() -> None:

@@ -71,6 +71,9 @@ def _play_from_wheel(wheel: Path, folder: Path) -> None:
     # The schema, the first project and the quickstart, with the templates of transcripts and summary.
     schema = (ROOT / "scenarios" / "claude-run.schema.json").read_text(encoding="utf-8")
     _expect(play("schema") == schema, "`claude-run schema` prints another schema than the checkout has")
+    find = "import claude_run, pathlib; print(pathlib.Path(claude_run.__file__).parent, end='')"
+    shipped = Path(_run(str(python), "-c", find, cwd=work)) / "claude-run.schema.json"
+    _expect(shipped.read_text(encoding="utf-8") == schema, "the wheel ships another schema")
     play("init")
     play(
         "scenarios/first.yaml", "--simulate", "-o", "first", "-m", "claude-opus-5-5", "-m", "claude-haiku-5-5"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from claude_run.checks.subject import Subject
     from claude_run.scenario.json_values import Json, JsonObject
 
-_DRAFT = "http://json-schema.org/draft-07/schema#"
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TAKEN = frozenset({one.name for one in BUILT_IN} | set(WRAPPERS) | {"label", "must"})
 # The schema of the check becomes a part of that of scenarios, where these would lead elsewhere.
@@ -87,7 +87,7 @@ def check(
 ) -> Callable[[Judge], CustomCheck]:
     """Make a check of the function below; it then stands in scenarios as `- name: value`.
 
-    `schema` is JSON Schema, draft 7: a value that does not fit is reported with its line before anything is
+    `schema` is JSON Schema 2020-12: a value that does not fit is reported with its line before anything is
     sent. `example` is a value that fits. `scopes` is `TURN_ONLY` where a whole conversation makes no sense.
     Texts in the value are templates, unless `templates` is false. InvalidCheckError says what is
     wrong with these.

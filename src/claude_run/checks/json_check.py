@@ -183,9 +183,17 @@ CHECKS = (
                         "pointer": {
                             "type": "string",
                             "description": "JSON Pointer (RFC 6901) of the place to look at; it must exist.",
+                            "examples": ["/order/status"],
                         },
-                        "equals": {"description": "The JSON value that must stand there."},
-                        "schema": {"type": "object", "description": "The JSON Schema that must fit there."},
+                        "equals": {
+                            "description": "The JSON value that must stand there.",
+                            "examples": ["shipped"],
+                        },
+                        "schema": {
+                            "type": "object",
+                            "description": "The JSON Schema that must fit there.",
+                            "examples": [{"type": "string"}],
+                        },
                     },
                     "additionalProperties": False,
                     "minProperties": 1,

@@ -167,15 +167,35 @@ CHECKS = (
                 {
                     "type": "object",
                     "properties": {
-                        "rubric": _TEXT,
-                        "question": _TEXT,
-                        "at_least_as_good_as": {"const": "baseline"},
-                        "about": _TEXT,
-                        "by": {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}]},
+                        "rubric": {
+                            **_TEXT,
+                            "description": "What a good reply is like.",
+                            "examples": ["Polite, and states the status of the order."],
+                        },
+                        "question": {
+                            **_TEXT,
+                            "description": "A question whose answer must be yes.",
+                            "examples": ["Does the answer name the status of the order?"],
+                        },
+                        "at_least_as_good_as": {
+                            "const": "baseline",
+                            "description": "The accepted reply of the baseline, which it is held against.",
+                            "examples": ["baseline"],
+                        },
+                        "about": {
+                            **_TEXT,
+                            "description": "In what it must be as good; in all where it is left out.",
+                            "examples": ["tone"],
+                        },
+                        "by": {
+                            "anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}],
+                            "description": "The model that judges, or several, of which most must agree.",
+                            "examples": ["claude-opus-5-5"],
+                        },
                     },
                     "additionalProperties": False,
                     "oneOf": [{"required": [mode]} for mode in GradeMode],
-                    "dependencies": {"about": ["at_least_as_good_as"]},
+                    "dependentRequired": {"about": ["at_least_as_good_as"]},
                 },
             ],
         },

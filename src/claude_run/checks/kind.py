@@ -63,12 +63,12 @@ def all_templates(value: Json) -> Sequence[Slot]:
 class Check:
     """One kind of expectation.
 
-    `schema` is draft 7 and describes the value for editors and the reference; `example` is a value that it
-    accepts. What it `reads` says where else than under a turn it may stand. `problems` says what is wrong
-    with a value before anything is sent, for any JSON value at all. `evaluate` is asked only about values
-    without problems, with the templates among them rendered, and about subjects that have a reply; it raises
-    nothing. What is `foreign` is code of others, which is called elsewhere before: `evaluate` then only reads
-    what was found.
+    `schema` is JSON Schema 2020-12 and describes the value for editors and the reference; `example` is a
+    value that it accepts. What it `reads` says where else than under a turn it may stand. `problems` says
+    what is wrong with a value before anything is sent, for any JSON value at all. `evaluate` is asked only
+    about values without problems, with the templates among them rendered, and about subjects that have a
+    reply; it raises nothing. What is `foreign` is code of others, which is called elsewhere before:
+    `evaluate` then only reads what was found.
     """
 
     name: str

@@ -82,7 +82,7 @@ class Registry:
         return "text" if kind in WRAPPERS else self._checks[kind].reads
 
     def schema(self, kind: str) -> JsonObject:
-        """Return the draft-7 schema of the value of a kind; KeyError for a wrapper or an unknown kind."""
+        """Return the JSON Schema of the value of a kind; KeyError for a wrapper or an unknown kind."""
         return self._checks[kind].schema
 
     def example(self, kind: str) -> Json:

@@ -215,15 +215,21 @@ _SCHEMA: JsonObject = {
         {
             "type": "object",
             "properties": {
-                "to": {**_TEXT, "description": "The text to compare with."},
+                "to": {
+                    **_TEXT,
+                    "description": "The text to compare with.",
+                    "examples": ["Your order has been shipped."],
+                },
                 "at_least": {
                     "type": "number",
                     "exclusiveMinimum": 0,
                     "maximum": 1,
                     "description": "How similar, 1 being the same. Default 0.8.",
+                    "examples": [0.8],
                 },
                 "by": {
                     "enum": list(_BY),
+                    "examples": ["token_set"],
                     "description": "`ratio`, the default, counts the letters that must change; `token_sort` "
                     "does so with the words in order of the alphabet; `token_set` takes each word once and "
                     "is 1 where one text has all words of the other. `embedding` is the cosine of the "

@@ -180,10 +180,26 @@ def _schema(relation: _Relation) -> JsonObject:
     arguments: JsonObject = {
         "type": "object",
         "properties": {
-            "any": {**texts, "description": "One of these texts is enough."},
-            "all": {**texts, "description": "Each of these texts is needed."},
-            "text": {**text, "description": "The text, where `ignore_case` stands beside it."},
-            "ignore_case": {"type": "boolean", "description": "Whether upper and lower case are the same."},
+            "any": {
+                **texts,
+                "description": "One of these texts is enough.",
+                "examples": [["30 days", "a month"]],
+            },
+            "all": {
+                **texts,
+                "description": "Each of these texts is needed.",
+                "examples": [["30 days", "order number"]],
+            },
+            "text": {
+                **text,
+                "description": "The text, where `ignore_case` stands beside it.",
+                "examples": ["30 days"],
+            },
+            "ignore_case": {
+                "type": "boolean",
+                "description": "Whether upper and lower case are the same.",
+                "examples": [True],
+            },
         },
         "additionalProperties": False,
         "oneOf": [{"required": [form]} for form in _FORMS],

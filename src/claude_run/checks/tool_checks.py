@@ -141,12 +141,22 @@ _CALL: JsonObject = {
         {
             "type": "object",
             "properties": {
-                "name": {"type": "string", "minLength": 1, "description": "The tool; any where left out."},
+                "name": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "The tool; any where left out.",
+                    "examples": ["get_order"],
+                },
                 "input": {
                     "type": "object",
                     "description": "What the input must hold; it may hold more, at any depth.",
+                    "examples": [{"id": "A-1"}],
                 },
-                "schema": {"type": "object", "description": "The JSON Schema that the input must fit."},
+                "schema": {
+                    "type": "object",
+                    "description": "The JSON Schema that the input must fit.",
+                    "examples": [{"required": ["id"]}],
+                },
             },
             "additionalProperties": False,
         },

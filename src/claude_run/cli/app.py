@@ -313,12 +313,12 @@ def export_command(world: World, options: ExportOptions, request: RunRequest, ou
 
 
 @app.command("schema", cls=PanelCommand)
-@takes()
-def schema_command(_world: World) -> int:
+@takes(pick(RunRequest, "own_checks"))
+def schema_command(_world: World, request: RunRequest) -> int:
     """Print the JSON Schema of scenario files, for editors."""
     from claude_run.cli.commands import schema  # noqa: PLC0415 - each command imports what it needs
 
-    return schema()
+    return schema(request)
 
 
 @app.command("simulate", cls=PanelCommand)

@@ -108,9 +108,9 @@ def accept(path: Path | None, options: AcceptOptions, world: World) -> int:
     return 0
 
 
-def schema() -> int:
+def schema(request: RunRequest) -> int:
     """Print the schema on stdout."""
-    print_json(project.scenario_schema())
+    print_json(project.scenario_schema(request.own_checks))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of scenario files, for editors: draft 7, which is what the YAML language server reads."""
+"""The JSON Schema of scenario files, for editors: 2020-12, with an example of every key."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _VARIABLE_NAME: JsonObject = {"pattern": "^(?!saved$)[A-Za-z_][A-Za-z0-9_]*$|^x-
 def build(vocabulary: Vocabulary) -> JsonObject:
     """Return the schema of a scenario file, with the expectations of the vocabulary."""
     return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "claude-run scenario",
         "description": "A scripted conversation with Claude, and what its replies must satisfy.",
         **_object(keys.SCENARIO, forbid=("model", "models")),
         # Where every case has turns of its own, the scenario needs none.
         "anyOf": [{"required": ["turns"]}, {"required": ["cases"]}],
-        "definitions": {**_definitions(), **_expectations(vocabulary)},
+        "$defs": {**_definitions(), **_expectations(vocabulary)},
     }
 
 
@@ -76,12 +76,17 @@ def _definitions() -> dict[str, Json]:
         "api_block": {
             "description": "A content block in the API's own form.",
             "type": "object",
-            "properties": {"type": {"type": "string"}},
+            "properties": {
+                "type": {"description": "The kind of the block.", "examples": ["image"], "type": "string"}
+            },
             "required": ["type"],
         },
         "api_text_block": {
             "type": "object",
-            "properties": {"type": {"const": "text"}, "text": keys.ref("text")},
+            "properties": {
+                "type": {"description": "A block of text.", "examples": ["text"], "const": "text"},
+                "text": _property(keys.TEXT_BLOCK["text"]),
+            },
             "required": ["type", "text"],
         },
         # The script.
@@ -101,10 +106,14 @@ def _expectations(vocabulary: Vocabulary) -> dict[str, Json]:
             if kind == keys.WITHIN:
                 schema = {"description": schema["description"], **_object(keys.PART, required=keys.PART)}
             # What is filled in may become what is wanted, also where that is no text.
-            kinds[kind] = {"description": schema["description"], "anyOf": [schema, keys.ref("template")]}
+            kinds[kind] = {
+                "description": schema["description"],
+                "examples": [vocabulary.example(kind)],
+                "anyOf": [schema, keys.ref("template")],
+            }
             continue
         inner: JsonObject = keys.ref("expectation") if kind == "not" else several
-        kinds[kind] = {"description": keys.WRAPPERS[kind], "anyOf": [inner]}
+        kinds[kind] = {"description": keys.WRAPPERS[kind], "examples": [keys.WRAPPED[kind]], **inner}
     return {
         "expectations": {
             "anyOf": [
@@ -144,10 +153,7 @@ def _one_of(table: Mapping[str, Key]) -> dict[str, Json]:
 
 
 def _property(key: Key) -> JsonObject:
-    # In draft 7 a `$ref` hides its siblings, so that the description needs a place of its own.
-    if "$ref" in key.schema:
-        return {"description": key.about, "anyOf": [key.schema]}
-    return {"description": key.about, **key.schema}
+    return {"description": key.about, "examples": [key.example], **key.schema}
 
 
 def _content(*blocks: str) -> JsonObject:

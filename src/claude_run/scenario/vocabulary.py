@@ -134,7 +134,10 @@ class Vocabulary(Protocol):
         """Return whether this is the name of an expectation: cheaper than all names."""
 
     def schema(self, kind: str) -> JsonObject:
-        """Return the JSON Schema (draft 7) of the value of that kind; never asked about a wrapper."""
+        """Return the JSON Schema (2020-12) of the value of that kind; never asked about a wrapper."""
+
+    def example(self, kind: str) -> Json:
+        """Return a value that the kind accepts; never asked about a wrapper."""
 
     def problems(self, kind: str, value: Json, *, place: Place) -> Sequence[Problem]:
         """Return what is wrong with a value: its type, a pattern that does not compile, a wrong place."""

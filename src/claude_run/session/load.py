@@ -56,7 +56,7 @@ def load_scenarios(request: RunRequest, *, today: date, examples: list[Trial] | 
     Where there is a list for it, expectations are tried on examples, and what came of it is added for each
     scenario. InvalidScenarioError lists every problem of every file.
     """
-    registry = _registry(request.own_checks)
+    registry = registry_of(request.own_checks)
     redactor = Redactor.from_environment(os.environ)
     check_models = partial(problems, today=today, by_force=request.no_model_rules)
     warnings = Problems()
@@ -99,7 +99,7 @@ def load_scenarios(request: RunRequest, *, today: date, examples: list[Trial] | 
     return Loaded(scenarios=scenarios, registry=registry, noticed=warnings)
 
 
-def _registry(files: Sequence[Path]) -> Registry:
+def registry_of(files: Sequence[Path]) -> Registry:
     """Return all checks. Without files, those of installed packages are looked for when one is asked for."""
 
     def own() -> Sequence[Check]:

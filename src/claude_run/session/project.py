@@ -10,9 +10,10 @@ from claude_run.errors import InputError, StorageError
 from claude_run.record.folder import IGNORE
 from claude_run.record.project import SCHEMA
 from claude_run.scenario.schema import build
+from claude_run.session.load import registry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from claude_run.scenario.json_values import JsonObject
@@ -39,14 +40,14 @@ turns:
 """
 
 
-def scenario_schema() -> JsonObject:
-    """Return the JSON Schema of scenario files."""
-    return build(default_registry())
+def scenario_schema(own_checks: Sequence[Path] = ()) -> JsonObject:
+    """Return the JSON Schema of scenario files that may use these own checks, and those of packages."""
+    return build(registry_of(own_checks))
 
 
 def schema_text() -> str:
-    """Return the schema as `init` writes it, and as it lies beside shipped scenarios."""
-    return json.dumps(scenario_schema(), indent=2) + "\n"
+    """Return the schema as `init` writes it, as it lies beside shipped scenarios, and in the package."""
+    return json.dumps(build(default_registry()), indent=2) + "\n"
 
 
 def start_project(folder: Path) -> Iterator[Path]:

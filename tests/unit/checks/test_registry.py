@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft7Validator
+from jsonschema import Draft202012Validator
 
 from claude_run.checks.kind import Check, Finding, errored, failed, passed
 from claude_run.checks.registry import BUILT_IN, Registry, default_registry
@@ -180,12 +180,12 @@ def test_every_kind_of_this_version_is_there() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_has_a_draft_7_schema_and_an_example(kind: str) -> None:
+def test_each_kind_has_a_schema_and_an_example(kind: str) -> None:
     """The example is accepted by the schema and by the check, and an editor can show a description."""
     schema: Any = REGISTRY.schema(kind)
-    Draft7Validator.check_schema(schema)
+    Draft202012Validator.check_schema(schema)
     assert schema["description"].endswith(".")
-    assert not list(Draft7Validator(schema).iter_errors(REGISTRY.example(kind)))
+    assert not list(Draft202012Validator(schema).iter_errors(REGISTRY.example(kind)))
     assert not problems(kind, REGISTRY.example(kind))
 
 
@@ -210,7 +210,7 @@ def test_editor_and_loader_agree(value: Json) -> None:
         REGISTRY.templates(kind, value)
         if not problems(kind, value):
             schema: Any = REGISTRY.schema(kind)
-            assert not list(Draft7Validator(schema).iter_errors(value))
+            assert not list(Draft202012Validator(schema).iter_errors(value))
             # Nobody has asked a judge here.
             assert status(kind, value, '{"a": 1}') in {"passed", "failed"} or kind == "judge"
 

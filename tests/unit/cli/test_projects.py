@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
+import yaml
 
 from tests.support.command import COMMAND, PATIENCE_S, QUICKSTART, CommandResult, claude_run, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.system.harness.fork_server import ForkServer
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +93,46 @@ def test_init_elsewhere(tmp_path: Path) -> None:
 
 
 def test_schema(tmp_path: Path) -> None:
-    """The schema is valid draft 7, and nothing else is on stdout."""
+    """The schema is valid, and nothing else is on stdout."""
     ended = claude_run("schema", cwd=tmp_path)
     schema = json.loads(ended.stdout)
     assert (ended.code, ended.stderr) == (0, "")
-    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
-    jsonschema.Draft7Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_the_schema_of_own_checks(tmp_path: Path) -> None:
+    """An editor knows an own check as it knows the others: what it is, an example, and what is wrong."""
+    (tmp_path / "mine.py").write_text(
+        "from claude_run.checks.own import check, passed\n"
+        "@check('max_questions', schema={'type': 'integer', 'minimum': 0}, example=1)\n"
+        "def max_questions(value, reply):\n"
+        '    """Count the question marks."""\n'
+        "    return passed('fine')\n"
+    )
+    ended = claude_run("schema", "--checks", "mine.py", cwd=tmp_path)
+    schema = json.loads(ended.stdout)
+    about = schema["$defs"]["expectation"]["properties"]["max_questions"]
+    assert (about["description"], about["examples"]) == ("Count the question marks.", [1])
+    valid = jsonschema.Draft202012Validator(schema)
+    turn = {"user": "Hi", "expect": [{"max_questions": 1}]}
+    assert valid.is_valid({"model": "m", "max_tokens": 1, "turns": [turn]})
+    assert not valid.is_valid({"turns": [{**turn, "expect": [{"max_questions": "many"}]}]})
+
+
+def test_the_hook_for_pre_commit_checks_what_it_is_given(tmp_path: Path) -> None:
+    """It runs a command of ours, on the files that a project keeps its scenarios in."""
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    for path in ("scenarios/a.yaml", "shop/scenarios/b.yml", "returns.claude-run.yaml"):
+        assert re.search(hook["files"], path)
+    for path in ("scenarios/deep/prompt.yaml.txt", "config.yaml", "scenarios.yaml"):
+        assert not re.search(hook["files"], path)
+    (tmp_path / "a.claude-run.yaml").write_text("turns: [{usr: Hi}]\n")
+    command, *arguments = hook["entry"].split()
+    assert command == "claude-run"
+    ended = claude_run(*arguments, "a.claude-run.yaml", cwd=tmp_path)
+    assert ended.code == 2
+    assert "a.claude-run.yaml:1:10" in ended.stderr
 
 
 @pytest.fixture

@@ -37,6 +37,10 @@ class FakeVocabulary:
         }
         return {"description": f"What {kind} means.", "type": types[kind]}
 
+    def example(self, kind: str) -> Json:
+        examples: dict[str, Json] = {"contains": "30 days", "matches": "[0-9]+ days", "max_words": 80}
+        return examples[kind]
+
     def problems(self, kind: str, value: Json, *, place: Place) -> Sequence[Problem]:
         if kind == "matches":
             return _pattern_problems(value)
