@@ -45,6 +45,7 @@ from claude_run.session.options import options_of
 from claude_run.session.request import (
     ChatRequest,
     CompareRequest,
+    ImportRequest,
     ResumeRequest,
     RunRequest,
     check_combination,
@@ -310,6 +311,22 @@ def export_command(world: World, options: ExportOptions, request: RunRequest, ou
     from claude_run.cli.export import export  # noqa: PLC0415 - each command imports what it needs
 
     return export(options, request, output, world)
+
+
+@app.command("import", cls=PanelCommand)
+@takes(
+    pick(ImportRequest, required=("sources",)),
+    pick(RunRequest, "file_root"),
+    pick(JsonOption),
+    pick(OutputOptions, "quiet"),
+)
+def import_command(
+    world: World, asked: ImportRequest, request: RunRequest, form: JsonOption, output: OutputOptions
+) -> int:
+    """Make scenarios of promptfoo configurations, Pipecat evals, `messages` JSONL or MT-Bench questions."""
+    from claude_run.cli.imports import import_scenarios  # noqa: PLC0415 - each command imports what it needs
+
+    return import_scenarios(asked, world, file_root=request.file_root, as_json=form.json, quiet=output.quiet)
 
 
 @app.command("schema", cls=PanelCommand)

@@ -41,6 +41,7 @@ COMMANDS = frozenset(
         "report",
         "verify",
         "export",
+        "import",
         "init",
         "models",
         "open",

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from claude_run.verdict.basics import ComparisonRules
     from claude_run.verdict.gate import GateRules
 
+IMPORTED = ("promptfoo", "pipecat", "messages", "mt-bench")
+"""The formats that are imported, as `imports.formats` has them."""
+
 BESIDE = Path("beside-the-scenarios")
 """What `--baseline` without a path stands for."""
 
@@ -451,6 +454,43 @@ class ResumeRequest:
         kind=SWITCH,
         default=False,
         help="Try again what could not be measured.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """Which files of other tools are imported, and where to."""
+
+    sources: tuple[str, ...] = option(
+        kind=TEXTS,
+        metavar="SOURCE...",
+        default=(),
+        help="Files of other tools, or a folder with a promptfoo configuration.",
+    )
+    out: Path = option(
+        "-o",
+        "--out",
+        kind=PATH,
+        metavar="DIR|FILE",
+        shown="scenarios",
+        help="Write the scenarios there; nothing is overwritten.",
+    )
+    source_format: str | None = option(
+        "--from",
+        kind=choice(*IMPORTED),
+        help="The format, where the file does not tell it.",
+    )
+    replies: str = option(
+        "--replies",
+        kind=choice("example", "history"),
+        shown="example",
+        help="What a recorded reply becomes: the example of its turn, or history before the last turn.",
+    )
+    strict: bool = option(
+        "--strict",
+        kind=SWITCH,
+        default=False,
+        help="Write nothing where anything is lost, and exit with 2.",
     )
 
 

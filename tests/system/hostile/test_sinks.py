@@ -51,6 +51,7 @@ TO_FILES = {
     "checks/own_worker.py": "lines of JSON to the process of claude-run, which reads them strictly",
     "cli/app.py": "the details of a bug, redacted, in a file that only its owner can read",
     "cli/export.py": "what a sink of report made, into a file that the user names",
+    "session/imports.py": "YAML of the scenario writer, which escapes what is not visible",
     "session/project.py": "files whose content is ours",
     "cli/write_reports.py": "what sinks of report made, into files that the user or the CI names",
     "record/disk.py": "the bytes of the sinks of record and report",
