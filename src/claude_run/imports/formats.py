@@ -39,6 +39,9 @@ FORMATS = {
 }
 
 
+_TALKS = ("messages", "conversations")
+
+
 def recognised(source: Source) -> Format | None:
     """Return the format of a file by what stands in it; None where it could be any, or none.
 
@@ -62,7 +65,7 @@ def _of_rows(source: Source) -> Format | None:
             row = read_json(text) if text.strip() else None
         except ValueError:
             row = None
-        if isinstance(row, dict) and isinstance(row.get("messages"), list):
+        if isinstance(row, dict) and any(isinstance(row.get(key), list) for key in _TALKS):
             return FORMATS["messages"]
         if isinstance(row, dict) and isinstance(row.get("turns"), list):
             return FORMATS["mt-bench"]

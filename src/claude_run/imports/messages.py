@@ -1,7 +1,8 @@
 """OpenAI-style conversations: JSONL with one `messages` list a line, as fine-tuning files and logs have it.
 
 A recorded reply is the `example` of its turn, and the turn is played anew; or, with `replies` history and
-wherever tools are called, all but the last reply is history, and the last one is played.
+wherever tools are called, all but the last reply is history, and the last one is played. ShareGPT's
+`conversations` of `{from, value}` are read in the same way.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 Role: TypeAlias = Literal["user", "assistant"]
 
 _IDS = ("id", "conversation_id", "custom_id", "name")
-_ROW_KEYS = frozenset({*_IDS, "messages", "tools", "system", "functions"})
+_ROW_KEYS = frozenset({*_IDS, "messages", "conversations", "tools", "system", "functions"})
+_SPEAKERS = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant"}
 _MESSAGE_KEYS = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -106,7 +108,7 @@ def _draft(talks: Sequence[_Talk], name: str, given: Given) -> Draft:
 
 
 def _talk(row: Row, given: Given, names: Names) -> _Talk:
-    listed = row.value.get("messages")
+    listed = row.value.get("messages", _share_gpt(row.value.get("conversations")))
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         _leave_out("messages", "`messages` must be a list of objects")
     _note_keys(row, listed, given)
@@ -131,6 +133,20 @@ def _talk(row: Row, given: Given, names: Names) -> _Talk:
         key = next(key for key in _IDS if key in row.value)
         given.losses.change(row.place(key), key, f"this conversation is called `{case['id']}`")
     return _Talk(system=system, case=case, tools=tools)
+
+
+def _share_gpt(listed: Json) -> Json:
+    """Return messages of the form of ShareGPT, `{from, value}`, as those of OpenAI; others as they are."""
+    if not isinstance(listed, list):
+        return None
+    return [_as_message(each) for each in listed]
+
+
+def _as_message(said: Json) -> Json:
+    if not isinstance(said, Mapping) or not {"from", "value"} <= said.keys():
+        return said
+    rest = {key: part for key, part in said.items() if key not in {"from", "value"}}
+    return {**rest, "role": _SPEAKERS.get(_word(said, "from"), said["from"]), "content": said["value"]}
 
 
 def _played_anew(said: Sequence[_Message]) -> list[Json]:
@@ -328,9 +344,9 @@ def _system(row: Row, instructions: Sequence[JsonObject], given: Given) -> str |
 
 def _note_keys(row: Row, listed: Sequence[JsonObject], given: Given) -> None:
     """Note what is passed over, and leave a conversation out that has a speaker whom nobody knows."""
-    for key in row.value.keys() - _ROW_KEYS:
+    for key in sorted(row.value.keys() - _ROW_KEYS):
         given.losses.drop(row.place(key), key, f"`{key}` of a conversation is not carried over")
-    for key in {key for each in listed for key in each} - _MESSAGE_KEYS:
+    for key in sorted({key for each in listed for key in each} - _MESSAGE_KEYS):
         given.losses.drop(row.place(key), key, f"`{key}` of a message is not carried over")
     for number, each in enumerate(listed):
         if _word(each, "role") not in _ROLES:

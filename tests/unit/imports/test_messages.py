@@ -118,6 +118,19 @@ def _encodes(text: str) -> bool:
     return True
 
 
+def test_the_form_of_share_gpt(tmp_path: Path) -> None:
+    """`conversations` of `{from, value}`; a speaker whom nobody knows leaves one out."""
+    said = [("system", "S"), ("human", "A {{ a }}"), ("gpt", "B")]
+    rows = [
+        {"conversations": [{"from": who, "value": text} for who, text in said], "id": "x"},
+        {"conversations": [{"from": "narrator", "value": "C"}]},
+    ]
+    found = made_of(tmp_path, {"a.jsonl": rows})
+    turns = [{"user": "A {{ '{{' }} a }}", "example": "B"}]
+    assert (found.only["system"], found.only["cases"]) == ("S", [{"id": "x", "turns": turns}])
+    assert found.losses == [("dropped", "a.jsonl", 2, "role")]
+
+
 def test_replies_may_be_history(tmp_path: Path) -> None:
     """Then only the last turn is played, and what was said before is sent as it was said."""
     (found,) = played(tmp_path, [conversation("A {{ a }}", "B {% b %}", "C", "D")], "--replies", "history")
