@@ -94,16 +94,18 @@ class Names:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._last: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._taken)
 
     def take(self, wanted: str) -> str:
         """Return the name, with a number behind it where it is taken; upper and lower case are the same."""
-        name, number = wanted, 1
+        name = wanted
         while name.casefold() in self._taken:
-            number += 1
-            name = f"{wanted}-{number}"
+            # Many may be called alike: each goes on where the one before has ended.
+            self._last[wanted] = self._last.get(wanted, 1) + 1
+            name = f"{wanted}-{self._last[wanted]}"
         self._taken.add(name.casefold())
         return name
 

@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, cast
 
 from claude_run.imports.drafts import Draft, Names, case_id, fits
-from claude_run.imports.rows import rows
+from claude_run.imports.rows import note_unknown, rows
 from claude_run.imports.tools import claude_tools
 from claude_run.scenario.media import media_type
 from claude_run.scenario.template_language import literal
@@ -344,10 +344,9 @@ def _system(row: Row, instructions: Sequence[JsonObject], given: Given) -> str |
 
 def _note_keys(row: Row, listed: Sequence[JsonObject], given: Given) -> None:
     """Note what is passed over, and leave a conversation out that has a speaker whom nobody knows."""
-    for key in sorted(row.value.keys() - _ROW_KEYS):
-        given.losses.drop(row.place(key), key, f"`{key}` of a conversation is not carried over")
-    for key in sorted({key for each in listed for key in each} - _MESSAGE_KEYS):
-        given.losses.drop(row.place(key), key, f"`{key}` of a message is not carried over")
+    note_unknown(row, row.value.keys() - _ROW_KEYS, given.losses, "{} of a conversation is not carried over")
+    held = {key for each in listed for key in each}
+    note_unknown(row, held - _MESSAGE_KEYS, given.losses, "{} of a message is not carried over")
     for number, each in enumerate(listed):
         if _word(each, "role") not in _ROLES:
             role = each.get("role")

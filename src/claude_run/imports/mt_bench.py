@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from claude_run.imports.drafts import Draft, Names, case_id, fits
-from claude_run.imports.rows import rows
+from claude_run.imports.rows import note_unknown, rows
 from claude_run.scenario.template_language import literal
 from claude_run.scenario.vocabulary import name_problem
 
@@ -62,8 +62,7 @@ def _case(row: Row, given: Given, names: Names) -> JsonObject | None:
     if not isinstance(references, list) or not all(isinstance(each, str) for each in references):
         losses.drop(row.place("reference"), "reference", "`reference` is not a list of texts")
         references = []
-    for key in value.keys() - _KEYS:
-        losses.drop(row.place(key), key, f"`{key}` means nothing to a scenario")
+    note_unknown(row, value.keys() - _KEYS, losses, "{} means nothing to a scenario")
     if len(references) > len(turns):
         losses.drop(row.place("reference"), "reference", "there are more reference answers than turns")
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.yaml_tree import Node
 
-_INCLUDE = re.compile(r"(?<=[\s:\[,-])!include(?=[ \t])")
+_INCLUDE = re.compile(r"(?<=[\s:\[,-])!include[ \t]+")
 _TOP = frozenset({"name", "judge", "user", "context", "turns", "stop_on_failure", "trigger_disconnect"})
 _TURN = frozenset({"user", "dtmf", "expect", "send_after", "image"})
 _EXPECTATION = frozenset({"event", "within_ms", "text_contains", "eval", "calls", "name", "args", "absent"})
@@ -67,11 +67,9 @@ def without_includes(source: Source) -> tuple[Source, frozenset[int]]:
 
     Tags are refused by the reader of YAML; each character keeps its place.
     """
-    starts = set()
-    for found in _INCLUDE.finditer(source.text):
-        rest = source.text[found.end() :]
-        starts.add(found.end() + len(rest) - len(rest.lstrip(" \t")))
-    return Source(source.path, _INCLUDE.sub(" " * len("!include"), source.text)), frozenset(starts)
+    starts = frozenset(found.end() for found in _INCLUDE.finditer(source.text))
+    blanked = _INCLUDE.sub(lambda found: " " * len(found[0]), source.text)
+    return Source(source.path, blanked), starts
 
 
 def read_pipecat(source: Source, given: Given) -> Sequence[Draft]:

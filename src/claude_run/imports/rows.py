@@ -11,7 +11,7 @@ from claude_run.scenario.yaml_reader import MAX_DEPTH
 from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from claude_run.imports.losses import Losses
     from claude_run.scenario.json_values import JsonObject
@@ -42,6 +42,19 @@ class Row:
     def place(self, key: str) -> Position:
         """Return where a key is written for the first time, or where the row begins."""
         return position_of_key(self.source, self.start, self.end, key)
+
+
+MAX_UNKNOWN = 20
+"""How many keys of one row that mean nothing are named; the others are counted."""
+
+
+def note_unknown(row: Row, keys: Iterable[str], losses: Losses, message: str) -> None:
+    """Note keys of a row that mean nothing here; `message` has a `{}` for each."""
+    unknown = sorted(set(keys))
+    for key in unknown[:MAX_UNKNOWN]:
+        losses.drop(row.place(key), key, message.format(f"`{key}`"))
+    if (left := len(unknown) - MAX_UNKNOWN) > 0:
+        losses.drop(row.position, "keys", message.format(f"each of {left:,} more keys"))
 
 
 def rows(source: Source, losses: Losses) -> Iterator[Row]:

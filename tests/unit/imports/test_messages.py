@@ -294,3 +294,11 @@ def test_a_conversation_that_no_file_can_hold_is_left_out(tmp_path: Path) -> Non
 
 def _tool(name: str) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, "parameters": {"properties": {}}}}
+
+
+def test_of_many_keys_that_mean_nothing_a_few_are_named(tmp_path: Path) -> None:
+    """The others are counted."""
+    row = {**conversation("a", "b"), **{f"k{n:02}": n for n in range(25)}}
+    found = made_of(tmp_path, {"a.jsonl": [row]})
+    assert sorted(loss[3] for loss in found.losses) == sorted([*(f"k{n:02}" for n in range(20)), "keys"])
+    assert "each of 5 more keys of a conversation is not carried over" in found.messages

@@ -350,3 +350,20 @@ def test_references_are_followed_within_bounds(tmp_path: Path) -> None:
     assert found.only["turns"][0]["expect"] == [{"contains": "x"}]
     assert "these references lead round in a circle" in found.messages
     assert "`#/assertionTemplates/z` leads nowhere" in found.messages
+
+
+def test_more_tests_than_are_made_are_said(tmp_path: Path) -> None:
+    """The first ones are made."""
+    many = [str(n) for n in range(1000)]
+    found = made_of(tmp_path, config(tests=[{"vars": {"q": many}} for _ in range(21)]))
+    assert sum(each.conversations for each in found.imported.scenarios) == 20_000
+    assert "there are more than 20,000 tests: this one and those below are left out" in found.messages
+
+
+def test_a_loop_that_does_not_end_is_no_loop(tmp_path: Path) -> None:
+    """What stands before it stays, and the prompt is left out."""
+    found = made_of(
+        tmp_path, config(prompts=["{{ q }}", "{% for c in _conversation %}" * 9, "{# open {{ q }}"])
+    )
+    assert "reads earlier replies in another way than by a loop over all of them" in found.messages
+    assert {each["turns"][0]["user"] for each in found.scenarios.values()} == {"{{ q }}", "{# open {{ q }}"}

@@ -11,15 +11,15 @@ from claude_run.scenario.template_inspection import variables_in
 from claude_run.scenario.template_language import is_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from claude_run.scenario.json_values import Json
 
-_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
-_TAG = re.compile(r"\{[{%].*?[}%]\}", re.DOTALL)
+_OPENS = re.compile(r"\{[{%#]")
+_CLOSES = {"{#": re.compile(r"#\}"), "{{": re.compile(r"[}%]\}"), "{%": re.compile(r"[}%]\}")}
 _WORDS = (
     (re.compile(r"\|\s*dump(\(\s*\d*\s*\))?"), "| tojson"),
-    (re.compile(r"\s*\|\s*safe\b"), ""),
+    (re.compile(r"(?<!\s)\s*\|\s*safe\b"), ""),
     (re.compile(r"^(\{%-?\s*)elseif\b"), r"\1elif"),
     # Two names are the keys of an object with their values.
     (re.compile(r"^(\{%-?\s*for\s+\w+\s*,\s*\w+\s+in\s+[\w.]+)"), r"\1 | items"),
@@ -40,8 +40,7 @@ class Template:
 
 def translated(source: str) -> Template:
     """Return a nunjucks text in our language: comments gone, filters under the names that they have here."""
-    text = _COMMENT.sub("", source)
-    text = _TAG.sub(lambda found: _tag(found[0]), text)
+    text = "".join(_pieces(source))
     look = variables_in(text)
     if look.problems:
         return Template(source=text, problem=look.problems[0].message)
@@ -90,6 +89,20 @@ def composed(variables: Mapping[str, Json]) -> Composed:
 
 def _is_open(value: Json) -> bool:
     return isinstance(value, str) and is_template(value)
+
+
+def _pieces(source: str) -> Iterator[str]:
+    """Yield a text piece by piece, its tags in our words, its comments left out; each is looked at once."""
+    index = 0
+    while opened := _OPENS.search(source, index):
+        closed = _CLOSES[opened[0]].search(source, opened.end())
+        if closed is None:
+            break
+        yield source[index : opened.start()]
+        if opened[0] != "{#":
+            yield _tag(source[opened.start() : closed.end()])
+        index = closed.end()
+    yield source[index:]
 
 
 def _tag(tag: str) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 Role: TypeAlias = Literal["user", "assistant"]
 
 _FILES = frozenset({".txt", ".md", ".j2", ".json", ".jsonl", ".yaml", ".yml", ".csv", *CODE})
-_LOOP = re.compile(r"\{%-?\s*for\s+(\w+)\s+in\s+_conversation\s*-?%\}(.*?)\{%-?\s*endfor\s*-?%\}", re.DOTALL)
+_LOOP = re.compile(r"\{%-?\s*for\s+\w+\s+in\s+_conversation\s*-?%\}")
+_END = re.compile(r"\{%-?\s*endfor\s*-?%\}")
 _ROLE_LINE = re.compile(r"^(system|user|assistant):[ \t]*", re.MULTILINE)
 _DUMPED = re.compile(r"(?<=:)(\s*)\{\{-?\s*([\w.]+)\s*\|\s*(?:dump|tojson)\s*(?:\|\s*safe\s*)?-?\}\}")
 _ALL_DUMPED = re.compile(r"\{\{-?\s*\w+\s*\|\s*(dump|tojson)\s*(\|\s*safe\s*)?-?\}\}")
@@ -159,8 +160,8 @@ def _from_files(tree: Tree, node: Node, pattern: str, *, label: str | None) -> I
 def _of_text(tree: Tree, node: Node, text: str, *, name: str, is_yaml: bool = False) -> Iterator[Prompt]:
     """Yield the prompt of a text: a chat, what becomes one when it is filled in, or what the user says."""
     goes_on = "_conversation" in text
-    whole, loops = _LOOP.subn("", text)
-    if goes_on and (not loops or "_conversation" in whole):
+    whole = _without_loops(text) if goes_on else text
+    if goes_on and (whole == text or "_conversation" in whole):
         message = "this prompt reads earlier replies in another way than by a loop over all of them"
         tree.losses.drop(node, "_conversation", message)
         return
@@ -189,6 +190,19 @@ def _of_text(tree: Tree, node: Node, text: str, *, name: str, is_yaml: bool = Fa
         tree.losses.drop(node, "prompts", f"this chat cannot be said: {found}")
     else:
         yield Prompt(name=name, place=node, system=found[0], messages=found[1], goes_on=goes_on)
+
+
+def _without_loops(text: str) -> str:
+    """Return a text without its loops over what was said before."""
+    kept: list[str] = []
+    index = 0
+    while begin := _LOOP.search(text, index):
+        end = _END.search(text, begin.end())
+        if end is None:
+            break
+        kept.append(text[index : begin.start()])
+        index = end.end()
+    return "".join([*kept, text[index:]])
 
 
 def _listed(text: str) -> Json:

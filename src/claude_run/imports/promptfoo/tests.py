@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MAX_COMBINATIONS = 1000
 """How many tests one test with lists of values may become."""
 
+MAX_TESTS = 20_000
+"""How many tests a configuration may have, with all combinations."""
+
 _KEYS = frozenset({"description", "vars", "assert", "options", "metadata", "threshold"})
 _EXPECTED = re.compile(r"__expected[0-9]*")
 _COMPACT = re.compile(r"\s*((?:not-)?[a-z][a-z0-9-]*)(?:\(([0-9.]+)\))?:\s*(.*)", re.DOTALL)
@@ -71,8 +74,15 @@ def tests(tree: Tree, nodes: Sequence[Node], shared: Node | None) -> Iterator[Te
     reader = _Reader(tree)
     default = reader.test(shared, Test(place=tree.root)) if shared is not None else Test(place=tree.root)
     base = replace(default, own=(), shared=default.own, description=None)
+    number = 0
     for node in reader.nodes(nodes):
-        yield from reader.expanded(reader.test(node, replace(base, place=node)), node)
+        for test in reader.expanded(reader.test(node, replace(base, place=node)), node):
+            number += 1
+            if number > MAX_TESTS:
+                message = f"there are more than {MAX_TESTS:,} tests: this one and those below are left out"
+                tree.losses.drop(node, "tests", message)
+                return
+            yield test
     if not nodes:
         yield from reader.expanded(base, tree.root)
 
