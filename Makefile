@@ -68,12 +68,13 @@ coverage: $(DEV) ## hold the rooms that decide to 95 % of their branches, by the
 	@$(BIN)/python -m pytest tests/unit/conversation tests/unit/scenario tests/unit/checks \
 	  tests/unit/plan tests/unit/text --cov --cov-report=term --cov-fail-under=95
 
-check: $(DEV) ## format, lint, types, import contract, dependencies, generated docs
+check: $(DEV) ## format, lint, types, import contract, dependencies, workflows, generated docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry src
+	@$(BIN)/zizmor --offline --quiet action.yml src/claude_run/session/templates/github.yml
 	@$(BIN)/python -m tests.docs --check
 
 fmt: $(DEV) ## format and mend what can be mended

@@ -158,7 +158,7 @@ def check_command(world: World, request: RunRequest, options: CheckOptions, outp
     """Find everything that can be found wrong without sending anything."""
     from claude_run.cli.check import check  # noqa: PLC0415 - each command imports what it needs
 
-    return check(request, output, world, examples=options.examples)
+    return check(request, options, output, world)
 
 
 @app.command("report", cls=PanelCommand)
@@ -353,7 +353,7 @@ def init_command(_world: World, project: FolderArgument) -> int:
     """Start a project: a first scenario, the schema for editors, an ignored outputs folder."""
     from claude_run.cli.commands import init  # noqa: PLC0415 - each command imports what it needs
 
-    return init(project.folder)
+    return init(project.folder, project.ci)
 
 
 _PROJECT_ONLY = frozenset(each.flag for each in options_of(RunRequest) if each.project_only)

@@ -133,8 +133,12 @@ def simulate(options: SimulateOptions, request: RunRequest, machine: World) -> i
     return 0
 
 
-def init(folder: Path) -> int:
+def init(folder: Path, ci: str | None) -> int:
     """Say what was written, and what to try first."""
+    if ci is not None:
+        print_line(f"wrote {project.write_workflow(folder, ci)}")
+        print_error("commit it, and hand the key to the job that plays: a comment in the file says how")
+        return 0
     for path in project.start_project(folder):
         print_line(f"wrote {path}")
     print_next(play_line([str(folder / "scenarios" / "first.yaml")], "--simulate"))

@@ -31,6 +31,13 @@ class OutputOptions:
     junit: Path | None = option(
         "--junit", kind=PATH, metavar="FILE", panel=OUTPUT, help="Write the results as JUnit XML too."
     )
+    comment: Path | None = option(
+        "--comment",
+        kind=PATH,
+        metavar="FILE",
+        panel=OUTPUT,
+        help="Write a comment for a pull request, in Markdown, too.",
+    )
     html: bool = option(
         "--html", kind=SWITCH, default=False, panel=OUTPUT, help="Write report.html, the run as a page, too."
     )
@@ -93,6 +100,12 @@ class CheckOptions:
         kind=SWITCH,
         default=False,
         help="Try each expectation on its example, and on replies that say nothing.",
+    )
+    format: str = option(
+        "--format",
+        kind=choice("text", "github", "json"),
+        shown="text",
+        help="text, github (annotations at the lines) or json.",
     )
 
 
@@ -212,6 +225,9 @@ class FolderArgument:
     """Where a project is started."""
 
     folder: Path = option(kind=PATH, metavar="[DIR]", shown=".", help="The project's folder.")
+    ci: str | None = option(
+        "--ci", kind=choice("github", "gitlab"), help="Write the workflow of a CI service, and no more."
+    )
 
 
 @dataclass(frozen=True, slots=True)

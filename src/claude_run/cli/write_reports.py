@@ -38,6 +38,8 @@ def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> 
     # Files that somebody else names.
     if output.junit is not None:
         _write(output.junit, b"".join(render("junit", played, facts=facts)))
+    if output.comment is not None:
+        _write(output.comment, b"".join(render("comment", played, facts=facts)))
     step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if step_summary:
         _write(Path(step_summary), b"".join(render("github", played, facts=facts)), append=True)
@@ -73,8 +75,8 @@ def page_parts(result: RunResult, *, redacted: bool, facts: RunFacts | None = No
 
 def refuse_unwritable(output: OutputOptions) -> None:
     """Raise StorageError for a report that could not be written once everything is paid."""
-    if output.junit is not None:
-        _write(output.junit, b"", append=True)
+    for path in filter(None, (output.junit, output.comment)):
+        _write(path, b"", append=True)
 
 
 def _write(path: Path, data: bytes, *, append: bool = False) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from typing import TYPE_CHECKING
 
+from claude_run import __version__
 from claude_run.checks.registry import default_registry
 from claude_run.errors import InputError, StorageError
 from claude_run.record.folder import IGNORE
@@ -13,10 +15,13 @@ from claude_run.scenario.schema import build
 from claude_run.session.load import registry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from claude_run.scenario.json_values import JsonObject
+
+WORKFLOWS: Mapping[str, str] = {"github": ".github/workflows/claude-run.yml", "gitlab": ".gitlab-ci.yml"}
+"""Where the workflow of a CI service lies in a repository."""
 
 _SCENARIO = """\
 # yaml-language-server: $schema=claude-run.schema.json
@@ -61,9 +66,25 @@ def start_project(folder: Path) -> Iterator[Path]:
     if there:
         raise InputError(f"{there[0]} is already there: init starts a new project and overwrites nothing")
     for path, text in files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+        _write(path, text)
         yield path
+
+
+def write_workflow(folder: Path, service: str) -> Path:
+    """Write the workflow of a service, a key of `WORKFLOWS`; InputError where its file is there already."""
+    path = folder / WORKFLOWS[service]
+    if path.exists():
+        raise InputError(
+            f"{path} is already there: init overwrites nothing; move it aside to compare the two"
+        )
+    template = resources.files("claude_run.session").joinpath("templates", f"{service}.yml")
+    _write(path, template.read_text("utf-8").replace("@VERSION@", __version__))
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -40,6 +40,7 @@ NO_SINKS: dict[str, str] = {
     **_each(
         "report.run.formats", ("render", "render_page", "sections"), "hands over to the sinks of this room"
     ),
+    **_each("report.check", ("refused_json", "sound_json"), "values of JSON, which `print_json` escapes"),
     **_each("report.run.html", ("is_redacted",), "answers yes or no"),
     **_each("report.run.html", ("conversation_piece",), "packed by the sink `run_html`, shown by its script"),
     **_each("report.run.formats", ("get_ready",), "loads"),

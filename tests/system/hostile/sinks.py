@@ -47,6 +47,7 @@ from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import (
     error_annotations,
     failure_annotations,
+    pull_request_comment,
     step_summary,
     warning_annotations,
 )
@@ -348,6 +349,12 @@ SINKS: dict[str, Sink] = {
     "report.run.github.step_summary": Sink(
         medium="folded",
         show=lambda text: as_text(step_summary, _run(text)) + "\n" + as_text(step_summary, _gated(text)),
+    ),
+    "report.run.github.pull_request_comment": Sink(
+        medium="folded",
+        show=lambda text: (
+            as_text(pull_request_comment, _run(text)) + "\n" + as_text(pull_request_comment, _gated(text))
+        ),
     ),
     "report.run.github.error_annotations": Sink(medium="commands", show=_annotations),
     "report.run.github.failure_annotations": Sink(

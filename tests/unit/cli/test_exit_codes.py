@@ -29,7 +29,7 @@ BUG = """
 import claude_run.cli.check
 from claude_run.__main__ import main
 
-def check(request, output, machine, *, examples):
+def check(request, options, output, machine):
     raise RuntimeError("planted")
 
 claude_run.cli.check.check = check

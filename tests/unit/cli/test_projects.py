@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
+from claude_run import __version__
 from tests.support.command import COMMAND, PATIENCE_S, QUICKSTART, CommandResult, claude_run, environment
 
 if TYPE_CHECKING:
@@ -118,6 +119,58 @@ def test_the_schema_of_own_checks(tmp_path: Path) -> None:
     turn = {"user": "Hi", "expect": [{"max_questions": 1}]}
     assert valid.is_valid({"model": "m", "max_tokens": 1, "turns": [turn]})
     assert not valid.is_valid({"turns": [{**turn, "expect": [{"max_questions": "many"}]}]})
+
+
+@pytest.mark.parametrize(
+    ("service", "file"), [("github", ".github/workflows/claude-run.yml"), ("gitlab", ".gitlab-ci.yml")]
+)
+def test_a_workflow_for_a_service(tmp_path: Path, service: str, file: str) -> None:
+    """It is written once, pins what it uses, and its commands without a key pass in a new project."""
+    assert claude_run("init", cwd=tmp_path).code == 0
+    ended = claude_run("init", "--ci", service, cwd=tmp_path)
+    assert (ended.code, ended.stdout) == (0, f"wrote {file}\n")
+    text = (tmp_path / file).read_text()
+    assert f"claude-run=={__version__}" in text
+    assert "pull_request_target" not in text
+    assert all(re.fullmatch(r"[0-9a-f]{40}", sha) for sha in re.findall(r"uses: [^@]+@(\S+)", text))
+    yaml.safe_load(text)
+    for line in re.findall(r"(?:run:|-) (claude-run .*(?:--examples|--simulate))$", text, re.MULTILINE):
+        played = claude_run(*line.split()[1:], cwd=tmp_path)
+        assert played.code == 0, played
+    again = claude_run("init", "--ci", service, cwd=tmp_path)
+    assert again.code == 2
+    assert f"{file} is already there" in again.stderr
+
+
+@pytest.mark.parametrize("text", ["turns: [{usr: Hi}]\n", "turns: [{user: Hi}]\nname: [\n"])
+def test_check_speaks_json(tmp_path: Path, text: str) -> None:
+    """Every problem with its place, and nothing else on stdout; the exit code is the same."""
+    (tmp_path / "a.yaml").write_text(text)
+    said = claude_run("check", "a.yaml", "--format", "json", cwd=tmp_path)
+    found = json.loads(said.stdout)
+    assert (said.code, said.stderr, found["scenarios"], found["more"]) == (2, "", 0, 0)
+    (problem,) = found["problems"]
+    assert (problem["severity"], problem["path"]) == ("error", "a.yaml")
+    shown = claude_run("check", "a.yaml", cwd=tmp_path)
+    assert f"a.yaml:{problem['line']}:{problem['column']}" in shown.stderr
+
+
+def test_check_speaks_json_of_what_is_sound(tmp_path: Path) -> None:
+    """Warnings are problems, too, and fail nothing."""
+    claude_run("init", cwd=tmp_path)
+    (tmp_path / "b.yaml").write_text("model: claude-nonsense-9\nmax_tokens: 5\nturns: [{user: Hi}]\n")
+    said = claude_run("check", "scenarios", "b.yaml", "--format", "json", cwd=tmp_path)
+    found = json.loads(said.stdout)
+    assert (said.code, found["scenarios"]) == (0, 2)
+    assert {each["severity"] for each in found["problems"]} <= {"warning"}
+
+
+def test_check_marks_lines_for_github_anywhere(tmp_path: Path) -> None:
+    """Not only where GitHub runs it."""
+    (tmp_path / "a.yaml").write_text("turns: [{usr: Hi}]\n")
+    said = claude_run("check", "a.yaml", "--format", "github", cwd=tmp_path)
+    assert said.code == 2
+    assert said.stderr.startswith("::error file=a.yaml,line=1,col=10,title=did you mean `user`?::unknown key")
 
 
 def test_the_hook_for_pre_commit_checks_what_it_is_given(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ _COMMAND = re.compile(r"^\s*::[A-Za-z]", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"##\w*\[")
 _ANNOTATION = re.compile(r"::(error|warning) (file=[^:,]*,(line=\d+,col=\d+,)?)?title=[^:,]*::.*")
 _FOLDS = re.compile(
-    r"<!-- claude-run comparison -->\n"
+    r"<!-- claude-run (comparison|run) -->\n"
     r"|<details( open)?><summary>[A-Za-z, ]+( \([\d,]+( characters)?\))?</summary>\n|</details>\n"
 )
 _LINES_OF_A_MESSAGE = re.compile(r"(error|warning): .*|\s*(-->|=|\||\d+ \|)( .*)?")

@@ -29,6 +29,7 @@ PAGE = "report.html"
 OPTIONAL: Mapping[str, str] = {
     "junit": "junit:junit_xml",
     "github": "github:step_summary",
+    "comment": "github:pull_request_comment",
 }
 """What is made only when it is asked for, by the option or the service that asks; made in the same way."""
 

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 LIMIT = 1_000_000
 """How many bytes of UTF-8 a step may write: above 1,024 KiB GitHub shows nothing of it at all."""
 
+COMMENT_LIMIT = 60_000
+"""How many bytes of UTF-8 a comment may have: GitHub takes 64 kB."""
+
+COMMENT_MARK = "<!-- claude-run run -->\n"
+"""How a comment begins, unseen, so that the next run finds it and changes it."""
+
 MARKED = 9
 """How many places are marked: GitHub shows ten annotations of a step, and the tenth counts the others."""
 
@@ -49,9 +55,10 @@ def step_summary(played: Played, facts: RunFacts, *, limit: int = LIMIT) -> Iter
 
     It holds the verdict, what became of the cases since they were accepted, the numbers, and every
     conversation. Where that is too much, rows that passed are left out first, then details, then other rows,
-    and it says how many. The head is always there: some thousand bytes, and 60,000 where cases broke.
+    and it says how many. The head is always there, some thousand bytes: of cases that broke as many are shown
+    as fit.
     """
-    head = _head(played, facts)
+    head = _head(played, facts, limit=limit - _RESERVED)
     left = limit - len(head.encode()) - _RESERVED
 
     # Each section takes of the bytes that are left as many records as fit, the most important section first.
@@ -77,6 +84,12 @@ def step_summary(played: Played, facts: RunFacts, *, limit: int = LIMIT) -> Iter
         head += f"> **Left out** to fit what GitHub shows: {', '.join(left_out)}."
         head += " The files of the run hold all.\n\n"
     yield ("".join([head, *texts]).rstrip("\n") + "\n").encode()
+
+
+def pull_request_comment(played: Played, facts: RunFacts) -> Iterator[bytes]:
+    """Yield the same as a comment of a pull request, under a mark by which it is found again."""
+    yield COMMENT_MARK.encode()
+    yield from step_summary(played, facts, limit=COMMENT_LIMIT - len(COMMENT_MARK))
 
 
 def error_annotations(played: Played, facts: RunFacts, *, folder: str = "") -> Iterator[str]:
@@ -174,19 +187,19 @@ def _sections(played: Played, facts: RunFacts) -> tuple[_SummarySection, ...]:
     )
 
 
-def _head(played: Played, facts: RunFacts) -> str:
-    """Return what is always shown: the verdict, what the gate found, the numbers."""
+def _head(played: Played, facts: RunFacts, *, limit: int) -> str:
+    """Return what is always shown: the verdict, what the gate found of as many cases as fit, the numbers."""
     summary = played.summary
     notices = [f"> **{title}.** {md_inline(text)}\n\n" for title, text in facts.notices()]
     reason = md_inline(truncate(summary.exit_reason, _SENTENCE))
     lines = [f"- **{title}**: {md_inline(truncate(text, _SENTENCE))}\n" for title, text in facts.lines()]
-    gate = gate_markdown(played)
     took = "" if summary.duration_s is None else f", took {seconds(summary.duration_s)}"
-    return (
+    top = (
         f"{''.join(notices)}# {md_inline(facts.verdict)}\n\n"
         f"**{reason}** in run {md_code(truncate(summary.run.name))}{took}.\n\n"
-        f"{gate}{''.join(lines)}\n"
     )
+    bottom = f"{''.join(lines)}\n"
+    return top + gate_markdown(played, limit - len((top + bottom).encode())) + bottom
 
 
 def _row(record: Record, tolerated: str | None = None) -> str:

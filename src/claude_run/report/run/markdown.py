@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.results import CheckResult
     from claude_run.record.derive import Played
     from claude_run.record.records import Record
+    from claude_run.report.run.gate import ShownCase
 
 SHOWN = 20
 """How many conversations or cases `summary.md` lists before it points to the rest."""
@@ -38,6 +39,7 @@ MARKS = {
 
 _SENTENCE = 1_000
 _FACT = 1_000
+_MORE = "1,000,000 more cases: see `transcripts.md`\n\n\n\n"
 _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
 
 
@@ -74,28 +76,43 @@ def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
     yield template.render(played=played, facts=facts, wrong=wrong, shown=SHOWN).encode()
 
 
-def gate_markdown(played: Played) -> str:
-    """Return what holding the run against its baseline came to, as Markdown; nothing where it was not."""
+def gate_markdown(played: Played, limit: int | None = None) -> str:
+    """Return what holding the run against its baseline came to, as Markdown; nothing where it was not.
+
+    Of the cases that are shown with their replies as many are there as fit into `limit` bytes of UTF-8.
+    """
     report = gate_report(played)
     if report is None:
         return ""
     headline = blocks.truncate(report.headline, _SENTENCE)
-    lines = [f"## {safe.md_inline(f'{report.word}: {headline}')}"]
+    top = [f"## {safe.md_inline(f'{report.word}: {headline}')}"]
     if report.advice is not None:
-        lines.append(safe.md_inline(report.advice))
-    for case in report.cases:
-        lines.append(f"### {safe.md_code(blocks.truncate(case.name))}")
-        lines.append(safe.md_inline(case.history))
-        for fact in case.facts:
-            text = safe.fence(blocks.truncate(fact.text, _FACT))
-            lines.append(f"**{safe.md_inline(fact.title)}**\n\n{text}")
-    if report.more:
-        lines.append(f"{count(report.more, 'more case')}: see `transcripts.md`")
+        top.append(safe.md_inline(report.advice))
+    bottom = []
     if report.lines:
-        lines.append("\n".join(f"- {safe.md_inline(line)}" for line in report.lines))
+        bottom.append("\n".join(f"- {safe.md_inline(line)}" for line in report.lines))
     numbers = "\n".join(f"- {safe.md_inline(line)}" for line in report.numbers)
-    lines.append(f"<details><summary>Numbers and tests</summary>\n\n{numbers}\n\n</details>")
-    return "\n\n".join(lines) + "\n\n"
+    bottom.append(f"<details><summary>Numbers and tests</summary>\n\n{numbers}\n\n</details>")
+
+    # The cases between them, up to the limit; the rest is counted.
+    left = None if limit is None else limit - len("\n\n".join([*top, *bottom, _MORE]).encode())
+    shown: list[str] = []
+    for case in report.cases:
+        text = _gated_case(case)
+        if left is not None and (left := left - len(text.encode()) - 2) < 0:
+            break
+        shown.append(text)
+    if more := report.more + len(report.cases) - len(shown):
+        shown.append(f"{count(more, 'more case')}: see `transcripts.md`")
+    return "\n\n".join([*top, *shown, *bottom]) + "\n\n"
+
+
+def _gated_case(case: ShownCase) -> str:
+    lines = [f"### {safe.md_code(blocks.truncate(case.name))}", safe.md_inline(case.history)]
+    for fact in case.facts:
+        text = safe.fence(blocks.truncate(fact.text, _FACT))
+        lines.append(f"**{safe.md_inline(fact.title)}**\n\n{text}")
+    return "\n\n".join(lines)
 
 
 @cache

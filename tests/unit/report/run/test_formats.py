@@ -9,7 +9,7 @@ import pytest
 
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, OPTIONAL, render
-from claude_run.report.run.github import step_summary
+from claude_run.report.run.github import pull_request_comment, step_summary
 from claude_run.report.run.junit import junit_xml
 from claude_run.report.run.markdown import summary_markdown, transcripts_markdown
 from tests.unit.report.builders import as_text, rich_run
@@ -19,6 +19,7 @@ RENDERERS = {
     "summary.md": summary_markdown,
     "junit": junit_xml,
     "github": step_summary,
+    "comment": pull_request_comment,
 }
 
 

@@ -16,9 +16,12 @@ from claude_run.record.gated import Score
 from claude_run.record.summary import Ending
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import (
+    COMMENT_LIMIT,
+    COMMENT_MARK,
     LIMIT,
     error_annotations,
     failure_annotations,
+    pull_request_comment,
     step_summary,
     warning_annotations,
 )
@@ -26,6 +29,7 @@ from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Pr
 from claude_run.scenario.model import Position
 from tests.support.hostile_corpus import CORPUS
 from tests.unit.report.builders import (
+    HAIKU,
     as_text,
     check,
     errored,
@@ -257,3 +261,14 @@ def test_what_was_not_played_is_not_marked() -> None:
 def test_nothing_wrong_is_no_annotation() -> None:
     """A green run marks nothing."""
     assert marked(green_run()) == []
+
+
+def test_a_comment_is_found_again_and_never_too_long() -> None:
+    """However many cases broke and conversations failed, and however long what they said is."""
+    long = "ä" * 3_000
+    broken = [replace(gated(before=(long,)).cases[0], name=f"refund/case-{n}/{HAIKU}") for n in range(40)]
+    rows = [record(failed(case=f"case-{n}", conversation_id=f"refund/case-{n}/{HAIKU}")) for n in range(40)]
+    for gate in (None, replace(gated(), cases=tuple(broken))):
+        comment = as_text(pull_request_comment, play(rows * 20, ending=Ending(gate=gate)))
+        assert comment.startswith(COMMENT_MARK)
+        assert len(comment.encode()) <= COMMENT_LIMIT
