@@ -13,7 +13,7 @@ from claude_run.session.options import build, option, options_of
 from claude_run.session.request import RunRequest, fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from claude_run.session.options import Option
@@ -324,12 +324,14 @@ def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.P
             metavar=declared.metavar or kind.metavar,
             count=kind is COUNT,
             show_default=kind is not COUNT,
-            autocompletion=_completes(kind.words) if kind.words else None,
+            autocompletion=_completes(declared),
             rich_help_panel=declared.panel or None,
         )
         default = default and [default]
     else:
-        info = typer.Argument(metavar=declared.metavar, help=declared.help)
+        info = typer.Argument(
+            metavar=declared.metavar, help=declared.help, autocompletion=_completes(declared)
+        )
     if kind is SWITCH:
         default = False
     elif kind is COUNT:
@@ -347,8 +349,22 @@ def _range(declared: Option) -> str:
     return f"From {declared.least} to {declared.most}."
 
 
-def _completes(words: tuple[str, ...]) -> Callable[[str], list[str]]:
-    def complete(incomplete: str) -> list[str]:
+_LOOKED_UP = frozenset({"MODEL", "TAG", "EXPR", "[RUN]"})
+"""The values whose words are looked up in the project: the keys of `session.completion.WORDS`."""
+
+
+def _completes(declared: Option) -> Callable[[typer.Context, str], list[str]] | None:
+    """Return what completes the value of an option; None for what the shell does itself, or nobody."""
+    known, what = declared.kind.words, declared.metavar or ""
+    if not known and what not in _LOOKED_UP:
+        return None
+
+    def complete(context: typer.Context, incomplete: str) -> list[str]:
+        words: Iterable[str] = known
+        if not known:
+            from claude_run.session.completion import words as found  # noqa: PLC0415 - only a shell asks for it
+
+            words = found(what, [str(path) for path in context.params.get("paths") or ()])
         return [word for word in words if word.startswith(incomplete)]
 
     return complete

@@ -34,6 +34,10 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / path).write_text(prompt + "\n")
     shutil.copy(QUICKSTART, tmp_path / "talk.yaml")
+    (tmp_path / "tagged.yaml").write_text(
+        "model: claude-haiku-5-5\nmax_tokens: 9\ntags: [smoke]\ncases: [{id: phone, vars: {item: a phone}}]\n"
+        "turns: [{user: 'May I return {{ item }}?'}]\n"
+    )
     return name
 
 
@@ -67,6 +71,10 @@ COMPLETED = {
     # A command, and one of the few words that an option takes.
     "sche\tma\t": '"$schema": ',
     "talk.yaml --list --color nev\ter\t": "quickstart/claude-haiku-5-5",
+    # What the project has: a model that is known, a tag of the scenarios, and a name in them.
+    "talk.yaml --list -m claude-opus-5-\t5\t": "quickstart/claude-opus-5-5",
+    "tagged.yaml --list --tag smo\tke\t": "tagged/phone/claude-haiku-5-5",
+    "tagged.yaml --list -k pho\tne\t": "tagged/phone/claude-haiku-5-5",
 }
 
 
