@@ -74,7 +74,7 @@ check: $(DEV) ## format, lint, types, import contract, dependencies, workflows, 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry src
-	@$(BIN)/zizmor --offline --quiet action.yml src/claude_run/session/templates/github.yml
+	@$(BIN)/zizmor --offline --quiet action.yml .github src/claude_run/session/templates/github.yml
 	@$(BIN)/python -m tests.docs --check
 
 fmt: $(DEV) ## format and mend what can be mended
