@@ -21,7 +21,7 @@ NODE  := tests/node
 NODED := $(NODE)/node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-providers check fmt docs bench simulate-verdicts torture coverage dist lock clean
+.PHONY: help demo test test-providers check fmt docs pictures bench simulate-verdicts torture coverage dist lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ fmt: $(DEV) ## format and mend what can be mended
 
 docs: $(DEV) ## write the generated reference pages anew
 	@$(BIN)/python -m tests.docs --write
+
+pictures: $(DEV) ## take the pictures of the documentation anew; needs chromium
+	@$(BIN)/python -m tests.docs.pictures
 
 bench: $(DEV) ## CPU, wall, memory and start-up beside the loops that users write, as ratios
 	@$(BIN)/python -m tests.bench

@@ -1,6 +1,8 @@
 // Pass rates with their intervals, and cost against pass rate, as inline SVG.
 
 const NICE = [1, 2, 2.5, 5, 10];
+const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5];
+const MOST_TICKS = 4;
 
 /** Draw a pass rate and its interval on a line from 0 to 100 %. */
 function RateLine({ arm }) {
@@ -18,12 +20,14 @@ function RateLine({ arm }) {
 function CostAgainstRate({ arms }) {
   const shown = arms.filter((arm) => arm.rate !== null && arm.cost !== null);
   if (shown.length < 2) return null;
-  const [width, height, left, right, top, bottom] = [360, 190, 42, 14, 10, 36];
+  const [width, height, left, right, top, bottom] = [360, 168, 42, 14, 10, 36];
   const most = niceCeiling(Math.max(...shown.map((arm) => arm.cost)));
-  const lowest = Math.max(0, Math.floor(Math.min(...shown.map((arm) => arm.low)) * 10) / 10);
+  const least = Math.min(...shown.map((arm) => arm.low));
+  const step = STEPS.find((each) => (1 - least) / each <= MOST_TICKS);
+  const lowest = Math.max(0, Math.floor(least / step) * step);
   const x = (cost) => left + ((width - left - right) * cost) / (most || 1);
   const y = (share) => top + ((height - top - bottom) * (1 - share)) / (1 - lowest || 1);
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => lowest + (1 - lowest) * share);
+  const ticks = Array.from({ length: Math.round((1 - lowest) / step) + 1 }, (_, at) => lowest + at * step);
   // Points are numbered as in the table; where two lie on each other, their numbers stand below each other.
   const places = [];
   for (const arm of shown) {
