@@ -77,10 +77,14 @@ async def _read(response: AsyncAPIResponse[Any]) -> bytes:
     return bytes(body[:_MAX_BODY])
 
 
+_MOST = 100_000_000
+"""No prompt has more tokens: a number above it, or none at all, counts nothing."""
+
+
 def _input_tokens(raw: bytes) -> int | None:
     try:
         body = read_json(raw)
     except ValueError:
         return None
     found = body.get("input_tokens") if isinstance(body, dict) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 < found <= _MOST else None

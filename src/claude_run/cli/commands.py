@@ -16,9 +16,9 @@ from claude_run.cli.output import (
 )
 from claude_run.cli.terminal import Terminal, ask_key
 from claude_run.cli.write_reports import page_parts, redacted_before
-from claude_run.errors import ExitCode, InputError
+from claude_run.errors import ExitCode, InputError, StorageError
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.formats import FILES, PAGE, get_ready, render, sections
+from claude_run.report.run.formats import FILES, PAGE, drafts, get_ready, render, sections
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, connect, project, results
 from claude_run.session.next_command import play_line
@@ -47,6 +47,7 @@ def observer(output: OutputOptions) -> RunObserver:
         warn=warn,
         sections=sections(page=output.page, redacted=output.redact),
         get_ready=get_ready,
+        drafts=drafts(page=output.page, redacted=output.redact),
     )
 
 
@@ -74,14 +75,20 @@ def read_run(path: Path | None, output: OutputOptions, world: World) -> RunResul
 
 
 def open_page(path: Path | None, world: World) -> int:
-    """Show the page of a run in the browser, made anew where the run went on since; print where it is."""
+    """Show the page of a run, made anew where the run went on since, in the browser; print where it is."""
     import webbrowser  # noqa: PLC0415 - no other command opens one
 
     result = results.read_run(path, world)
     print_error(f"run {result.folder.path}")
     page = (result.folder.path / PAGE).absolute()
     if not page.exists() or page.stat().st_mtime < result.folder.journal.stat().st_mtime:
-        result.folder.write(PAGE, page_parts(result, redacted=redacted_before(result) or False))
+        try:
+            result.folder.write(PAGE, page_parts(result, redacted=redacted_before(result) or False))
+        except StorageError as error:
+            # Where nobody may write, a page is there as a rule, and the journal of a copy only looks newer.
+            if not page.exists():
+                raise
+            print_error(f"warning: the page is shown as it is: {error}")
     print_line(str(page))
     if not os.environ.get("CI") and not webbrowser.open(page.as_uri()):
         print_error("no browser could be opened: open that file by hand")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from claude_run.scenario.json_values import JsonObject
 
 DERIVED = (
-    "report.html",
     "transcripts.md",
     "summary.md",
     "comparison.md",

@@ -78,7 +78,8 @@ class RunObserver:
 
     `warn` may be silent where the user wants few words; `notify` never is. `sections` make the parts of the
     files of reports that are made of one conversation, by name, as soon as it has ended; `get_ready` loads
-    what they need, while the first replies are awaited.
+    what they need, while the first replies are awaited. `drafts` are files that lie in a new run folder from
+    the start, by name: what was asked for is known there, whatever becomes of the run.
     """
 
     progress: Progress
@@ -86,6 +87,7 @@ class RunObserver:
     warn: Callable[[str], None]
     sections: Sections = field(default_factory=dict)
     get_ready: Callable[[], None] = lambda: None
+    drafts: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +173,8 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
         folder = RunFolder.create(
             run, out=out, stamp=stamp(), latest=latest, disk=world.disk, redactor=world.redactor
         )
+        for file, draft in observer.drafts.items():
+            folder.write(file, [draft])
         if latest:
             note_played(world.disk, folder.path)
         journal, _ = folder.open_journal(run)

@@ -38,10 +38,13 @@ NO_SINKS: dict[str, str] = {
     **_each("report.run.facts", ("usage_sentence", "rate_sentence"), _NUMBER),
     **_each("report.run.progress", ("outcome_word",), "one of four words of ours"),
     **_each(
-        "report.run.formats", ("render", "render_page", "sections"), "hands over to the sinks of this room"
+        "report.run.formats",
+        ("render", "render_page", "sections", "drafts"),
+        "hands over to the sinks of this room",
     ),
     **_each("report.check", ("refused_json", "sound_json"), "values of JSON, which `print_json` escapes"),
     **_each("report.run.html", ("is_redacted",), "answers yes or no"),
+    **_each("report.run.html", ("page_draft",), "words of ours"),
     **_each("report.run.html", ("conversation_piece",), "packed by the sink `run_html`, shown by its script"),
     **_each("report.run.formats", ("get_ready",), "loads"),
     **_each("report.run.markdown", ("get_ready",), "loads"),

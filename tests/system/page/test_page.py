@@ -204,6 +204,61 @@ def test_lays_the_accepted_replies_beside_the_new_ones(
         assert page.locator(".sides ins").all_inner_texts() == ["30"]
 
 
+def test_lays_the_same_turn_beside_itself(browser: Browser, written: Callable[[Played], Path]) -> None:
+    """Also where one side has left a turn out, and where the turns were asked in other words."""
+    whole = answered("phone", HAIKU, "First.")
+    less = answered("phone", OPUS, "First.")
+    middle = turn(2, "And then?", exchanges=(exchange("Second."),))
+    last = [turn(3, words, exchanges=(exchange("Last."),)) for words in ("Thanks!", "Thank you!")]
+    whole = replace(whole, turns=(*whole.turns, middle, last[0]))
+    out = replace(middle, exchanges=(), sent=False, left_out=True, content=None)
+    less = replace(less, turns=(*less.turns, out, last[1]))
+    with looked_at(browser, written(play([record(whole), record(less)]))) as looked:
+        page = looked.page
+        page.locator("button.cell").first.click()
+        page.keyboard.press("s")
+        table = page.locator(".sides table")
+        table.wait_for()
+        rows = [row.split("\n") for row in table.inner_text().split("user turn ")[1:]]
+        assert [row[0].strip() for row in rows] == ["1", "2", "3"]
+        assert "left out" in "".join(rows[1])
+        assert page.locator(".sides del, .sides ins").count() == 0
+        assert page.locator(".sides .asked td .text").all_inner_texts()[-2:] == ["Thanks!", "Thank you!"]
+
+
+def test_every_conversation_is_reached_by_keys(browser: Browser, written: Callable[[Played], Path]) -> None:
+    """Also where no model has played all cases."""
+    rows = [record(answered("phone", HAIKU, "30 days.")), record(answered("sofa", OPUS, "No.", good=False))]
+    with looked_at(browser, written(play(rows))) as looked:
+        page = looked.page
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.locator("button.cell:focus").count():
+                break
+        page.locator("button.cell:focus").wait_for()
+        for key in ("ArrowLeft", "ArrowDown", "ArrowRight", "ArrowUp", "ArrowDown"):
+            page.keyboard.press(key)
+            page.locator("button.cell:focus").wait_for()
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name=f"refund/phone/{HAIKU}").wait_for()
+        page.go_back()
+        page.locator("dialog").wait_for(state="detached")
+        page.evaluate(f"location.hash = 'id=refund%2Fsofa%2F{OPUS}'")
+        page.get_by_role("heading", name=f"refund/sofa/{OPUS}").wait_for()
+
+
+def test_names_can_be_read_beside_many_models(browser: Browser, written: Callable[[Played], Path]) -> None:
+    """The column of the cases keeps its width, and its place."""
+    rows = [record(answered("phone", f"model-{number}", "30 days.")) for number in range(40)]
+    for size in ((1280, 800), (360, 740)):
+        with looked_at(browser, written(play(rows)), size=size) as looked:
+            looked.page.locator("button.cell").last.scroll_into_view_if_needed()
+            box = looked.page.locator("tbody th").first.bounding_box()
+            assert box is not None
+            assert box["width"] > 100
+            assert 0 <= box["x"] < 40
+
+
 def test_only_the_rows_in_view_exist(browser: Browser, written: Callable[[Played], Path]) -> None:
     """However many there are; the keyboard gets to those that are not there yet."""
     rows = [record(answered(f"case-{number:04}", HAIKU, "Within 30 days.")) for number in range(3_000)]
@@ -224,7 +279,15 @@ def test_everybody_can_read_it(
     browser: Browser, written: Callable[[Played], Path], size: tuple[int, int], *, dark: bool
 ) -> None:
     """axe-core finds nothing in the table, a talk and a comparison; nothing is wider than the window."""
-    for played in (of_everything(), two_models()):
+    attempts = [answered("phone", HAIKU, "30 days.", good=number > 1) for number in range(3)]
+    named = [replace(each.started.identity, id=f"a/{at}", repeat=at + 1) for at, each in enumerate(attempts)]
+    repeated = play(
+        [
+            record(replace(each, started=replace(each.started, identity=who)))
+            for each, who in zip(attempts, named, strict=True)
+        ]
+    )
+    for played in (of_everything(), two_models(), repeated):
         with looked_at(browser, written(played), size=size, dark=dark) as looked:
             page = looked.page
             page.emulate_media(reduced_motion="reduce")

@@ -75,7 +75,7 @@ def test_only_what_the_endpoint_takes_is_sent(asked: Asked) -> None:
 def test_betas_are_a_header(asked: Asked) -> None:
     """And what they bring is counted."""
     extra = {"betas": ["a", "b"], "mcp_servers": [{"type": "url", "url": "https://a.example", "name": "m"}]}
-    assert asked.count(json_answer({"input_tokens": 0}), **extra) == 0
+    assert asked.count(json_answer({"input_tokens": 1}), **extra) == 1
     (request,) = asked.requests
     assert (request.path, request.headers["anthropic-beta"]) == ("/v1/messages/count_tokens?beta=true", "a,b")
     assert request.body["mcp_servers"] == extra["mcp_servers"]
@@ -89,11 +89,13 @@ def test_betas_are_a_header(asked: Asked) -> None:
         json_answer({"input_tokens": "12"}),
         json_answer({"input_tokens": True}),
         json_answer({"input_tokens": -1}),
+        json_answer({"input_tokens": 0}),
+        json_answer({"input_tokens": 10**30}),
         json_answer([12]),
         http(b"{"),
         http(b" " * 10**6),
     ],
-    ids=["page", "text", "bool", "negative", "list", "no JSON", "endless"],
+    ids=["page", "text", "bool", "negative", "nothing", "too many", "list", "no JSON", "endless"],
 )
 def test_what_is_no_count_is_a_failure(asked: Asked, answer: Answer) -> None:
     """A gateway may answer anything under status 200."""

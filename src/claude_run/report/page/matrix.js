@@ -106,17 +106,21 @@ function Matrix({ rows, index, open }) {
     if (!step || event.metaKey || event.ctrlKey || event.altKey) return;
     event.preventDefault();
     follow.current = true;
-    setFocus(({ row, arm }) => ({
-      row: Math.min(rows.length - 1, Math.max(0, row + step[0])),
-      arm: Math.min(index.arms.length - 1, Math.max(0, arm + step[1])),
-    }));
+    setFocus((now) => {
+      const row = Math.min(rows.length - 1, Math.max(0, now.row + step[0]));
+      if (step[0]) return { row, arm: nearest(rows[row], now.arm) };
+      const beside = armsOf(rows[row]).filter((arm) => (arm - now.arm) * step[1] > 0);
+      return { row, arm: beside.length ? beside[step[1] > 0 ? 0 : beside.length - 1] : nearest(rows[row], now.arm) };
+    });
   };
 
   const { first } = view;
   const last = Math.min(view.last, rows.length);
+  // One cell that is there can be reached by the tabulator key.
+  const stop = focus.row >= first && focus.row < last ? focus.row : first;
+  const stopArm = stop < rows.length ? nearest(rows[stop], focus.arm) : 0;
   const several = index.arms.length > 1;
-  const wide = { minWidth: `${12 + 4.5 * index.arms.length}rem` };
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Cases"><table class="matrix" style=${wide} ref=${table} aria-rowcount=${rows.length + 1} onKeyDown=${move}>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Cases"><table class="matrix" style=${{ "--arms": index.arms.length }} ref=${table} aria-rowcount=${rows.length + 1} onKeyDown=${move}>
     <thead><tr>
       <th scope="col">Case</th>
       ${index.arms.map((arm) => html`<th scope="col" class="arm">${several ? visible(arm.name) : "Outcome"}</th>`)}
@@ -124,12 +128,17 @@ function Matrix({ rows, index, open }) {
     <tbody>
       ${first > 0 && html`<tr aria-hidden="true" class="gap"><td style=${{ height: `${first * ROW}px` }} /></tr>`}
       ${rows.slice(first, last).map((row, at) => html`<${Row} key=${row.number} row=${row} at=${first + at}
-        index=${index} open=${open} focus=${focus.row === first + at ? focus.arm : first + at === first && !(focus.row >= first && focus.row < last) ? 0 : -1}
+        index=${index} open=${open} focus=${stop === first + at ? stopArm : -1}
         focused=${(arm) => setFocus({ row: first + at, arm })} />`)}
       ${last < rows.length && html`<tr aria-hidden="true" class="gap"><td style=${{ height: `${(rows.length - last) * ROW}px` }} /></tr>`}
     </tbody>
   </table></div>`;
 }
+
+const armsOf = (row) => [...row.cells.keys()].sort((one, other) => one - other);
+
+/** Return the cell of a row that is nearest to a column: not every model has played every case. */
+const nearest = (row, arm) => armsOf(row).reduce((best, each) => (Math.abs(each - arm) < Math.abs(best - arm) ? each : best));
 
 function Row({ row, at, index, open, focus, focused }) {
   const failing = [...row.cells.values()].flat().map((number) => index.conversations[number]).find((each) => each.reason);
@@ -153,8 +162,9 @@ function Cell({ row, arm, cell, index, open, place, reached, focused }) {
   const passed = attempts.filter((each) => each.outcome === "passed").length;
   const count = attempts.length > 1 ? `${passed}/${attempts.length}` : "";
   const first = cell[Math.max(0, attempts.findIndex((each) => each.outcome === "failed" || each.outcome === "errored"))];
-  const label = `${row.name}, ${arm.name}: ${count ? `${passed} of ${attempts.length} passed` : state}`;
-  return html`<button type="button" class="cell ${state}" data-cell=${place} tabindex=${reached ? 0 : -1}
+  const { changed } = attempts[0];
+  const label = `${row.name}, ${arm.name}: ${count ? `${count} passed` : state}${changed ? `, ${changed} since the baseline` : ""}`;
+  return html`<button type="button" class="cell ${state}${changed ? " changed" : ""}" data-cell=${place} tabindex=${reached ? 0 : -1}
     aria-label=${visible(label)} title=${visible(label)} onFocus=${focused} onClick=${() => open(first)}>
     <${Mark} outcome=${state} />${count && html`<span>${count}</span>`}</button>`;
 }

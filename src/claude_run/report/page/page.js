@@ -18,10 +18,26 @@ function Page({ index, talks }) {
   }, [words]);
   const found = useMemo(() => chosen(rows, index, library, { ...filters, words }), [rows, filters, words, read]);
 
-  // The address names what is shown, so that it can be sent to somebody.
+  // The address names what is shown, so that it can be sent to somebody; Back closes what was opened.
   useEffect(() => {
-    history.replaceState(null, "", toAddress(filters, shown === null ? null : index.conversations[shown].id));
+    const address = toAddress(filters, shown === null ? null : index.conversations[shown].id);
+    if (address === (location.hash || "#")) return;
+    const opens = shown !== null && !new URLSearchParams(location.hash.slice(1)).has("id");
+    history[opens ? "pushState" : "replaceState"](null, "", address);
   }, [filters, shown]);
+  useEffect(() => {
+    const follow = () => {
+      const given = fromAddress(index);
+      setFilters(given);
+      setShown(given.open);
+    };
+    addEventListener("popstate", follow);
+    addEventListener("hashchange", follow);
+    return () => {
+      removeEventListener("popstate", follow);
+      removeEventListener("hashchange", follow);
+    };
+  }, []);
   useEffect(() => {
     const keys = (event) => {
       if (event.key !== "/" || event.target.matches("input, select, textarea") || shown !== null) return;
@@ -38,11 +54,12 @@ function Page({ index, talks }) {
   };
   const close = () => {
     setShown(null);
-    back.current?.focus();
+    (back.current ?? document.querySelector("button.cell"))?.focus();
   };
   const move = (step) => {
     const order = found.flatMap((row) => [...row.cells.values()].flat());
-    setShown((now) => order[(order.indexOf(now) + step + order.length) % order.length] ?? now);
+    const from = (now) => (order.includes(now) ? order.indexOf(now) : step > 0 ? -1 : 0);
+    setShown((now) => order[(from(now) + step + order.length) % order.length] ?? now);
   };
   return html`
     <${Top} run=${index.run} />
@@ -81,7 +98,7 @@ function Arms({ index }) {
       <thead><tr><th scope="col">Model${several ? ", variant" : ""}</th><th scope="col">passed</th><th scope="col">95 % interval</th>
         <th scope="col">a conversation</th><th scope="col">median time</th><th scope="col">all</th></tr></thead>
       <tbody>${index.arms.map((arm, at) => html`<tr><th scope="row">${several && html`<span class="soft">${at + 1} </span>`}${visible(arm.name)}</th>
-        <td>${arm.rate === null ? "–" : html`<b>${percent(arm.rate)}</b> <span class="soft">${arm.passed} of ${arm.measured}</span>`}</td>
+        <td>${arm.rate === null ? "–" : html`<b>${percent(arm.rate)}</b> <span class="soft">${arm.cases === arm.measured ? `${arm.passed} of ${arm.measured}` : `over ${plural(arm.cases, "case")}`}</span>`}</td>
         <td><${RateLine} arm=${arm} /></td><td>${usd(arm.cost)}</td><td>${seconds(arm.latency)}</td><td>${usd(arm.total)}</td></tr>`)}</tbody>
     </table></div>
     <${CostAgainstRate} arms=${index.arms} /></div>

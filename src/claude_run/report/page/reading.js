@@ -1,6 +1,6 @@
 // What the page holds: an index of all conversations, and what was said in them, packed in chunks.
-
 const { html, render, useEffect, useLayoutEffect, useMemo, useRef, useState } = UI;
+
 const INDEX = "index";
 
 /** Return the value of one of the page's data blocks: JSON, gzipped, in base64. */
@@ -15,6 +15,7 @@ class Talks {
   constructor(size) {
     this.size = size;
     this.chunks = new Map();
+    this.packs = new Map();
     this.before = null;
   }
 
@@ -22,9 +23,24 @@ class Talks {
     return (await this.chunk(Math.floor(number / this.size)))[number % this.size];
   }
 
+  /** Return the talks of a chunk, with their long texts, which may stand in an earlier one. */
   chunk(at) {
-    if (!this.chunks.has(at)) this.chunks.set(at, unpack(`talks-${at}`));
+    if (!this.chunks.has(at)) this.chunks.set(at, this.#read(at));
     return this.chunks.get(at);
+  }
+
+  async #read(at) {
+    const { talks } = await this.#packed(at);
+    const others = new Set(talks.flatMap((talk) => talk.long.map(([chunk]) => chunk)));
+    const texts = new Map();
+    for (const chunk of others) texts.set(chunk, (await this.#packed(chunk)).texts);
+    for (const talk of talks) completed(talk, talk.long.map(([chunk, place]) => texts.get(chunk)[place]));
+    return talks;
+  }
+
+  #packed(at) {
+    if (!this.packs.has(at)) this.packs.set(at, unpack(`talks-${at}`));
+    return this.packs.get(at);
   }
 
   /** Return the accepted replies of cases, by their names. */
@@ -32,6 +48,16 @@ class Talks {
     this.before ??= unpack("accepted");
     return this.before;
   }
+}
+
+/** Put the long texts of a talk where their numbers stand. */
+function completed(talk, texts) {
+  const put = (holder, name) => {
+    if (typeof holder[name] === "number") holder[name] = texts[holder[name]];
+  };
+  const parts = talk.turns.flatMap((turn) => [turn.said, ...turn.rounds.flatMap((round) => [round.results, round.parts])]);
+  for (const part of [...(talk.system ?? []), ...parts.flat()]) put(part, "body");
+  for (const turn of talk.turns) put(turn, "text");
 }
 
 /** Texts to search in: of each conversation its names at once, and all that was said once it was read. */
@@ -78,8 +104,9 @@ class Library {
 function spoken(talk) {
   const texts = [];
   for (const turn of talk.turns ?? []) {
-    for (const part of turn.said) texts.push(part.body);
-    for (const round of turn.rounds) for (const part of [...round.results, ...round.parts]) texts.push(part.body);
+    const rounds = turn.rounds.flatMap((round) => [...round.results, ...round.parts]);
+    for (const part of [...turn.said, ...rounds]) texts.push(part.title, part.body);
+    for (const check of turn.checks) texts.push(check.title, check.message);
   }
   return texts.join("\n");
 }

@@ -21,7 +21,7 @@ function Dialog({ number, index, rows, talks, close, move, go }) {
     };
   }, [number]);
   const keys = (event) => {
-    if (event.target.matches("input, select, textarea") || event.metaKey || event.ctrlKey || event.altKey) return;
+    if (event.target.matches("input:not([type=checkbox]), select, textarea") || event.metaKey || event.ctrlKey || event.altKey) return;
     const step = { j: 1, k: -1 }[event.key];
     if (step) move(step);
     if (event.key === "s") setSide((now) => !now);
@@ -110,7 +110,7 @@ function Checks({ checks }) {
       ${(check.expected !== null || check.actual !== null) && html`<dl>
         ${check.expected !== null && html`<dt>expected</dt><dd class="text"><${Short} text=${check.expected} /></dd>`}
         ${check.actual !== null && html`<dt>actual</dt><dd class="text"><${Short} text=${check.actual} /></dd>`}</dl>`}
-      <span class="soft place">${visible(check.place)}</span></div></li>`)}</ul>`;
+      ${" "}<span class="soft place">${visible(check.place)}</span></div></li>`)}</ul>`;
 }
 
 const SHORT = 160;
@@ -161,12 +161,16 @@ function Sides({ first, others, index, talks, go }) {
       here = false;
     };
   }, [picked, others]);
-  const toggle = (key) => setPicked((now) => (now.includes(key)
-    ? now.length > 1 ? now.filter((each) => each !== key) : now : [...now, key].slice(-MOST_SIDES)));
+  // The accepted replies stay first, and one side is always there.
+  const toggle = (key) => setPicked((now) => {
+    if (now.includes(key)) return now.filter((each) => each !== key);
+    return key === "accepted" ? [key, ...now] : [...now, key];
+  });
+  const isFixed = (key) => (picked.includes(key) ? picked.length === 1 : picked.length === MOST_SIDES);
   return html`<div class="sides">
     <fieldset><legend>Side by side, at most ${MOST_SIDES}; what differs from the first is marked</legend>
       ${others.map((each) => html`<label><input type="checkbox" checked=${picked.includes(each.key)}
-        onChange=${() => toggle(each.key)} /> ${visible(each.name)}</label>`)}</fieldset>
+        disabled=${isFixed(each.key)} onChange=${() => toggle(each.key)} /> ${visible(each.name)}</label>`)}</fieldset>
     ${others.length < 2 && html`<p class="soft">Nothing else in this run was asked the same.</p>`}
     ${found && html`<${SideTable} sides=${found} go=${go} />`}
   </div>`;
@@ -174,34 +178,56 @@ function Sides({ first, others, index, talks, go }) {
 
 async function sideOf(other, index, talks) {
   if (other.key === "accepted") {
-    const replies = (await talks.accepted())[other.cell] ?? [];
-    return { name: other.name, replies, outcome: null, talk: null };
+    const accepted = (await talks.accepted())[other.cell] ?? [];
+    return { name: other.name, accepted, outcome: null, turns: new Map() };
   }
   const talk = await talks.get(other.number);
-  const answered = talk.turns.filter((turn) => turn.rounds.length);
   const { outcome, cost, latency } = index.conversations[other.number];
-  return { name: other.name, number: other.number, talk, outcome, cost, latency,
-    turns: answered, replies: answered.map((turn) => turn.text) };
+  const turns = new Map(replyTurns(talk).map((turn) => [turn.number, turn]));
+  return { name: other.name, number: other.number, outcome, cost, latency, turns };
 }
 
+/** Return the turns that have a reply, or would have one and were left out: the n-th is the same in every attempt. */
+const replyTurns = (talk) =>
+  talk.turns.filter((turn) => turn.rounds.length || (turn.note === "left out" && turn.role === "user"));
+
+/** Lay the replies of a turn beside each other, by its number, whichever turns a conversation left out. */
+function laidOut(sides) {
+  const numbers = [...new Set(sides.flatMap((side) => [...side.turns.keys()]))].sort((one, other) => one - other);
+  return numbers.map((number, at) => ({
+    number,
+    turns: sides.map((side) => side.turns.get(number)),
+    // What was accepted has no numbers: it is in the order of the turns that have a reply.
+    replies: sides.map((side) => (side.accepted ? side.accepted[at] || undefined : replyOf(side.turns.get(number)))),
+  }));
+}
+
+const replyOf = (turn) => (turn && turn.rounds.length ? turn.text : undefined);
+
+const sameSaid = (one, other) => one.length === other.length && one.every((part, at) => part.body === other[at].body);
+
 function SideTable({ sides, go }) {
-  const asked = sides.find((side) => side.talk)?.turns ?? [];
-  const most = Math.max(...sides.map((side) => side.replies.length));
+  const rows = laidOut(sides);
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Replies side by side"><table>
     <thead><tr>${sides.map((side) => html`<th scope="col">${side.outcome && html`<${Mark} outcome=${side.outcome} />`}
-      ${visible(side.name)}${side.talk && html` <span class="soft">${usd(side.cost)}, ${seconds(side.latency)}</span>
-       <button type="button" class="link" onClick=${() => go(side.number)}>open</button>`}</th>`)}</tr></thead>
-    <tbody>${Array.from({ length: most }, (_, at) => html`
-      <tr class="asked"><td colspan=${sides.length}><h3>user <span class="soft">turn ${asked[at]?.number ?? at + 1}</span></h3>
-        <${Parts} parts=${asked[at]?.said ?? []} /></td></tr>
-      <tr>${sides.map((side, column) => html`<td>
-        <${Reply} before=${column ? sides[0].replies[at] : undefined} reply=${side.replies[at]} />
-        ${side.turns && side.turns[at] && html`<${Checks} checks=${side.turns[at].checks} />`}</td>`)}</tr>`)}</tbody>
+      ${visible(side.name)}${!side.accepted && html` <span class="soft">${side.cost === null && side.latency === null ? "" : `${usd(side.cost)}, ${seconds(side.latency)}`}</span>${" "}
+      <button type="button" class="link" onClick=${() => go(side.number)}>open</button>`}</th>`)}</tr></thead>
+    <tbody>${rows.map(({ number, turns, replies }) => {
+      const asked = turns.filter((turn) => turn && turn.said.length);
+      const isOne = asked.every((turn) => sameSaid(turn.said, asked[0].said));
+      return html`
+        <tr class="asked"><td colspan=${sides.length}><h3>user <span class="soft">turn ${number}</span></h3>
+          ${isOne && asked.length > 0 && html`<${Parts} parts=${asked[0].said} />`}</td></tr>
+        ${!isOne && html`<tr class="asked">${turns.map((turn) => html`<td>${turn && html`<${Parts} parts=${turn.said} />`}</td>`)}</tr>`}
+        <tr>${turns.map((turn, column) => html`<td>
+          <${Reply} before=${column ? replies[0] : undefined} reply=${replies[column]} note=${turn ? turn.note : ""} />
+          ${turn && html`<${Checks} checks=${turn.checks} />`}</td>`)}</tr>`;
+    })}</tbody>
   </table></div>`;
 }
 
-function Reply({ before, reply }) {
-  if (reply === undefined) return html`<p class="soft">no reply</p>`;
+function Reply({ before, reply, note }) {
+  if (reply === undefined) return html`<p class="soft">${note || "no reply"}</p>`;
   if (before === undefined || before === reply) {
     return html`<div class="text">${visible(reply)}</div>${before === reply && html`<p class="soft">the same</p>`}`;
   }

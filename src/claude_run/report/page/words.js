@@ -23,10 +23,21 @@ function usd(amount) {
 
 function seconds(duration) {
   if (duration === null) return "–";
-  return duration < 60 ? `${duration.toFixed(1)} s` : `${Math.floor(duration / 60)} min ${Math.round(duration % 60)} s`;
+  const tenths = Math.round(duration * 10) / 10;
+  if (tenths < 60) return `${tenths.toFixed(1)} s`;
+  const all = Math.round(duration);
+  return `${Math.floor(all / 60)} min ${all % 60} s`;
 }
 
-const percent = (share) => `${(100 * share).toFixed(share > 0.0995 && share < 0.9995 ? 0 : 1).replace(/\.0$/, "")} %`;
+/** Return a share in percent: never all where something failed, nor nothing where something passed. */
+function percent(share) {
+  for (const places of [0, 1, 2]) {
+    const shown = (100 * share).toFixed(places);
+    const isWhole = Number(shown) === 100 || Number(shown) === 0;
+    if (!isWhole || share === 1 || share === 0) return `${shown} %`;
+  }
+  return share < 0.5 ? "<0.01 %" : ">99.99 %";
+}
 
 const plural = (number, noun) => `${whole(number)} ${noun}${number === 1 ? "" : "s"}`;
 

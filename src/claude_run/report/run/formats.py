@@ -51,6 +51,15 @@ def render_page(played: Played, *, facts: RunFacts, redacted: bool) -> Iterable[
     return run_html(played, facts, redacted=redacted)
 
 
+def drafts(*, page: bool, redacted: bool) -> Mapping[str, bytes]:
+    """Return the files that stand for a `page`, where there will be one, until it is made."""
+    if not page:
+        return {}
+    from claude_run.report.run.html import page_draft  # noqa: PLC0415 - as `render` does
+
+    return {PAGE: page_draft(redacted=redacted)}
+
+
 def sections(*, page: bool = False, redacted: bool = False) -> Mapping[str, Callable[[Record], bytes]]:
     """Return what makes the parts of files that are made of one conversation, by the name of the file.
 

@@ -44,11 +44,17 @@ if TYPE_CHECKING:
 _CHUNK = 100
 """How many conversations are packed together: one that is looked at brings that many along."""
 
+_LONG = 2_000
+"""Characters from which on a text stands apart, once for all conversations that hold it."""
+
 _QUESTION = 200
 _REDACTED = " data-redacted"
 _REASON = 300
 _SCRIPTS = ("vendor/ui.js", "reading.js", "words.js", "charts.js", "matrix.js", "talk.js", "page.js")
-_NO_NEWS = frozenset({"same", "better", "unmeasured"})
+_NO_NEWS = frozenset({"same", "unmeasured"})
+_GRAVEST = ("broke", "worse", "unclear", "flaky", "edited", "new", "better")
+"""What became of a case since it was accepted: a row shows the gravest of its models and variants."""
+
 _ONE_ATTEMPT = "95 % intervals are Wilson's, over conversations."
 _REPEATED = "95 % intervals are Wilson's, over cases: the repeats of a case count as one."
 
@@ -64,20 +70,41 @@ def run_html(played: Played, facts: RunFacts, *, redacted: bool = False) -> Iter
         style=style,
     ).encode()
 
-    # What was said, chunk by chunk; its index comes last, and with it the script that reads both.
+    # What was said, chunk by chunk; its index comes last, and with it the script that reads both. A long text
+    # stands in the chunk of the first conversation that holds it: conversations share their system prompts.
     rows: list[Row] = []
+    places: dict[bytes, tuple[int, int]] = {}
     pieces = played.pieces(PAGE, lambda record: conversation_piece(record, redacted=redacted))
     for number, chunk in enumerate(_chunks(pieces)):
-        talks = []
+        talks: list[bytes] = []
+        texts: list[bytes] = []
         for piece in chunk:
-            row, talk = piece.split(b"\n", 1)
+            row, talk, *found = piece.split(b"\n")
             rows.append(json.loads(row))
-            talks.append(talk)
-        yield _block(f"talks-{number}", b"[" + b",".join(talks) + b"]")
+            named = []
+            for text in found:
+                digest = hashlib.sha256(text).digest()
+                if digest not in places:
+                    places[digest] = (number, len(texts))
+                    texts.append(text)
+                named.append(places[digest])
+            talks.append(b'{"long":%s,%s' % (_json(named), talk[1:]))
+        packed = b'{"texts":[%s],"talks":[%s]}' % (b",".join(texts), b",".join(talks))
+        yield _block(f"talks-{number}", packed)
     accepted = {} if redacted else _accepted(played)
     yield _block("accepted", _json(accepted))
     yield _block("index", _json(_index(played, facts, rows, accepted=accepted, redacted=redacted)))
     yield f"<script>{script}</script>\n</body>\n</html>\n".encode()
+
+
+def page_draft(*, redacted: bool) -> bytes:
+    """Return what stands in the place of the page while the run is played."""
+    return f"""<!DOCTYPE html>
+<html lang="en"{_REDACTED if redacted else ""}>
+<head><meta charset="utf-8"><title>A run that is played</title></head>
+<body><p>This run is not over, or was cut off: <code>claude-run open</code> makes its page.</p></body>
+</html>
+""".encode()
 
 
 def is_redacted(head: bytes) -> bool:
@@ -86,12 +113,16 @@ def is_redacted(head: bytes) -> bool:
 
 
 def conversation_piece(record: Record, *, redacted: bool = False) -> bytes:
-    """Return what the page holds of a conversation: a line for its index, and a line of what was said."""
-    transcript = record.transcript
+    """Return what the page holds of a conversation: a line for its index, and a line of what was said.
+
+    Each of its long texts is a line more, and is named in what was said by its number.
+    """
+    transcript, texts = record.transcript, _Texts()
     planned = record.planned
     row: Row = {
         "id": planned.id,
         "cell": planned.case_name,
+        "fresh": planned.confirm is not None,
         "scenario": planned.scenario,
         "case": planned.case,
         "variant": planned.variant,
@@ -99,15 +130,35 @@ def conversation_piece(record: Record, *, redacted: bool = False) -> bytes:
         "attempt": _attempt(planned),
         "outcome": str(record.outcome),
         "cost": _number(record.figures.cost_usd) if record.figures else None,
-        "latency": sum(each.latency_s for each in transcript.exchanges) if transcript else None,
+        "latency": _latency(transcript),
         "tags": [] if transcript is None else list(transcript.started.tags),
         "question": "" if transcript is None or redacted else _question(transcript),
         "reason": None if transcript is None else _reason(transcript, redacted=redacted),
     }
     talk: Row = {"turns": [], "error": None}
     if transcript is not None:
-        talk = _talk(transcript, redacted=redacted)
-    return _json(row) + b"\n" + _json(talk)
+        talk = _talk(transcript, texts, redacted=redacted)
+    return b"\n".join([_json(row), _json(talk), *texts.lines])
+
+
+class _Texts:
+    """The long texts of one conversation, as lines of JSON."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def shorten(self, body: str) -> Json:
+        """Return a text as it is, or the number of a long one."""
+        if len(body) < _LONG:
+            return body
+        self.lines.append(_json(body))
+        return len(self.lines) - 1
+
+
+def _latency(transcript: Transcript | None) -> float | None:
+    if transcript is None or not transcript.exchanges:
+        return None
+    return sum(each.latency_s for each in transcript.exchanges)
 
 
 def _index(
@@ -134,7 +185,8 @@ def _index(
         )
         case["tags"] = case["tags"] or row["tags"]
         case["question"] = case["question"] or row["question"]
-        case["changed"] = case["changed"] or changed.get(row["cell"])
+        standings = [each for each in (case["changed"], changed.get(row["cell"])) if each is not None]
+        case["changed"] = min(standings, key=_gravity, default=None)
     arm_places = {key: place for place, key in enumerate(arms)}
     case_places = {key: place for place, key in enumerate(cases)}
     return {
@@ -155,10 +207,15 @@ def _index(
                 "cost": row["cost"],
                 "latency": row["latency"],
                 "reason": row["reason"],
+                "changed": changed.get(row["cell"]),
             }
             for row in rows
         ],
     }
+
+
+def _gravity(standing: str) -> int:
+    return _GRAVEST.index(standing) if standing in _GRAVEST else len(_GRAVEST)
 
 
 def _run(played: Played, facts: RunFacts, rows: Iterable[Row], *, redacted: bool) -> Row:
@@ -200,7 +257,13 @@ def _arm_names(arms: Iterable[tuple[str | None, str]]) -> Mapping[tuple[str | No
 
 
 def _arm(name: str, rows: Sequence[Row]) -> Row:
-    """Add up what a model or variant did. Its pass rate is the mean over cases of the share that passed."""
+    """Add up what a model or variant did. Its pass rate is the mean over cases of the share that passed.
+
+    Fresh attempts, which a gate has made of cases that looked broken, count in what all of it cost alone.
+    """
+    begun = [row for row in rows if row["outcome"] != Outcome.SKIPPED or row["cost"] is not None]
+    total = None if any(row["cost"] is None for row in begun) else sum(row["cost"] for row in begun)
+    rows = [row for row in rows if not row["fresh"]]
     measured: dict[tuple[str, str | None], list[bool]] = {}
     for row in rows:
         if row["outcome"] in {Outcome.PASSED, Outcome.FAILED}:
@@ -218,11 +281,12 @@ def _arm(name: str, rows: Sequence[Row]) -> Row:
         "name": name,
         "passed": sum(map(sum, measured.values())),
         "measured": sum(map(len, measured.values())),
+        "cases": len(measured),
         "rate": rate,
         "low": low,
         "high": high,
         "cost": sum(costs) / len(costs) if known else None,
-        "total": sum(costs) if known else None,
+        "total": total,
         "latency": median(times) if times else None,
     }
 
@@ -256,7 +320,7 @@ def _kind(check: CheckResult) -> str:
     return check.kind + (" (must)" if check.must else "")
 
 
-def _talk(transcript: Transcript, *, redacted: bool) -> Row:
+def _talk(transcript: Transcript, texts: _Texts, *, redacted: bool) -> Row:
     started = transcript.started
     notes = [name for name in ("simulated", "replayed") if getattr(transcript, name)]
     return {
@@ -269,8 +333,8 @@ def _talk(transcript: Transcript, *, redacted: bool) -> Row:
         else [f"{each.where}: {each.message} ({each.place})" for each in reasons(transcript)],
         "warnings": [] if redacted else list(transcript.warnings),
         "given": [] if redacted else list(_given(transcript)),
-        "system": [] if redacted or not started.system else _parts(started.system),
-        "turns": [_turn(transcript, turn, redacted=redacted) for turn in transcript.turns],
+        "system": [] if redacted or not started.system else _parts(started.system, texts),
+        "turns": [_turn(transcript, turn, texts, redacted=redacted) for turn in transcript.turns],
         "checks": _checks(transcript.checks, redacted=redacted),
     }
 
@@ -286,26 +350,28 @@ def _given(transcript: Transcript) -> Iterator[tuple[str, str]]:
         yield name, truncate(value_text(value), 2_000)
 
 
-def _turn(transcript: Transcript, turn: TurnRecord, *, redacted: bool) -> Row:
+def _turn(transcript: Transcript, turn: TurnRecord, texts: _Texts, *, redacted: bool) -> Row:
     state = turn_state(transcript.turns, turn)
     unsent = state in {"skipped", "left out"}
     return {
         "number": turn.number,
         "role": turn.role,
         "note": "" if state == "answered" else state,
-        "said": [] if redacted or unsent else _parts(turn.content, transcript.started.files),
-        "rounds": [_round(transcript, each, redacted=redacted) for each in turn.exchanges],
-        "text": "" if redacted else turn.text,
+        "said": [] if redacted or unsent else _parts(turn.content, texts, transcript.started.files),
+        "rounds": [_round(transcript, each, texts, redacted=redacted) for each in turn.exchanges],
+        "text": "" if redacted else texts.shorten(turn.text),
         "checks": _checks(turn.checks, redacted=redacted),
     }
 
 
-def _round(transcript: Transcript, exchange: Exchange, *, redacted: bool) -> Row:
+def _round(transcript: Transcript, exchange: Exchange, texts: _Texts, *, redacted: bool) -> Row:
     reply, files = exchange.reply, transcript.started.files
     usage = reply.usage
     return {
-        "results": [] if redacted or not exchange.tool_results else _parts(exchange.tool_results, files),
-        "parts": [] if redacted else _parts(reply.content),
+        "results": []
+        if redacted or not exchange.tool_results
+        else _parts(exchange.tool_results, texts, files),
+        "parts": [] if redacted else _parts(reply.content, texts),
         "model": reply.model,
         "stop": reply.stop_reason,
         "input": usage.input_total,
@@ -319,9 +385,9 @@ def _round(transcript: Transcript, exchange: Exchange, *, redacted: bool) -> Row
     }
 
 
-def _parts(content: Json, files: Mapping[str, str] | None = None) -> list[Json]:
+def _parts(content: Json, texts: _Texts, files: Mapping[str, str] | None = None) -> list[Json]:
     return [
-        {"kind": part.kind, "title": part.title, "body": part.body, "fold": part.fold}
+        {"kind": part.kind, "title": part.title, "body": texts.shorten(part.body), "fold": part.fold}
         for part in content_parts(content, files)
     ]
 

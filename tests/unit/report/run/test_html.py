@@ -18,6 +18,7 @@ from claude_run.report.run.html import conversation_piece, is_redacted, run_html
 from tests.unit.report.builders import (
     AT,
     HAIKU,
+    MYSTERY,
     exchange,
     failed,
     gated,
@@ -90,8 +91,8 @@ def test_conversations_are_packed_in_the_order_of_the_plan() -> None:
     """In chunks; one that was never started has its place."""
     rows = [record(transcript(turn(1, str(number), exchanges=(exchange(),)))) for number in range(230)]
     found = blocks(page(*rows, never_started("refund/never")))
-    assert [len(found[f"talks-{number}"]) for number in range(3)] == [100, 100, 31]
-    talks = [talk for number in range(3) for talk in found[f"talks-{number}"]]
+    assert [len(found[f"talks-{number}"]["talks"]) for number in range(3)] == [100, 100, 31]
+    talks = [talk for number in range(3) for talk in found[f"talks-{number}"]["talks"]]
     assert [talk["turns"][0]["said"][0]["body"] for talk in talks[:-1]] == list(map(str, range(230)))
     assert talks[-1]["turns"] == []
     assert found["index"]["conversations"][-1]["outcome"] == "skipped"
@@ -125,7 +126,7 @@ def test_a_redacted_page_holds_numbers_and_not_a_word_of_what_was_said() -> None
     )
     assert SAID in json.dumps(blocks(whole))
     assert SAID not in redacted + json.dumps(blocks(redacted))
-    assert blocks(redacted)["talks-0"][0]["turns"][0]["rounds"][0]["output"] == 31
+    assert blocks(redacted)["talks-0"]["talks"][0]["turns"][0]["rounds"][0]["output"] == 31
     assert [is_redacted(each.encode()[:200]) for each in (whole, redacted)] == [False, True]
 
 
@@ -134,3 +135,39 @@ def test_the_pieces_of_a_run_are_what_its_page_is_made_of() -> None:
     row, talk = conversation_piece(record(hostile("a\nb\u2028c"))).split(b"\n")
     assert json.loads(row)["case"] == "a\nb\u2028c"
     assert json.loads(talk)["turns"][0]["said"][0]["body"] == "a\nb\u2028c"
+
+
+def test_a_long_text_stands_once_for_all_that_hold_it() -> None:
+    """A system prompt of many thousand characters is no part of each conversation."""
+    prompt = "\n".join(f"Rule {number}: be kind." for number in range(3_000))
+    rows = [
+        record(transcript(turn(1, str(number), exchanges=(exchange(),)), system=prompt))
+        for number in range(230)
+    ]
+    shown = page(*rows)
+    found = blocks(shown)
+    assert [found[f"talks-{number}"]["texts"] for number in range(3)] == [[prompt], [], []]
+    talk = found["talks-2"]["talks"][0]
+    assert (talk["long"], talk["system"][0]["body"]) == ([[0, 0]], 0)
+    assert len(shown) - len(page(*rows[:1])) < 40_000
+
+
+def test_fresh_attempts_are_no_part_of_a_rate() -> None:
+    """A gate makes them of cases that looked broken: counted in, they would make a model look worse."""
+    fresh = transcript(turn(1, exchanges=(exchange(),)), outcome=Outcome.FAILED)
+    who = fresh.started.identity.confirming(1)
+    fresh = replace(fresh, started=replace(fresh.started, identity=who))
+    (arm,) = blocks(page(record(passed()), record(fresh)))["index"]["arms"]
+    assert (arm["rate"], arm["measured"], arm["cases"]) == (1.0, 1, 1)
+    assert arm["total"] == 3 * 0.00084
+
+
+def test_a_row_tells_the_gravest_of_what_changed() -> None:
+    """And each cell its own, the better ones too."""
+    names = [f"refund/sofa/{HAIKU}", f"refund/sofa/{MYSTERY}"]
+    gate = gated(name=names[0], standing="better")
+    gate = replace(gate, cases=(*gate.cases, replace(gate.cases[0], name=names[1], standing="broke")))
+    rows = [record(failed()), record(failed(model=MYSTERY, model_label=MYSTERY, conversation_id=names[1]))]
+    index = blocks(page(*rows, ending=Ending(at=AT, gate=gate)))["index"]
+    assert [each["changed"] for each in index["cases"]] == ["broke"]
+    assert [each["changed"] for each in index["conversations"]] == ["better", "broke"]
