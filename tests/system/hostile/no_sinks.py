@@ -19,7 +19,7 @@ _NUMBER = "makes its text of numbers and of our own words"
 NO_SINKS: dict[str, str] = {
     **_each(
         "report.text.blocks",
-        ("ContentPart", "content_parts", "one_text", "compact", "value_text", "truncate"),
+        ("ContentPart", "content_parts", "one_text", "compact", "value_text", "truncate", "excerpt"),
         _VALUE,
     ),
     **_each(

@@ -55,6 +55,8 @@ from claude_run.report.run.junit import junit_xml
 from claude_run.report.run.markdown import (
     conversation_markdown,
     gate_markdown,
+    question_and_reply,
+    said,
     summary_markdown,
     transcripts_markdown,
 )
@@ -143,6 +145,13 @@ def _conversations(text: str) -> str:
 
 def _summary(text: str) -> str:
     return as_text(summary_markdown, _run(text)) + "\n" + as_text(summary_markdown, _gated(text))
+
+
+def _quotes(text: str) -> str:
+    """Quote a text as it is, in code that somebody fenced, behind that, and as code."""
+    fenced = (f"```{text}\n{text}\n```\n{text}", f"  ~~~\n  {text}", f"{text}\n```\n{text}")
+    quotes = (*map(safe.md_quote, (text, *fenced)), safe.md_quote(text, "json"))
+    return "\n>\n".join(quotes)
 
 
 def _lines(text: str) -> str:
@@ -326,6 +335,7 @@ SINKS: dict[str, Sink] = {
     "report.text.safe.safe_line": Sink(medium="line", show=safe.safe_line),
     "report.text.safe.safe_block": Sink(medium="terminal", show=lambda text: safe.safe_block(text, "| ")),
     "report.text.safe.fence": Sink(medium="fence", show=safe.fence),
+    "report.text.safe.md_quote": Sink(medium="quote", show=_quotes),
     "report.text.safe.md_inline": Sink(medium="inline", show=safe.md_inline),
     "report.text.safe.md_cell": Sink(medium="cell", show=safe.md_cell),
     "report.text.safe.md_code": Sink(medium="inline", show=safe.md_code),
@@ -344,6 +354,10 @@ SINKS: dict[str, Sink] = {
     "report.run.markdown.gate_markdown": Sink(medium="folded", show=lambda text: gate_markdown(_gated(text))),
     # What it packs is shown by its script, in a browser: tests/system/page.
     "report.run.html.run_html": Sink(medium="page", show=_run_page),
+    "report.run.markdown.said": Sink(medium="quote", show=said),
+    "report.run.markdown.question_and_reply": Sink(
+        medium="quote", show=lambda text: question_and_reply(turn(1, text, exchanges=(exchange(text),)))[0]
+    ),
     "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: as_text(junit_xml, _run(text))),
     "report.run.github.step_summary": Sink(
         medium="folded",
