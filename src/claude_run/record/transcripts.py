@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from claude_run.conversation.content import file_names
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
-from claude_run.conversation.sample import Sample, Setup
+from claude_run.conversation.sample import Sample, Setup, asked_at
 from claude_run.conversation.usage import Usage
 from claude_run.record.codec import check_to_json, money
 from claude_run.scenario.model import turn_number
@@ -64,6 +64,7 @@ def sample_from_json(line: Mapping[str, Any]) -> Sample:
         replies=tuple(
             turn["reply"]["text"] if turn["reply"] else "" for turn in line["turns"] if _has_reply(turn)
         ),
+        asked=asked_at(turn["content"] for turn in line["turns"] if _has_reply(turn)),
         failures=tuple(
             f"{place}{check['message']}" for place, check in checks if check["status"] == Status.FAILED
         ),

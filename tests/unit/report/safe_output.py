@@ -86,16 +86,20 @@ def assert_safe(medium: Medium, shown: str) -> None:
         further(shown)
 
 
+def shape(document: str) -> list[str]:
+    """Return the kinds of the blocks of a Markdown document, in order, a quote being one, and its links."""
+    tokens = list(_without_quoted(_PARSER.parse(document)))
+    return [*(token.type for token in tokens), *_links(tokens)]
+
+
 def skeleton(document: str) -> list[str]:
     """Return what a text must not change in a Markdown document.
 
-    These are the kinds of its blocks, in order, a quote being one, the last cells of its table rows, which
-    are ours, and where its links lead.
+    These are its `shape`, and the last cells of its table rows, which are ours.
     """
     tokens = list(_without_quoted(_PARSER.parse(document)))
     ends = [number for number, token in enumerate(tokens) if token.type == "tr_close"]
-    kinds = [token.type for token in tokens]
-    return [*kinds, *(tokens[number - 2].content for number in ends), *(link for link in _links(tokens))]
+    return [*shape(document), *(tokens[number - 2].content for number in ends)]
 
 
 def rendered(piece: str) -> str:

@@ -11,7 +11,7 @@ from claude_run.report.run.facts import rate_sentence
 from claude_run.report.run.gate import gate_report
 from claude_run.report.run.progress import INDENT, outcome_word
 from claude_run.report.run.reasons import causes, check_rows, expected_and_actual, reasons
-from claude_run.report.text.blocks import MAX_EXCERPT, truncate
+from claude_run.report.text.blocks import MAX_EXCERPT, excerpt, one_text, truncate
 from claude_run.report.text.console import aligned, open_console, print_escaped
 from claude_run.report.text.numbers import tokens, usd, used
 from claude_run.report.text.safe import safe_block, safe_line
@@ -35,6 +35,7 @@ SHOWN = 10
 
 _NAMED = 60
 _REPLY = 2000
+_QUESTION, _QUESTION_LINES = 400, 6
 _WRONG = frozenset({Outcome.FAILED, Outcome.ERRORED})
 _EXIT_REASON = 1000
 _IN_FULL, _BY_NAME = 2, 4
@@ -174,6 +175,11 @@ def _explanation(transcript: Transcript, verbose: int) -> Iterator[str]:
     wrong = {reason.turn for reason in found}
     for turn in transcript.turns:
         if turn.index in wrong and turn.exchanges:
+            asked = one_text(turn.content, transcript.started.files)
+            yield from _gutter(
+                f"asked {turn.number}",
+                excerpt(asked, characters=_QUESTION, lines=_QUESTION_LINES) if verbose == 1 else asked,
+            )
             text = truncate(turn.text, _REPLY) if verbose == 1 else turn.text
             yield from _gutter(f"reply {turn.number}", text or "(no text)")
 

@@ -138,8 +138,8 @@ def test_a_failure_is_shown_with_what_was_asked_expected_and_got() -> None:
     asked, got = told.split("\nGot:\n")
     assert "> line 5… (" in asked
     assert "line 6" not in asked.split("Asked at turn 1:")[1]
-    assert "> line 14… (" in got
-    assert "line 15" not in got
+    assert "> line 11… (" in got
+    assert "line 12" not in got
 
 
 def test_every_link_of_the_index_leads_to_its_conversation() -> None:
