@@ -45,6 +45,7 @@ COMMANDS = frozenset(
         "models",
         "open",
         "schema",
+        "show",
         "simulate",
     }
 )

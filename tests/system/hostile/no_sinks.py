@@ -49,7 +49,7 @@ NO_SINKS: dict[str, str] = {
     **_each("report.text.console", ("colour_wanted",), "answers yes or no"),
     **_each(
         "report.text.console",
-        ("aligned", "open_console", "print_escaped"),
+        ("aligned", "wrapped", "open_console", "print_escaped"),
         "prints what the sinks of this room have escaped",
     ),
     **_each(

@@ -67,6 +67,7 @@ from claude_run.report.run.progress import (
     print_finished,
     reason_line,
 )
+from claude_run.report.run.show import print_conversation
 from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text import safe
 from claude_run.report.text.console import open_console
@@ -77,6 +78,7 @@ from claude_run.text.strict_json import plain_json, readable_json, readable_json
 from claude_run.text.visible import visible, visible_character
 from tests.unit.report import comparisons
 from tests.unit.report.builders import (
+    Tty,
     as_text,
     exchange,
     gated,
@@ -208,6 +210,15 @@ def _closing(text: str) -> str:
     for played in (_run(text), _gated(text)):
         print_summary(played, RunFacts.of(played), folder=folder, stream=stream, verbose=2)
     return stream.getvalue()
+
+
+def _talk(text: str) -> str:
+    """Show each conversation of a run in a file, and on a terminal, which wraps it."""
+    stream, terminal = io.StringIO(), Tty()
+    for shown in _run(text).records:
+        print_conversation(shown, stream=stream, exit_reason=text)
+        print_conversation(shown, stream=terminal, exit_reason=text)
+    return stream.getvalue() + terminal.getvalue()
 
 
 def _annotations(text: str) -> str:
@@ -380,6 +391,7 @@ SINKS: dict[str, Sink] = {
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
     "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
     "report.run.progress.print_finished": Sink(medium="log", show=_finished),
+    "report.run.show.print_conversation": Sink(medium="log", show=_talk),
     "report.run.terminal_summary.print_summary": Sink(medium="log", show=_closing),
     "report.text.safe.html_text": Sink(
         medium="html", show=lambda text: f"<!DOCTYPE html><p>{safe.html_text(text)}</p>"

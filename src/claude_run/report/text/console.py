@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+_NARROWEST = 20
 _WIDTH = 200
 """Of a stream that is not a terminal: fixed, so that a log does not depend on who reads it."""
 
@@ -52,6 +53,19 @@ def print_escaped(console: Console, line: str, *, lead: str = "", style: str = "
     from rich.text import Text  # noqa: PLC0415 - heavy, and needed only when something is played
 
     console.print(Text.assemble((lead, style), line), soft_wrap=True)
+
+
+def wrapped(console: Console, line: str, *, less: int = 0) -> Sequence[str]:
+    """Return a line as those, one or more, that fit a terminal with `less` columns taken, words whole.
+
+    Where nobody looks, in a file or a pipe, it stays as it is.
+    """
+    from rich.text import Text  # noqa: PLC0415 - heavy, and needed only when something is shown
+
+    if not console.file.isatty():
+        return (line,)
+    room = max(_NARROWEST, console.width - less)
+    return [part.plain.rstrip() for part in Text(line).wrap(console, room)] or [""]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
