@@ -126,7 +126,8 @@ def accept(found: Acceptable, world: World, *, reason: str | None = None) -> Ite
     is accepted, or another reason is given.
     """
     result, few = found.result, 0
-    is_whole = not selects(result.folder.read_run().options)
+    run = result.folder.read_run()
+    is_whole = not selects(run.options, run.paths, run.files)
     for file, rows in _by_file(arm_of_played(result.played, name="").samples).items():
         target = baseline_path(file)
         with _both_locked(target.parent, result.folder, world):
