@@ -58,6 +58,7 @@ NO_SINKS: dict[str, str] = {
         "lets nothing pass but what a sink has made",
     ),
     **_each("report.text.safe", ("SafeStream",), "goes through the sink `ChatView`, in pieces of all sizes"),
+    **_each("report.text.tables", ("without_zeros", "fitting"), "hands on cells, which its callers escape"),
     **_each("report.text.diff", ("Same", "Removed", "Added", "diff_words", "condense"), _VALUE),
     **_each("report.compare.evidence", ("Evidence", "ReplyDiff", "evidence"), _VALUE),
     **_each("report.compare.evidence", ("BasisLine", "verdict_basis"), _NUMBER),

@@ -15,6 +15,7 @@ from claude_run.report.run import reasons
 from claude_run.report.run.facts import RunFacts, rate_sentence, usage_sentence
 from claude_run.report.run.gate import gate_report
 from claude_run.report.text import blocks, numbers, safe
+from claude_run.report.text.tables import without_zeros
 from claude_run.text.strict_json import read_json
 from claude_run.text.visible import count
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.transcript import TurnRecord
     from claude_run.record.derive import Played
     from claude_run.record.records import Record
+    from claude_run.record.summary import Totals
 
 SHOWN = 20
 """How many conversations or cases `summary.md` lists before it points to the rest."""
@@ -51,6 +53,7 @@ _QUESTION, _QUESTION_LINES = 400, 6
 _REPLY, _REPLY_LINES = 800, 12
 _MOST_PRETTY = 8_000
 _JSON_BEGINS = ("{", "[")
+_TOKENS = ("uncached in", "cache read", "cache write", "out")
 _ORDER = (Outcome.ERRORED, Outcome.FAILED, Outcome.SKIPPED, Outcome.PASSED)
 _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
 
@@ -173,6 +176,7 @@ def _environment() -> Environment:
         "indent": lambda depth: "  " * depth,
         "why": lambda reason: safe.md_inline(f"{reason.where}: {blocks.truncate(reason.message)}"),
         "turn_row": _turn_row,
+        "model_table": _model_table,
         "fold": lambda part: f"{part.fold} ({len(part.body):,} characters)",
         "mark": MARKS.__getitem__,
         "tick": _TICKS.__getitem__,
@@ -194,6 +198,27 @@ def _environment() -> Environment:
         ],
     }
     return safe.escaping_environment(filters, helpers)
+
+
+def _model_table(by_model: Mapping[str, Totals]) -> str:
+    """Return the table of the models, without columns that are zero for all of them."""
+    rows = [
+        [
+            safe.md_code_cell(model),
+            numbers.tokens(totals.conversations),
+            *(numbers.tokens(number) for number in totals.outcomes.values()),
+            numbers.used(totals.usage.input_tokens),
+            numbers.tokens(totals.usage.cache_read_input_tokens),
+            numbers.tokens(totals.usage.cache_creation_input_tokens),
+            numbers.used(totals.usage.output_tokens),
+            numbers.usd(totals.cost_usd),
+        ]
+        for model, totals in by_model.items()
+    ]
+    columns = ["model", "conversations", *Outcome, *_TOKENS, "cost"]
+    head, *shown = without_zeros([columns, *rows], kept={"conversations", Outcome.PASSED, "cost"})
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *shown]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _turn_row(turn: TurnRecord, state: str) -> str:

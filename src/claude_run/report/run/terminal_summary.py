@@ -15,6 +15,7 @@ from claude_run.report.text.blocks import MAX_EXCERPT, excerpt, one_text, trunca
 from claude_run.report.text.console import aligned, open_console, print_escaped
 from claude_run.report.text.numbers import tokens, usd, used
 from claude_run.report.text.safe import safe_block, safe_line
+from claude_run.report.text.tables import fitting, without_zeros
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _WRONG = frozenset({Outcome.FAILED, Outcome.ERRORED})
 _EXIT_REASON = 1000
 _IN_FULL, _BY_NAME = 2, 4
 _FACT = "    expected | "
+_ALWAYS = frozenset({"conversations", "passed", "cost"})
+_SPARE = ("cached", "in", "out", "conversations")
 _COLUMNS = ("model", "conversations", "passed", "failed", "errored", "skipped", "in", "cached", "out", "cost")
 
 
@@ -86,7 +89,7 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
         print_escaped(console, "")
 
     if not quiet:
-        for line in _numbers(played, facts, folder=folder):
+        for line in _numbers(played, facts, folder=folder, width=console.width):
             print_escaped(console, line)
 
     # Why the exit code is what it is; what stopped the run is told already.
@@ -207,7 +210,7 @@ def _gutter(name: str, text: str) -> Iterator[str]:
         yield f"{INDENT}  {'':<9}{line}"
 
 
-def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
+def _numbers(played: Played, facts: RunFacts, *, folder: Path, width: int) -> Iterator[str]:
     # One row for each model, where there are several: of one it would say no more than the lines below.
     by_model = played.summary.by_model
     if len(by_model) > 1:
@@ -222,7 +225,9 @@ def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
             )
             for label, totals in by_model.items()
         ]
-        yield from aligned([_COLUMNS, *rows])
+        # What is zero for all models says nothing; tokens, of which a line is told below, are given up next.
+        table = fitting(without_zeros([_COLUMNS, *rows], kept=_ALWAYS), width=width, spare=_SPARE)
+        yield from _table(table, width=width)
         yield ""
 
     # The run as a whole: always three lines, then what there is to say besides. What is true of all replies
@@ -245,3 +250,18 @@ def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
         yield f"below its pass rate: {safe_line(case.name)}, {rate_sentence(case)}"
 
     yield f"transcripts {safe_line(str(folder / 'transcripts.md'))}"
+
+
+def _table(rows: Sequence[Sequence[str]], *, width: int) -> Iterator[str]:
+    """Yield a table; where a name is too long to stand beside its numbers they stand below it."""
+    from rich.cells import cell_len  # noqa: PLC0415 - heavy, and needed only when something was played
+
+    lines = list(aligned(rows))
+    if all(cell_len(line) <= width for line in lines):
+        yield from lines
+        return
+    head, *numbers = aligned([["  ", *row[1:]] for row in rows])
+    yield head
+    for row, line in zip(rows[1:], numbers, strict=True):
+        yield row[0]
+        yield line
