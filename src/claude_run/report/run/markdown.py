@@ -64,10 +64,12 @@ def transcripts_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
     Before them stands an index of the first ones, with what went wrong, and a link to each.
     """
     # Those that went wrong first, each under its number in the plan.
-    numbered = list(enumerate(played.records, start=1))
-    numbered.sort(key=lambda each: _ORDER.index(each[1].outcome))
+    ranks = [_ORDER.index(record.outcome) for record in played.records]
+    places = sorted(range(len(ranks)), key=ranks.__getitem__)
+    index = [(place + 1, played.records[place]) for place in places[:INDEXED]]
     template = _environment().get_template("transcripts.md.j2")
-    yield template.render(played=played, facts=facts, numbered=numbered, shown=INDEXED).encode()
+    left = len(places) - len(index)
+    yield template.render(played=played, facts=facts, index=index, left=left).encode()
 
     # What a link leads to is a number of ours: GitHub makes its own anchors of headings, which others wrote.
     reason = played.summary.exit_reason
