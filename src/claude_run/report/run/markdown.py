@@ -104,8 +104,11 @@ def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
     yield template.render(played=played, facts=facts, wrong=wrong, shown=SHOWN, in_full=IN_FULL).encode()
 
 
-def gate_markdown(played: Played) -> str:
-    """Return what holding the run against its baseline came to, as Markdown; nothing where it was not."""
+def gate_markdown(played: Played, *, linked: bool = False) -> str:
+    """Return what holding the run against its baseline came to, as Markdown; nothing where it was not.
+
+    Where it is `linked` each case that failed the run leads to its conversation in `transcripts.md`.
+    """
     report = gate_report(played)
     if report is None:
         return ""
@@ -113,11 +116,16 @@ def gate_markdown(played: Played) -> str:
     lines = [f"## {safe.md_inline(f'{report.word}: {headline}')}"]
     if report.advice is not None:
         lines.append(safe.md_inline(report.advice))
+    shown = {case.conversation for case in report.cases} if linked else ()
+    ids = (record.planned.id for record in played.records) if linked else ()
+    numbers_of = {name: number for number, name in enumerate(ids, start=1) if name in shown}
     for case in report.cases:
-        lines.append(f"### {safe.md_code(blocks.truncate(case.name))}")
+        number = numbers_of.get(case.conversation or "")
+        name = safe.md_code(blocks.truncate(case.name)) if number is None else _link(case.name, number)
+        lines.append(f"### {name}")
         lines.append(safe.md_inline(case.history))
         for fact in case.facts:
-            text = safe.fence(blocks.truncate(fact.text, _FACT))
+            text = said(blocks.truncate(fact.text, _FACT))
             lines.append(f"**{safe.md_inline(fact.title)}**\n\n{text}")
     if report.more:
         lines.append(f"{count(report.more, 'more case')}: see `transcripts.md`")
@@ -162,7 +170,8 @@ def _environment() -> Environment:
         # Each once, in the order of their first appearance.
         "code_list": lambda values: ", ".join(map(safe.md_code, dict.fromkeys(values))) or numbers.ABSENT,
         "short": lambda value: safe.md_code(blocks.truncate(blocks.value_text(value))),
-        "link": lambda name, number, file="": f"[{safe.md_code(blocks.truncate(name))}]({file}#c{number})",
+        "link": lambda name, number: _link(name, number, file=""),
+        "link_from_outside": _link,
         "said": said,
         "asked": lambda evidence: evidence[0],
         "got": lambda evidence: evidence[1],
@@ -173,7 +182,7 @@ def _environment() -> Environment:
         "used": numbers.used,
         "seconds": numbers.seconds,
         "count": count,
-        "gate": gate_markdown,
+        "gate": lambda played: gate_markdown(played, linked=True),
         "turns": lambda turns: count(len(turns), "turn"),
         "indent": lambda depth: "  " * depth,
         "why": lambda reason: safe.md_inline(f"{reason.where}: {blocks.truncate(reason.message)}"),
@@ -200,6 +209,10 @@ def _environment() -> Environment:
         ],
     }
     return safe.escaping_environment(filters, helpers)
+
+
+def _link(name: str, number: int, *, file: str = "transcripts.md") -> str:
+    return f"[{safe.md_code(blocks.truncate(name))}]({file}#c{number})"
 
 
 def _model_table(by_model: Mapping[str, Totals]) -> str:

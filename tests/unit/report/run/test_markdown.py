@@ -18,6 +18,7 @@ from claude_run.report.run.markdown import (
     IN_FULL,
     INDEXED,
     SHOWN,
+    gate_markdown,
     said,
     summary_markdown,
     transcripts_markdown,
@@ -30,6 +31,7 @@ from tests.unit.report.builders import (
     errored,
     exchange,
     failed,
+    gated,
     green_run,
     never_started,
     passed,
@@ -140,6 +142,13 @@ def test_a_failure_is_shown_with_what_was_asked_expected_and_got() -> None:
     assert "line 6" not in asked.split("Asked at turn 1:")[1]
     assert "> line 11… (" in got
     assert "line 12" not in got
+
+
+def test_a_case_that_broke_leads_to_its_conversation() -> None:
+    """In `summary.md` of a gated run; the summary of a step lies elsewhere, and has no such links."""
+    played = play([record(passed()), record(failed())], ending=Ending(gate=gated()))
+    assert f"### [`refund/sofa/{HAIKU}`](transcripts.md#c2)\n" in summary(played)
+    assert f"### `refund/sofa/{HAIKU}`\n" in gate_markdown(played)
 
 
 def test_every_link_of_the_index_leads_to_its_conversation() -> None:
