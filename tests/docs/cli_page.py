@@ -13,8 +13,9 @@ _HEAD = """\
 # Command line
 
 A first argument that is not a command means `run`: `claude-run scenarios/foo.yaml` plays a scenario. Paths,
-folders and globs mix. Results go to stdout, all talk to stderr; with `--json` stdout holds JSON
-only. `claude-run --version` prints the version.
+folders and globs mix. `foo.yaml:12` is the case whose text line 12 lies in, and the whole scenario where it
+lies in none; a column may follow, as in messages. Results go to stdout, all talk to stderr; with `--json`
+stdout holds JSON only. `claude-run --version` prints the version.
 """
 
 _MEANING = {

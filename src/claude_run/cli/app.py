@@ -27,6 +27,7 @@ from claude_run.cli.options import (
     PlanOptions,
     ReviewOptions,
     RunArgument,
+    ShowOptions,
     SimulateOptions,
     changes,
     pick,
@@ -178,6 +179,15 @@ def open_command(world: World, run: RunArgument) -> int:
     from claude_run.cli.commands import open_page  # noqa: PLC0415 - each command imports what it needs
 
     return open_page(run.path, world)
+
+
+@app.command("show", cls=PanelCommand)
+@takes(pick(ShowOptions, "given", "json"), pick(OutputOptions, "color", "quiet"))
+def show_command(world: World, options: ShowOptions, output: OutputOptions) -> int:
+    """Show one conversation of a run as a talk: questions, replies, tools, checks, numbers."""
+    from claude_run.cli.show import show  # noqa: PLC0415 - each command imports what it needs
+
+    return show(options, output, world)
 
 
 @app.command("verify", cls=PanelCommand)

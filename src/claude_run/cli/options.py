@@ -124,6 +124,18 @@ class JsonOption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShowOptions(JsonOption):
+    """Which conversation is shown."""
+
+    given: tuple[str, ...] = option(
+        kind=TEXTS,
+        metavar="[RUN] ID",
+        default=(),
+        help="Its id, or a part that no other has; before it a run folder, without one the latest.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompareOptions(JsonOption):
     """What is compared, and the form in which it is printed."""
 

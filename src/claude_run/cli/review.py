@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from claude_run.cli.output import print_error, print_json, print_line
 from claude_run.cli.terminal import ask_key
 from claude_run.errors import InputError
+from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import colour_wanted
 from claude_run.report.text.diff import print_reply_diff
 from claude_run.session import baselines
@@ -52,7 +53,8 @@ def _walk(found: Review, world: World) -> int:
         if change.edited:
             print_error(_edited(change))
         for turn, before, after in change.texts():
-            print_error(f"turn {turn}")
+            asked = change.asked_at(turn)
+            print_error(f"turn {turn}", *([f"    asked: {_cut(asked)}"] if asked else []))
             print_reply_diff(before, after, stream=sys.stderr, colour=colour)
         # What becomes of it.
         while (key := ask_key(_HELP, world.signals)) not in "arsq":
@@ -73,9 +75,15 @@ def _edited(change: Change) -> str:
     return f"its {' and '.join(change.edited)} were edited since it was accepted"
 
 
+def _cut(asked: str) -> str:
+    return truncate(" ".join(asked.split()))
+
+
 def _show_whole(change: Change) -> None:
     for turn, before, after in change.texts():
-        shown = (f"== turn {turn}, accepted", before, "", f"== turn {turn}, now", after, "")
+        asked = change.asked_at(turn)
+        question = (f"== turn {turn}, asked", asked, "") if asked else ()
+        shown = (*question, f"== turn {turn}, accepted", before, "", f"== turn {turn}, now", after, "")
         for line in "\n".join(shown).split("\n"):
             print_line(line)
 
@@ -95,7 +103,8 @@ def _list(changes: Sequence[Change], *, as_json: bool) -> None:
                 "now": change.score_after,
                 "edited": list(change.edited),
                 "turns": [
-                    {"turn": turn, "accepted": before, "now": after} for turn, before, after in change.texts()
+                    {"turn": turn, "asked": change.asked_at(turn), "accepted": before, "now": after}
+                    for turn, before, after in change.texts()
                 ],
             }
             for change in changes

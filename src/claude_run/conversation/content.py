@@ -65,6 +65,19 @@ def file_digest(block: JsonObject) -> str | None:
     return hashlib.sha256(data.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
 
 
+def spoken(content: Json, *, most: int) -> str:
+    """Return what a message says as one text, cut after `most` characters; other blocks by their type."""
+    if isinstance(content, str):
+        return content[:most]
+    blocks = content if isinstance(content, list | tuple) else ()
+    words = []
+    for block in blocks:
+        text = block.get("text") if isinstance(block, Mapping) else None
+        kind = block.get("type") if isinstance(block, Mapping) else "block"
+        words.append(text if isinstance(text, str) else f"[{kind}]")
+    return "\n".join(words)[:most]
+
+
 def file_names(content: Json, files: Mapping[str, str]) -> Iterator[str | None]:
     """Yield for each block of a message's content the path of its file, or None where it holds none."""
     for block in content if isinstance(content, list | tuple) else ():

@@ -9,6 +9,7 @@ from functools import lru_cache
 from sys import intern
 from typing import TYPE_CHECKING, Protocol
 
+from claude_run.conversation.content import spoken
 from claude_run.conversation.results import Outcome, Status
 from claude_run.scenario.json_values import EMPTY
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from claude_run.conversation.results import CheckResult
     from claude_run.conversation.transcript import Transcript
     from claude_run.scenario.json_values import Json, JsonObject
+
+
+_MOST_ASKED = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +56,10 @@ class Sample:
 
     `passed` is None where it could not be measured. `cost_usd` is in US dollars, `latency_s` in seconds over
     all replies. Cost and tokens are None where they are unknown. `replies` are the texts of the generated
-    turns, empty where one was left out; `failures` what the failed checks said. `expectations` is the digest
-    of what it was held against, None where it is not known; `models` are those that answered, each once.
-    `setup` is None where it is not known, as in a baseline.
+    turns, empty where one was left out, and `asked` what was said before each, at most 1,000 characters;
+    none where that is not known, as in a baseline. `failures` are what the failed checks said. `expectations`
+    is the digest of what it was held against, None where it is not known; `models` are those that answered,
+    each once. `setup` is None where it is not known, as in a baseline.
     """
 
     identity: Identity
@@ -65,6 +70,7 @@ class Sample:
     output_tokens: int | None
     output_chars: int
     replies: Sequence[str]
+    asked: Sequence[str] = ()
     failures: Sequence[str] = ()
     vars: JsonObject = EMPTY
     expectations: str | None = None
@@ -85,6 +91,7 @@ class Sample:
             output_tokens=usage.output_tokens,
             output_chars=sum(len(turn.text) for turn in answered),
             replies=tuple(turn.text for turn in transcript.reply_turns),
+            asked=asked_at(turn.content for turn in transcript.reply_turns),
             failures=tuple(_failures(transcript)),
             vars=transcript.started.vars,
             expectations=transcript.started.expectations,
@@ -101,6 +108,11 @@ class Sample:
 def _params(text: str) -> JsonObject:
     params: JsonObject = json.loads(text)
     return params
+
+
+def asked_at(contents: Iterable[Json]) -> tuple[str, ...]:
+    """Return what was asked at each turn that has a reply, of its content."""
+    return tuple(spoken(content, most=_MOST_ASKED) for content in contents)
 
 
 def _digest(value: Json) -> str:

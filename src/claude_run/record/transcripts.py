@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 from claude_run.conversation.content import file_names
 from claude_run.conversation.identity import Identity
 from claude_run.conversation.results import Outcome, Status
-from claude_run.conversation.sample import Sample, Setup
+from claude_run.conversation.sample import Sample, Setup, asked_at
 from claude_run.conversation.usage import Usage
 from claude_run.errors import StorageError
 from claude_run.record.codec import check_to_json, money
@@ -117,9 +117,9 @@ def sample_from_json(
     # What was said and used; the counts of cached tokens may be null, and any other that is unknown.
     answered = [turn for turn in line["turns"] if turn["reply"] is not None]
     usage, outcome = Usage.from_api(line["usage"]), line["outcome"]
-    replies, failures = _replies(line), _failures(line)
+    replies, asked, failures = _replies(line), _asked(line), _failures(line)
     if said is not None:
-        replies, failures = said(_replies), said(_failures) if failures else ()
+        replies, asked, failures = said(_replies), said(_asked), said(_failures) if failures else ()
     return Sample(
         identity=Identity.from_parts(line, name=line["conversation_id"]),
         passed={Outcome.PASSED: True, Outcome.FAILED: False}.get(outcome),
@@ -129,6 +129,7 @@ def sample_from_json(
         output_tokens=usage.output_tokens,
         output_chars=sum(len(turn["reply"]["text"]) for turn in answered),
         replies=replies,
+        asked=asked,
         failures=failures,
         vars=line["vars"],
         expectations=_shared(line["expectations"]),
@@ -145,6 +146,11 @@ def _replies(line: Mapping[str, Any]) -> Sequence[str]:
     """Return the texts of the generated turns of a line."""
     turns = (turn for turn in line["turns"] if _has_reply(turn))
     return tuple(turn["reply"]["text"] if turn["reply"] else "" for turn in turns)
+
+
+def _asked(line: Mapping[str, Any]) -> Sequence[str]:
+    """Return what was asked at each of these turns."""
+    return asked_at(turn["content"] for turn in line["turns"] if _has_reply(turn))
 
 
 def _failures(line: Mapping[str, Any]) -> Sequence[str]:

@@ -7,10 +7,11 @@ import glob
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from claude_run.scenario.at_line import at_lines, last_line, split_line
 from claude_run.scenario.beside import SUFFIXES, shared_baselines
 from claude_run.scenario.diagnostics import (
     Diagnostic,
@@ -26,6 +27,7 @@ from claude_run.scenario.source import decode
 from claude_run.scenario.variables import unknown_overrides
 from claude_run.scenario.yaml_reader import MAX_BYTES, parse
 from claude_run.scenario.yaml_tree import MappingNode, to_json
+from claude_run.text.visible import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,10 +50,19 @@ _TELLING = frozenset({"system", "model", "models", "cases", "vars", "variants", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A file to read. `named` tells that the user named it, rather than a folder or a pattern above it."""
+    """A file to read. `named` tells that the user named it, rather than a folder or a pattern above it.
+
+    `lines` are those by which alone it was named; none where all of it is meant.
+    """
 
     path: str
     named: bool
+    lines: frozenset[int] = frozenset()
+
+    def joined(self, other: Found) -> Found:
+        """Return what both mean, where they are the same file."""
+        both = other if other.named and not self.named else self
+        return replace(both, lines=self.lines | other.lines if self.lines and other.lines else frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +117,7 @@ def _load(
     used = frozenset(path for read in reads for path in read.used)
     others = [file for file in opened if not file.is_script and not _is_data(file, used)]
     reads.extend(_read_all(others, vocabulary, file_root=root, given=given))
-    for file in others:
+    for file in [file for file in opened if file in others or file.file.lines]:
         problems.merge(file.problems)
     for read in reads:
         problems.merge(read.problems)
@@ -134,8 +145,16 @@ def _load(
     if problems:
         raise InvalidScenarioError(problems)
     order = {file.path: index for index, file in enumerate(found)}
-    scenarios = [read.scenario for read in reads if read.scenario is not None]
+    named = {file.file.path: file for file in opened}
+    scenarios = [_at_lines(read.scenario, named) for read in reads if read.scenario is not None]
     return tuple(sorted(scenarios, key=lambda scenario: order[scenario.path]))
+
+
+def _at_lines(scenario: Scenario, named: Mapping[str, _Opened]) -> Scenario:
+    opened = named[scenario.path]
+    if not opened.file.lines or opened.document is None:
+        return scenario
+    return at_lines(scenario, opened.document.root, opened.document.source, opened.file.lines)
 
 
 def scenario_name(path: str) -> str | None:
@@ -158,8 +177,7 @@ def find(paths: Sequence[str]) -> tuple[tuple[Found, ...], tuple[Diagnostic, ...
             problems.append(_nothing(path))
         for file in found:
             real = os.path.realpath(file.path)
-            if real not in files or (file.named and not files[real].named):
-                files[real] = file
+            files[real] = files[real].joined(file) if real in files else file
     return tuple(files.values()), tuple(problems)
 
 
@@ -199,7 +217,11 @@ def _open(file: Found) -> _Opened:
     start = Position(path=file.path, line=1, column=1)
     try:
         data = read_regular(Path(file.path), MAX_BYTES)
-        return _Opened(file=file, data=data, document=parse(decode(file.path, data)))
+        document = parse(decode(file.path, data))
+        last = last_line(document.source)
+        beyond = [line for line in sorted(file.lines) if not 0 < line <= last]
+        problems = Problems(_no_line(file.path, line, last) for line in beyond)
+        return _Opened(file=file, data=data, document=document, problems=problems)
     except InvalidScenarioError as error:
         return _Opened(file=file, problems=error.problems)
     except FileProblemError as error:
@@ -209,6 +231,13 @@ def _open(file: Found) -> _Opened:
         message = f"the file cannot be read: {error.strerror or error}"
         problem = Diagnostic(position=start, message=message, hint="check that it exists and may be read")
         return _Opened(file=file, problems=Problems([problem]))
+
+
+def _no_line(path: str, line: int, last: int) -> Diagnostic:
+    position = Position(path=path, line=last, column=1)
+    message = f"line {line:,} is asked for, and the file has {count(last, 'line')}"
+    hint = f"name one from 1 to {last:,}, or the file alone"
+    return Diagnostic(position=position, message=message, hint=hint)
 
 
 def _read_all(
@@ -258,6 +287,11 @@ def _same_names(reads: Iterable[ReadResult]) -> list[Diagnostic]:
 def _expand(path: str) -> Iterator[Found]:
     if "\0" in path:
         return
+    file, line = split_line(path)
+    if line is not None:
+        if Path(file).is_file():
+            yield Found(path=file, named=True, lines=frozenset({line}))
+        return
     if Path(path).is_dir():
         yield from _folder(path)
     elif os.path.lexists(path):
@@ -279,7 +313,8 @@ def _folder(path: str) -> Iterator[Found]:
 
 
 def _nothing(path: str) -> Diagnostic:
-    position = Position(path=path, line=1, column=1)
+    file, line = split_line(path)
+    position = Position(path=file, line=line or 1, column=1)
     if "\0" not in path and Path(path).is_dir():
         message, hint = "no scenario in this folder", "scenarios end in .yaml or .yml"
     elif glob.has_magic(path):
@@ -290,10 +325,14 @@ def _nothing(path: str) -> Diagnostic:
 
 
 def _similar(path: str) -> str:
-    target = Path(path)
+    name, line = split_line(path)
+    target = Path(name)
+    if line is not None and target.is_dir():
+        return "a line is that of a file"
     try:
         names = sorted(entry.name for entry in target.parent.iterdir())
     except (OSError, ValueError):
         names = []
     close = did_you_mean(target.name, names)
-    return f"did you mean `{target.parent / close}`?" if close else "check the path"
+    lines = "" if line is None else f":{line}"
+    return f"did you mean `{target.parent / close}{lines}`?" if close else "check the path"

@@ -41,11 +41,15 @@ _LONGEST_REASON = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One case as it is accepted, None where it is new, and as the run would have it accepted."""
+    """One case as it is accepted, None where it is new, and as the run would have it accepted.
+
+    `asked` is what was said before each reply of the latter.
+    """
 
     path: str
     before: AcceptedCase | None
     after: AcceptedCase
+    asked: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -73,6 +77,10 @@ class Change:
         return bool(
             self.before is None or any(self.texts()) or self.before.rate != self.after.rate or self.edited
         )
+
+    def asked_at(self, number: int) -> str:
+        """Return what was said before a reply, by its number from 1; empty where there is none in the run."""
+        return self.asked[number - 1] if number <= len(self.asked) else ""
 
     def texts(self) -> Iterator[tuple[int, str, str]]:
         """Yield number (of the replies, from 1), accepted reply and new reply where they differ."""
@@ -118,7 +126,8 @@ def accept(found: Acceptable, world: World, *, reason: str | None = None) -> Ite
     is accepted, or another reason is given.
     """
     result, few = found.result, 0
-    is_whole = not selects(result.folder.read_run().options)
+    run = result.folder.read_run()
+    is_whole = not selects(run.options, run.paths, run.files)
     for file, rows in _by_file(arm_of_played(result.played, name="").samples).items():
         target = baseline_path(file)
         with _both_locked(target.parent, result.folder, world):
@@ -354,9 +363,17 @@ def _changes(samples: Sequence[Sample]) -> Iterator[Change]:
     for path, rows in _by_file(samples).items():
         accepted = {case.name: case for case in _accepted(path, rows)}
         for case in accepted_cases(rows, accepted.values()):
-            change = Change(path=path, before=accepted.get(case.name), after=case)
+            asked = _asked(case, rows)
+            change = Change(path=path, before=accepted.get(case.name), after=case, asked=asked)
             if change.is_open:
                 yield change
+
+
+def _asked(case: AcceptedCase, rows: Iterable[Sample]) -> tuple[str, ...]:
+    """Return what was asked in the attempt that has the replies of the case; later turns may quote them."""
+    attempts = [row for row in rows if row.identity.name_in_scenario == case.name]
+    same = (row.asked for row in attempts if row.replies == case.replies)
+    return tuple(next(same, attempts[0].asked))
 
 
 def _stale(samples: Sequence[Sample]) -> Iterator[str]:

@@ -197,7 +197,7 @@ def gate(played: Played, baseline: Arm, prepared: Prepared) -> Gate:
         models=tuple(tests),
         cases=cases,
         # Of what a selection has left out nobody can say that it is gone.
-        gone=() if selects(saved_options(request)) else matched.gone,
+        gone=() if selects(saved_options(request), request.paths, prepared.plan.files) else matched.gone,
         cost=change,
         unclear_fails=request.gate.on_unclear == "fail",
     )

@@ -46,6 +46,7 @@ COMMANDS = frozenset(
         "models",
         "open",
         "schema",
+        "show",
         "simulate",
     }
 )

@@ -244,7 +244,7 @@ def _folders(paths: Sequence[str]) -> dict[Path, str]:
     """Return the folders that the scenarios stand in, or would, each with one of them."""
     folders: dict[Path, str] = {}
     for path in paths:
-        scenarios = [each.path for each in find([path])[0] if each.path == path or _may_be_one(each.path)]
+        scenarios = [each.path for each in find([path])[0] if each.named or _may_be_one(each.path)]
         for name in scenarios or [path]:
             # What is no path at all is told by whoever reads the scenario.
             with suppress(OSError, ValueError):

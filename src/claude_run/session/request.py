@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError
 from claude_run.plan.providers import ANTHROPIC, PROVIDER_NAMES, PROVIDERS, provider
+from claude_run.scenario.at_line import picks_lines
 from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.scenario.json_values import EMPTY
 from claude_run.session.option_kinds import (
@@ -161,7 +162,7 @@ class RunRequest:
         default=(),
         saved=False,
         shapes=True,
-        help="Scenario files, folders or globs.",
+        help="Scenario files, folders or globs; foo.yaml:12 for the case at that line.",
     )
     models: tuple[str, ...] = option(
         "-m",
@@ -527,9 +528,14 @@ class ChatRequest:
     )
 
 
-def selects(options: Mapping[str, object]) -> bool:
-    """Return whether saved options leave conversations of their scenarios out."""
-    return any(options.get(each.name) for each in options_of(RunRequest) if each.selects)
+def selects(options: Mapping[str, object], paths: Iterable[str], files: Mapping[str, object]) -> bool:
+    """Return whether a run leaves conversations of its scenarios out: by saved options, or by a line.
+
+    `paths` are what it was given, and `files` those that it played.
+    """
+    return picks_lines(paths, files) or any(
+        options.get(each.name) for each in options_of(RunRequest) if each.selects
+    )
 
 
 def fitting(defaults: Mapping[str, object], given: Mapping[str, object]) -> Mapping[str, object]:

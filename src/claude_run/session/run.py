@@ -15,6 +15,7 @@ from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
+from claude_run.scenario.at_line import split_line
 from claude_run.session.connect import connect
 from claude_run.session.env_file import enter_environment
 from claude_run.session.gate import digest_of
@@ -147,7 +148,7 @@ def _prepare_again(  # noqa: PLR0913 - keywords, but for what was asked for then
         refuse_unknown(request.own_checks, saved.own_checks, folder)
     was_selection = request.last_failed
     # A file that the command named and that is gone is told below, with all that has changed besides.
-    there = tuple(path for path in saved.paths if path not in saved.files or Path(path).exists())
+    there = tuple(path for path in saved.paths if _is_there(path, saved))
     if not there:
         raise InputError(f"{_not_here(folder, saved)}, or put them back, or start a new run")
     request = replace(request, paths=there, last_failed=False)
@@ -180,6 +181,11 @@ def _prepare_again(  # noqa: PLR0913 - keywords, but for what was asked for then
     anew = drift.changed | drift.new
     ids = planned | {each.id for each in prepared.plan.conversations if each.identity.path in anew}
     return replace(prepared, plan=make_plan(request, prepared.scenarios, ids=ids)), drift
+
+
+def _is_there(path: str, saved: Run) -> bool:
+    file, _ = (path, None) if path in saved.files else split_line(path)
+    return file not in saved.files or Path(file).exists()
 
 
 def _other_baseline(prepared: Prepared, saved: Run) -> frozenset[str]:

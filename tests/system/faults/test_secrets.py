@@ -79,7 +79,10 @@ def test_a_server_that_echoes_the_key_gets_it_into_no_file(
         assert any(secret in value for value in sent)
     assert result.code == 3
     assert "[redacted]" in result.stderr
-    assert "question 1" not in result.stderr, "the SDK logs prompts"
+    # What was asked stands beside the replies that `-vv` shows, and nowhere else.
+    asked = [line for line in result.stderr.split("\n") if "question 1" in line]
+    assert asked
+    assert all(line.startswith("         asked 1  | ") for line in asked), "the SDK logs prompts"
     shown = workspace.transcripts()
     assert shown["error"]["error"].startswith("400 invalid_request_error: bad key [redacted] ")
     assert shown["reply"]["turns"][0]["reply"]["text"].startswith("Your key is [redacted] ")

@@ -186,7 +186,7 @@ def test_every_block_is_kept_and_sent_back_as_it_came(workspace: Workspace, *, s
     turn = dict(dict(_exactly(line))["turns"][0])
     assert dict(turn["reply"])["content"] == came
     shown = (workspace.folder / "live" / "transcripts.md").read_text()
-    assert "It is \u00e9 and e\u0301.[1]" in shown
+    assert "It is \u00e9 and e\u0301.\\[1]" in shown
     assert '[1] "\U0001f600" (u)' in shown
     assert "web search tool result of web_search" in shown
     assert "encrypted by the API: 8 characters" in shown

@@ -185,6 +185,25 @@ def test_what_a_selection_leaves_out_stays_accepted(
     assert list(workspace.accepted()) == list(before)
 
 
+def test_what_a_line_leaves_out_stays_accepted(workspace: GateWorkspace) -> None:
+    """A case by its line is a selection too: for the gate, for `accept`, and when the run goes on."""
+    workspace.accept(cases=2)
+    lines = (workspace.folder / "refund.yaml").read_text(encoding="utf-8").split("\n")
+    line = next(number for number, text in enumerate(lines, 1) if "case-02" in text)
+    played = workspace.run(f"refund.yaml:{line}", "-o", "some", "--baseline")
+    assert played.code == 0
+    assert "no longer there" not in played.stdout
+    assert workspace.run("resume", "some").code == 0
+    run = json.loads((workspace.folder / "some" / "run.json").read_text(encoding="utf-8"))
+    assert [each["id"] for each in run["conversations"]] == ["refund/case-02/claude-haiku-5-5"]
+    done = workspace.run("accept", "some")
+    assert "kept 1 case of refund.baseline.json that were not played" in done.stdout
+    assert len(workspace.accepted()) == 2
+    (workspace.folder / "refund.yaml").unlink()
+    gone = workspace.run("resume", "some")
+    assert (gone.code, "is here, such as refund.yaml" in gone.stderr) == (2, True)
+
+
 def test_what_a_whole_run_no_longer_has_is_dropped_by_name(workspace: GateWorkspace) -> None:
     """Nothing that was accepted goes without a word; a baseline that cannot be read is written anew."""
     workspace.accept(cases=["kept", "gone"])

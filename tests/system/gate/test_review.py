@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.system.gate.workspace import GateWorkspace
 
 PROMPT = "a accept, r reject, s skip, o show both whole, q quit"
+ASKED = "May I return case-01?"
 OLD, NEW = "You can return it within 30 days.", "You can return it any day."
 
 
@@ -102,7 +103,7 @@ def test_changes_are_listed_for_programs(changed: GateWorkspace) -> None:
         "accepted": "1/1",
         "now": "0/1",
         "edited": [],
-        "turns": [{"turn": 1, "accepted": OLD, "now": NEW}],
+        "turns": [{"turn": 1, "asked": ASKED, "accepted": OLD, "now": NEW}],
     }
 
 
@@ -161,6 +162,8 @@ def test_other_keys_ask_again_and_both_replies_can_be_shown(changed: GateWorkspa
     """`o` shows both whole, as often as wanted; an unknown key does nothing."""
     code, shown = walk(changed, "xoq")
     assert code == 1
+    assert f"    asked: {ASKED}\n" in shown
+    assert f"== turn 1, asked\n{ASKED}" in shown
     assert f"== turn 1, accepted\n{OLD}" in shown
     assert f"== turn 1, now\n{NEW}" in shown
     assert shown.count(PROMPT) == 3

@@ -19,7 +19,7 @@ _NUMBER = "makes its text of numbers and of our own words"
 NO_SINKS: dict[str, str] = {
     **_each(
         "report.text.blocks",
-        ("ContentPart", "content_parts", "one_text", "compact", "value_text", "truncate"),
+        ("ContentPart", "content_parts", "one_text", "compact", "value_text", "truncate", "excerpt"),
         _VALUE,
     ),
     **_each(
@@ -53,7 +53,7 @@ NO_SINKS: dict[str, str] = {
     **_each("report.text.console", ("colour_wanted",), "answers yes or no"),
     **_each(
         "report.text.console",
-        ("aligned", "open_console", "print_escaped"),
+        ("aligned", "wrapped", "open_console", "print_escaped"),
         "prints what the sinks of this room have escaped",
     ),
     **_each(
@@ -62,6 +62,7 @@ NO_SINKS: dict[str, str] = {
         "lets nothing pass but what a sink has made",
     ),
     **_each("report.text.safe", ("SafeStream",), "goes through the sink `ChatView`, in pieces of all sizes"),
+    **_each("report.text.tables", ("without_zeros", "fitting"), "hands on cells, which its callers escape"),
     **_each("report.text.diff", ("Same", "Removed", "Added", "diff_words", "condense"), _VALUE),
     **_each("report.compare.evidence", ("Evidence", "ReplyDiff", "evidence"), _VALUE),
     **_each("report.compare.evidence", ("BasisLine", "verdict_basis"), _NUMBER),

@@ -56,6 +56,8 @@ from claude_run.report.run.junit import junit_xml
 from claude_run.report.run.markdown import (
     conversation_markdown,
     gate_markdown,
+    question_and_reply,
+    said,
     summary_markdown,
     transcripts_markdown,
 )
@@ -66,6 +68,7 @@ from claude_run.report.run.progress import (
     print_finished,
     reason_line,
 )
+from claude_run.report.run.show import print_conversation
 from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text import safe
 from claude_run.report.text.console import open_console
@@ -76,6 +79,7 @@ from claude_run.text.strict_json import json_pieces, plain_json, readable_json, 
 from claude_run.text.visible import visible, visible_character
 from tests.unit.report import comparisons
 from tests.unit.report.builders import (
+    Tty,
     as_text,
     exchange,
     gated,
@@ -146,6 +150,13 @@ def _summary(text: str) -> str:
     return as_text(summary_markdown, _run(text)) + "\n" + as_text(summary_markdown, _gated(text))
 
 
+def _quotes(text: str) -> str:
+    """Quote a text as it is, in code that somebody fenced, behind that, and as code."""
+    fenced = (f"```{text}\n{text}\n```\n{text}", f"  ~~~\n  {text}", f"{text}\n```\n{text}")
+    quotes = (*map(safe.md_quote, (text, *fenced)), safe.md_quote(text, "json"))
+    return "\n>\n".join(quotes)
+
+
 def _lines(text: str) -> str:
     stream = io.StringIO()
     progress = LineProgress(stream, clock=lambda: 0.0)
@@ -200,6 +211,15 @@ def _closing(text: str) -> str:
     for played in (_run(text), _gated(text)):
         print_summary(played, RunFacts.of(played), folder=folder, stream=stream, verbose=2)
     return stream.getvalue()
+
+
+def _talk(text: str) -> str:
+    """Show each conversation of a run in a file, and on a terminal, which wraps it."""
+    stream, terminal = io.StringIO(), Tty()
+    for shown in _run(text).records:
+        print_conversation(shown, stream=stream, exit_reason=text)
+        print_conversation(shown, stream=terminal, exit_reason=text)
+    return stream.getvalue() + terminal.getvalue()
 
 
 def _annotations(text: str) -> str:
@@ -327,6 +347,7 @@ SINKS: dict[str, Sink] = {
     "report.text.safe.safe_line": Sink(medium="line", show=safe.safe_line),
     "report.text.safe.safe_block": Sink(medium="terminal", show=lambda text: safe.safe_block(text, "| ")),
     "report.text.safe.fence": Sink(medium="fence", show=safe.fence),
+    "report.text.safe.md_quote": Sink(medium="quote", show=_quotes),
     "report.text.safe.md_inline": Sink(medium="inline", show=safe.md_inline),
     "report.text.safe.md_cell": Sink(medium="cell", show=safe.md_cell),
     "report.text.safe.md_code": Sink(medium="inline", show=safe.md_code),
@@ -345,6 +366,10 @@ SINKS: dict[str, Sink] = {
     "report.run.markdown.gate_markdown": Sink(medium="folded", show=lambda text: gate_markdown(_gated(text))),
     # What it packs is shown by its script, in a browser: tests/system/page.
     "report.run.html.run_html": Sink(medium="page", show=_run_page),
+    "report.run.markdown.said": Sink(medium="quote", show=said),
+    "report.run.markdown.question_and_reply": Sink(
+        medium="quote", show=lambda text: question_and_reply(turn(1, text, exchanges=(exchange(text),)))[0]
+    ),
     "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: as_text(junit_xml, _run(text))),
     "report.run.github.step_summary": Sink(
         medium="folded",
@@ -373,6 +398,7 @@ SINKS: dict[str, Sink] = {
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
     "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
     "report.run.progress.print_finished": Sink(medium="log", show=_finished),
+    "report.run.show.print_conversation": Sink(medium="log", show=_talk),
     "report.run.terminal_summary.print_summary": Sink(medium="log", show=_closing),
     "report.text.safe.html_text": Sink(
         medium="html", show=lambda text: f"<!DOCTYPE html><p>{safe.html_text(text)}</p>"

@@ -45,6 +45,7 @@ TO_STREAMS = {
     "cli/export.py": "nothing: it asks stdout which letters it takes",
     "cli/line_editor.py": "nothing: it hands a terminal to the line editor, which shows what is typed",
     "cli/output.py": "the sinks `print_error`, `print_line` and `print_json`, and what sinks of report made",
+    "cli/show.py": "nothing: it hands stdout to a sink of report",
     "cli/terminal.py": "nothing: it hands stderr to the sinks of report",
 }
 TO_FILES = {

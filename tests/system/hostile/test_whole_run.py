@@ -34,7 +34,7 @@ KINDS: dict[str, Medium] = {
     "transcripts.jsonl": "jsonl",
     "summary.json": "json",
     "transcripts.md": "folded",
-    "summary.md": "document",
+    "summary.md": "folded",
 }
 FOLDER = "sc\x1b[31m`|<b>@team\u202e\n::error::planted"
 NUMBER = re.compile(r"case (\d+)\.")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from claude_run.conversation.content import file_digest, file_names, message_block, named_files
+import pytest
+
+from claude_run.conversation.content import file_digest, file_names, message_block, named_files, spoken
 from claude_run.scenario.model import JsonBlock, TextBlock, ToolResult, ToolResults
 from tests.support.media import block, png
 from tests.unit.conversation.builders import PlainRenderer, at, script, text, user
@@ -58,3 +60,20 @@ def test_the_names_of_files_come_from_turns_and_results() -> None:
     assert list(file_names(sent, files)) == [None, "a.png", None, "b.png"]
     assert list(file_names("Hi", files)) == []
     assert list(file_names(sent, {})) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("May I?", "May I?"),
+        (
+            [{"type": "text", "text": "One."}, {"type": "image", "source": {}}, "odd"],
+            "One.\n[image]\n[block]",
+        ),
+        (None, ""),
+        ("x" * 50, "x" * 40),
+    ],
+)
+def test_what_a_message_says_is_one_text(content: Any, said: str) -> None:
+    """Other blocks are named by their type, and a long text is cut."""
+    assert spoken(content, most=40) == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,13 @@ HAIKU = "claude-haiku-5-5"
 MYSTERY = "mystery-9"
 AT = "2026-11-23T07:00:00Z"
 HOSTILE = "\x1b[31mred\u202e @team #123 ![x](https://evil.example/b.png) <script>\n::error::x\n```\n# no"
+
+
+class Tty(io.StringIO):
+    """A stream that says that a person looks at it."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def check(

@@ -30,6 +30,7 @@ def sample(case: str, *, passed: bool | None = True, repeat: int | None = None, 
         "output_tokens": 31 + number,
         "output_chars": 80 + number,
         "replies": ("Hello. How can I help?", GOOD if passed else BAD),
+        "asked": ("Hello.", "I want my money back.\nWhat do I do?"),
         "failures": () if passed else ("turn 2: the reply does not contain '30 days'",),
     }
     parts = {name: fields.pop(name) for name in PARTS if name in fields}
@@ -129,7 +130,7 @@ def unlike() -> Comparison:
 
 def hostile(text: str) -> Comparison:
     """Build two changed cases with the text wherever others can write: names, cases, replies, failures."""
-    fields: dict[str, Any] = {"failures": (text,), "scenario": text}
+    fields: dict[str, Any] = {"failures": (text,), "scenario": text, "asked": (text, text)}
     setups = [Setup.of({f"p{text}": f"{text}{side}"}, text, []) for side in (0, 1)]
     before = [
         *(

@@ -14,7 +14,7 @@ from claude_run.report.text.safe import WORD_JOINER
 from tests.unit.report.safe_html import assert_safe_html
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from markdown_it.token import Token
 
@@ -27,6 +27,7 @@ Medium: TypeAlias = Literal[
     "fence",
     "inline",
     "cell",
+    "quote",
     "document",
     "json",
     "jsonl",
@@ -42,11 +43,12 @@ Medium: TypeAlias = Literal[
 """Where a text ends up.
 
 `terminal` is text that a caller prints, `line` the same on one line, `log` whole output of ours; `visible` is
-a word for a message and `shown` a message, which a caller prints line by line; `fence`, `inline` and `cell`
-are pieces of Markdown, `document` is a whole Markdown file; `json` is a JSON file, `jsonl` one of lines,
-`review` one whose letters are not escaped; `name` is the name of a file; `xml` is a whole XML file,
+a word for a message and `shown` a message, which a caller prints line by line; `fence`, `inline`, `cell` and
+`quote` are pieces of Markdown, `document` is a whole Markdown file; `json` is a JSON file, `jsonl` one of
+lines, `review` one whose letters are not escaped; `name` is the name of a file; `xml` is a whole XML file,
 `commands` are workflow commands of GitHub Actions; `comment` is Markdown for stdout in which we fold parts
-away, `folded` the same as a file, `html` a whole page; `page` is one with a script of ours, and with data.
+away, `folded` the same as a file, with links to anchors of ours, `html` a whole page; `page` is one with a
+script of ours, and with data.
 """
 
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -58,8 +60,12 @@ _OLD_COMMAND = re.compile(r"##\w*\[")
 _ANNOTATION = re.compile(r"::(error|warning) (file=[^:,]*,(line=\d+,col=\d+,)?)?title=[^:,]*::.*")
 _FOLDS = re.compile(
     r"<!-- claude-run (comparison|run) -->\n"
-    r"|<details( open)?><summary>[A-Za-z, ]+( \([\d,]+( characters)?\))?</summary>\n|</details>\n"
+    r"|<details( open)?><summary>[A-Za-z, ]+( \([\d,]+( characters| turns?)?\))?</summary>\n|</details>\n"
 )
+_ANCHOR = re.compile(r'<a id="c\d+">|</a>')
+_TO_ANCHOR = re.compile(r"(transcripts\.md)?#c\d+")
+# What a text that is quoted may be to a reader, and no more.
+_QUOTED = {"paragraph_open", "inline", "paragraph_close", "fence"}
 _LINES_OF_A_MESSAGE = re.compile(r"(error|warning): .*|\s*(-->|=|\||\d+ \|)( .*)?")
 
 
@@ -80,14 +86,20 @@ def assert_safe(medium: Medium, shown: str) -> None:
         further(shown)
 
 
+def shape(document: str) -> list[str]:
+    """Return the kinds of the blocks of a Markdown document, in order, a quote being one, and its links."""
+    tokens = list(_without_quoted(_PARSER.parse(document)))
+    return [*(token.type for token in tokens), *_links(tokens)]
+
+
 def skeleton(document: str) -> list[str]:
     """Return what a text must not change in a Markdown document.
 
-    These are the kinds of its blocks, in order, and the last cells of its table rows, which are ours.
+    These are its `shape`, and the last cells of its table rows, which are ours.
     """
-    tokens = _PARSER.parse(document)
+    tokens = list(_without_quoted(_PARSER.parse(document)))
     ends = [number for number, token in enumerate(tokens) if token.type == "tr_close"]
-    return [token.type for token in tokens] + [tokens[number - 2].content for number in ends]
+    return [*shape(document), *(tokens[number - 2].content for number in ends)]
 
 
 def rendered(piece: str) -> str:
@@ -141,10 +153,59 @@ def _assert_document(shown: str) -> None:
 
 
 def _assert_comment(shown: str) -> None:
-    tokens = _PARSER.parse(shown)
+    _assert_folds(_PARSER.parse(shown))
+
+
+def _assert_folds(tokens: list[Token]) -> None:
     blocks = [token for token in tokens if token.type == "html_block"]
     assert all(_FOLDS.fullmatch(token.content) for token in blocks), "HTML that is not ours"
     _assert_tokens([token for token in tokens if token.type != "html_block"])
+
+
+def _assert_folded(shown: str) -> None:
+    """Fail where a link leads anywhere but to an anchor that a number names, or another has made one."""
+    tokens = _PARSER.parse(shown)
+    assert all(map(_TO_ANCHOR.fullmatch, _links(tokens))), "a link that is not ours"
+    for token in tokens:
+        token.children = [part for part in token.children or () if not _is_anchor(part)]
+    _assert_folds(tokens)
+
+
+def _assert_quote(shown: str) -> None:
+    """Fail where a text gets out of its quote, or is more in it than paragraphs and code."""
+    assert all(line.startswith(">") for line in shown.split("\n")), "a line outside of the quote"
+    tokens = _PARSER.parse(f"before\n\n{shown}\n\nafter")
+    _assert_tokens(tokens)
+    kinds = [token.type for token in _without_quoted(tokens)]
+    paragraph = ["paragraph_open", "inline", "paragraph_close"]
+    assert kinds == [*paragraph, "blockquote_open", "blockquote_close", *paragraph], "the quote was left"
+    marked = {part.type for token in tokens for part in token.children or ()}
+    assert not marked & (_MARKED - {"hardbreak"}), "markup"
+    assert not re.search(r"^> ?\[!", shown, re.MULTILINE), "an alert of GitHub"
+    languages = {token.info for token in tokens if token.type == "fence"}
+    assert not languages & {"mermaid", "geojson", "topojson", "stl", "math"}, "code that GitHub draws"
+
+
+def _without_quoted(tokens: Iterable[Token]) -> Iterator[Token]:
+    """Yield the tokens without those inside a quote, which must be paragraphs and code."""
+    depth = 0
+    for token in tokens:
+        depth -= token.type == "blockquote_close"
+        if not depth:
+            yield token
+        else:
+            assert token.type in _QUOTED, f"{token.type} in a quote"
+        depth += token.type == "blockquote_open"
+
+
+def _links(tokens: Iterable[Token]) -> Iterator[str]:
+    parts = (part for token in tokens for part in token.children or ())
+    return (str(part.attrs["href"]) for part in parts if part.type == "link_open")
+
+
+def _is_anchor(part: Token) -> bool:
+    ours = part.type == "html_inline" and _ANCHOR.fullmatch(part.content)
+    return bool(ours) or part.type in {"link_open", "link_close"}
 
 
 def _assert_inline(shown: str) -> None:
@@ -198,7 +259,8 @@ _FURTHER: Mapping[Medium, Callable[[str], None]] = {
     "cell": _assert_cell,
     "document": _assert_document,
     "comment": _assert_comment,
-    "folded": _assert_comment,
+    "folded": _assert_folded,
+    "quote": _assert_quote,
     "html": assert_safe_html,
     "page": _assert_page,
 }

@@ -39,10 +39,14 @@ class BasisLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyDiff:
-    """A reply that is not the same on both sides; `number` counts the replies of a conversation from 1."""
+    """A reply that is not the same on both sides; `number` counts the replies of a conversation from 1.
+
+    `asked` is the beginning of what was said before it, on one line; empty where that is not known.
+    """
 
     number: int
     note: str
+    asked: str
     pieces: tuple[Piece, ...]
 
     @property
@@ -117,17 +121,24 @@ def evidence(candidate: CandidateResult, *, most: int) -> tuple[Evidence, ...]:
         after = typical(candidate.samples[change.case], passed=not worse)
         if before is None or after is None:
             continue
-        replies = tuple(_differences(before.replies, after.replies))
+        replies = tuple(_differences(before, after))
         found.append(Evidence(change=change, baseline=before, candidate=after, replies=replies))
     return tuple(found)
 
 
-def _differences(before: Iterable[str], after: Iterable[str]) -> Iterator[ReplyDiff]:
-    for number, (old, new) in enumerate(zip_longest(before, after), start=1):
+def _differences(before: Sample, after: Sample) -> Iterator[ReplyDiff]:
+    asked = dict(enumerate(before.asked, start=1)) | dict(enumerate(after.asked, start=1))
+    for number, (old, new) in enumerate(zip_longest(before.replies, after.replies), start=1):
         if old != new:
+            words = " ".join(asked[number].split()) or "(no text)" if number in asked else ""
             only = "baseline" if new is None else "candidate" if old is None else None
             note = f" (only in the {only})" if only else ""
-            yield ReplyDiff(number=number, note=note, pieces=diff_words(old or "", new or ""))
+            yield ReplyDiff(
+                number=number,
+                note=note,
+                asked=truncate(words),
+                pieces=diff_words(old or "", new or ""),
+            )
 
 
 def _rate_words(result: ComparisonResult, effect: Effect) -> str:

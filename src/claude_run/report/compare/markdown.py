@@ -180,7 +180,8 @@ def _evidence(found: Evidence) -> Escaped:
         paragraphs.append("\n".join(f"- failed: {md_inline(failure)}" for failure in found.failures))
     for reply in found.replies[:_REPLIES]:
         pieces = condense(reply.pieces, context=_CONTEXT, most=_REPLY)
-        paragraphs.extend([f"*{reply.title}*", markdown_diff(pieces)])
+        asked = f", asked: {md_inline(safe_line(reply.asked))}" if reply.asked else ""
+        paragraphs.extend([f"*{reply.title}*{asked}", markdown_diff(pieces)])
     if not found.replies:
         paragraphs.append("*The replies of these two are the same.*")
     if len(found.replies) > _REPLIES:

@@ -129,6 +129,8 @@ def _print_evidence(console: Console, found: Evidence, *, detail: _Detail, colou
         print_escaped(console, f"{DIFF_INDENT}the replies of these two are the same")
     for reply in found.replies:
         print_escaped(console, f"{DIFF_INDENT}{reply.title}")
+        if reply.asked:
+            print_escaped(console, f"{DIFF_INDENT}asked: {safe_line(reply.asked)}")
         pieces = condense(reply.pieces, context=detail.context, most=detail.most)
         print_pieces(pieces, console=console, colour=colour)
 

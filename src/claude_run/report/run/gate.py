@@ -48,9 +48,13 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownCase:
-    """A case that fails the run: its history in words, and the facts. Name and facts are untrusted."""
+    """A case that fails the run: its history in words, and the facts. Name and facts are untrusted.
+
+    `conversation` is the id of the one that the facts are of, None where none failed.
+    """
 
     name: str
+    conversation: str | None
     history: str
     facts: tuple[Fact, ...]
 
@@ -219,6 +223,7 @@ def _shown(case: GatedCase, records: Sequence[Record]) -> ShownCase:
     failed = record.transcript if record else None
     return ShownCase(
         name=case.name,
+        conversation=record.planned.id if record else None,
         history=history(case),
         facts=tuple(_facts(case, failed)) if failed is not None else (),
     )

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.report.run.markdown import MARKS, gate_markdown
+from claude_run.report.run.markdown import MARKS, gate_markdown, question_and_reply
 from claude_run.report.run.reasons import causes, expected_and_actual, reasons, turns_that_went_wrong
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.numbers import seconds, usd, used
-from claude_run.report.text.safe import fence, md_cell, md_code, md_code_cell, md_inline, safe_line
+from claude_run.report.text.safe import md_cell, md_code, md_code_cell, md_inline, safe_line
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.text.visible import count
 
@@ -42,7 +42,7 @@ MARKED = 9
 _Level: TypeAlias = Literal["error", "warning"]
 _RESERVED = 1_000
 _SENTENCE = 1_000
-_REPLY = 2_000
+_REASONS = 3
 _MAX_PATH = 4096
 _ORDER = (Outcome.ERRORED, Outcome.FAILED, Outcome.SKIPPED)
 _TABLE = (
@@ -223,20 +223,22 @@ def _row(record: Record, tolerated: str | None = None) -> str:
 
 
 def _details(record: Record) -> str:
-    """Return what went wrong in a conversation, and the replies of the turns where it did."""
+    """Return what went wrong in a conversation, and what was asked and got there: a screen at most."""
     transcript = record.transcript
     if transcript is None:
         return ""
     lines = [f"### {MARKS[record.outcome]} {md_code(truncate(record.planned.id))}\n"]
-    for reason in reasons(transcript):
+    found = reasons(transcript)
+    for place, reason in enumerate(found[:_REASONS]):
         where, message = (md_inline(truncate(text)) for text in (reason.where, reason.message))
         lines.append(f"- **{where}**: {message} ({md_code(truncate(reason.place))})")
-        if reason.check is not None:
+        if reason.check is not None and place == 0:
             lines.extend(f"  - {name} {md_code(text)}" for name, text in expected_and_actual(reason.check))
-    lines.extend(
-        f"\nReply {turn.number}:\n\n{fence(truncate(turn.text, _REPLY) or '(no text)')}"
-        for turn in turns_that_went_wrong(transcript)
-    )
+    if len(found) > _REASONS:
+        lines.append(f"- {count(len(found) - _REASONS, 'more reason')}: see `transcripts.md`")
+    for turn in turns_that_went_wrong(transcript)[:1]:
+        asked, got = question_and_reply(turn, transcript.started.files)
+        lines.append(f"\nAsked at turn {turn.number}:\n\n{asked}\n\nGot:\n\n{got}")
     return "\n".join(lines) + "\n\n"
 
 

@@ -6,6 +6,7 @@ that no untrusted text can reach a file unescaped.
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +15,30 @@ from claude_run.report.run import reasons
 from claude_run.report.run.facts import RunFacts, rate_sentence, usage_sentence
 from claude_run.report.run.gate import gate_report
 from claude_run.report.text import blocks, numbers, safe
+from claude_run.report.text.tables import without_zeros
+from claude_run.text.strict_json import read_json
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from jinja2 import Environment
 
     from claude_run.conversation.results import CheckResult
+    from claude_run.conversation.transcript import TurnRecord
     from claude_run.record.derive import Played
     from claude_run.record.records import Record
+    from claude_run.record.summary import Totals
     from claude_run.report.run.gate import ShownCase
 
 SHOWN = 20
 """How many conversations or cases `summary.md` lists before it points to the rest."""
+
+IN_FULL = 10
+"""How many of these conversations are shown with what was asked, expected and got."""
+
+INDEXED = 200
+"""How many conversations the index of `transcripts.md` names, those that went wrong first."""
 
 MARKS = {
     Outcome.PASSED: "✓ PASSED",
@@ -40,15 +51,34 @@ MARKS = {
 _SENTENCE = 1_000
 _FACT = 1_000
 _MORE = "1,000,000 more cases: see `transcripts.md`\n\n\n\n"
+_QUESTION, _QUESTION_LINES = 400, 6
+_REPLY, _REPLY_LINES = 800, 12
+_MOST_PRETTY = 8_000
+_JSON_BEGINS = ("{", "[")
+_TOKENS = ("uncached in", "cache read", "cache write", "out")
+_ORDER = (Outcome.ERRORED, Outcome.FAILED, Outcome.SKIPPED, Outcome.PASSED)
 _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
 
 
 def transcripts_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
-    """Yield the content of `transcripts.md`, in UTF-8, piece by piece: one section per conversation."""
+    """Yield the content of `transcripts.md`, in UTF-8, piece by piece: one section per conversation.
+
+    Before them stands an index of the first ones, with what went wrong, and a link to each.
+    """
+    # Those that went wrong first, each under its number in the plan.
+    ranks = [_ORDER.index(record.outcome) for record in played.records]
+    places = sorted(range(len(ranks)), key=ranks.__getitem__)
+    index = [(place + 1, played.records[place]) for place in places[:INDEXED]]
     template = _environment().get_template("transcripts.md.j2")
-    yield template.render(played=played, facts=facts).encode()
+    left = len(places) - len(index)
+    yield template.render(played=played, facts=facts, index=index, left=left).encode()
+
+    # What a link leads to is a number of ours: GitHub makes its own anchors of headings, which others wrote.
     reason = played.summary.exit_reason
-    yield from played.pieces("transcripts.md", lambda record: conversation_markdown(record, reason))
+    pieces = played.pieces("transcripts.md", lambda record: conversation_markdown(record, reason))
+    for number, piece in enumerate(pieces, start=1):
+        yield f'---\n\n<a id="c{number}"></a>\n\n'.encode()
+        yield piece
 
 
 def conversation_markdown(record: Record, exit_reason: str = "") -> bytes:
@@ -70,16 +100,17 @@ def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
     """
     # What failed a gated run is shown with its verdict, and what did not is no news.
     listed = {Outcome.ERRORED} if played.summary.gate is not None else {Outcome.FAILED, Outcome.ERRORED}
-    wrong = [record for record in played.records if record.outcome in listed]
-    wrong.sort(key=lambda record: record.outcome is Outcome.FAILED)
+    wrong = [each for each in enumerate(played.records, start=1) if each[1].outcome in listed]
+    wrong.sort(key=lambda each: each[1].outcome is Outcome.FAILED)
     template = _environment().get_template("summary.md.j2")
-    yield template.render(played=played, facts=facts, wrong=wrong, shown=SHOWN).encode()
+    yield template.render(played=played, facts=facts, wrong=wrong, shown=SHOWN, in_full=IN_FULL).encode()
 
 
-def gate_markdown(played: Played, limit: int | None = None) -> str:
+def gate_markdown(played: Played, limit: int | None = None, *, linked: bool = False) -> str:
     """Return what holding the run against its baseline came to, as Markdown; nothing where it was not.
 
-    Of the cases that are shown with their replies as many are there as fit into `limit` bytes of UTF-8.
+    Of the cases that are shown with their replies as many are there as fit into `limit` bytes of UTF-8. Where
+    it is `linked` each case that failed the run leads to its conversation in `transcripts.md`.
     """
     report = gate_report(played)
     if report is None:
@@ -96,9 +127,12 @@ def gate_markdown(played: Played, limit: int | None = None) -> str:
 
     # The cases between them, up to the limit; the rest is counted.
     left = None if limit is None else limit - len("\n\n".join([*top, *bottom, _MORE]).encode())
+    named = {case.conversation for case in report.cases} if linked else ()
+    ids = (record.planned.id for record in played.records) if linked else ()
+    numbers_of = {name: number for number, name in enumerate(ids, start=1) if name in named}
     shown: list[str] = []
     for case in report.cases:
-        text = _gated_case(case)
+        text = _gated_case(case, numbers_of.get(case.conversation or ""))
         if left is not None and (left := left - len(text.encode()) - 2) < 0:
             break
         shown.append(text)
@@ -107,12 +141,36 @@ def gate_markdown(played: Played, limit: int | None = None) -> str:
     return "\n\n".join([*top, *shown, *bottom]) + "\n\n"
 
 
-def _gated_case(case: ShownCase) -> str:
-    lines = [f"### {safe.md_code(blocks.truncate(case.name))}", safe.md_inline(case.history)]
+def _gated_case(case: ShownCase, number: int | None) -> str:
+    name = safe.md_code(blocks.truncate(case.name)) if number is None else _link(case.name, number)
+    lines = [f"### {name}", safe.md_inline(case.history)]
     for fact in case.facts:
-        text = safe.fence(blocks.truncate(fact.text, _FACT))
+        text = said(blocks.truncate(fact.text, _FACT))
         lines.append(f"**{safe.md_inline(fact.title)}**\n\n{text}")
     return "\n\n".join(lines)
+
+
+def said(text: str) -> str:
+    """Return what somebody wrote as a quote; JSON that is all of it, on one line, is laid out to be read."""
+    if not text.startswith(_JSON_BEGINS):
+        return safe.md_quote(text)
+    try:
+        # As it is written: a number that would look another way, or a key that is there twice, stays.
+        value = read_json(text, unique_keys=True, as_written=True)
+    except ValueError:
+        return safe.md_quote(text)
+    if "\n" in text or len(text) > _MOST_PRETTY:
+        return safe.md_quote(text, "json")
+    return safe.md_quote(json.dumps(value, ensure_ascii=False, indent=2), "json")
+
+
+def question_and_reply(turn: TurnRecord, files: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """Return what was asked and what came at a turn, as quotes that are cut to a part of a screen."""
+    asked = blocks.one_text(turn.content, files)
+    return (
+        said(blocks.excerpt(asked, characters=_QUESTION, lines=_QUESTION_LINES)),
+        said(blocks.excerpt(turn.text or "(no text)", characters=_REPLY, lines=_REPLY_LINES)),
+    )
 
 
 @cache
@@ -126,6 +184,11 @@ def _environment() -> Environment:
         # Each once, in the order of their first appearance.
         "code_list": lambda values: ", ".join(map(safe.md_code, dict.fromkeys(values))) or numbers.ABSENT,
         "short": lambda value: safe.md_code(blocks.truncate(blocks.value_text(value))),
+        "link": lambda name, number: _link(name, number, file=""),
+        "link_from_outside": _link,
+        "said": said,
+        "asked": lambda evidence: evidence[0],
+        "got": lambda evidence: evidence[1],
         "text_fence": safe.fence,
         "json_fence": lambda value: safe.fence(value, "json"),
         "usd": numbers.usd,
@@ -133,9 +196,12 @@ def _environment() -> Environment:
         "used": numbers.used,
         "seconds": numbers.seconds,
         "count": count,
-        "gate": gate_markdown,
+        "gate": lambda played: gate_markdown(played, linked=True),
+        "turns": lambda turns: count(len(turns), "turn"),
         "indent": lambda depth: "  " * depth,
-        "passed": _passed,
+        "why": lambda reason: safe.md_inline(f"{reason.where}: {blocks.truncate(reason.message)}"),
+        "turn_row": _turn_row,
+        "model_table": _model_table,
         "fold": lambda part: f"{part.fold} ({len(part.body):,} characters)",
         "mark": MARKS.__getitem__,
         "tick": _TICKS.__getitem__,
@@ -147,12 +213,62 @@ def _environment() -> Environment:
         "content_parts": blocks.content_parts,
         "reasons": reasons.reasons,
         "check_rows": reasons.check_rows,
-        "turn_state": reasons.turn_state,
+        "turn_states": lambda turns: [reasons.turn_state(turns, turn) for turn in turns],
+        "EXPECTED_STOPS": ("end_turn", "tool_use"),
+        "shown_turns": reasons.turns_that_went_wrong,
+        "expected_and_actual": reasons.expected_and_actual,
+        "question_and_reply": question_and_reply,
         "request_ids": lambda transcript: [
             exchange.request_id for exchange in transcript.exchanges if exchange.request_id is not None
         ],
     }
     return safe.escaping_environment(filters, helpers)
+
+
+def _link(name: str, number: int, *, file: str = "transcripts.md") -> str:
+    return f"[{safe.md_code(blocks.truncate(name))}]({file}#c{number})"
+
+
+def _model_table(by_model: Mapping[str, Totals]) -> str:
+    """Return the table of the models, without columns that are zero for all of them."""
+    rows = [
+        [
+            safe.md_code_cell(model),
+            numbers.tokens(totals.conversations),
+            *(numbers.tokens(number) for number in totals.outcomes.values()),
+            numbers.used(totals.usage.input_tokens),
+            numbers.tokens(totals.usage.cache_read_input_tokens),
+            numbers.tokens(totals.usage.cache_creation_input_tokens),
+            numbers.used(totals.usage.output_tokens),
+            numbers.usd(totals.cost_usd),
+        ]
+        for model, totals in by_model.items()
+    ]
+    columns = ["model", "conversations", *Outcome, *_TOKENS, "cost"]
+    head, *shown = without_zeros([columns, *rows], kept={"conversations", Outcome.PASSED, "cost"})
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *shown]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _turn_row(turn: TurnRecord, state: str) -> str:
+    """Return the row of a turn in the table of its conversation, made in one go: it is on the hot path."""
+    cells = [numbers.tokens(turn.number), safe.md_cell(turn.role)]
+    reply = turn.reply
+    if reply is None:
+        cells += [f"*{state}*", *[""] * 7]
+    else:
+        usage = turn.usage
+        cells += [
+            safe.md_code_cell(reply.stop_reason),
+            numbers.used(usage.input_tokens),
+            numbers.tokens(usage.cache_read_input_tokens),
+            numbers.tokens(usage.cache_creation_input_tokens),
+            numbers.used(usage.output_tokens),
+            numbers.seconds(turn.latency_s),
+            numbers.usd(turn.cost_usd),
+            numbers.tokens(turn.attempts),
+        ]
+    return f"| {' | '.join([*cells, _passed(turn.checks)])} |"
 
 
 def _passed(checks: tuple[CheckResult, ...]) -> str:

@@ -11,10 +11,11 @@ from claude_run.report.run.facts import rate_sentence
 from claude_run.report.run.gate import gate_report
 from claude_run.report.run.progress import INDENT, outcome_word
 from claude_run.report.run.reasons import causes, check_rows, expected_and_actual, reasons
-from claude_run.report.text.blocks import MAX_EXCERPT, truncate
+from claude_run.report.text.blocks import MAX_EXCERPT, excerpt, one_text, truncate
 from claude_run.report.text.console import aligned, open_console, print_escaped
 from claude_run.report.text.numbers import tokens, usd, used
 from claude_run.report.text.safe import safe_block, safe_line
+from claude_run.report.text.tables import fitting, without_zeros
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
@@ -35,10 +36,13 @@ SHOWN = 10
 
 _NAMED = 60
 _REPLY = 2000
+_QUESTION, _QUESTION_LINES = 400, 6
 _WRONG = frozenset({Outcome.FAILED, Outcome.ERRORED})
 _EXIT_REASON = 1000
 _IN_FULL, _BY_NAME = 2, 4
 _FACT = "    expected | "
+_ALWAYS = frozenset({"conversations", "passed", "cost"})
+_SPARE = ("cached", "in", "out", "conversations")
 _COLUMNS = ("model", "conversations", "passed", "failed", "errored", "skipped", "in", "cached", "out", "cost")
 
 
@@ -85,7 +89,7 @@ def print_summary(  # noqa: PLR0913 - each is an option of the command line, or 
         print_escaped(console, "")
 
     if not quiet:
-        for line in _numbers(played, facts, folder=folder):
+        for line in _numbers(played, facts, folder=folder, width=console.width):
             print_escaped(console, line)
 
     # Why the exit code is what it is; what stopped the run is told already.
@@ -174,6 +178,11 @@ def _explanation(transcript: Transcript, verbose: int) -> Iterator[str]:
     wrong = {reason.turn for reason in found}
     for turn in transcript.turns:
         if turn.index in wrong and turn.exchanges:
+            asked = one_text(turn.content, transcript.started.files)
+            yield from _gutter(
+                f"asked {turn.number}",
+                excerpt(asked, characters=_QUESTION, lines=_QUESTION_LINES) if verbose == 1 else asked,
+            )
             text = truncate(turn.text, _REPLY) if verbose == 1 else turn.text
             yield from _gutter(f"reply {turn.number}", text or "(no text)")
 
@@ -201,7 +210,7 @@ def _gutter(name: str, text: str) -> Iterator[str]:
         yield f"{INDENT}  {'':<9}{line}"
 
 
-def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
+def _numbers(played: Played, facts: RunFacts, *, folder: Path, width: int) -> Iterator[str]:
     # One row for each model, where there are several: of one it would say no more than the lines below.
     by_model = played.summary.by_model
     if len(by_model) > 1:
@@ -216,7 +225,9 @@ def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
             )
             for label, totals in by_model.items()
         ]
-        yield from aligned([_COLUMNS, *rows])
+        # What is zero for all models says nothing; tokens, of which a line is told below, are given up next.
+        table = fitting(without_zeros([_COLUMNS, *rows], kept=_ALWAYS), width=width, spare=_SPARE)
+        yield from _table(table, width=width)
         yield ""
 
     # The run as a whole: always three lines, then what there is to say besides. What is true of all replies
@@ -239,3 +250,18 @@ def _numbers(played: Played, facts: RunFacts, *, folder: Path) -> Iterator[str]:
         yield f"below its pass rate: {safe_line(case.name)}, {rate_sentence(case)}"
 
     yield f"transcripts {safe_line(str(folder / 'transcripts.md'))}"
+
+
+def _table(rows: Sequence[Sequence[str]], *, width: int) -> Iterator[str]:
+    """Yield a table; where a name is too long to stand beside its numbers they stand below it."""
+    from rich.cells import cell_len  # noqa: PLC0415 - heavy, and needed only when something was played
+
+    lines = list(aligned(rows))
+    if all(cell_len(line) <= width for line in lines):
+        yield from lines
+        return
+    head, *numbers = aligned([["  ", *row[1:]] for row in rows])
+    yield head
+    for row, line in zip(rows[1:], numbers, strict=True):
+        yield row[0]
+        yield line

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_EXCERPT = 300
 """How many characters of a text are shown where nothing else is said."""
 
+_WRITTEN = frozenset({"", "citations", "thinking"})
 _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _MAX_DEPTH = 40
 _OPAQUE = frozenset({"signature", "encrypted_content", "encrypted_index", "data"})
@@ -47,6 +48,11 @@ class ContentPart:
     @property
     def folded(self) -> bool:
         return bool(self.fold)
+
+    @property
+    def prose(self) -> bool:
+        """Whether it was written to be read, rather than what a program or a file holds."""
+        return self.kind == "text" and self.title in _WRITTEN
 
 
 def content_parts(content: Json, files: Mapping[str, str] | None = None) -> tuple[ContentPart, ...]:
@@ -81,6 +87,13 @@ def value_text(value: Json) -> str:
 def truncate(text: str, limit: int = MAX_EXCERPT) -> str:
     """Return the text, cut after `limit` characters with a word on how much is missing."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+
+
+def excerpt(text: str, *, characters: int, lines: int) -> str:
+    """Return the beginning of a text, so many characters and lines, with a word on how much is missing."""
+    kept = text[:characters].split("\n", lines)
+    shown = "\n".join(kept[:lines])
+    return truncate(text, len(shown)) if len(shown) < len(text) else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WORD_JOINER = "\u2060"
 """Invisible. It breaks mentions, references and automatic links, which are found after escapes are undone."""
 
+NO_BREAK_SPACE = "\u00a0"
+"""Holds a word where it stands: at the head of a line Markdown takes away a space, and leaves this."""
+
 _MIN_FENCE = 3
 _DELETE = 0x7F
 _CARET = 0x40
@@ -33,6 +36,7 @@ _FORMAT = (
 )
 _UNSEEN = re.compile(f"[{_C0}{_C1}{_FORMAT}]")
 _UNSEEN_IN_XML = re.compile(f"[{_C0}{_C1}{_FORMAT}\ufffe\uffff]")
+_SELECTOR = re.compile("[\U000e0000-\U000e0fff]")
 _BREAK = re.compile(r"[\n\t]+")
 _COMMAND = re.compile(r"^([^\w\n]*?):(?=:[A-Za-z])", re.MULTILINE)
 _OLD_COMMAND = re.compile(r"#(?=#\w*\[)")
@@ -51,6 +55,17 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MARKUP = re.compile(r"[&<>@#!\[\]|\\`*~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\$(?!\d)")
 _LEADING = re.compile(r"^(?:[-+=]|\d+(?=[.)]))")
 _LINKS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=GH)(?=-\d)", re.IGNORECASE)
+# What may act in a paragraph. It begins with one class of characters, for which `re` searches fast; a line
+# break takes along what stands at the head of its line, where a list, a quote or a table would begin.
+_IN_QUOTE = re.compile(r"[&<@#\[|\\`*~_$\n](?:(?<=\n)[ \t]*(?:[-+=:>]|\d+(?=[.)]))?)?")
+_CODE_BLOCK = re.compile(
+    r"^( *)(`{3,}+|~{3,}+)([^\n`]*)\n(.*?)(?:^ *\2[`~]*[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+# Languages that GitHub colours and does nothing else with: `mermaid` and `geojson` it would draw.
+_LANGUAGES = frozenset(
+    {"bash", "css", "diff", "go", "html", "java", "js", "json", "python", "rust", "sh", "sql", "xml", "yaml"}
+)
 
 
 def safe_terminal(text: str) -> str:
@@ -124,11 +139,38 @@ def fence(text: str, language: Literal["text", "json", "diff"] = "text") -> str:
     Its fence is longer than any run of backticks or tildes in the text (CommonMark 4.5). Control and format
     characters are shown as in `safe_terminal`.
     """
-    shown = _visible(text.removesuffix("\n"))
-    runs = _RUN.findall(shown) if "`" in shown or "~" in shown else ()
-    longest = max(map(len, runs), default=0)
-    ticks = "`" * max(_MIN_FENCE, longest + 1)
-    return f"{ticks}{language}\n{shown}\n{ticks}"
+    return _fenced(_visible(text.removesuffix("\n")), language)
+
+
+def md_quote(text: str, language: Literal["", "json"] = "") -> str:
+    """Return the text as a block quote that reads as it was written, and in which nothing of it acts.
+
+    Its lines, paragraphs and indentation stay, and what it fences as code stays a fence, inside the quote;
+    all else is inert as in `md_inline`. With a `language` the whole text is such a fence. Blank lines at both
+    ends are left out, and nothing that the text holds leads out of the quote (CommonMark 5.1).
+    """
+    shown = _visible(text).strip("\n")
+    if not shown.strip():
+        return "> (empty)"
+    if language:
+        return _quoted(_fenced(shown, language))
+    if "```" not in shown and "~~~" not in shown:
+        return _quoted_prose(shown)
+    pieces: list[str] = []
+    end = 0
+    for block in _CODE_BLOCK.finditer(shown):
+        pieces.append(_quoted_prose(shown[end : block.start()]))
+        indent, _, info, code = block.groups()
+        named = info.split()[:1]
+        known = named[0].lower() if named and named[0].lower() in _LANGUAGES else "text"
+        code = code.removesuffix("\n")
+        if indent:
+            # In a list it stands as far to the right as the list does.
+            code = re.sub(rf"^ {{1,{len(indent)}}}", "", code, flags=re.MULTILINE)
+        pieces.append(_quoted(_fenced(code, known)))
+        end = block.end()
+    pieces.append(_quoted_prose(shown[end:]))
+    return "\n>\n".join(filter(None, pieces))
 
 
 def md_inline(text: str) -> str:
@@ -232,9 +274,76 @@ def escaping_environment(
     return environment
 
 
+def _fenced(shown: str, language: str) -> str:
+    runs = _RUN.findall(shown) if "`" in shown or "~" in shown else ()
+    longest = max(map(len, runs), default=0)
+    ticks = "`" * max(_MIN_FENCE, longest + 1)
+    return f"{ticks}{language}\n{shown}\n{ticks}"
+
+
+def _quoted(block: str) -> str:
+    return "> " + block.replace("\n", "\n> ")
+
+
+def _quoted_prose(shown: str) -> str:
+    shown = shown.strip("\n")
+    if not shown.strip():
+        return ""
+    if _may_link(shown):
+        shown = _LINKS.sub(WORD_JOINER, shown)
+    return _IN_QUOTE.sub(_escape_in_quote, f"\n{shown}").lstrip(" \n")
+
+
+def _may_link(shown: str) -> bool:
+    """Return whether `_LINKS` may find anything; one character is looked for much faster than two."""
+    slashes = "/" in shown and "//" in shown
+    issue = "-" in shown and ("H-" in shown or "h-" in shown)
+    host = "ww" in shown or ("W" in shown and any(pair in shown for pair in ("WW", "Ww", "wW")))
+    return slashes or issue or host
+
+
+def _escape_in_quote(match: re.Match[str]) -> str:
+    found, following = match.group(), match.string[match.end() : match.end() + 1]
+    match found[0]:
+        case "\n":
+            return _line_break(found, following)
+        case "_":
+            # Inside a word it is no emphasis, as in `_MARKUP`; the text begins with a line break.
+            inside = match.string[match.start() - 1].isalnum() and following.isalnum()
+            return "_" if inside else "\\_"
+        case "$":
+            return "$" if following.isdigit() else "\\$"
+        case "@" | "#" as char:
+            # A mention and a reference are found after escapes are undone; a heading needs the escape.
+            joiner = WORD_JOINER if following.isalnum() or following == "_" else ""
+            return f"{'' if char == '@' else chr(92)}{char}{joiner}"
+        case "[" if following == "!":
+            # An alert of GitHub.
+            return f"\\[{WORD_JOINER}"
+        case char:
+            return _ENTITIES.get(char) or f"\\{char}"
+
+
+def _line_break(found: str, following: str) -> str:
+    """Return the beginning of a line of a quote, in which what stands there in the text begins no block."""
+    if following in {"", "\n"} and found.isspace():
+        return "\n>"
+    # Two spaces make a line break. Where a line is indented Markdown would take the spaces away, or take it
+    # for code; no-break spaces stay what they are, and nothing that comes after them is a list.
+    mark = found.lstrip("\n\t ")
+    if indent := found[1 : len(found) - len(mark)].replace("\t", "    "):
+        return f"  \n> {NO_BREAK_SPACE * len(indent)}{mark}"
+    if not mark:
+        return "  \n> "
+    return f"  \n> {mark}\\" if mark.isdigit() else f"  \n> \\{mark}"
+
+
 def _visible(text: str) -> str:
-    # Most texts are plain, which is seen in a fraction of the time that the search takes.
-    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+    # Most texts are plain, which is seen in a fraction of the time that the search takes: of what that finds
+    # Python takes nothing for printable but the selectors.
+    if text.replace("\n", "").replace("\t", "").isprintable() and (
+        text.isascii() or not _SELECTOR.search(text)
+    ):
         return text
     return _UNSEEN.sub(_show, text)
 

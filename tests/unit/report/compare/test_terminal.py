@@ -167,7 +167,8 @@ def test_equal_and_missing_replies_are_said() -> None:
     arms = [Arm(name=name, samples=tuple(rows)) for name, rows in (("main", before), ("v2", after))]
     shown = printed(compare(arms[0], arms[1:], ComparisonRules()))
     assert "    failed: and 2 more\n    the replies of these two are the same\n" in shown
-    assert "    reply 2 (only in the candidate)\n    | {+And no.+}\n" in shown
+    asked = "    asked: I want my money back. What do I do?\n"
+    assert f"    reply 2 (only in the candidate)\n{asked}    | {{+And no.+}}\n" in shown
 
 
 def test_a_reply_that_is_gone_is_shown_as_removed() -> None:
@@ -177,7 +178,8 @@ def test_a_reply_that_is_gone_is_shown_as_removed() -> None:
         for name, passed, replies in (("main", True, ("Yes.", "More.")), ("v2", False, ("Yes.",)))
     ]
     shown = printed(compare(arms[0], arms[1:], ComparisonRules()))
-    assert "    reply 2 (only in the baseline)\n    | [-More.-]\n" in shown
+    asked = "    asked: I want my money back. What do I do?\n"
+    assert f"    reply 2 (only in the baseline)\n{asked}    | [-More.-]\n" in shown
 
 
 def test_colour_adds_nothing_but_styles() -> None:

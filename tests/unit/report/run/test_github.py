@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode, MeasureError
@@ -47,15 +46,13 @@ from tests.unit.report.builders import (
     transcript,
     turn,
 )
-from tests.unit.report.safe_output import assert_safe
+from tests.unit.report.safe_output import assert_safe, shape
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from claude_run.conversation.transcript import Transcript
     from claude_run.record.derive import Played
-
-_PARSER = MarkdownIt("commonmark").enable("table")
 
 
 def many(passing: int, failing: int) -> Played:
@@ -107,6 +104,19 @@ def test_what_the_gate_found_stands_before_the_numbers() -> None:
     parts = ("# FAILED", "## REGRESSED: 1 of 1 case broke", "**asked**", "- **Outcomes**", "## What went")
     places = [shown.index(part) for part in parts]
     assert places == sorted(places)
+
+
+def test_a_failure_takes_one_screen_at_most() -> None:
+    """However long question, reply and the list of what failed are: the files of the run hold the rest."""
+    long = "\n".join(f"line {number} {'word ' * 9}" for number in range(200))
+    checks = tuple(check("failed", f"{number}: {long}", expected=long, actual=long) for number in range(9))
+    rows = [turn(number, long, exchanges=(exchange(long),), checks=checks) for number in (1, 2, 3)]
+    shown = as_text(step_summary, play([record(transcript(*rows, outcome=Outcome.FAILED))]))
+    details = shown[shown.index("### ✗ FAILED") :]
+    assert "- 24 more reasons: see `transcripts.md`\n" in details
+    assert details.count("> line 5 ") == 2
+    # Lines of 100 characters, as a page shows them.
+    assert sum(1 + len(line) // 100 for line in details.split("\n")) <= 50
 
 
 def test_what_stopped_a_run_is_marked_first() -> None:
@@ -209,13 +219,13 @@ def test_a_gate_that_holds_leaves_no_annotation() -> None:
 
 @pytest.mark.parametrize("text", [text for text in CORPUS if text])
 def test_no_text_changes_the_shape(text: str) -> None:
-    """Headings, tables, lists and fences are the same whatever the texts in them say."""
+    """Headings, tables, lists, quotes and fences are the same whatever the texts in them say."""
 
-    def shape(word: str) -> list[str]:
+    def shape_with(word: str) -> list[str]:
         played = play([record(hostile(word)), never_started(word)], name=word)
-        return [token.type for token in _PARSER.parse(as_text(step_summary, played))]
+        return shape(as_text(step_summary, played))
 
-    assert shape(text) == shape("plain")
+    assert shape_with(text) == shape_with("plain")
 
 
 def test_an_annotation_leads_to_the_expectation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from decimal import Decimal
@@ -13,14 +14,24 @@ from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending
 from claude_run.report.run.facts import RunFacts
-from claude_run.report.run.markdown import SHOWN, summary_markdown, transcripts_markdown
+from claude_run.report.run.markdown import (
+    IN_FULL,
+    INDEXED,
+    SHOWN,
+    gate_markdown,
+    said,
+    summary_markdown,
+    transcripts_markdown,
+)
 from claude_run.report.text.safe import Escaped, require_escaped
 from tests.unit.report.builders import (
     HAIKU,
     as_text,
+    check,
     errored,
     exchange,
     failed,
+    gated,
     green_run,
     never_started,
     passed,
@@ -109,11 +120,81 @@ def test_a_real_run_has_no_notice() -> None:
 
 
 def test_long_lists_of_the_summary_are_cut() -> None:
-    """The summary stays one screen: it lists so many, and counts the rest."""
+    """The summary shows a few conversations with what was asked and got, names more, and counts the rest."""
     rows = [record(failed(conversation_id=f"refund/{number}/{HAIKU}")) for number in range(SHOWN + 3)]
     text = summary(play(rows))
     assert text.count("✗ FAILED") == SHOWN
+    assert text.count("\nAsked at turn 1:\n") == IN_FULL
     assert "- 3 more conversations: see `transcripts.md`" in text
+
+
+def test_a_failure_is_shown_with_what_was_asked_expected_and_got() -> None:
+    """Nobody needs another file to see why a conversation failed; a long text is cut to part of a screen."""
+    long = "\n".join(f"line {number}" for number in range(100))
+    bad = check("failed", "the reply does not contain '30 days'", expected="30 days", actual=long)
+    row = transcript(turn(1, long, exchanges=(exchange(long),), checks=(bad,)), outcome=Outcome.FAILED)
+    text = summary(play([record(passed()), record(row)]))
+    told = text[text.index("## What went wrong") : text.index("## Numbers")]
+    assert "(transcripts.md#c2)" in told
+    assert "  - expected `30 days`" in told
+    asked, got = told.split("\nGot:\n")
+    assert "> line 5… (" in asked
+    assert "line 6" not in asked.split("Asked at turn 1:")[1]
+    assert "> line 11… (" in got
+    assert "line 12" not in got
+
+
+def test_a_case_that_broke_leads_to_its_conversation() -> None:
+    """In `summary.md` of a gated run; the summary of a step lies elsewhere, and has no such links."""
+    played = play([record(passed()), record(failed())], ending=Ending(gate=gated()))
+    assert f"### [`refund/sofa/{HAIKU}`](transcripts.md#c2)\n" in summary(played)
+    assert f"### `refund/sofa/{HAIKU}`\n" in gate_markdown(played)
+
+
+def test_every_link_of_the_index_leads_to_its_conversation() -> None:
+    """Those that went wrong come first, and each number is that of the section with the same name."""
+    text = transcripts(rich_run())
+    links = re.findall(r"^- . [A-Z]+ \[(`.*`)\]\(#(c\d+)\)", text, re.MULTILINE)
+    sections = re.findall(r'<a id="(c\d+)"></a>\n\n## . [A-Z]+ (`.*`)\n', text)
+    assert sorted(links) == sorted((name, anchor) for anchor, name in sections)
+    assert [anchor for anchor, _ in sections] == [f"c{number}" for number in range(1, 11)]
+    marks = re.findall(r"^- . ([A-Z]+) \[", text, re.MULTILINE)
+    assert marks == ["ERRORED"] * 2 + ["FAILED"] * 4 + ["SKIPPED"] + ["PASSED"] * 3
+
+
+def test_a_long_index_names_the_first_and_counts_the_rest() -> None:
+    """An index of ten thousand conversations is a screen or a few, and what failed is in it."""
+    rows = [record(passed())] * INDEXED + [record(failed())]
+    text = transcripts(play(rows))
+    index = text[: text.index("<details>")]
+    assert index.count("](#c") == INDEXED
+    assert f"](#c{INDEXED + 1}): turn 1, contains" in index
+    assert "- 1 more conversation below, not listed here\n" in index
+
+
+def test_what_passed_is_folded_and_what_failed_is_open() -> None:
+    """A reader meets what went wrong, and opens what did not."""
+    text = transcripts(play([record(failed())]))
+    assert "Read it" not in text
+    text = transcripts(play([record(passed())]))
+    assert text.index("<summary>Read it (4 turns)") < text.index("**Turn 1")
+    assert text.count("<details>") == text.count("</details>")
+
+
+@pytest.mark.parametrize(
+    ("reply", "shown"),
+    [
+        ('{"a": [1, "\\u00fc"]}', '> ```json\n> {\n>   "a": [\n>     1,\n>     "ü"\n>   ]\n> }\n> ```'),
+        ('{\n "a": 1.50}', '> {  \n> \u00a0"a": 1.50}'),
+        ('{"a": 1, "a": 2}', '> {"a": 1, "a": 2}'),
+        ("[not JSON]", "> \\[not JSON]"),
+        ("[\n  1\n]", "> ```json\n> [\n>   1\n> ]\n> ```"),
+        ('{"a": "%s"}' % ("z" * 9_000), '> ```json\n> {"a": "zzz'),
+    ],
+)
+def test_json_is_laid_out_where_nothing_of_it_is_lost(reply: str, shown: str) -> None:
+    """One line of JSON becomes many; a key that is there twice, or a number as it was written, stays."""
+    assert said(reply).startswith(shown)
 
 
 def test_missed_cases_are_cut_too() -> None:

@@ -7,12 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.record.summary import Ending
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.terminal_summary import SHOWN, print_summary
 from tests.unit.report.builders import (
+    HAIKU,
+    Tty,
     check,
     exchange,
     failed,
@@ -189,3 +193,22 @@ def test_colour_marks_the_outcome_and_the_verdict() -> None:
     assert "\x1b[31mFAIL   \x1b[0m" in closing(play([record(failed())]), colour=True)
     assert "\x1b[1;32mPASSED (exit code 0)\x1b[0m" in closing(green_run(), colour=True)
     assert "\x1b" not in closing(rich_run(), verbose=2)
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_the_table_of_models_fits_a_terminal(
+    width: int, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Columns that are zero for all models go first, then tokens; a long name stands above its numbers."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    models = [HAIKU, "claude-opus-5-5-with-a-long-context"]
+    rows = [
+        record(failed(conversation_id=f"refund/{model}", model=model, model_label=model)) for model in models
+    ]
+    stream = Tty()
+    played = play([*rows, record(passed())])
+    print_summary(played, RunFacts.of(played), folder=Path("outputs/run"), stream=stream)
+    lines = stream.getvalue().split("\n")
+    assert max(map(len, lines)) <= width
+    table = next(number for number, line in enumerate(lines) if "passed  failed" in line)
+    assert lines[table : lines.index("", table)] == snapshot

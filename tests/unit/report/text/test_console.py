@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pkgutil
 import subprocess
 import sys
@@ -9,7 +10,8 @@ import sys
 import pytest
 
 from claude_run import report
-from claude_run.report.text.console import colour_wanted
+from claude_run.report.text.console import colour_wanted, open_console, print_escaped
+from tests.unit.report.builders import Tty
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,30 @@ def test_importing_the_room_is_cheap() -> None:
     lines = [f"import {name}" for name in modules]
     code = "\n".join([*lines, "import sys", "sys.exit(bool({'rich', 'jinja2'} & set(sys.modules)))"])
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("lead", "line", "shown"),
+    [
+        ("", "short", ["short"]),
+        ("FAIL   ", "one two three four five", ["FAIL   one two three", "       four five"]),
+        ("FAILED", ": one two three four", ["FAILED: one two", "  three four"]),
+        ("", "    one two three four five", ["    one two three", "      four five"]),
+        ("", "  got | one two three four", ["  got | one two", "      | three four"]),
+        ("", "see /a/very/long/path/that/stays now", ["see", "  /a/very/long/path/that/stays", "  now"]),
+        ("", "/a/very/long/path/that/stays now", ["/a/very/long/path/that/stays", "  now"]),
+        ("", "one\n\ntwo", ["one", "", "two"]),
+        ("", "it says that all ::error::x", ["it says that all", "  \\x3a:error::x"]),
+        ("", "a b c d e f g h \u4f60\u597d\u4f60 z", ["a b c d e f g h", "  \u4f60\u597d\u4f60 z"]),
+    ],
+)
+def test_a_terminal_gets_whole_words(
+    lead: str, line: str, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines go on below their beginning, and a word that is too long for any line stays whole."""
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal, file = Tty(), io.StringIO()
+    print_escaped(open_console(terminal, colour=False), line, lead=lead)
+    assert terminal.getvalue().split("\n") == [*shown, ""]
+    print_escaped(open_console(file, colour=False), line, lead=lead)
+    assert file.getvalue() == f"{lead}{line}\n"

@@ -13,6 +13,7 @@ from claude_run.report.text.safe import (
     md_code,
     md_code_cell,
     md_inline,
+    md_quote,
     safe_block,
     safe_line,
     safe_terminal,
@@ -125,6 +126,34 @@ def test_a_fence_names_its_language() -> None:
 def test_inline_text_is_inert(text: str, shown: str) -> None:
     """Markup is escaped where it would be markup, and nowhere else."""
     assert md_inline(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("One.\nTwo.\n\nThree.\n", "> One.  \n> Two.\n>  \n> Three."),
+        ("- a\n  - b\n\t1. c", "> \\- a  \n> \u00a0\u00a0- b  \n> \u00a0\u00a0\u00a0\u00a01. c"),
+        ("1. a\n2) b\n2.5", "> 1\\. a  \n> 2\\) b  \n> 2\\.5"),
+        ("# no\n> no\n===\n:-|\n+ x", "> \\# no  \n> \\> no  \n> \\===  \n> \\:-\\|  \n> \\+ x"),
+        ("[!NOTE] *a* _b_ c_d $x$ $5", "> \\[\u2060!NOTE] \\*a\\* \\_b\\_ c_d \\$x\\$ $5"),
+        ("Hi @me, #12, & <b>", "> Hi @\u2060me, \\#\u206012, &amp; &lt;b>"),
+        ("https://a.b WWW.a GH-1", "> https:\u2060//a.b WWW\u2060.a GH\u2060-1"),
+        (" \n\t\n", "> (empty)"),
+        ("a\n   \nb", "> a\n>  \n> b"),
+        ("See:\n```python\na *= 1\n```\nEnd.", "> See:\n>\n> ```python\n> a *= 1\n> ```\n>\n> End."),
+        ("1. See:\n   ```\n   a\n     b\n   ```", "> 1\\. See:\n>\n> ```text\n> a\n>   b\n> ```"),
+        ("````mermaid\n```\n````", "> ````text\n> ```\n> ````"),
+        ("~~~ js title\nopen", "> ```js\n> open\n> ```"),
+    ],
+)
+def test_a_quote_reads_as_it_was_written(text: str, shown: str) -> None:
+    """Lines, paragraphs, lists, indentation and code stay as they were, and nothing of it acts."""
+    assert md_quote(text) == shown
+
+
+def test_a_quote_may_be_code_as_a_whole() -> None:
+    """Then its fence cannot be closed by it, and the quote not be left."""
+    assert md_quote('{\n"a": "```"}', "json") == '> ````json\n> {\n> "a": "```"}\n> ````'
 
 
 def test_a_cell_splits_at_no_pipe_and_is_never_empty() -> None:
