@@ -22,6 +22,7 @@ from claude_run.cli.options import (
     FolderArgument,
     JsonOption,
     LabelsArgument,
+    MergeOptions,
     ModelsOptions,
     OutputOptions,
     PlanOptions,
@@ -177,6 +178,17 @@ def open_command(world: World, run: RunArgument) -> int:
     from claude_run.cli.commands import open_page  # noqa: PLC0415 - each command imports what it needs
 
     return open_page(run.path, world)
+
+
+@app.command("merge", cls=PanelCommand)
+@takes(pick(MergeOptions, required=("runs",)), pick(RunRequest, "out"), pick(OutputOptions))
+def merge_command(world: World, merged: MergeOptions, request: RunRequest, output: OutputOptions) -> int:
+    """Join the shards of a run into one run folder; hold it against the baseline that they were given."""
+    from claude_run.cli.commands import merge  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.write_reports import finish, refuse_unwritable  # noqa: PLC0415 - same
+
+    refuse_unwritable(output)
+    return finish(merge(merged.runs, request.out, output, world), output)
 
 
 @app.command("verify", cls=PanelCommand)

@@ -146,7 +146,7 @@ def _prepare_again(  # noqa: PLR0913 - keywords, but for what was asked for then
     world: World,
 ) -> tuple[Prepared, Drift]:
     """Prepare what the run was started with; InputError where its scenarios drifted and nobody said so."""
-    request = _request_again(folder, saved, given)
+    request = request_of(folder, saved, given)
     enter_environment(request.env_file, world.redactor)
     if saved.labels is not None:
         return _prepare_grading_again(folder, saved, request), Drift()
@@ -227,7 +227,7 @@ def _prepare_grading_again(folder: RunFolder, saved: Run, request: RunRequest) -
     return prepared
 
 
-def _request_again(folder: RunFolder, saved: Run, given: Mapping[str, Any]) -> RunRequest:
+def request_of(folder: RunFolder, saved: Run, given: Mapping[str, Any]) -> RunRequest:
     """Return what the run was started with, but for what is `given` anew.
 
     StorageError for options that the command line would not have taken.

@@ -101,6 +101,8 @@ NO_SINKS: dict[str, str] = {
     **_each("record.derive", ("Collector", "Played", "read_played", "read_samples"), _VALUE),
     **_each("record.disk", ("Disk", "LocalDisk", "replace_file", "write_whole", "sync_folder"), "bytes"),
     **_each("record.disk", ("open_file", "read_file"), "bytes"),
+    **_each("record.journal", ("joined",), "bytes that other journals hold"),
+    **_each("record.journal", ("held_still",), "its words are an error, which `print_error` shows"),
     **_each("record.disk", ("locked_folder",), "its words are an error, which `print_error` shows"),
     **_each("record.folder", ("latest",), "a name of ours"),
     **_each("record.folder", ("json_parts",), _VALUE),
