@@ -21,7 +21,6 @@ from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, PAGE, get_ready, render, sections
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, connect, project, results
-from claude_run.session import merge as merging
 from claude_run.session.next_command import play_line
 from claude_run.session.play import RunObserver, RunResult
 from claude_run.text.visible import count
@@ -77,6 +76,8 @@ def read_run(path: Path | None, output: OutputOptions, world: World) -> RunResul
 
 def merge(runs: Sequence[Path], out: Path | None, output: OutputOptions, world: World) -> RunResult:
     """Merge shards into a run, and say which one that is."""
+    from claude_run.session import merge as merging  # noqa: PLC0415 - no other command reads options again
+
     made = sections(page=output.page, redacted=output.redact)
     result = asyncio.run(merging.merge(runs, out, world, made))
     print_error(f"run {result.folder.path}")

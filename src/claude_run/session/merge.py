@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from claude_run.record.run import ShardOf
     from claude_run.session.world import World
     from claude_run.verdict.comparison import Arm
+    from claude_run.verdict.gate import GateRules
 
 
 _CUT_OFF = "its last line was cut off"
@@ -51,6 +52,15 @@ class Part:
 
     def __str__(self) -> str:
         return f"shard {self.shard.name} ({self.folder.path})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """What a gate asks: the baseline, what was asked for, and the rules."""
+
+    baseline: Arm
+    request: RunRequest
+    rules: GateRules
 
 
 async def merge(paths: Sequence[Path], out: Path | None, world: World, sections: Sections) -> RunResult:
@@ -72,7 +82,7 @@ async def merge(paths: Sequence[Path], out: Path | None, world: World, sections:
         # What they are, then what they came to.
         parts = _of_one_plan([_part(folder) for folder in folders])
         whole = _whole(parts)
-        request, baseline = _gated_by(parts, whole)
+        against = _against(parts, whole)
         ended_at = _end_of_all(parts)
         journals = [(part.folder.journal, part.folder.seal(part.run)) for part in parts]
         lines = joined(str(whole.run_id), journals, ended_at=ended_at)
@@ -81,8 +91,8 @@ async def merge(paths: Sequence[Path], out: Path | None, world: World, sections:
         )
     note_played(world.disk, folder.path)
     played = read_played(folder, sections)
-    if baseline is not None:
-        played = await _gated(folder, played, baseline, request)
+    if against is not None:
+        played = await _gated(folder, played, against)
     return RunResult(folder=folder, played=played)
 
 
@@ -236,28 +246,28 @@ def _request_of_all(requests: Sequence[RunRequest]) -> RunRequest:
     )
 
 
-def _gated_by(parts: Sequence[Part], whole: Run) -> tuple[RunRequest, Arm | None]:
-    """Return what was asked for, and the baseline; InputError where it is not that of the shards any more."""
-    request = parts[0].request
+def _against(parts: Sequence[Part], whole: Run) -> Against | None:
+    """Return what the whole is held against; InputError where it is not what the shards were started with."""
+    request = replace(parts[0].request, shard=None)
     if request.baseline is None:
-        return request, None
+        return None
     baseline = arm_of_baseline(request.baseline, whole.conversations)
     if digest_of(baseline) != whole.baseline_sha256:
         raise InputError(
             f"{baseline.name} is not what it was when the shards were started: put the old one back, or play"
             " the shards anew with --reuse"
         )
-    return request, baseline
+    return Against(baseline=baseline, request=request, rules=gate_rules(request))
 
 
-async def _gated(folder: RunFolder, played: Played, baseline: Arm, request: RunRequest) -> Played:
+async def _gated(folder: RunFolder, played: Played, against: Against) -> Played:
     """Hold the whole against its baseline, and write the verdict into its journal.
 
     Fresh attempts there are none: what they would tell is unclear, until `resume` has played them.
     """
     journal, _ = folder.open_journal()
     with closing(journal):
-        found = gate(played, baseline, request=replace(request, shard=None), rules=gate_rules(request))
+        found = gate(played, against.baseline, request=against.request, rules=against.rules)
         journal.append_run("gated", **found.to_json())
         await journal.synced()
         await journal.settled()

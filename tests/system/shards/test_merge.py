@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.command import claude_run
 from tests.system.gate.api import obeys, said
 from tests.system.harness.sweeps import spread
 from tests.system.shards.workspace import MODEL
@@ -326,6 +327,33 @@ def test_caps_add_up_and_names_are_allowed_together(workspace: ShardWorkspace) -
     assert options["max_cost"] == "3.5"
     assert options["max_requests"] is None
     assert options["allowed_models"] == {"a": ["b", "c"]}
+
+
+def test_merging_needs_the_run_folders_alone(three: ShardWorkspace) -> None:
+    """The machine that merges has neither the scenarios nor a key."""
+    three.merge("1", "2", "3", out="here")
+    elsewhere = three.folder / "elsewhere"
+    elsewhere.mkdir()
+    for name in "123":
+        (three.folder / name).rename(elsewhere / name)
+    done = claude_run("merge", "1", "2", "3", "-o", "there", cwd=elsewhere)
+    assert done.code == 1, done.stderr
+    runs = (elsewhere / "there", three.folder / "here")
+    there, here = ((run / "transcripts.jsonl").read_bytes() for run in runs)
+    assert there == here
+
+
+def test_batches_are_merged_with_all_that_is_known_of_them(three: ShardWorkspace) -> None:
+    """What was submitted, and that nothing of it is open, stands in the whole as in the shards."""
+    batched = ("--simulate", "--batch", "-q")
+    for index in (1, 2):
+        assert three.play(f"b{index}", "--shard", f"{index}/2", *batched).code in {0, 1}
+    assert three.merge("b1", "b2").code in {0, 1}
+    told = [event for name in ("b1", "b2") for event in events(three, name)]
+    assert sum(event.get("what") == "batch_submitted" for event in told) == 2
+    assert events(three, "merged")[:-1] == told
+    assert three.run("resume", "merged", "-q").code in {0, 1}
+    assert three.run("verify", "merged").code == 0
 
 
 def test_what_could_not_be_measured_is_no_reason_to_refuse(workspace: ShardWorkspace) -> None:

@@ -41,6 +41,16 @@ def test_an_empty_shard_is_a_run_that_passed(workspace: ShardWorkspace) -> None:
     assert workspace.run("refund.yaml", "--shard", f"{name}/3", "--dry-run").code == 0
 
 
+def test_an_empty_shard_needs_no_key(workspace: ShardWorkspace) -> None:
+    """Where nothing is sent nobody needs to be known."""
+    workspace.write(cases=1)
+    codes = [
+        workspace.run_offline("refund.yaml", "--shard", f"{index}/2", "-o", str(index), ANTHROPIC_API_KEY="")
+        for index in (1, 2)
+    ]
+    assert [done.code for done in codes] == [3, 0]
+
+
 def test_a_selection_of_nothing_is_no_empty_shard(workspace: ShardWorkspace) -> None:
     """A `-k` without a match is a mistake on every machine."""
     workspace.write(cases=1)
