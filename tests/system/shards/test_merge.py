@@ -275,6 +275,9 @@ def test_a_broken_case_is_confirmed_after_the_merge(workspace: ShardWorkspace) -
     assert (done.code, workspace.api.bodies) == (1, [])
     assert workspace.summary("merged")["gate"]["verdict"] == "unclear"
     assert "next: claude-run resume merged" in done.stderr
+    assert (
+        "merging has played none: `claude-run resume` plays the fresh attempts that would tell" in done.stdout
+    )
     told = workspace.run("resume", "merged")
     assert told.code == 1
     assert workspace.summary("merged")["gate"]["verdict"] == "regressed"
