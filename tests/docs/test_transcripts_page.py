@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -148,7 +149,19 @@ def test_each_key_of_the_summary_is_documented(played: Path) -> None:
 
 def test_each_key_of_run_json_is_documented(played: Path) -> None:
     """The file that is written before anything is sent has exactly the documented keys."""
-    assert list(json.loads((played / "run.json").read_text(encoding="utf-8"))) == names(run_fields.RUN)
+    plain = [name for name in names(run_fields.RUN) if name != "shard"]
+    assert list(json.loads((played / "run.json").read_text(encoding="utf-8"))) == plain
+
+
+def test_a_shard_says_which_part_it_is(tmp_path: Path) -> None:
+    """It has all documented keys, and in `shard` those that its row names."""
+    scenario = tmp_path / "documented.yaml"
+    scenario.write_text(_SCENARIO, encoding="utf-8")
+    _command(f"claude-run {scenario} --simulate -q --shard 1/1 -o {tmp_path}/run")
+    run = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert list(run) == names(run_fields.RUN)
+    about = next(field.about for field in run_fields.RUN if field.name == "shard")
+    assert re.findall(r"`(\w+)`", about) == list(run["shard"])
 
 
 def test_each_event_of_the_journal_is_documented(played: Path, batched: list[Any]) -> None:

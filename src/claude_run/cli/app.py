@@ -22,6 +22,7 @@ from claude_run.cli.options import (
     FolderArgument,
     JsonOption,
     LabelsArgument,
+    MergeOptions,
     ModelsOptions,
     OutputOptions,
     PlanOptions,
@@ -188,6 +189,17 @@ def show_command(world: World, options: ShowOptions, output: OutputOptions) -> i
     from claude_run.cli.show import show  # noqa: PLC0415 - each command imports what it needs
 
     return show(options, output, world)
+
+
+@app.command("merge", cls=PanelCommand)
+@takes(pick(MergeOptions, required=("runs",)), pick(RunRequest, "out"), pick(OutputOptions))
+def merge_command(world: World, merged: MergeOptions, request: RunRequest, output: OutputOptions) -> int:
+    """Join the shards of a run into one run folder; hold it against the baseline that they were given."""
+    from claude_run.cli.commands import merge  # noqa: PLC0415 - each command imports what it needs
+    from claude_run.cli.write_reports import finish, refuse_unwritable  # noqa: PLC0415 - same
+
+    refuse_unwritable(output)
+    return finish(merge(merged.runs, request.out, output, world), output)
 
 
 @app.command("verify", cls=PanelCommand)

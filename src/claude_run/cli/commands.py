@@ -26,6 +26,7 @@ from claude_run.session.play import RunObserver, RunResult
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from claude_run.cli.options import AcceptOptions, OutputOptions, SimulateOptions
@@ -69,6 +70,17 @@ def verify(path: Path | None, world: World) -> int:
 def read_run(path: Path | None, output: OutputOptions, world: World) -> RunResult:
     """Read a run whose files are about to be written anew, and say which one it is."""
     result = results.read_run(path, world, sections(page=output.page, redacted=output.redact))
+    print_error(f"run {result.folder.path}")
+    world.signals.postpone()
+    return result
+
+
+def merge(runs: Sequence[Path], out: Path | None, output: OutputOptions, world: World) -> RunResult:
+    """Merge shards into a run, and say which one that is."""
+    from claude_run.session import merge as merging  # noqa: PLC0415 - no other command reads options again
+
+    made = sections(page=output.page, redacted=output.redact)
+    result = asyncio.run(merging.merge(runs, out, world, made))
     print_error(f"run {result.folder.path}")
     world.signals.postpone()
     return result

@@ -154,6 +154,15 @@ class CompareOptions(JsonOption):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MergeOptions:
+    """What is merged."""
+
+    runs: tuple[Path, ...] = option(
+        kind=PATHS, metavar="RUN...", default=(), help="The run folders of all shards, in any order."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelsOptions(JsonOption):
     """Which models are told of, and whether the API is asked."""
 

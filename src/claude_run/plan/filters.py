@@ -1,11 +1,11 @@
-"""Which conversations a run takes: `-k` expressions, `--tag`, `--shard`."""
+"""Which conversations a run takes: `-k` expressions, `--tag`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from claude_run.errors import InputError
 from claude_run.text.visible import visible, width
@@ -13,15 +13,12 @@ from claude_run.text.visible import visible, width
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-T = TypeVar("T")
 Predicate: TypeAlias = Callable[[Sequence[str]], bool]
-Shard: TypeAlias = tuple[int, int]
 
 MAX_DEPTH = 50
 """How deep parentheses and `not` may nest in an expression."""
 
 _TOKEN = re.compile(r"""\s*(?:(?P<mark>[()])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s()"']+))""")
-_SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 _WORDS = ("and", "or", "not")
 
 
@@ -49,28 +46,6 @@ def parse_expression(source: str) -> Predicate:
 def has_tag(tags: Iterable[str], wanted: Sequence[str]) -> bool:
     """Return whether any of the wanted tags is among `tags`, letter by letter."""
     return not set(wanted).isdisjoint(tags)
-
-
-def parse_shard(text: str) -> Shard:
-    """Read `i/n`, the i-th of n shards counted from 1; InputError for anything else."""
-    match = _SHARD.fullmatch(text)
-    if match is None:
-        raise InputError(f"--shard {text!r}: write it as i/n, for example 1/4 for the first of four")
-    return check_shard((int(match[1]), int(match[2])))
-
-
-def check_shard(shard: Shard) -> Shard:
-    """Return the shard if there is such a one; InputError if not."""
-    index, count = shard
-    if not 1 <= index <= count:
-        raise InputError(f"--shard {index}/{count}: the shard must be from 1 to the number of shards")
-    return shard
-
-
-def take_shard(items: Sequence[T], shard: Shard) -> Sequence[T]:
-    """Deal the items out in turn, as cards, and return those of this shard: sizes differ by one at most."""
-    index, count = check_shard(shard)
-    return items[index - 1 :: count]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

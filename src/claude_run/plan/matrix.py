@@ -13,7 +13,8 @@ from claude_run.conversation.lazy import LazySequence
 from claude_run.conversation.script import Conversation
 from claude_run.conversation.served import BY_NAME
 from claude_run.errors import InputError, SelectionError
-from claude_run.plan.filters import check_shard, has_tag, parse_expression, take_shard
+from claude_run.plan.filters import has_tag, parse_expression
+from claude_run.plan.shards import check_shard, take_shard
 from claude_run.scenario.model import ModelChoice
 from claude_run.scenario.paths import chooses, with_files
 from claude_run.scenario.settings import variables_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from claude_run.conversation.served import ServedNames
-    from claude_run.plan.filters import Shard
+    from claude_run.plan.shards import Shard
     from claude_run.scenario.model import Case, Scenario, ToolResults, Turn, Variant
 
 MAX_CONVERSATIONS = 100_000
@@ -42,7 +43,7 @@ class Selection:
 
     `models` are `id` or `label=id` and win over the models of the files; `ids` are exactly the conversations
     to take. Every filter that is given must let a conversation through; of several `tags` any will do.
-    `last_failed` returns those of its conversations that failed last; shards are dealt of what is left.
+    `last_failed` returns those of its conversations that failed last; a shard is a part of what is left.
     """
 
     models: tuple[str, ...] = ()
@@ -60,11 +61,13 @@ class Plan:
 
     A conversation is made when it is asked for, each time anew: whoever goes through them has one at a time.
     `pass_rates` by scenario name: the share of the repeats that must pass. `files`: path to SHA-256.
+    Where this is a shard, which may be empty, `whole` is what all shards together play.
     """
 
     conversations: Sequence[Conversation]
     pass_rates: Mapping[str, float]
     files: Mapping[str, str]
+    whole: Plan | None = None
 
     @property
     def identities(self) -> Sequence[Identity]:
@@ -108,10 +111,21 @@ def expand(
         for scenario in scenarios
     )
     everything = LazySequence(matrix.conversation, range(matrix.size))
-    conversations = _select(everything, selection)
+    selected = _select(everything, selection)
+    filled = [block.scenario for block in matrix.blocks if block.size]
+    whole = _plan_of(selected, filled, are_all=selected is everything)
+    if selection.shard is None:
+        return whole
+    return replace(_plan_of(take_shard(selected, selection.shard), filled), whole=whole)
+
+
+def _plan_of(
+    conversations: Sequence[Conversation], scenarios: Sequence[Scenario], *, are_all: bool = False
+) -> Plan:
+    """Return the plan of some conversations; of all there are no names need be looked at."""
     played = (
-        {block.scenario.name for block in matrix.blocks if block.size}
-        if conversations is everything
+        {scenario.name for scenario in scenarios}
+        if are_all
         else {conversation.identity.scenario for conversation in conversations}
     )
     return Plan(
@@ -266,10 +280,10 @@ def _filters(
     selection: Selection,
 ) -> Iterator[tuple[str, Callable[[LazySequence[Conversation]], LazySequence[Conversation]]]]:
     """Give each filter that is set with the option to blame; options are checked before any is applied."""
-    ids, tags, shard = selection.ids, selection.tags, selection.shard
+    ids, tags = selection.ids, selection.tags
     matches = None if selection.expression is None else parse_expression(selection.expression)
-    if shard is not None:
-        check_shard(shard)
+    if selection.shard is not None:
+        check_shard(selection.shard)
     if ids is not None:
         yield "the list of conversations", lambda left: _exactly(left, ids)
     if tags:
@@ -280,8 +294,6 @@ def _filters(
         yield name, lambda left: left.where(lambda each: matches((each.id, each.model, *each.tags)))
     if (last_failed := selection.last_failed) is not None:
         yield "--lf", lambda left: _exactly(left, frozenset(each.id for each in last_failed(left)))
-    if shard is not None:
-        yield f"--shard {shard[0]}/{shard[1]}", lambda left: left.at(take_shard(left.places, shard))
 
 
 def _exactly(everything: LazySequence[Conversation], ids: frozenset[str]) -> LazySequence[Conversation]:

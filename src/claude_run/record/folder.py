@@ -6,12 +6,13 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.errors import InputError, StorageError
-from claude_run.record.disk import LocalDisk, open_file, read_file, replace_file
+from claude_run.record.disk import LocalDisk, open_file, read_file, replace_file, sync_folder
 from claude_run.record.history import History, Told, read_history, read_told
 from claude_run.record.journal import Extent, Journal, Seal, refuse_if_held
 from claude_run.record.made_of import DERIVED, MadeOf, refuse_less, replies_told
@@ -77,6 +78,53 @@ class RunFolder:
         `outputs/latest` points to it, unless `latest` is off. Raises InputError when `out` holds anything or
         a secret stands in the run's names, StorageError when it cannot be made.
         """
+        folder = cls._claimed(run, out=out, stamp=stamp, disk=disk, redactor=redactor)
+        folder.write_json("run.json", run.to_json())
+        # What was planned, and only then the link: `latest` never points to a folder that cannot be opened.
+        if latest:
+            _make_latest(folder, named=out is not None)
+        return folder
+
+    @classmethod
+    def create_whole(  # noqa: PLR0913 - keywords, but for the run and its journal
+        cls,
+        run: Run,
+        journal: Iterable[bytes],
+        *,
+        out: Path | None,
+        stamp: str,
+        disk: Disk | None = None,
+        redactor: Redactor | None = None,
+    ) -> RunFolder:
+        """Make a run folder that holds a journal from the start: it is there with all of it, or not at all.
+
+        Who is killed on the way leaves an empty folder, and beside it a hidden one, in which `run.json` comes
+        last: without it no folder is taken for a run. Raises what `create` does, and what making the lines
+        of `journal` does.
+        """
+        folder = cls._claimed(run, out=out, stamp=stamp, disk=disk, redactor=redactor)
+        target = Path(os.path.realpath(folder.path))
+        aside = cls(target.with_name(f".{target.name}.{secrets.token_hex(4)}"), disk=disk, redactor=redactor)
+        try:
+            aside.disk.make_folder(aside.path)
+            replace_file(aside.disk, aside.journal, journal)
+            aside.write_json("run.json", run.to_json())
+            for left in target.iterdir():
+                left.unlink()
+            aside.disk.replace(aside.path, target)
+            sync_folder(aside.disk, target.parent)
+        except OSError as error:
+            raise StorageError(f"{folder.path} cannot be written: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(aside.path, ignore_errors=True)
+        _make_latest(folder, named=out is not None)
+        return folder
+
+    @classmethod
+    def _claimed(
+        cls, run: Run, *, out: Path | None, stamp: str, disk: Disk | None, redactor: Redactor | None
+    ) -> RunFolder:
+        """Return the folder of a new run, made, and empty but for what was never a run."""
         path = out if out is not None else outputs() / f"{stamp}-{slug(run.name)}"
         if any(map((redactor or Redactor()).finds, json_pieces(run.to_json()))):
             raise InputError(
@@ -108,14 +156,6 @@ class RunFolder:
                 folder.disk.make_folder(path)
         except OSError as error:
             raise StorageError(f"{path} cannot be created: {error.strerror or error}; pass -o DIR") from error
-        # What was planned, and only then the link: `latest` never points to a folder that cannot be opened.
-        folder.write_json("run.json", run.to_json())
-        if latest and out is not None:
-            # Where there can be no such folder, there is no older run to be taken for this one.
-            with suppress(OSError):
-                make_outputs(folder.disk)
-        if latest and outputs().is_dir():
-            _point_latest(folder.disk, folder.path)
         return folder
 
     @classmethod
@@ -153,7 +193,7 @@ class RunFolder:
         InputError while another process has it open; StorageError, before anything is changed, where it is
         not what the other files say.
         """
-        history, seal = History(logs={}), self._seal(run or self.read_run())
+        history, seal = History(logs={}), self.seal(run or self.read_run())
 
         def inspect() -> None:
             nonlocal history
@@ -169,7 +209,7 @@ class RunFolder:
     def read_history(self) -> History:
         """Read the journal; StorageError where it is damaged, or not what the other files say."""
         run = self.read_run()
-        history = read_history(self.journal, run, seal=self._seal(run))
+        history = read_history(self.journal, run, seal=self.seal(run))
         self._refuse_lost(lambda: history)
         return history
 
@@ -178,7 +218,7 @@ class RunFolder:
 
         What is kept of each conversation is found by its number.
         """
-        seal = self._seal(run)
+        seal = self.seal(run)
         told = read_told(self.journal, run, seal=seal, add_up=add_up, numbers=numbers)
         self._refuse_lost(lambda: read_history(self.journal, run, seal=seal))
         return told
@@ -194,7 +234,7 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return None  # derived files can be made anew, whatever has become of them
 
-    def _seal(self, run: Run) -> Seal:
+    def seal(self, run: Run) -> Seal:
         """Return what the files beside the journal say of it."""
         if (made := self.made_of()) is not None:
             return Seal(run_id=run.run_id, made_of=made.journal)
@@ -292,6 +332,16 @@ def _make_fresh(disk: Disk, path: Path) -> Path:
             candidate = path.with_name(f"{path.name}-{number}")
         else:
             return candidate
+
+
+def _make_latest(folder: RunFolder, *, named: bool) -> None:
+    """Let `latest` point to a folder; one that the user has `named` may be the first of all."""
+    if named:
+        # Where there can be no such folder, there is no older run to be taken for this one.
+        with suppress(OSError):
+            make_outputs(folder.disk)
+    if outputs().is_dir():
+        _point_latest(folder.disk, folder.path)
 
 
 def _point_latest(disk: Disk, path: Path) -> None:

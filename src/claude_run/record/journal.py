@@ -18,6 +18,7 @@ import hashlib
 import os
 import zlib
 from array import array
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -152,6 +153,49 @@ def _line_at(path: Path, file: BufferedReader, at: int) -> Mapping[str, Any]:
     if not _is_framed(raw):
         raise StorageError(f"{path} was changed while it was read; read it again, or {_RESTORE}")
     return _parsed(path, 0, raw)
+
+
+def joined(run_id: str, journals: Iterable[tuple[Path, Seal]], *, ended_at: str | None) -> Iterator[bytes]:
+    """Yield the lines of a new journal of a run: those of other journals, one after the other, and its end.
+
+    What a line says stays as it is, byte by byte: only its number is another one, and with it its checksum.
+    Raises StorageError as `read_lines` does.
+    """
+    yield _framed(plain_json({"seq": 0, "event": "journal", "version": VERSION, "run_id": run_id}))
+    seq = 1
+    for path, seal in journals:
+        _refuse_missing(path, seal)
+        try:
+            with open_file(path) as file:
+                for number, raw in _whole_lines(path, file, seal):
+                    if number > 1:
+                        said = raw[_REST + len(_seq(number - 1)) :]
+                        yield _framed_rest(_seq(seq) + said)
+                        seq += 1
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    # How long it took is what they all took together, to which this adds nothing.
+    ended: Mapping[str, Json] = {"at": ended_at, "duration_s": 0.0, "stop": None, "reason": None}
+    yield _framed(plain_json({"seq": seq, "event": "run", "what": "ended", **ended}))
+
+
+@contextmanager
+def held_still(path: Path, disk: Disk) -> Iterator[None]:
+    """Let no process go on with the run of a journal during the block; InputError where one does."""
+    try:
+        descriptor = disk.open(path.resolve(), os.O_RDONLY)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    try:
+        try:
+            disk.lock(descriptor)
+        except BlockingIOError as error:
+            raise InputError(_held(path)) from error
+        except OSError as error:
+            raise StorageError(f"{path} cannot be locked: {error.strerror or error}") from error
+        yield
+    finally:
+        disk.close(descriptor)
 
 
 def torn_bytes(path: Path) -> int:
@@ -367,8 +411,16 @@ def _says(event: Event) -> bool:
 
 
 def _framed(text: str) -> bytes:
-    rest = text.encode()[1:] + b"\n"
+    return _framed_rest(text.encode()[1:] + b"\n")
+
+
+def _framed_rest(rest: bytes) -> bytes:
     return b'%s%08x",%s' % (_PREFIX, zlib.crc32(rest), rest)
+
+
+def _seq(number: int) -> bytes:
+    """Return how a line begins after its checksum, by its place from 0."""
+    return b'"seq":%d,' % number
 
 
 def _refuse_missing(path: Path, seal: Seal | None) -> None:
@@ -388,7 +440,7 @@ def _whole_lines(path: Path, file: Iterable[bytes], seal: Seal | None) -> Iterat
             torn = 1
             break
         # The frame: a checksum over the rest, which begins with the place of the line.
-        rest, seq = raw[_REST:], b'"seq":%d,' % (number - 1)
+        rest, seq = raw[_REST:], _seq(number - 1)
         if not _is_framed(raw):
             raise StorageError(f"{path}:{number}: this line is damaged, so replies may be lost; {_RESTORE}")
         if not rest.startswith(seq):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from claude_run.conversation.identity import PARTS, Identity
 from claude_run.conversation.lazy import LazySequence
 from claude_run.errors import StorageError
 from claude_run.record.codec import checked_types
+from claude_run.text.strict_json import plain_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from claude_run.scenario.json_values import JsonObject
 
 SCHEMA_VERSION = 1
@@ -27,6 +31,55 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShardOf:
+    """Which of the `count` parts of a whole plan a run plays: `index`, from 1.
+
+    Of the whole: `conversations` is how many it has, `plan_sha256` stands for all of them in their order, and
+    `files` maps each scenario's path to the SHA-256 of all that it reads.
+    """
+
+    index: int
+    count: int
+    conversations: int
+    plan_sha256: str
+    files: Mapping[str, str]
+
+    @classmethod
+    def of(cls, shard: tuple[int, int], identities: Sequence[Identity], files: Mapping[str, str]) -> ShardOf:
+        """Return what a shard says of the plan that all shards together play."""
+        index, count = shard
+        return cls(
+            index=index,
+            count=count,
+            conversations=len(identities),
+            plan_sha256=plan_digest(identities),
+            files=files,
+        )
+
+    @property
+    def name(self) -> str:
+        """As `--shard` has it."""
+        return f"{self.index}/{self.count}"
+
+    def to_json(self) -> JsonObject:
+        return {
+            "index": self.index,
+            "count": self.count,
+            "conversations": self.conversations,
+            "plan_sha256": self.plan_sha256,
+            "files": dict(self.files),
+        }
+
+
+def plan_digest(identities: Iterable[Identity]) -> str:
+    """Return the SHA-256, in hex, that stands for conversations, in their order, with all of their parts."""
+    digest = hashlib.sha256()
+    for each in identities:
+        digest.update(plain_json({"id": each.id, **each.parts()}).encode() + b"\n")
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run as it was asked for.
 
@@ -35,7 +88,7 @@ class Run:
     of all that it reads, `own_checks` each file of own checks to that of its bytes, and `pass_rates` each
     scenario to the share of repeats that must pass. `changes` are in the order in which they were made.
     `labels` is the file of labelled replies that a judge is held against, `baseline_sha256` stands for what
-    the run is.
+    the run is, or the whole of which it is a shard. `shard` is None for a run that is no part of another.
     """
 
     run_id: str | None = None
@@ -53,6 +106,12 @@ class Run:
     changes: tuple[Change, ...] = ()
     labels: str | None = None
     baseline_sha256: str | None = None
+    shard: ShardOf | None = None
+
+    @property
+    def gates_later(self) -> bool:
+        """Whether it is held against its baseline only once it is merged with the other shards."""
+        return self.shard is not None and self.options.get("baseline") is not None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -77,6 +136,8 @@ class Run:
             "own_checks": dict(self.own_checks),
             "pass_rates": dict(self.pass_rates),
             "baseline_sha256": self.baseline_sha256,
+            # Where it is no shard nothing says so: a run folder of an earlier version is as it was.
+            **({} if self.shard is None else {"shard": self.shard.to_json()}),
             "prices": self.prices,
             "simulated": self.simulated,
             "models": list(self.models),
@@ -110,6 +171,7 @@ class Run:
                 paths=tuple(_listed(data["paths"])),
                 labels=data.get("labels"),
                 baseline_sha256=data.get("baseline_sha256"),
+                shard=_shard(data["shard"]) if data.get("shard") is not None else None,
                 options=data["options"],
                 files=data["files"],
                 own_checks=data.get("own_checks", {}),
@@ -140,6 +202,13 @@ def _planned(item: Mapping[str, Any] | Identity) -> Identity:
 
 def _change(item: Mapping[str, Any]) -> Change:
     return checked_types(Change(lines=item["journal_lines"], superseded=tuple(_listed(item["superseded"]))))
+
+
+def _shard(item: Mapping[str, Any]) -> ShardOf:
+    shard = checked_types(ShardOf(**{each.name: item[each.name] for each in fields(ShardOf)}))
+    if not 1 <= shard.index <= shard.count:
+        raise TypeError(f"there is no shard {shard.name}")
+    return shard
 
 
 def _listed(value: object) -> list[Any]:

@@ -31,6 +31,7 @@ _count = partial(count, grouped=False)
 SCHEMA_VERSION = 1
 _STOPPED = "the run was stopped"
 _NOT_GATED = "it was not held against its baseline yet: `claude-run resume` does it"
+_LATER = "played; `claude-run merge` holds all shards together against the baseline"
 _NAMED = 3  # conversations that a reason names
 
 
@@ -139,9 +140,11 @@ def summarize(run: Run, records: Iterable[Record], ending: Ending) -> RunSummary
         tally.add(record)
     rates = tuple(tally.rates.values())
     # A run that was to be held against a baseline and was not has no verdict, whatever its checks said.
-    if ending.gate is None and ending.stop is None and run.options.get("baseline") is not None:
+    # A shard has its own when it is merged.
+    held = run.options.get("baseline") is not None and not run.gates_later
+    if ending.gate is None and ending.stop is None and held:
         ending = replace(ending, stop=ExitCode.NOT_MEASURED, reason=_NOT_GATED)
-    exit_code, reason = _verdict(tally, rates, ending)
+    exit_code, reason = _verdict(tally, rates, ending, run)
     return RunSummary(
         run=run,
         totals=tally.all.totals,
@@ -252,21 +255,16 @@ class _Tally:
         )
 
 
-def _verdict(tally: _Tally, rates: Sequence[CaseRate], ending: Ending) -> tuple[ExitCode, str]:
-    reasons: dict[ExitCode, str] = {ExitCode.PASSED: "all conversations passed"}
+def _verdict(tally: _Tally, rates: Sequence[CaseRate], ending: Ending, run: Run) -> tuple[ExitCode, str]:
     # What became of fresh attempts is for the gate to say, once it has decided.
     outcomes = tally.all.outcomes if ending.gate is None else tally.planned
     must_failed = tally.must_failed
     failed, errored, skipped = (outcomes[o] for o in (Outcome.FAILED, Outcome.ERRORED, Outcome.SKIPPED))
-    missed = [rate for rate in rates if rate.measured and not rate.met]
+    reasons = {ExitCode.PASSED: _passed(run, failed)}
     # What was checked: by the gate where there is one, and otherwise by the pass rate of each case.
     if ending.gate is not None:
         reasons[ending.gate.code] = ending.gate.reason
-    elif failed:
-        reasons[ExitCode.PASSED] = (
-            f"every case reached its pass rate, though {_count(failed, 'conversation')} failed"
-        )
-    if missed and ending.gate is None:
+    elif not run.gates_later and (missed := [rate for rate in rates if rate.measured and not rate.met]):
         reasons[ExitCode.FAILED] = f"{_count(failed, 'conversation')} failed"
         if below := sum(rate.repeats > 1 for rate in missed):
             reasons[ExitCode.FAILED] += f", {_count(below, 'case')} below the pass rate"
@@ -292,6 +290,18 @@ def _verdict(tally: _Tally, rates: Sequence[CaseRate], ending: Ending) -> tuple[
     if code is ExitCode.FAILED:
         return code, f"{broke}; {before}" if before else broke
     return code, f"{reasons[code]}; {broke}"
+
+
+def _passed(run: Run, failed: int) -> str:
+    """Return what is said of a run without a gate that passes, though some of it `failed`."""
+    told = "every case reached its pass rate"
+    if run.gates_later:
+        told = _LATER
+    elif run.shard is not None and not run.conversations:
+        return f"shard {run.shard.name} is empty: there are fewer cases than shards"
+    elif not failed:
+        return "all conversations passed"
+    return f"{told}, though {_count(failed, 'conversation')} failed" if failed else told
 
 
 def _totals_json(totals: Totals) -> JsonObject:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from claude_run.conversation.script import Conversation
+    from claude_run.conversation.identity import Identity
     from claude_run.record.derive import Played
     from claude_run.session.request import CompareRequest
 
@@ -99,13 +99,13 @@ def arm_of_played(played: Played, *, name: str) -> Arm:
     return Arm(name=name, samples=tuple(Sample.of(each) for each in transcripts if each is not None))
 
 
-def arm_of_baseline(path: Path, conversations: Sequence[Conversation]) -> Arm:
+def arm_of_baseline(path: Path, identities: Sequence[Identity]) -> Arm:
     """Return the accepted samples of the scenarios of these conversations, numbered as they are.
 
     `path` is `BESIDE`, a run folder, or one baseline file. InputError where a scenario has no baseline, and
     for a run that could not be accepted as one.
     """
-    scenarios = _scenarios_of(conversations)
+    scenarios = _scenarios_of(identities)
     if path != BESIDE and (path / "run.json").exists():
         folder = RunFolder.open(path)
         played = read_played(folder)
@@ -115,15 +115,15 @@ def arm_of_baseline(path: Path, conversations: Sequence[Conversation]) -> Arm:
         arm = _arm_of_files(dict.fromkeys(scenarios, path), scenarios)
     else:
         arm = _arm_of_files({name: baseline_path(file) for name, file in scenarios.items()}, scenarios)
-    return _aligned(arm, conversations)
+    return _aligned(arm, identities)
 
 
-def arm_of_accepted(conversations: Sequence[Conversation]) -> Arm:
+def arm_of_accepted(identities: Sequence[Identity]) -> Arm:
     """Return the accepted samples of those scenarios that have a baseline beside them."""
-    scenarios = _scenarios_of(conversations)
+    scenarios = _scenarios_of(identities)
     files = {name: baseline_path(file) for name, file in scenarios.items()}
     arm = _arm_of_files({name: file for name, file in files.items() if file.is_file()}, scenarios)
-    return _aligned(arm, conversations)
+    return _aligned(arm, identities)
 
 
 def accepted_replies(arm: Arm) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
@@ -164,12 +164,12 @@ def _arm_of_file(path: Path, candidates: Iterable[Arm]) -> Arm:
     return Arm(name=str(path), samples=baseline.samples)
 
 
-def _scenarios_of(conversations: Iterable[Conversation]) -> Mapping[str, str]:
-    return {conversation.identity.scenario: conversation.identity.path for conversation in conversations}
+def _scenarios_of(identities: Iterable[Identity]) -> Mapping[str, str]:
+    return {identity.scenario: identity.path for identity in identities}
 
 
-def _aligned(arm: Arm, conversations: Iterable[Conversation]) -> Arm:
-    return replace(arm, samples=aligned(arm.samples, (each.identity for each in conversations)))
+def _aligned(arm: Arm, identities: Iterable[Identity]) -> Arm:
+    return replace(arm, samples=aligned(arm.samples, identities))
 
 
 def _arm_of_files(files: Mapping[str, Path], scenarios: Mapping[str, str]) -> Arm:

@@ -86,7 +86,8 @@ async def connect(  # noqa: PLR0913 - keywords, but for what is played and for h
     the simulator cannot do, and a `watcher` what replies say while they are written. CredentialsError when
     there is no key, InputError when the provider lacks a setting or an extra.
     """
-    if request.replay is not None:
+    # An empty shard sends nothing either.
+    if request.replay is not None or not conversations:
         return Connected()
     with _lasting():
         from claude_run.api.client import open_client  # noqa: PLC0415 - the SDK costs seconds

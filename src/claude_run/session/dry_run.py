@@ -162,7 +162,7 @@ def dry_run(prepared: Prepared, counts: Counts) -> DryRun:
         no_batch=_no_batch(prepared),
         expected=as_examples_play(plan),
         foresight=None
-        if baseline is None
+        if baseline is None or not prepared.gates
         else foresee(baseline, plan.conversations, prepared.gate_rules, bounds=bounds),
         judge_answers=sum(len(judges_of(conversation)) for conversation in plan.conversations),
         prices=price_table(),

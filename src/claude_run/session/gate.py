@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
     from claude_run.record.derive import Played
     from claude_run.scenario.json_values import Json
-    from claude_run.session.prepare import Prepared
-    from claude_run.session.request import GateRequest
+    from claude_run.session.request import GateRequest, RunRequest
     from claude_run.verdict.comparison import Arm
     from claude_run.verdict.gate import CaseJudgement, GateRules, Judgement
 
@@ -165,12 +164,11 @@ def fresh_attempts(
     return found
 
 
-def gate(played: Played, baseline: Arm, prepared: Prepared) -> Gate:
+def gate(played: Played, baseline: Arm, *, request: RunRequest, rules: GateRules) -> Gate:
     """Hold a run against its baseline, and put into words what that comes to."""
-    rules, request = prepared.gate_rules, prepared.request
     matched = match(baseline, samples_of(played))
     judged = judge_run([case.paired for case in matched.cases if case.paired is not None], rules)
-    cases = _gated(matched, judged, prepared.plan.pass_rates)
+    cases = _gated(matched, judged, played.summary.run.pass_rates)
     change = _cost_change([case for case in matched.cases if case.paired is not None], request.gate)
     code, reason = _decide(judged, cases, matched, request=request.gate, change=change)
     tests = (
@@ -197,7 +195,7 @@ def gate(played: Played, baseline: Arm, prepared: Prepared) -> Gate:
         models=tuple(tests),
         cases=cases,
         # Of what a selection has left out nobody can say that it is gone.
-        gone=() if selects(saved_options(request), request.paths, prepared.plan.files) else matched.gone,
+        gone=() if selects(saved_options(request), request.paths, played.summary.run.files) else matched.gone,
         cost=change,
         unclear_fails=request.gate.on_unclear == "fail",
     )

@@ -25,15 +25,13 @@ if TYPE_CHECKING:
 class _Case:
     """What became of a case and model when it was last played: the outcome of each repeat.
 
-    `run` is the newest run that has it. It is `known` once an older run could add nothing: of a case whose
-    repeats were dealt out to several shards, each run has only some.
+    `run` is the newest run that has it, with all of its repeats: no shard has only some of them.
     """
 
     question: str
     run: Path
     required: float
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    known: bool = False
     broke_a_rule: bool = False
 
     @property
@@ -90,7 +88,7 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
     questions = {conversation.identity.question_name for conversation in conversations}
     cases: dict[str, _Case] = {}
     for path in runs_played():
-        if all(name in cases and cases[name].known for name in wanted):
+        if wanted <= cases.keys():
             break
         folder = RunFolder(path)
         if not folder.journal.exists() and not folder.derived():
@@ -100,7 +98,7 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
         renamed = [(each.id, called(each)) for each in run.conversations]
         planned = [(name, each) for name, each in renamed if each.confirm is None]
         asked = [(name, each) for name, each in planned if each.question_name in questions]
-        news = {each.case_name for _, each in asked if not _is_known(cases, each.case_name)}
+        news = {each.case_name for _, each in asked if each.case_name not in cases}
         if not news or (run.simulated and not simulated):
             continue
         played = read_played(RunFolder.open(path))
@@ -118,9 +116,4 @@ def _last_played(conversations: Sequence[Conversation], *, simulated: bool) -> d
                 if (identity.repeat or 1) not in case.outcomes:
                     case.outcomes[identity.repeat or 1] = outcomes[name]
                     case.broke_a_rule |= name in played.summary.must_failed
-                case.known = run.options.get("shard") is None
     return cases
-
-
-def _is_known(cases: dict[str, _Case], name: str) -> bool:
-    return name in cases and cases[name].known

@@ -35,6 +35,7 @@ COMMANDS = frozenset(
         "check",
         "compare",
         "judge-eval",
+        "merge",
         "accept",
         "review",
         "chat",
@@ -91,11 +92,15 @@ def _following(result: RunResult) -> str | None:
         return _played_again(run.paths, live, "--reuse", recording)
 
     # What was not measured is gone on with, past the cap that has stopped it.
-    if summary.exit_code not in {ExitCode.PASSED, ExitCode.FAILED}:
+    # No shard has confirmed anything: what is unclear of the whole is told by fresh attempts.
+    awaits_fresh = summary.gate is not None and _awaits_fresh(summary.gate, run.options)
+    if awaits_fresh or summary.exit_code not in {ExitCode.PASSED, ExitCode.FAILED}:
         again = ["--retry-errors"] if outcomes[Outcome.ERRORED] else []
         return command_line("resume", folder, *again, *_raised(summary.stopped or ""))
     # Labelled replies have no scenario, and a run in which all is as it was accepted leaves nothing to do.
-    if not run.paths or (summary.gate is not None and not _has_news(summary.gate)):
+    # After a shard comes `merge`, of folders that it knows nothing of.
+    is_settled = summary.gate is not None and not _has_news(summary.gate)
+    if not run.paths or is_settled or run.shard is not None:
         return None
 
     # What failed is mended and played again; held against a baseline, somebody looks at it first.
@@ -141,6 +146,12 @@ def _raised(stopped: str) -> Sequence[str]:
 
 def _has_news(gate: Gate) -> bool:
     return bool(gate.gone) or any(each.standing != "same" or each.reworded for each in gate.cases)
+
+
+def _awaits_fresh(gate: Gate, options: Mapping[str, Json]) -> bool:
+    """Return whether cases are unclear of which no fresh attempt was made, though some may be."""
+    may_be = gate.most_fresh > 0 and options.get("replay") is None
+    return may_be and any(each.standing == "unclear" and each.fresh is None for each in gate.cases)
 
 
 def _has_baseline(path: str) -> bool:

@@ -21,6 +21,7 @@ from claude_run.conversation.sample import Sample
 from claude_run.conversation.script import generated_turns
 from claude_run.errors import ExitCode
 from claude_run.plan.prices import price_table
+from claude_run.plan.shards import parse_shard
 from claude_run.play.batch import Crowd
 from claude_run.play.batch_calls import DAY_S, BatchTimes
 from claude_run.play.batch_queue import BatchQueue
@@ -36,7 +37,7 @@ from claude_run.play.stop import Halt, StopSignal
 from claude_run.record.derive import Collector, Played, read_played
 from claude_run.record.folder import RunFolder
 from claude_run.record.history import Submitted
-from claude_run.record.run import Run
+from claude_run.record.run import Run, ShardOf
 from claude_run.record.runs import note_played
 from claude_run.record.summary import Ending
 from claude_run.session.compare import accepted_replies
@@ -166,6 +167,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             own_checks=digests(prepared.request.own_checks),
             pass_rates=prepared.plan.pass_rates,
             baseline_sha256=None if prepared.baseline is None else digest_of(prepared.baseline),
+            shard=_shard_of(prepared),
             prices=price_table(),
             simulated=prepared.request.simulate,
             conversations=prepared.plan.identities,
@@ -196,7 +198,8 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     begin = clock.monotonic()
     grace_s = prepared.request.grace_s
     if prepared.baseline is not None:
-        io.observer.warn(f"holding it against {prepared.baseline.name}")
+        told = "holding it against" if prepared.gates else "once all shards are merged they are held against"
+        io.observer.warn(f"{told} {prepared.baseline.name}")
     for event in inputs.begin:
         journal.append(event)
     with graceful(io.world.signals, stop, grace_s=grace_s, notify=io.observer.notify):
@@ -232,8 +235,8 @@ async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
     played = (
         read_played(io.folder, io.observer.sections) if io.collector is None else io.collector.played(ending)
     )
-    if prepared.baseline is not None and halt is None:
-        found = gate(played, prepared.baseline, prepared)
+    if prepared.baseline is not None and prepared.gates and halt is None:
+        found = gate(played, prepared.baseline, request=prepared.request, rules=prepared.gate_rules)
         journal.append_run("gated", **found.to_json())
         await journal.synced()
         played = played.gated(found, journal.extent)
@@ -259,9 +262,17 @@ async def _play_all(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
             await player.play(todo, inputs.earlier)
         # Where all passed there is nothing to confirm, and no reason to read the journal twice.
         might_be_broken = player.failures or inputs.done
-        if prepared.baseline is not None and might_be_broken and not player.unfinished:
+        if prepared.baseline is not None and prepared.gates and might_be_broken and not player.unfinished:
             return await _confirm(prepared.baseline, player, inputs, io)
         return player.unfinished
+
+
+def _shard_of(prepared: Prepared) -> ShardOf | None:
+    """Return which part of which whole is played; None where that is no part."""
+    whole, shard = prepared.plan.whole, prepared.request.shard
+    if whole is None or shard is None:
+        return None
+    return ShardOf.of(parse_shard(shard), whole.identities, whole.files)
 
 
 def _left_of(planned: Sequence[Conversation], done: frozenset[str]) -> Sequence[Conversation]:

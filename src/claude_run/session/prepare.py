@@ -11,11 +11,11 @@ from claude_run.conversation.exchange import Request
 from claude_run.conversation.served import ServedNames
 from claude_run.errors import InputError
 from claude_run.plan.estimate import worst_cost
-from claude_run.plan.filters import parse_shard
 from claude_run.plan.matrix import Plan, Selection, expand
 from claude_run.plan.model_rules import known_names
 from claude_run.plan.prices import price_table
 from claude_run.plan.providers import provider
+from claude_run.plan.shards import parse_shard
 from claude_run.record.folder import standing
 from claude_run.record.recording import may_confirm
 from claude_run.scenario.model import Graders
@@ -53,6 +53,11 @@ class Prepared:
     labels: str | None = None
     gate_rules: GateRules = field(default_factory=GateRules)
 
+    @property
+    def gates(self) -> bool:
+        """Whether the run is held against its baseline: a shard is not, for the verdict is on all of them."""
+        return self.baseline is not None and self.request.shard is None
+
 
 def prepare(request: RunRequest, *, today: date) -> Prepared:
     """Read, check and plan what the request selects; `today` decides which models are retired."""
@@ -74,14 +79,11 @@ def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
     plan = make_plan(request, loaded.scenarios, told=notes.append)
     refuse_unpriced(request, plan)
     baseline = accepted = None
-    rules = request.gate.rules()
     if request.baseline is not None:
-        baseline = accepted = arm_of_baseline(request.baseline, plan.conversations)
-        # Where nothing is sent there are no fresh attempts but those of the recorded run.
-        if request.replay is not None and not may_confirm(request.replay):
-            rules = request.gate.rules(most_fresh=0)
+        # Of a shard too it is that of the whole, so that all shards are known to have had the same one.
+        baseline = accepted = arm_of_baseline(request.baseline, (plan.whole or plan).identities)
     elif any(map(asks_for_accepted, plan.conversations)):
-        accepted = arm_of_accepted(plan.conversations)
+        accepted = arm_of_accepted(plan.identities)
     return Prepared(
         request=request,
         scenarios=loaded.scenarios,
@@ -90,8 +92,16 @@ def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
         baseline=baseline,
         accepted=accepted,
         warnings=(*loaded.warnings, *notes),
-        gate_rules=rules,
+        gate_rules=gate_rules(request),
     )
+
+
+def gate_rules(request: RunRequest) -> GateRules:
+    """Return the rules of the gate that a request asks for; InputError for a number out of its range."""
+    # Where nothing is sent there are no fresh attempts but those of the recorded run.
+    if request.baseline is not None and request.replay is not None and not may_confirm(request.replay):
+        return request.gate.rules(most_fresh=0)
+    return request.gate.rules()
 
 
 def make_plan(

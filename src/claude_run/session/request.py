@@ -219,7 +219,7 @@ class RunRequest:
         panel=WHAT,
         shapes=True,
         selects=True,
-        help="Only the I-th of N equal parts.",
+        help="Only the I-th of N parts of about equal weight; `merge` joins them.",
     )
     last_failed: bool = option(
         "--lf",

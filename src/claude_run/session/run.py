@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import InputError, StorageError
+from claude_run.plan.matrix import Plan
 from claude_run.record.folder import RunFolder, latest
 from claude_run.record.recording import Recording
 from claude_run.record.run import Change
@@ -29,7 +30,7 @@ from claude_run.session.prepare import make_plan, plan_loaded
 from claude_run.session.request import RunRequest, refuse_contradictions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from claude_run.record.history import History
@@ -42,14 +43,20 @@ if TYPE_CHECKING:
 
 async def run(prepared: Prepared, observer: RunObserver, world: World) -> RunResult:
     """Play what was prepared in a new run folder."""
-    request, scenarios = prepared.request, list(prepared.plan.pass_rates)
+    request, scenarios = prepared.request, list((prepared.plan.whole or prepared.plan).pass_rates)
     path = request.replay or request.reuse
     recording = None if path is None else Recording.open(path)
     if recording is not None:
         observer.warn(f"taking replies from {path}")
     inputs = RunInputs(prepared=prepared, recording=recording)
-    name = scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)}-scenarios"
-    return await play_new(inputs, observer, world, name=name, out=request.out)
+    if not prepared.plan.conversations:
+        observer.notify(f"shard {request.shard} is empty: there are fewer cases than shards")
+    return await play_new(inputs, observer, world, name=run_name(scenarios), out=request.out)
+
+
+def run_name(scenarios: Sequence[str]) -> str:
+    """Return what a run of these scenarios is called."""
+    return scenarios[0] if len(scenarios) == 1 else f"{len(scenarios)}-scenarios"
 
 
 async def resume(
@@ -140,7 +147,7 @@ def _prepare_again(  # noqa: PLR0913 - keywords, but for what was asked for then
     world: World,
 ) -> tuple[Prepared, Drift]:
     """Prepare what the run was started with; InputError where its scenarios drifted and nobody said so."""
-    request = _request_again(folder, saved, given)
+    request = request_of(folder, saved, given)
     enter_environment(request.env_file, world.redactor)
     if saved.labels is not None:
         return _prepare_grading_again(folder, saved, request), Drift()
@@ -157,16 +164,24 @@ def _prepare_again(  # noqa: PLR0913 - keywords, but for what was asked for then
         warn(warning)
     prepared = plan_loaded(request, loaded)
 
-    # What was planned, against what the same command would plan now.
-    now = prepared.plan.files
+    # What was planned, against what the same command would plan now; of a shard, where what it plays is now.
+    now, is_shard = (prepared.plan.whole or prepared.plan).files, saved.shard is not None
+    if is_shard:
+        now = {path: digest for path, digest in now.items() if path in saved.files}
     drift = Drift(
         changed=frozenset(path for path, digest in now.items() if saved.files.get(path, digest) != digest),
         # A run of what failed last left scenarios out: what it did not play is no news.
-        new=frozenset() if was_selection else frozenset(now) - frozenset(saved.files),
+        new=frozenset() if was_selection or is_shard else frozenset(now) - frozenset(saved.files),
         gone=frozenset(saved.files) - frozenset(now),
         own_checks=changed(request.own_checks, saved.own_checks),
         baseline=_other_baseline(prepared, saved),
     )
+    if drift and saved.shard is not None:
+        raise InputError(
+            f"{folder.path} is shard {saved.shard.name}, and the scenarios are not what they were when it was"
+            f" started ({drift}): put the old ones back, or start all shards anew, this one with --reuse"
+            f" {folder.path}"
+        )
     if drift and not going_on.changed:
         raise InputError(
             f"the scenarios are not what they were when the run was started ({drift}): put the old ones back,"
@@ -180,6 +195,8 @@ def _prepare_again(  # noqa: PLR0913 - keywords, but for what was asked for then
     )
     anew = drift.changed | drift.new
     ids = planned | {each.id for each in prepared.plan.conversations if each.identity.path in anew}
+    if saved.shard is not None and not ids:
+        return replace(prepared, plan=Plan(conversations=(), pass_rates={}, files={})), drift
     return replace(prepared, plan=make_plan(request, prepared.scenarios, ids=ids)), drift
 
 
@@ -216,7 +233,7 @@ def _prepare_grading_again(folder: RunFolder, saved: Run, request: RunRequest) -
     return prepared
 
 
-def _request_again(folder: RunFolder, saved: Run, given: Mapping[str, Any]) -> RunRequest:
+def request_of(folder: RunFolder, saved: Run, given: Mapping[str, Any]) -> RunRequest:
     """Return what the run was started with, but for what is `given` anew.
 
     StorageError for options that the command line would not have taken.

@@ -1,4 +1,4 @@
-"""Expressions, tags and shards."""
+"""Expressions and tags."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_run.errors import InputError
-from claude_run.plan.filters import MAX_DEPTH, has_tag, parse_expression, parse_shard, take_shard
+from claude_run.plan.filters import MAX_DEPTH, has_tag, parse_expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,28 +134,3 @@ def test_a_tag_is_whole_and_any_will_do() -> None:
     """`--tag` compares whole tags, and one of several is enough."""
     assert has_tag(["smoke", "slow"], ["slow", "other"])
     assert not has_tag(["smoke"], ["smo", "Smoke"])
-
-
-def test_a_shard_is_read() -> None:
-    """`i/n` gives both numbers."""
-    assert parse_shard("2/5") == (2, 5)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "1", "0/3", "4/3", "1/0", "-1/2", "a/b", "1/2/3", "1/99999999999", "\x1b/2"]
-)
-def test_a_wrong_shard_is_refused(text: str, snapshot: SnapshotAssertion) -> None:
-    """The error quotes what was written and shows how to write it."""
-    with pytest.raises(InputError) as caught:
-        parse_shard(text)
-    assert str(caught.value) == snapshot
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.integers(0, 200), st.integers(1, 20))
-def test_shards_deal_everything_out_once(items: int, count: int) -> None:
-    """All shards together hold every item once, in order, and their sizes differ by one at most."""
-    shards = [take_shard(range(items), (index, count)) for index in range(1, count + 1)]
-    assert sorted(item for shard in shards for item in shard) == list(range(items))
-    assert all(list(shard) == sorted(shard) for shard in shards)
-    assert max(map(len, shards)) - min(map(len, shards)) <= 1

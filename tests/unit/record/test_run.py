@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from claude_run.errors import StorageError
 from claude_run.record.folder import RunFolder
+from claude_run.record.run import ShardOf, plan_digest
 from tests.unit.record.fakes import FaultDisk, conversation, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+SHARD = {"index": 1, "count": 2, "conversations": 3, "plan_sha256": "00", "files": {}}
 
 
 def _create(tmp_path: Path) -> RunFolder:
@@ -44,6 +49,26 @@ def test_run_json_holds_what_was_asked_for(tmp_path: Path) -> None:
         "model_label": "big",
         "repeat": None,
     }
+
+
+def test_a_shard_says_of_which_whole_it_is_a_part(tmp_path: Path) -> None:
+    """It comes back; a run that is no shard has no such key, as in earlier versions."""
+    whole = [conversation(case=name).identity for name in ("phone", "sofa")]
+    shard = ShardOf.of((2, 3), whole, {"greet.yaml": "00"})
+    asked = replace(run(conversation(case="sofa")), shard=shard)
+    folder = RunFolder.create(asked, out=tmp_path / "mine", stamp="", disk=FaultDisk())
+    assert folder.read_run() == asked
+    assert (shard.name, shard.conversations) == ("2/3", 2)
+    assert "shard" not in run().to_json()
+
+
+def test_the_digest_of_a_plan_stands_for_its_order_and_all_parts() -> None:
+    """Two plans are the same where all of their conversations are, one after the other."""
+    first, second = (conversation(case=name).identity for name in ("phone", "sofa"))
+    moved = replace(second, path="elsewhere.yaml")
+    plans = [(), (first,), (first, second), (second, first), (first, moved)]
+    assert len({plan_digest(plan) for plan in plans}) == len(plans)
+    assert plan_digest([first, second]) == plan_digest(iter((first, second)))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +121,9 @@ def test_a_planned_conversation_that_does_not_fit_is_refused(tmp_path: Path, pla
         ("options", lambda part: {**part, "allowed_models": 5}, "allowed_models must be an object"),
         ("options", lambda part: {**part, "allowed_models": {"a": "bc"}}, "'bc' is not a list"),
         ("own_checks", lambda _: {"checks.py": 5}, "own_checks must be"),
+        ("shard", lambda _: {"index": 1}, "count"),
+        ("shard", lambda _: {**SHARD, "index": 3}, "there is no shard 3/2"),
+        ("shard", lambda _: {**SHARD, "files": {"a.yaml": 5}}, "files must be"),
     ],
 )
 def test_a_run_json_that_nobody_can_have_planned_is_refused(
@@ -104,7 +132,7 @@ def test_a_run_json_that_nobody_can_have_planned_is_refused(
     """A conversation that stands there twice, and what is no list where one belongs."""
     folder = _create(tmp_path)
     value = json.loads(folder.run_json.read_bytes())
-    folder.write_json("run.json", {**value, name: part(value[name])})
+    folder.write_json("run.json", {**value, name: part(value.get(name))})
     with pytest.raises(StorageError, match=rf"run\.json is incomplete \(.*{message}"):
         folder.read_run()
 

@@ -190,23 +190,25 @@ def _advice(summary: RunSummary, gate: Gate) -> str | None:
     if summary.must_failed:
         return "no baseline excuses it: mend the prompt, or the rule itself"
     if summary.exit_code is ExitCode.PASSED and gate.verdict == "unclear":
-        return _way_to_tell(gate)
+        return _way_to_tell(summary, gate)
     if summary.exit_code is not ExitCode.FAILED:
         return None
     standings = {each.standing for each in _failing(gate)}
     if "unclear" in standings and not standings & {"broke", "worse"}:
-        return _way_to_tell(gate)
+        return _way_to_tell(summary, gate)
     if not standings:
         return "allowed is what `max_cost_increase` says in the project file"
     command = "review" if standings & {"broke", "worse"} else "accept"
     return f"meant so? `claude-run {command}`; if not, mend the prompt and play it again"
 
 
-def _way_to_tell(gate: Gate) -> str:
+def _way_to_tell(summary: RunSummary, gate: Gate) -> str:
     """Return what would tell a case that looks broken from an unlucky one."""
     unclear = [each for each in gate.cases if each.standing == "unclear"]
     if not gate.most_fresh:
         return "fresh attempts would tell: play it without --no-confirm or --replay"
+    if summary.run.options.get("replay") is None and any(each.fresh is None for each in unclear):
+        return "merging has played none: `claude-run resume` plays the fresh attempts that would tell"
     needed = [each.needed for each in unclear if each.needed is not None]
     if needed and max(needed) > gate.most_fresh:
         return f"{max(needed)} fresh attempts would tell: --confirm {max(needed)}"
