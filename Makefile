@@ -64,7 +64,7 @@ test-providers: $(DEV) ## the logins that need an extra, by the real libraries, 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'boto3>=1.28.57,<2' 'google-auth[requests]>=2,<3'
 	@$(BIN)/python -m pytest tests/system/providers
 
-test-tables: $(DEV) ## data frames of runs, by the real libraries, which it installs (400 MB)
+test-tables: $(DEV) ## data frames of runs, by the real libraries, which it installs (430 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pandas polars duckdb
 	@$(BIN)/python -m pytest tests/system/library/test_tables.py
 

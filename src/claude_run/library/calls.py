@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.script import Conversation
     from claude_run.library.options import CompareOptions, PathText, RunOptions
     from claude_run.session.prepare import Prepared
+    from claude_run.session.request import RunRequest
 
 
 def load(*paths: PathText, **options: Unpack[RunOptions]) -> Loaded:
@@ -72,11 +73,7 @@ def plan(*paths: PathText, **options: Unpack[RunOptions]) -> Planned:
     InputError as of `load`, SelectionError where the options leave nothing.
     """
     with said_as_ours():
-        prepared = prepare(run_request(paths, options), today=World().today)
-        return Planned(
-            conversations=LazySequence.over(prepared.plan.conversations, _planned),
-            warnings=prepared.warnings,
-        )
+        return planned(run_request(paths, options))
 
 
 def run(*paths: PathText, ids: Iterable[str] | None = None, **options: Unpack[RunOptions]) -> Run:
@@ -90,21 +87,8 @@ def run(*paths: PathText, ids: Iterable[str] | None = None, **options: Unpack[Ru
     `await asyncio.to_thread(claude_run.run, ...)` lets it go on. After Ctrl-C nothing more is sent, what is
     under way has `grace_s`, or until the next Ctrl-C, the files are written, and KeyboardInterrupt is raised.
     """
-    warnings: list[str] = []
     with said_as_ours():
-        interrupts = Interrupts()
-        request, world = run_request(paths, options), World(signals=interrupts)
-        enter_environment(request.env_file, world.redactor)
-        prepared = prepare(request, today=world.today, ids=None if ids is None else frozenset(ids))
-        warnings += prepared.warnings
-        observer = RunObserver(
-            progress=_Unseen(),
-            notify=warnings.append,
-            warn=warnings.append,
-            sections=sections(),
-            get_ready=get_ready,
-        )
-        return in_a_thread(lambda: _play(prepared, observer, world, warnings), interrupts)
+        return played(run_request(paths, options), None if ids is None else frozenset(ids))
 
 
 def compare(*runs: PathText, **options: Unpack[CompareOptions]) -> Compared:
@@ -118,6 +102,32 @@ def compare(*runs: PathText, **options: Unpack[CompareOptions]) -> Compared:
         request = build(CompareRequest, read(CompareRequest, options))
         comparison = compare_runs([Path(each) for each in runs], request)
         return Compared(exit_code=exit_code_of(comparison, request), document=comparison_json(comparison))
+
+
+def planned(request: RunRequest) -> Planned:
+    """Plan what was asked for."""
+    prepared = prepare(request, today=World().today)
+    return Planned(
+        conversations=LazySequence.over(prepared.plan.conversations, _planned), warnings=prepared.warnings
+    )
+
+
+def played(request: RunRequest, ids: frozenset[str] | None = None) -> Run:
+    """Play what was asked for, or exactly the conversations with these ids."""
+    with said_as_ours():
+        interrupts, warnings = Interrupts(), list[str]()
+        world = World(signals=interrupts)
+        enter_environment(request.env_file, world.redactor)
+        prepared = prepare(request, today=world.today, ids=ids)
+        warnings += prepared.warnings
+        observer = RunObserver(
+            progress=_Unseen(),
+            notify=warnings.append,
+            warn=warnings.append,
+            sections=sections(),
+            get_ready=get_ready,
+        )
+        return in_a_thread(lambda: _play(prepared, observer, world, warnings), interrupts)
 
 
 def read_run(path: Path) -> Run:
@@ -143,15 +153,16 @@ async def _play(prepared: Prepared, observer: RunObserver, world: World, warning
 
 
 def _run_of(result: RunResult, warnings: Iterable[str], *, facts: RunFacts | None = None) -> Run:
-    played = result.played
+    summary, facts = result.played.summary, facts or RunFacts.of(result.played)
     return Run(
         folder=result.folder.path,
-        run_id=played.summary.run.run_id or "",
-        summary=played.summary.to_json(),
+        run_id=summary.run.run_id or "",
+        summary=summary.to_json(),
         conversations=LazySequence.over(
-            played.records, lambda each: transcripts.to_json(each.planned, each.transcript)
+            result.played.records, lambda each: transcripts.to_json(each.planned, each.transcript)
         ),
-        tolerated=(facts or RunFacts.of(played)).tolerance,
+        tolerated=facts.tolerance,
+        notices=tuple(text for _, text in facts.notices()),
         warnings=tuple(warnings),
     )
 

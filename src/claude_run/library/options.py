@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from claude_run.errors import InputError
 from claude_run.scenario.diagnostics import did_you_mean
+from claude_run.scenario.json_values import EMPTY
 from claude_run.session.option_kinds import texts_of, wanted
 from claude_run.session.options import options_of
 from claude_run.session.project_file import key_of, requested
@@ -79,15 +80,18 @@ class CompareOptions(TypedDict, total=False):
     on_inconclusive: str | None
 
 
-def run_request(paths: Sequence[PathText], options: Mapping[str, Any]) -> RunRequest:
+def run_request(
+    paths: Sequence[PathText], options: Mapping[str, Any], given: Mapping[str, Any] = EMPTY
+) -> RunRequest:
     """Return what is asked of a run; InputError for an unknown option, or a value that it cannot have.
 
-    What is not given has its default from the project file of the scenarios, as on the command line.
+    `given` is what a command line gave besides. What is given nowhere has its default from the project file
+    of the scenarios, as on the command line.
     """
-    given: dict[str, Any] = read(RunRequest, options)
+    values = {**given, **read(RunRequest, options)}
     if paths:
-        given["paths"] = _plain(list(paths))
-    request = requested(given)
+        values["paths"] = _plain(list(paths))
+    request = requested(values)
     check_combination(request)
     return request
 

@@ -63,8 +63,8 @@ class Run:
 
     `summary` is the content of `summary.json` but for `made_of`. Each of `conversations` is the object of a
     line of `transcripts.jsonl`, read from the journal when it is asked for. `tolerated` says of failed
-    conversations, by id, why they do not fail the run. `warnings` is what the command line would have said
-    while it was played, a line each.
+    conversations, by id, why they do not fail the run, and `notices` which replies are not real. `warnings`
+    is what the command line would have said while it was played, a line each.
     """
 
     folder: Path
@@ -72,6 +72,7 @@ class Run:
     summary: Mapping[str, Any]
     conversations: Sequence[Mapping[str, Any]]
     tolerated: Mapping[str, str]
+    notices: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
     @property

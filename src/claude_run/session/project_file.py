@@ -213,7 +213,7 @@ def _folders(paths: Sequence[str]) -> dict[Path, str]:
     """Return the folders that the scenarios stand in, or would, each with one of them."""
     folders: dict[Path, str] = {}
     for path in paths:
-        scenarios = [each.path for each in find([path])[0] if each.path == path or _may_be_one(each.path)]
+        scenarios = [each.path for each in find([path])[0] if each.path == path or may_be_scenario(each.path)]
         for name in scenarios or [path]:
             # What is no path at all is told by whoever reads the scenario.
             with suppress(OSError, ValueError):
@@ -222,7 +222,7 @@ def _folders(paths: Sequence[str]) -> dict[Path, str]:
     return folders
 
 
-def _may_be_one(path: str) -> bool:
+def may_be_scenario(path: str) -> bool:
     """Return whether a YAML file of a folder may be a scenario, and not somebody else's."""
     try:
         return b"turns" in read_regular(Path(path), MAX_BYTES)
