@@ -21,7 +21,7 @@ NODE  := tests/node
 NODED := $(NODE)/node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-providers check fmt docs pictures bench simulate-verdicts torture coverage dist lock clean
+.PHONY: help demo test test-providers test-tables check fmt docs pictures bench simulate-verdicts torture coverage dist lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ test: $(DEV) $(NODED) ## run the tests
 test-providers: $(DEV) ## the logins that need an extra, by the real libraries, which it installs (50 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'boto3>=1.28.57,<2' 'google-auth[requests]>=2,<3'
 	@$(BIN)/python -m pytest tests/system/providers
+
+test-tables: $(DEV) ## data frames of runs, by the real libraries, which it installs (430 MB)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pandas polars duckdb
+	@$(BIN)/python -m pytest tests/system/library/test_tables.py
 
 coverage: $(DEV) ## hold the rooms that decide to 95 % of their branches, by their own tests
 	@$(BIN)/python -m pytest tests/unit/conversation tests/unit/scenario tests/unit/checks \

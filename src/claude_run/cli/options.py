@@ -10,7 +10,7 @@ import typer
 
 from claude_run.session.option_kinds import COUNT, NUMBER, PATH, PATHS, SWITCH, TEXT, TEXTS, choice
 from claude_run.session.options import build, option, options_of
-from claude_run.session.request import RunRequest, fitting
+from claude_run.session.request import RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -324,10 +324,9 @@ def _value(picked: Pick, given: Mapping[str, Any]) -> object:
     if picked.cls is not RunRequest:
         return build(picked.cls, given)
     # What is asked of a run has its defaults from the project of the scenarios.
-    from claude_run.session.project_file import defaults, find_project_file  # noqa: PLC0415 - the help needs no TOML
+    from claude_run.session.project_file import requested  # noqa: PLC0415 - the help needs no TOML
 
-    project = find_project_file(given.get("paths", ()))
-    return build(RunRequest, given, fitting(defaults(project, RunRequest), given) if project else {})
+    return requested(given)
 
 
 def _parameter(declared: Option, *, required: bool, as_given: bool) -> inspect.Parameter:

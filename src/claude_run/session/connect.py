@@ -133,12 +133,14 @@ def _lasting() -> Iterator[None]:
     Of the time that the SDK's modules take that is a fifth, and it would be looked through again and again
     while a run is played.
     """
+    running = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if running:
+            gc.enable()
 
 
 def _overruled(names: Sequence[str]) -> str:

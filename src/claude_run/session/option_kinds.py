@@ -220,3 +220,63 @@ ASSIGNMENTS = Kind(
         option, [f"{name}={_text(part)}" for name, part in json_object(value).items()]
     ),
 )
+
+
+def texts_of(kind: Kind, value: object) -> bool | str | list[str] | None:
+    """Return a value of TOML or Python as the command line would give it; None for one of another type."""
+    if kind is SWITCH:
+        return value if isinstance(value, bool) else None
+    if kind in {NAMES, ASSIGNMENTS}:
+        return _pairs_of(value, every=kind is ASSIGNMENTS)
+    if kind.several:
+        texts = listed(value)
+        whole = all(isinstance(each, str) and each.strip() for each in texts)
+        return [str(each) for each in texts] if whole else None
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    if is_number and kind in _NUMBERS | _TIMES:
+        return f"{Decimal(str(value)):f}"
+    return value if isinstance(value, str) and kind not in _NUMBERS else None
+
+
+def wanted(kind: Kind) -> str:
+    """Say what `texts_of` takes."""
+    if kind.several:
+        return _TAKEN.get(kind, "a list of texts")
+    if kind.words:
+        return f"one of {', '.join(kind.words)}"
+    return _TAKEN.get(kind, "a text")
+
+
+def listed(value: object) -> list[object]:
+    """Return a list, be it of one value."""
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _pairs_of(value: object, *, every: bool) -> list[str] | None:
+    """Return a table as `NAME=VALUE`; with `every` any text will do, otherwise one or several names."""
+    pairs = value.items() if isinstance(value, Mapping) else [("", None)]
+    named = [(name, part) for name, parts in pairs for part in listed(parts)]
+    # On the command line `=` ends the name.
+    whole = all(
+        isinstance(name, str)
+        and name.strip()
+        and "=" not in name
+        and isinstance(part, str)
+        and (every or part)
+        for name, part in named
+    )
+    return [f"{name}={part}" for name, part in named] if whole else None
+
+
+_NUMBERS = frozenset({NUMBER, FRACTION, MONEY})
+_TIMES = frozenset({DURATION, PATIENCE})
+_TAKEN = {
+    SWITCH: "true or false",
+    NAMES: 'a table of names, such as claude-haiku-5-5 = "gateway/haiku"',
+    ASSIGNMENTS: "a table of texts",
+    NUMBER: "a whole number",
+    FRACTION: "a number",
+    MONEY: "a number",
+    DURATION: 'a time, such as "90s"',
+    PATIENCE: 'a time, such as "90s"',
+}

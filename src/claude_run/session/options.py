@@ -6,6 +6,7 @@ it is `saved` it is kept in `run.json` and holds again when the run goes on.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from claude_run.checks.excerpt import cut
 from claude_run.errors import InputError
+from claude_run.scenario.diagnostics import did_you_mean
 from claude_run.session.option_kinds import DURATION, PATIENCE, SWITCH, json_object
 
 if TYPE_CHECKING:
@@ -185,6 +187,39 @@ def saved_options(value: object) -> JsonObject:
         elif _nested(each) is not None:
             result[each.name] = saved_options(found)
     return result
+
+
+def read_arguments(cls: type, arguments: Sequence[str]) -> Mapping[str, Any]:
+    """Return what the arguments of a command line give, by option name, as `build` takes it.
+
+    They are flags alone. InputError for what is no flag, and for one without its value.
+    """
+    flags = {flag: each for each in options_of(cls) if not each.project_only for flag in each.flags}
+    given: dict[str, Any] = {}
+    left = deque(arguments)
+    while left:
+        word = left.popleft()
+        flag, equals, value = word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:])
+        option = flags.get(flag)
+        if option is None:
+            close = did_you_mean(flag, flags)
+            raise InputError(
+                f"{cut(word, _SHOWN)} is no option here{f': did you mean {close}?' if close else ''}"
+            )
+        if option.kind is SWITCH:
+            if equals:
+                raise InputError(f"{flag} takes no value")
+            given[option.name] = True
+            continue
+        # What a flag alone stands for is meant where no value follows.
+        if not equals and option.implied is not None and (not left or left[0].startswith("-")):
+            value = option.implied
+        elif not equals:
+            if not left:
+                raise InputError(f"{flag} needs a value")
+            value = left.popleft()
+        given.setdefault(option.name, []).append(value)
+    return given
 
 
 def as_arguments(cls: type, saved: Mapping[str, Json], *, defaults: Mapping[str, Json]) -> Sequence[str]:

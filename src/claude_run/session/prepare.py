@@ -59,10 +59,13 @@ class Prepared:
         return self.baseline is not None and self.request.shard is None
 
 
-def prepare(request: RunRequest, *, today: date) -> Prepared:
-    """Read, check and plan what the request selects; `today` decides which models are retired."""
+def prepare(request: RunRequest, *, today: date, ids: frozenset[str] | None = None) -> Prepared:
+    """Read, check and plan what the request selects; `today` decides which models are retired.
+
+    With `ids` exactly those conversations are planned, whatever the request selects.
+    """
     request = with_standing_runs(request)
-    return plan_loaded(request, load_scenarios(request, today=today))
+    return plan_loaded(request, load_scenarios(request, today=today), ids=ids)
 
 
 def with_standing_runs(request: RunRequest) -> RunRequest:
@@ -73,10 +76,13 @@ def with_standing_runs(request: RunRequest) -> RunRequest:
     return replace(request, replay=replay, reuse=reuse, baseline=baseline)
 
 
-def plan_loaded(request: RunRequest, loaded: Loaded) -> Prepared:
-    """Plan scenarios that were read already, and find what they are gated against or judged beside."""
+def plan_loaded(request: RunRequest, loaded: Loaded, *, ids: frozenset[str] | None = None) -> Prepared:
+    """Plan scenarios that were read already, and find what they are gated against or judged beside.
+
+    With `ids` exactly those conversations are planned.
+    """
     notes: list[str] = []
-    plan = make_plan(request, loaded.scenarios, told=notes.append)
+    plan = make_plan(request, loaded.scenarios, ids=ids, told=notes.append)
     refuse_unpriced(request, plan)
     baseline = accepted = None
     if request.baseline is not None:

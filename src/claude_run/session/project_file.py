@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,9 @@ from claude_run.scenario.files import FileProblemError, read_regular
 from claude_run.scenario.loader import find
 from claude_run.scenario.model import Position
 from claude_run.scenario.yaml_reader import MAX_BYTES
-from claude_run.session.option_kinds import DURATION, FRACTION, MONEY, NAMES, NUMBER, PATHS, PATIENCE
-from claude_run.session.options import nested_of, own_options_of
-from claude_run.session.request import GateRequest
+from claude_run.session.option_kinds import PATHS, listed, texts_of, wanted
+from claude_run.session.options import build, nested_of, own_options_of
+from claude_run.session.request import GateRequest, RunRequest, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,9 +105,9 @@ class _Reading:
     def _read(self, place: tuple[str, ...], option: Option, value: object, *, into: dict[str, Any]) -> None:
         """Read a value as the command line would, under the name that it has here."""
         key = place[-1]
-        texts = _texts(option, value)
-        if texts is None:
-            self.refuse(place, f"`{key}` must be {_wanted(option)}, not {_said(value, within=True)}")
+        texts = texts_of(option.kind, value)
+        if texts is None or isinstance(texts, bool):
+            self.refuse(place, f"`{key}` must be {wanted(option.kind)}, not {_said(value, within=True)}")
             return
         try:
             found = replace(option, flags=(key,)).read(texts)
@@ -127,46 +126,10 @@ class _Reading:
 _TOP = (1, 1)
 
 
-def _texts(option: Option, value: object) -> str | list[str] | None:
-    """Return a value as the command line would give it; None for one of another type."""
-    kind = option.kind
-    if kind is NAMES:
-        pairs = value.items() if isinstance(value, Mapping) else [("", None)]
-        named = [(asked, served) for asked, names in pairs for served in _listed(names)]
-        whole = all(_is_name(asked) and isinstance(served, str) and served for asked, served in named)
-        return [f"{asked}={served}" for asked, served in named] if whole else None
-    if kind.several:
-        texts = _listed(value)
-        whole = all(isinstance(each, str) and each.strip() for each in texts)
-        return [str(each) for each in texts] if whole else None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and kind in {NUMBER, FRACTION, MONEY, DURATION, PATIENCE}:
-        return f"{Decimal(str(value)):f}"
-    return value if isinstance(value, str) and kind not in {NUMBER, FRACTION, MONEY} else None
-
-
-def _wanted(option: Option) -> str:
-    kind = option.kind
-    if kind is NAMES:
-        return 'a table of names, such as claude-haiku-5-5 = "gateway/haiku"'
-    if kind.several:
-        return "a list of texts"
-    if kind.words:
-        return f"one of {', '.join(kind.words)}"
-    if kind in {DURATION, PATIENCE}:
-        return 'a time, such as "90s"'
-    return "a whole number" if kind is NUMBER else "a number"
-
-
-def _is_name(asked: str) -> bool:
-    """Return whether a model may be called so: on the command line `=` ends the name."""
-    return bool(asked.strip()) and "=" not in asked
-
-
 def _said(value: object, *, within: bool = False) -> str:
     """Return what a value is in the words of TOML; `within`: with what stands in it and should not."""
     members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    flat = [part for member in members for part in _listed(member)]
+    flat = [part for member in members for part in listed(member)]
     if within and flat:
         wrong = next((part for part in flat if not isinstance(part, str) or not part.strip()), None)
         return f"{_said(value)} with {'an odd name' if wrong is None else _said(wrong)} in it"
@@ -214,6 +177,12 @@ def _parts(dotted: str) -> tuple[str, ...]:
     return tuple(part.strip("\"'") for part in _PART.findall(dotted))
 
 
+def requested(given: Mapping[str, Any]) -> RunRequest:
+    """Make a request of what was given, by option name, with the defaults of its scenarios' project."""
+    project = find_project_file(given.get("paths", ()))
+    return build(RunRequest, given, fitting(defaults(project, RunRequest), given) if project else {})
+
+
 def key_of(option: Option) -> str:
     """Return the name of an option in the project file: its long flag, with `_` for `-`."""
     return option.flags[-1].removeprefix("--").replace("-", "_")
@@ -244,7 +213,7 @@ def _folders(paths: Sequence[str]) -> dict[Path, str]:
     """Return the folders that the scenarios stand in, or would, each with one of them."""
     folders: dict[Path, str] = {}
     for path in paths:
-        scenarios = [each.path for each in find([path])[0] if each.named or _may_be_one(each.path)]
+        scenarios = [each.path for each in find([path])[0] if each.named or may_be_scenario(each.path)]
         for name in scenarios or [path]:
             # What is no path at all is told by whoever reads the scenario.
             with suppress(OSError, ValueError):
@@ -253,13 +222,9 @@ def _folders(paths: Sequence[str]) -> dict[Path, str]:
     return folders
 
 
-def _may_be_one(path: str) -> bool:
+def may_be_scenario(path: str) -> bool:
     """Return whether a YAML file of a folder may be a scenario, and not somebody else's."""
     try:
         return b"turns" in read_regular(Path(path), MAX_BYTES)
     except (OSError, FileProblemError):
         return False
-
-
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else [value]

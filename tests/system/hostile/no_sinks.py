@@ -28,6 +28,7 @@ NO_SINKS: dict[str, str] = {
         _VALUE,
     ),
     **_each("report.run.reasons", ("turns_that_went_wrong", "expected_and_actual"), _VALUE),
+    **_each("pytest_plugin.talk", ("wrong",), _VALUE),
     **_each("report.run.reasons", ("turn_state",), "one of four words of ours"),
     **_each("report.forecast", ("Basis",), _VALUE),
     **_each("report.forecast", ("price_lines",), "returns lines, which their callers escape"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from claude_run.cli import output
@@ -21,6 +21,7 @@ from claude_run.conversation.events import Failed, Replied
 from claude_run.conversation.exchange import Failure, Reply, SentMessage
 from claude_run.errors import ExitCode, MeasureError
 from claude_run.plan.model_news import Difference, ModelNews
+from claude_run.pytest_plugin.talk import first_reason, talk
 from claude_run.record import transcripts
 from claude_run.record.baseline import Baseline, accepted_cases, write_baseline
 from claude_run.record.derive import Played, write_derived
@@ -93,7 +94,7 @@ from tests.unit.report.builders import (
 from tests.unit.report.export.hostile_conversation import exported_everywhere
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from claude_run.conversation.transcript import Transcript
     from tests.unit.report.safe_output import Medium
@@ -269,6 +270,11 @@ def _transcripts_jsonl(text: str) -> str:
     return b"".join(map(transcripts.line, _run(text).records)).decode()
 
 
+def _tests(text: str, show: Callable[[Mapping[str, Any]], str] = talk) -> str:
+    records = _run(text).records
+    return "\n".join(show(transcripts.to_json(each.planned, each.transcript)) for each in records)
+
+
 def _baseline(text: str) -> str:
     samples = comparisons.hostile(text).baseline.samples
     odd = (replace(sample, vars={text: text}, expectations=text, models=(text,)) for sample in samples)
@@ -371,6 +377,8 @@ SINKS: dict[str, Sink] = {
         medium="quote", show=lambda text: question_and_reply(turn(1, text, exchanges=(exchange(text),)))[0]
     ),
     "report.run.junit.junit_xml": Sink(medium="xml", show=lambda text: as_text(junit_xml, _run(text))),
+    "pytest_plugin.talk.talk": Sink(medium="terminal", show=_tests),
+    "pytest_plugin.talk.first_reason": Sink(medium="terminal", show=lambda text: _tests(text, first_reason)),
     "report.run.github.step_summary": Sink(
         medium="folded",
         show=lambda text: as_text(step_summary, _run(text)) + "\n" + as_text(step_summary, _gated(text)),

@@ -33,6 +33,7 @@ WATCHED = [
         for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
     ),
     *("cli.output", "cli.terminal", "scenario.diagnostics", "text.strict_json", "text.visible"),
+    "pytest_plugin.talk",
 ]
 # Which modules may touch the two streams, and which may write a file, with what they write.
 TO_STREAMS = {
@@ -52,6 +53,7 @@ TO_FILES = {
     "checks/own_worker.py": "lines of JSON to the process of claude-run, which reads them strictly",
     "cli/app.py": "the details of a bug, redacted, in a file that only its owner can read",
     "cli/export.py": "what a sink of report made, into a file that the user names",
+    "pytest_plugin/fixture.py": "a scenario of a test, as ASCII JSON in the folder of that test",
     "session/imports.py": "YAML of the scenario writer, which escapes what is not visible",
     "session/project.py": "files whose content is ours",
     "cli/write_reports.py": "what sinks of report made, into files that the user or the CI names",

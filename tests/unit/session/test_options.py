@@ -28,7 +28,14 @@ from claude_run.session.option_kinds import (
     TEXT,
     TEXTS,
 )
-from claude_run.session.options import build, options_of, restored, saved_options
+from claude_run.session.options import (
+    as_arguments,
+    build,
+    options_of,
+    read_arguments,
+    restored,
+    saved_options,
+)
 from claude_run.session.request import GateRequest, RunRequest
 
 if TYPE_CHECKING:
@@ -152,6 +159,50 @@ def test_what_is_saved_comes_back(asked: Mapping[str, Any]) -> None:
     for name, declared in OPTIONS.items():
         expected = request if declared.saved else RunRequest()
         assert value_of(again, name) == value_of(expected, name), name
+
+
+@given(ANYTHING)
+def test_arguments_are_read_as_they_are_written(asked: Mapping[str, Any]) -> None:
+    """What is saved as arguments of a command line gives the same options again, but for the positional."""
+    request = build(RunRequest, asked)
+    arguments = as_arguments(RunRequest, as_saved(request), defaults=as_saved(RunRequest()))
+    again = build(RunRequest, read_arguments(RunRequest, arguments))
+    for name, declared in OPTIONS.items():
+        if declared.flags and declared.saved and not declared.project_only:
+            assert value_of(again, name) == value_of(request, name), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "read"),
+    [
+        (["-m", "a", "--model=b", "-mc"], {"models": ["a", "b", "c"]}),
+        (["-n2", "-x", "--simulate"], {"repeat": ["2"], "fail_fast": True, "simulate": True}),
+        (["--baseline", "-x"], {"baseline": ["beside-the-scenarios"], "fail_fast": True}),
+        (["--baseline", "a.json"], {"baseline": ["a.json"]}),
+        (["-k", "-x"], {"expression": ["-x"]}),
+        (["--set", "a=b=c"], {"overrides": ["a=b=c"]}),
+    ],
+)
+def test_arguments_are_read_as_a_shell_user_writes_them(arguments: list[str], read: Any) -> None:
+    """Joined, apart, or after `=`."""
+    assert read_arguments(RunRequest, arguments) == read
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--modl", "a"], "--modl is no option here: did you mean --model?"),
+        (["a.yaml"], "a.yaml is no option here"),
+        (["--alpha", "0.1"], "--alpha is no option here"),
+        (["-n"], "-n needs a value"),
+        (["--simulate=yes"], "--simulate takes no value"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(arguments: list[str], said: str) -> None:
+    """What is no flag, and a flag without its value."""
+    with pytest.raises(InputError) as refused:
+        read_arguments(RunRequest, arguments)
+    assert str(refused.value) == said
 
 
 @pytest.mark.parametrize(
