@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from claude_run.cli.output import print_error
-from claude_run.report.run.progress import LineProgress, LiveProgress, own_line
+from claude_run.report.run.progress import LineProgress, LiveProgress, UnseenProgress, own_line
 from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.text.console import colour_wanted
 
@@ -82,22 +82,8 @@ def ask_key(prompt: str, signals: Signals) -> str:
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-class _Silent:
-    """Discards progress events, and says only what must be said."""
-
-    def begin(self, total: int) -> None: ...
-
-    def in_flight(self, count: int) -> None: ...
-
-    def waiting(self, what: str, seconds: float, reason: str) -> None: ...
-
-    def outage(self, model: str, seconds: float, reason: str) -> None: ...
-
-    def resumed(self, what: str) -> None: ...
-
-    def finished(self, transcript: object) -> None: ...
+class _Silent(UnseenProgress):
+    """Says only what must be said."""
 
     def notify(self, line: str) -> None:
         print_error(*own_line(sys.stderr, line))
-
-    def end(self) -> None: ...

@@ -22,6 +22,7 @@ from claude_run.record import transcripts
 from claude_run.report.compare.json import comparison_json
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, get_ready, render, sections
+from claude_run.report.run.progress import UnseenProgress
 from claude_run.session import results
 from claude_run.session import run as session
 from claude_run.session.compare import compare_runs, exit_code_of
@@ -121,7 +122,7 @@ def played(request: RunRequest, ids: frozenset[str] | None = None) -> Run:
         prepared = prepare(request, today=world.today, ids=ids)
         warnings += prepared.warnings
         observer = RunObserver(
-            progress=_Unseen(),
+            progress=UnseenProgress(),
             notify=warnings.append,
             warn=warnings.append,
             sections=sections(),
@@ -171,21 +172,3 @@ def _planned(conversation: Conversation) -> PlannedConversation:
     return PlannedConversation(
         identity=conversation.identity, tags=conversation.tags, line=conversation.position.line
     )
-
-
-class _Unseen:
-    """Progress that nobody watches."""
-
-    def begin(self, total: int) -> None: ...
-
-    def in_flight(self, count: int) -> None: ...
-
-    def waiting(self, what: str, seconds: float, reason: str) -> None: ...
-
-    def outage(self, model: str, seconds: float, reason: str) -> None: ...
-
-    def resumed(self, what: str) -> None: ...
-
-    def finished(self, transcript: object) -> None: ...
-
-    def end(self) -> None: ...

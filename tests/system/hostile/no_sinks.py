@@ -38,6 +38,7 @@ NO_SINKS: dict[str, str] = {
     **_each("report.run.facts", ("RunFacts",), _NAMES),
     **_each("report.run.facts", ("usage_sentence", "rate_sentence"), _NUMBER),
     **_each("report.run.progress", ("outcome_word",), "one of four words of ours"),
+    **_each("report.run.progress", ("UnseenProgress",), "shows nothing"),
     **_each(
         "report.run.formats",
         ("render", "render_page", "sections", "drafts"),

@@ -88,6 +88,24 @@ class Tally:
         return "  ".join([f"{self.flying:,} in flight", counts, cost, seconds(self.clock() - self._began)])
 
 
+class UnseenProgress:
+    """Progress that nobody watches."""
+
+    def begin(self, total: int) -> None: ...
+
+    def in_flight(self, count: int) -> None: ...
+
+    def waiting(self, what: str, seconds: float, reason: str) -> None: ...
+
+    def outage(self, model: str, seconds: float, reason: str) -> None: ...
+
+    def resumed(self, what: str) -> None: ...
+
+    def finished(self, transcript: object) -> None: ...
+
+    def end(self) -> None: ...
+
+
 class LineProgress:
     """A sign of life each 30 seconds, and where `each` is asked for a line per finished conversation.
 
