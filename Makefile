@@ -52,7 +52,7 @@ $(NODED): $(NODE)/package-lock.json
 	  echo "installing what the tests of exported programs and of pages need into $(NODE) (once)"; \
 	  npm ci --prefix $(NODE) --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null && touch $@; \
 	else echo "npm is not here: the tests that run exported TypeScript, or look at pages, are skipped"; fi
-	@command -v chromium >/dev/null || echo "chromium is not here: the tests that look at pages are skipped"
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || echo "chromium is not here: the tests that look at pages are skipped"
 
 demo: $(RUN) ## play scenarios/quickstart.yaml against the simulator; no key needed
 	@PYTHONPATH=$(CURDIR)/src $(BIN)/python -m claude_run scenarios/quickstart.yaml --simulate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claude_run.cli.commands import open_page
+from claude_run.errors import StorageError
+from claude_run.record.disk import LocalDisk
+from claude_run.session.world import World
 from tests.support.command import COMMAND, claude_run, environment
 
 if TYPE_CHECKING:
@@ -87,14 +92,31 @@ def test_a_browser_is_opened_by_whoever_wants_one(killed: Path) -> None:
     assert run("open", "nowhere", cwd=killed, code=2) == ""
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_page_that_cannot_be_made_anew_is_shown(killed: Path) -> None:
-    """With a warning: a copy of a run may look older than its journal."""
+class ReadOnlyDisk(LocalDisk):
+    """The real file system, of which nothing may be changed."""
+
+    def open(self, path: Path, flags: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return super().open(path, flags)
+
+
+def test_a_page_that_cannot_be_made_anew_is_shown(
+    killed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a warning: the journal of a copy may look newer than its page. Without a page it is an error."""
     run("resume", "run", cwd=killed)
     run("report", "run", "--html", cwd=killed)
-    os.utime(killed / "run" / "journal.jsonl")
-    (killed / "run").chmod(0o500)
-    try:
-        assert run("open", "run", cwd=killed).endswith("report.html\n")
-    finally:
-        (killed / "run").chmod(0o700)
+    page = killed / "run" / "report.html"
+    os.utime(page, (0, 0))
+    before = page.read_bytes()
+    monkeypatch.setenv("CI", "true")
+    world = World(disk=ReadOnlyDisk())
+    assert open_page(killed / "run", world) == 0
+    told = capsys.readouterr()
+    assert told.out == f"{page}\n"
+    assert "warning: the page is shown as it is" in told.err
+    assert page.read_bytes() == before
+    page.unlink()
+    with pytest.raises(StorageError, match="Read-only file system"):
+        open_page(killed / "run", world)
