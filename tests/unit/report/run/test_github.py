@@ -282,3 +282,12 @@ def test_a_comment_is_found_again_and_never_too_long() -> None:
         comment = as_text(pull_request_comment, play(rows * 20, ending=Ending(gate=gate)))
         assert comment.startswith(COMMENT_MARK)
         assert len(comment.encode()) <= COMMENT_LIMIT
+
+
+def test_fifty_thousand_failures_are_within_both_limits() -> None:
+    """GitHub shows nothing at all of a summary that is a byte too long."""
+    played = play([record(failed())] * 50_000)
+    summary = as_text(step_summary, played)
+    assert 0.9 * LIMIT < len(summary.encode()) <= LIMIT
+    assert "conversations that went wrong" in summary
+    assert len(as_text(pull_request_comment, played).encode()) <= COMMENT_LIMIT
