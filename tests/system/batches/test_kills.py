@@ -14,9 +14,11 @@ from tests.system.batches.api import TALK, BatchApi, comparable
 from tests.system.batches.kills import FAULTS, Undisturbed, kill_at_random, play_undisturbed
 from tests.system.harness.fork_server import KILLED
 from tests.system.harness.sweeps import spread
-from tests.system.harness.workspace import open_workspace
+from tests.system.harness.workspace import open_workspace, until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.system.harness.fork_server import ForkServer
     from tests.system.harness.workspace import Workspace
 
@@ -93,14 +95,17 @@ def test_the_bill_of_a_run_that_is_killed_stays_below_its_cap(workspace: Workspa
     """Whatever is under way when it dies counts at its worst case, in the processes after it as well."""
     scenario = workspace.write("talk.yaml", TALK)
     chance = random.Random(seed)  # noqa: S311 - the same kills every time, not a secret
+    journal = workspace.folder / "out" / "journal.jsonl"
     with BatchApi(scenario=scenario, faults=f"{FAULTS} batch-error=20%") as api:
         arguments = ("talk.yaml", "--batch", "-n", "10", "--max-cost", str(CAP_USD), "-o", "out")
         for _ in range(6):
-            has_begun = (workspace.folder / "out" / "run.json").exists()
+            before, has_begun = _length(journal), journal.exists()
             running = workspace.start(
                 *(("resume", "out") if has_begun else arguments), url=api.base_url, speed=20.0
             )
-            time.sleep(chance.uniform(0.1, 0.6))
+            # Counted from its first word, because a busy machine may take as long as that to start.
+            until(lambda: _length(journal) > before or running.process.poll() is not None)  # noqa: B023 - at once
+            time.sleep(chance.uniform(0.0, 0.5))
             running.process.kill()
             running.wait()
         ended = workspace.run("resume", "out", url=api.base_url, speed=20.0)
@@ -137,3 +142,7 @@ def test_the_batch_of_another_run_is_not_taken_for_ours(workspace: Workspace) ->
         ids = {event["id"] for event in workspace.events("run", run) if event["what"] == "batch_submitted"}
         assert len(ours) == len(ids) == 3
     assert comparable(workspace.folder / "out") == comparable(workspace.folder / "other")
+
+
+def _length(journal: Path) -> int:
+    return journal.stat().st_size if journal.exists() else 0

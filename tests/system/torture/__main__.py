@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--fuzz", type=int, default=600, help="seconds that the readers of files are fuzzed")
     options = parser.parse_args()
     # Every moment at which a run can die, and every command on every mutation: `make test` takes some.
-    swept_folders = ("batches", "crash", "export", "input")
+    swept_folders = ("batches", "crash", "export", "input", "shards")
     sweeps = [sys.executable, "-m", "pytest", *(f"tests/system/{name}" for name in swept_folders)]
     swept = subprocess.run(sweeps, env={**os.environ, WHOLE_SWEEPS: "1"}, check=False).returncode
     survived = kills.main(options.kills)
