@@ -369,7 +369,7 @@ def _range(declared: Option) -> str:
     return f"From {declared.least} to {declared.most}."
 
 
-_LOOKED_UP = frozenset({"MODEL", "TAG", "EXPR", "[RUN]"})
+_LOOKED_UP = frozenset({"MODEL", "TAG", "EXPR", "[RUN]", "RUN...", "A [B...]", "[RUN] ID"})
 """The values whose words are looked up in the project: the keys of `session.completion.WORDS`."""
 
 
@@ -384,7 +384,8 @@ def _completes(declared: Option) -> Callable[[typer.Context, str], list[str]] | 
         if not known:
             from claude_run.session.completion import words as found  # noqa: PLC0415 - only a shell asks for it
 
-            words = found(what, [str(path) for path in context.params.get("paths") or ()])
+            named = context.params.get("paths") or context.params.get("given") or ()
+            words = found(what, [str(each) for each in named])
         return [word for word in words if word.startswith(incomplete)]
 
     return complete

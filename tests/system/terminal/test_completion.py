@@ -44,18 +44,18 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def typed(shell: str, line: str, *, home: Path) -> list[str]:
     """Type a line at an interactive shell, leave it, and return what its screen showed.
 
-    Between two tabulators stands what the shell must add by itself: it is waited for, as people do.
+    Between two tabulators stands what the shell must add by itself: it is waited for, as people do. After one
+    alone nobody waits.
     """
     path = f"{COMMAND.parent}:{os.environ['PATH']}"
     env = environment(home, {"TERM": "xterm", "PATH": path})
-    before, _, behind = line.partition("\t")
+    before, tabulator, behind = line.partition("\t")
     added, _, behind = behind.rpartition("\t")
     with in_terminal(SHELLS[shell], cwd=home, env=env) as terminal:
         terminal.read(until=lambda screen: any(PROMPT in row for row in screen.rows))
-        terminal.type(before)
+        terminal.type(before + tabulator)
         if added:
             word = before.split()[-1] + added
-            terminal.type("\t")
             terminal.read(until=lambda screen: any(word in row for row in screen.rows))
         terminal.type(f"{behind}\rexit\r")
         terminal.read()
@@ -85,6 +85,19 @@ def test_what_the_tabulator_key_completes(shell: str, tmp_path: Path) -> None:
     for line, listed in COMPLETED.items():
         told = typed(shell, f"claude-run {line} > told.txt", home=tmp_path)
         assert listed in (tmp_path / "told.txt").read_text(), told
+
+
+def test_the_tabulator_key_runs_nothing_that_a_scenario_says(shell: str, tmp_path: Path) -> None:
+    """The shell evaluates what it is offered, and a scenario may come from anybody."""
+    typed(shell, "claude-run --install-completion", home=tmp_path)
+    (tmp_path / "evil.yaml").write_text(
+        "model: claude-haiku-5-5\nmax_tokens: 9\nname: '\\$(touch pwned)'\nturns: [{user: Hi}]\n"
+        "tags: ['\\$(touch pwned)', '$(touch${IFS}pwned)', '`touch pwned`', harmless]\n"
+    )
+    for line in ("--tag \t", "-k \t", "--tag harm\tless\t"):
+        told = typed(shell, f"claude-run evil.yaml --list {line} > told.txt", home=tmp_path)
+        assert not (tmp_path / "pwned").exists(), told
+    assert "claude-haiku-5-5" in (tmp_path / "told.txt").read_text(), told
 
 
 @pytest.mark.parametrize("name", SHELLS)
