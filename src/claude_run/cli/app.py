@@ -6,6 +6,7 @@ import copy
 import errno
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,6 +38,7 @@ from claude_run.cli.options import (
 from claude_run.cli.output import (
     guarded_streams,
     print_error,
+    print_failure,
     print_line,
     print_workflow_command,
     workflow_folder,
@@ -56,7 +58,7 @@ from claude_run.session.request import (
 from claude_run.session.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _ISSUES = "please report it with that file (look through it first: it may quote your prompts)"
 
@@ -142,25 +144,30 @@ def resume_command(
 
 @app.command("check", cls=PanelCommand)
 @takes(
-    pick(
-        RunRequest,
-        "paths",
-        "models",
-        "overrides",
-        "file_root",
-        "own_checks",
-        "judge_models",
-        "no_model_rules",
-        required=("paths",),
+    replace(
+        pick(
+            RunRequest,
+            "paths",
+            "models",
+            "overrides",
+            "file_root",
+            "own_checks",
+            "judge_models",
+            "no_model_rules",
+            required=("paths",),
+        ),
+        later=True,
     ),
     pick(CheckOptions),
     pick(OutputOptions, "quiet"),
 )
-def check_command(world: World, request: RunRequest, options: CheckOptions, output: OutputOptions) -> int:
+def check_command(
+    world: World, requested: Callable[[], RunRequest], options: CheckOptions, output: OutputOptions
+) -> int:
     """Find everything that can be found wrong without sending anything."""
     from claude_run.cli.check import check  # noqa: PLC0415 - each command imports what it needs
 
-    return check(request, options, output, world)
+    return check(requested, options, output, world)
 
 
 @app.command("report", cls=PanelCommand)
@@ -470,8 +477,7 @@ def _explain(error: BaseException, world: World) -> ExitCode:
         error = StorageError(f"{error.strerror or error}{where}")
     match error:
         case ClaudeRunError():
-            first, *more = error.lines
-            print_error(f"{error.prefix}{first}", *more)
+            print_failure(error)
             if os.environ.get("GITHUB_ACTIONS") == "true":
                 _annotate(error)
             return error.exit_code

@@ -6,21 +6,23 @@ import os
 from typing import TYPE_CHECKING
 
 from claude_run.cli.output import (
+    print_document,
     print_error,
+    print_failure,
     print_json,
     print_line,
     print_next,
     print_workflow_command,
     workflow_folder,
 )
-from claude_run.errors import InputError
+from claude_run.errors import ClaudeRunError
 from claude_run.report.check import refused_json, sound_json
 from claude_run.session.load import load_scenarios, numbered_cases
 from claude_run.session.next_command import play_command
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from claude_run.cli.options import CheckOptions, OutputOptions
     from claude_run.session.request import RunRequest
@@ -28,32 +30,33 @@ if TYPE_CHECKING:
     from claude_run.session.world import World
 
 
-def check(request: RunRequest, options: CheckOptions, output: OutputOptions, machine: World) -> int:
-    """Say how many scenarios are sound; InvalidScenarioError lists what is wrong, unless JSON does."""
-    trials: list[Trial] = []
-    in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
-    try:
-        loaded = load_scenarios(request, today=machine.today, examples=trials if options.examples else None)
-    except InputError as error:
-        refused = refused_json(error) if options.format == "json" else None
-        if refused is not None:
-            print_json(refused)
-            return int(error.exit_code)
-        # In a workflow every error is marked where it stands, by whoever explains it.
-        if options.format == "github" and not in_actions:
-            from claude_run.report.run.github import failure_annotations  # noqa: PLC0415 - only GitHub needs it
+def check(
+    requested: Callable[[], RunRequest], options: CheckOptions, output: OutputOptions, machine: World
+) -> int:
+    """Say how many scenarios are sound, or what is wrong, in the form that is asked for.
 
-            _mark(failure_annotations(error, folder=workflow_folder()))
-        raise
+    In the form for people InvalidScenarioError lists what is wrong.
+    """
+    trials: list[Trial] = []
+    try:
+        request = requested()
+        loaded = load_scenarios(request, today=machine.today, examples=trials if options.examples else None)
+    except ClaudeRunError as error:
+        return _refused(error, options.format)
     if options.format == "json":
         print_json(sound_json(len(loaded.scenarios), loaded.noticed))
         return 0
+
     if not output.quiet:
         print_error(*loaded.warnings, *numbered_cases(loaded.scenarios))
-        if in_actions or options.format == "github":
-            from claude_run.report.run.github import warning_annotations  # noqa: PLC0415 - same
+    in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
+    if options.format == "github" or (in_actions and not output.quiet):
+        from claude_run.report.run.github import warning_annotations  # noqa: PLC0415 - only GitHub needs it
 
-            _mark(warning_annotations(loaded.noticed, folder=workflow_folder()))
+        mark = print_document if options.format == "github" else print_workflow_command
+        for line in warning_annotations(loaded.noticed, folder=workflow_folder()):
+            mark(line)
+    if not output.quiet:
         print_line(f"{count(len(loaded.scenarios), 'scenario')}: no problems found")
         if options.examples:
             print_line(_tried(trials))
@@ -61,9 +64,19 @@ def check(request: RunRequest, options: CheckOptions, output: OutputOptions, mac
     return 0
 
 
-def _mark(annotations: Iterable[str]) -> None:
-    for line in annotations:
-        print_workflow_command(line)
+def _refused(error: ClaudeRunError, form: str) -> int:
+    """Tell what is wrong; for people whoever explains errors does, and marks it where GitHub runs it."""
+    if form == "text":
+        raise error
+    if form == "json":
+        print_json(refused_json(error))
+    else:
+        from claude_run.report.run.github import failure_annotations  # noqa: PLC0415 - only GitHub needs it
+
+        print_failure(error)
+        for line in failure_annotations(error, folder=workflow_folder()):
+            print_document(line)
+    return int(error.exit_code)
 
 
 def _tried(trials: Sequence[Trial]) -> str:

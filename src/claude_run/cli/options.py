@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -256,13 +257,15 @@ class Pick:
     """The options of a dataclass that a command takes; all of them where none is named.
 
     With `as_given` the command gets the values that the user gave, by name, in place of an instance with
-    defaults.
+    defaults. With `later` it gets a function that returns the instance, to tell in a form of its own of what
+    is wrong with them.
     """
 
     cls: type
     names: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     as_given: bool = False
+    later: bool = False
 
 
 def pick(cls: type, *names: str, required: tuple[str, ...] = ()) -> Pick:
@@ -288,7 +291,7 @@ def takes(*picks: Pick) -> Callable[[Body], Body]:
                 for name, value in read.items()
                 if value not in _NOT_GIVEN and _was_given(context, name)
             }
-            return body(world, *(_value(each, given) for each in picks))
+            return body(world, *(_argument(each, given) for each in picks))
 
         # Typer reads the parameters of a command from its signature.
         parameters = [inspect.Parameter("context", _BY_NAME, annotation=typer.Context)]
@@ -315,6 +318,10 @@ def _was_given(context: typer.Context, name: str) -> bool:
     """Return whether a value stands on the command line, be it the same as the default."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def _argument(picked: Pick, given: Mapping[str, Any]) -> object:
+    return partial(_value, picked, given) if picked.later else _value(picked, given)
 
 
 def _value(picked: Pick, given: Mapping[str, Any]) -> object:

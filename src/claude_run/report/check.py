@@ -14,9 +14,17 @@ SCHEMA_VERSION = 1
 """It grows when a field changes its meaning or goes away, never for a new field."""
 
 
-def refused_json(error: ClaudeRunError) -> JsonObject | None:
-    """Return the problems that an error is about; None for an error that is about no scenario."""
-    return _json(0, error.problems, Problems()) if isinstance(error, InvalidScenarioError) else None
+def refused_json(error: ClaudeRunError) -> JsonObject:
+    """Return the problems that an error is about; one that is about no file has no place."""
+    if isinstance(error, InvalidScenarioError):
+        return _json(0, error.problems, Problems())
+    problem = {"severity": "error", "path": None, "line": None, "column": None}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "scenarios": 0,
+        "problems": [{**problem, "message": str(error), "hint": ""}],
+        "more": 0,
+    }
 
 
 def sound_json(scenarios: int, noticed: Problems) -> JsonObject:

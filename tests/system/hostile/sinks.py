@@ -19,7 +19,7 @@ from xml.etree import ElementTree as ET
 from claude_run.cli import output
 from claude_run.conversation.events import Failed, Replied
 from claude_run.conversation.exchange import Failure, Reply, SentMessage
-from claude_run.errors import ExitCode, MeasureError
+from claude_run.errors import ExitCode, InputError, MeasureError
 from claude_run.plan.model_news import Difference, ModelNews
 from claude_run.pytest_plugin.talk import first_reason, talk
 from claude_run.record import transcripts
@@ -485,6 +485,9 @@ SINKS: dict[str, Sink] = {
     "record.derive.write_derived": Sink(medium="json", show=_summary_json),
     "cli.output.print_error": Sink(
         medium="log", show=lambda text: _said(output.print_error, text, f"  {text}")
+    ),
+    "cli.output.print_failure": Sink(
+        medium="log", show=lambda text: _said(output.print_failure, InputError(text))
     ),
     "cli.output.print_line": Sink(medium="log", show=lambda text: _said(output.print_line, text)),
     "cli.output.print_next": Sink(medium="log", show=lambda text: _said(output.print_next, text)),

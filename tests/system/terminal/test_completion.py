@@ -97,7 +97,7 @@ def test_the_tabulator_key_runs_nothing_that_a_scenario_says(shell: str, tmp_pat
     for line in ("--tag \t", "-k \t", "--tag harm\tless\t"):
         told = typed(shell, f"claude-run evil.yaml --list {line} > told.txt", home=tmp_path)
         assert not (tmp_path / "pwned").exists(), told
-    assert "claude-haiku-5-5" in (tmp_path / "told.txt").read_text(), told
+    assert "claude-haiku-5-5" in (tmp_path / "told.txt").read_text()
 
 
 @pytest.mark.parametrize("name", SHELLS)

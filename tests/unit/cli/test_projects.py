@@ -170,7 +170,53 @@ def test_check_marks_lines_for_github_anywhere(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("turns: [{usr: Hi}]\n")
     said = claude_run("check", "a.yaml", "--format", "github", cwd=tmp_path)
     assert said.code == 2
-    assert said.stderr.startswith("::error file=a.yaml,line=1,col=10,title=did you mean `user`?::unknown key")
+    assert said.stdout.startswith("::error file=a.yaml,line=1,col=10,title=did you mean `user`?::unknown key")
+    assert said.stderr == claude_run("check", "a.yaml", cwd=tmp_path).stderr
+
+
+def test_check_marks_how_many_it_does_not_mark(tmp_path: Path) -> None:
+    """Ten annotations are what GitHub shows of a step: the tenth counts all that have none."""
+    turns = "".join(f"  - {{usr{number}: Hi}}\n" for number in range(150))
+    (tmp_path / "a.yaml").write_text(f"turns:\n{turns}")
+    said = claude_run("check", "a.yaml", "--format", "github", cwd=tmp_path)
+    *marked, last = said.stdout.splitlines()
+    assert len(marked) == 9
+    assert last == "::error title=claude-run::141 more: see the log of the step"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (("a.yaml",), ("claude-run.toml", 1, 1)),
+        (("a.yaml", "-m", ""), (None, None, None)),
+        (("a.yaml", "--checks", "nope.py"), (None, None, None)),
+    ],
+)
+def test_check_tells_in_its_form_what_is_wrong_elsewhere(
+    tmp_path: Path, arguments: tuple[str, ...], found: tuple[str | int | None, ...]
+) -> None:
+    """An option or the project file may be what is wrong: a program that reads the result learns it, too."""
+    (tmp_path / "a.yaml").write_text("model: claude-haiku-5-5\nmax_tokens: 5\nturns: [{user: Hi}]\n")
+    if found[0] is not None:
+        (tmp_path / "claude-run.toml").write_text("concurency = 3\n")
+    said = claude_run("check", *arguments, "--format", "json", cwd=tmp_path)
+    (problem,) = json.loads(said.stdout)["problems"]
+    assert (said.code, said.stderr) == (2, "")
+    assert (problem["path"], problem["line"], problem["column"]) == found
+    marked = claude_run("check", *arguments, "--format", "github", cwd=tmp_path)
+    assert marked.code == 2
+    assert marked.stdout.startswith("::error ")
+    assert marked.stderr.startswith("error: ")
+
+
+def test_check_in_a_form_for_programs_is_as_quiet_as_it_is_asked_to_be(tmp_path: Path) -> None:
+    """`-q` takes away talk, no result."""
+    (tmp_path / "a.yaml").write_text(
+        "model: claude-haiku-5-5\nmax_tokens: 5\nturns: [{user: Hi, expect: [{max_words: 900}]}]\n"
+    )
+    for form in ("github", "json"):
+        said = claude_run("check", "a.yaml", "-q", "--format", form, cwd=tmp_path)
+        assert "alone passes on every reply" in said.stdout, said
 
 
 def test_the_hook_for_pre_commit_checks_what_it_is_given(tmp_path: Path) -> None:

@@ -109,7 +109,8 @@ def error_annotations(played: Played, facts: RunFacts, *, folder: str = "") -> I
     stopped = played.summary.stopped
     if stopped is not None and played.summary.exit_code is not ExitCode.PASSED:
         marks.insert(0, _command({"title": facts.verdict}, truncate(stopped)))
-    yield from _first(marks, "see the summary of the job, or transcripts.md of the run")
+    yield from marks[:MARKED]
+    yield from _more(len(marks) - MARKED, "see the summary of the job, or transcripts.md of the run")
 
 
 def failure_annotations(error: ClaudeRunError, *, folder: str = "") -> Iterator[str]:
@@ -127,18 +128,19 @@ def warning_annotations(warnings: Problems, *, folder: str = "") -> Iterator[str
 
 def _of_problems(problems: Problems, level: _Level, folder: str) -> Iterator[str]:
     marks = []
-    for group in problems.groups:
+    for group in problems.groups[:MARKED]:
         problem, others = group.problem, len(group) - 1
         message = problem.message + (f" (and at {count(others, 'more place')})" if others else "")
         place = {**_place(problem.position, folder), "title": truncate(problem.hint or "claude-run")}
         marks.append(_command(place, truncate(message), level))
-    yield from _first(marks, "see the log of the step", level)
+    left = len(problems) - sum(len(group) for group in problems.groups[:MARKED])
+    yield from marks
+    yield from _more(left, "see the log of the step", level)
 
 
-def _first(marks: Sequence[str], rest: str, level: _Level = "error") -> Iterator[str]:
-    yield from marks[:MARKED]
-    if (left := len(marks) - MARKED) > 0:
-        yield _command({"title": "claude-run"}, f"{left:,} more: {rest}", level)
+def _more(left: int, where: str, level: _Level = "error") -> Iterator[str]:
+    if left > 0:
+        yield _command({"title": "claude-run"}, f"{left:,} more: {where}", level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
