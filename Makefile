@@ -8,12 +8,14 @@ BIN  := $(VENV)/bin
 # Two stamps, each written when all before it went well: what the program needs, and the tools on top of it.
 RUN  := $(VENV)/.ready-run
 DEV  := $(VENV)/.ready-dev
+# The site of the documentation is built in an environment of its own: neither the program nor its tests need it.
+SITE := .venv-site
 
 # A lock names each package that is needed, so there is nothing to resolve, nothing to build, and no pip too old for it.
-PIP    := $(BIN)/python -m pip --disable-pip-version-check
-LOCKED := $(PIP) install --quiet --no-deps --require-hashes --only-binary :all: --requirement
+PIP     = $(BIN)/python -m pip --disable-pip-version-check
+LOCKED  = $(PIP) install --quiet --no-deps --require-hashes --only-binary :all: --requirement
 # --universal: one lock for every Python and platform. No index and no path of the machine that wrote it.
-COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras \
   --no-emit-index-url --no-emit-find-links --no-header --quiet
 
 # What exported TypeScript programs are run with, and pages looked at; the lock holds no address of a registry.
@@ -21,7 +23,7 @@ NODE  := tests/node
 NODED := $(NODE)/node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-providers test-tables check fmt docs pictures bench simulate-verdicts torture coverage dist lock clean
+.PHONY: help demo test test-providers test-tables check fmt docs site pictures bench simulate-verdicts torture coverage dist lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +48,14 @@ $(DEV): $(RUN) pyproject.toml
 	@$(PIP) install --quiet --no-deps --no-index --no-build-isolation --editable .
 	@$(PIP) check
 	@touch $(RUN) && touch $@
+
+$(SITE)/.ready: BIN := $(SITE)/bin
+$(SITE)/.ready: requirements/docs.txt
+	@$(PYTHON) -m venv --clear $(SITE)
+	@echo "installing what the site of the documentation is built with into $(SITE) (once)"
+	@$(LOCKED) requirements/docs.txt
+	@$(PIP) check
+	@touch $@
 
 $(NODED): $(NODE)/package-lock.json
 	@if command -v npm >/dev/null; then \
@@ -88,6 +98,14 @@ fmt: $(DEV) ## format and mend what can be mended
 docs: $(DEV) ## write the generated reference pages anew
 	@$(BIN)/python -m tests.docs --write
 
+# The pages are laid out as they lie here, so that a link that leads somewhere on GitHub leads there on the site.
+site: $(SITE)/.ready ## build the site of the documentation into site/, strictly
+	@rm -rf .site && mkdir .site
+	@cp -R README.md CHANGELOG.md SECURITY.md LICENSE docs scenarios .site
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet
+	@! grep -rlE '<(script|link|img|iframe)[^>]*(src|href)="?(https?:)?//' site --include='*.html' \
+	  || { echo "these pages load something from elsewhere"; exit 1; }
+
 pictures: $(DEV) ## take the pictures of the documentation anew; needs chromium
 	@$(BIN)/python -m tests.docs.pictures
 
@@ -107,10 +125,11 @@ dist: $(DEV) ## build wheel and sdist into dist/, and play the quickstart from t
 	@$(BIN)/python -m tests.packaging
 
 # uv keeps the pins that it finds in an output file: so the run lock is a part of the dev lock, version by version.
-lock: ## pin both locks anew, everything at its newest (needs uv)
-	@$(COMPILE) --group dev --upgrade --output-file requirements/dev.txt
+lock: ## pin the locks anew, everything at its newest (needs uv)
+	@$(COMPILE) pyproject.toml --group dev --upgrade --output-file requirements/dev.txt
 	@cp requirements/dev.txt requirements/run.txt
-	@$(COMPILE) --output-file requirements/run.txt
+	@$(COMPILE) pyproject.toml --output-file requirements/run.txt
+	@$(COMPILE) --group docs --upgrade --output-file requirements/docs.txt
 
-clean: ## remove the virtual environment, the caches and what `make dist` built
-	@rm -rf $(VENV) $(NODE)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+clean: ## remove the virtual environments, the caches, and what `make dist` and `make site` built
+	@rm -rf $(VENV) $(SITE) .site site $(NODE)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_run.session.project import schema_text
-from tests.docs import baseline_page, cli_page, comparison_page, python_page, scenario_page, transcripts_page
+from tests.docs import (
+    baseline_page,
+    cli_page,
+    comparison_page,
+    index_pages,
+    python_page,
+    scenario_page,
+    transcripts_page,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,12 +22,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 GENERATED: Mapping[str, Callable[[], str]] = {
+    "docs/decisions/README.md": index_pages.decisions,
     "docs/reference/baseline.md": baseline_page.page,
     "docs/reference/cli.md": cli_page.page,
     "docs/reference/comparison.md": comparison_page.page,
     "docs/reference/python.md": python_page.page,
     "docs/reference/scenario.md": scenario_page.page,
     "docs/reference/transcripts.md": transcripts_page.page,
+    "scenarios/README.md": index_pages.scenarios,
     "scenarios/claude-run.schema.json": schema_text,
     "src/claude_run/claude-run.schema.json": schema_text,
 }

@@ -24,9 +24,9 @@ WRAPPER_EXAMPLES: Mapping[str, Any] = {
 _HEAD = """\
 # Scenario file
 
-A scenario is one YAML file. Examples stand in [scenarios/](../../scenarios), and `claude-run schema` prints
-the JSON Schema that this page is made from. With this first line an editor checks the file while you type,
-and shows what each key means:
+A scenario is one YAML file. [Shipped scenarios](../../scenarios/README.md) are examples, and `claude-run
+schema` prints the JSON Schema that this page is made from. With this first line an editor checks the file
+while you type, and shows what each key means:
 
     # yaml-language-server: $schema=claude-run.schema.json
 

@@ -7,7 +7,7 @@ import tomllib
 
 from tests.docs.pages import ROOT
 
-NOTES = sorted((ROOT / "docs/decisions").glob("*.md"))
+NOTES = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 
 
 def test_a_note_is_short_and_has_its_four_parts() -> None:

@@ -1,4 +1,4 @@
-"""Both locks are closed: each package that is needed, with its hashes, and nothing of the writing machine."""
+"""The locks are closed: each package that is needed, with its hashes, and nothing of the writing machine."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_the_run_lock_is_a_part_of_the_dev_lock() -> None:
     assert not run.keys() & {"pytest", "mypy", "ruff", "hatchling"}
 
 
-@pytest.mark.parametrize("lock", ASKED)
+@pytest.mark.parametrize("lock", [*ASKED, "docs"])
 def test_a_lock_names_no_address_and_no_path(lock: str) -> None:
     """Not even in a comment: the next machine has another index and other folders."""
     assert not re.search(r"[/\\](?!\n)|\bindex|find-links", _text(lock))

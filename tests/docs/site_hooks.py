@@ -1,0 +1,18 @@
+"""What the site wants of Markdown and GitHub does not; MkDocs runs it, in the environment of the site."""
+
+from __future__ import annotations
+
+import re
+
+_FENCE = re.compile(r"^```(?P<language>[a-z]+)(?: (?P<name>\S+))?$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Return the page with the name of a file over its block, and nothing to copy beside what was printed."""
+    return _FENCE.sub(_opened, markdown)
+
+
+def _opened(fence: re.Match[str]) -> str:
+    if fence["language"] == "console":
+        return "``` { .console .no-copy }"
+    return f'```{fence["language"]} title="{fence["name"]}"' if fence["name"] else fence[0]
