@@ -101,7 +101,7 @@ docs: $(DEV) ## write the generated reference pages anew
 # The pages are laid out as they lie here, so that a link that leads somewhere on GitHub leads there on the site.
 site: $(SITE)/.ready ## build the site of the documentation into site/, strictly
 	@rm -rf .site && mkdir .site
-	@cp -R README.md CHANGELOG.md SECURITY.md LICENSE docs scenarios .site
+	@cp -R README.md CHANGELOG.md SECURITY.md SKILL.md LICENSE docs scenarios .site
 	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet
 	@! grep -rlE '<(script|link|img|iframe)[^>]*(src|href)="?(https?:)?//' site --include='*.html' \
 	  || { echo "these pages load something from elsewhere"; exit 1; }

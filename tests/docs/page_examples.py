@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shlex
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ _CHANGING = (
     (re.compile(r"\b\d+\.\d s\b"), "<seconds>"),
     (re.compile(r"genai-prices \d+\.\d+\.\d+"), "genai-prices <version>"),
 )
+_TOOLS = frozenset({"cat", "cp", "git", "mkdir", "mv", "rm"})
 EXIT_CODE = "echo $?"
 LEFT_OUT = "..."
 """A line of shown output that stands for any number of printed lines."""
@@ -63,8 +65,8 @@ def commands(block: Block) -> tuple[Command, ...]:
     )
 
 
-def replay(page: str, folder: Path) -> Iterator[tuple[str, str]]:
-    """Write the page's files and run its commands in the current folder, which must be `folder`.
+def replay(page: str) -> Iterator[tuple[str, str]]:
+    """Write the page's files and run its commands in the current folder, and where a `cd` of the page leads.
 
     Yields what is shown and what was printed, both without times. Every command must end with code 0, unless
     the next one shows its code.
@@ -72,7 +74,7 @@ def replay(page: str, folder: Path) -> Iterator[tuple[str, str]]:
     code = 0
     for block in blocks(page):
         if block.name:
-            path = folder / block.name
+            path = Path(block.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.body, encoding="utf-8")
         for command in commands(block) if block.language == "console" else ():
@@ -98,8 +100,19 @@ def mentioned(page: str) -> tuple[str, ...]:
 
 
 def run(line: str) -> tuple[int, str]:
-    """Run a `claude-run` command and return its code and all that it printed; `< FILE` is what it reads."""
+    """Run a command of a page and return its code and all that it printed; `< FILE` is what it reads.
+
+    That is one of ours, `cd`, or one of the few tools that every reader has.
+    """
     program, *arguments = shlex.split(line)
+    if program == "cd":
+        os.chdir(*arguments)
+        return 0, ""
+    if program in _TOOLS:
+        ended = subprocess.run(
+            [program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        return ended.returncode, ended.stdout
     assert program == "claude-run", f"{program} is not run here: show it in a `sh` block"
     stdin = Path(os.devnull)
     if "<" in arguments:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [README, ROOT / "SKILL.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_COMMANDS = [page for page in PAGES if "```console" in page.read_text(encoding="utf-8")]
 _LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<part>[^)\s]*))?\)")
 _SURROUNDINGS = (
@@ -34,14 +34,17 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in an empty folder, without a key, and on nobody's build server."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "ada@example.com")
     for name in _SURROUNDINGS:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=_name)
-def test_a_page_shows_what_its_commands_print(page: Path, tmp_path: Path) -> None:
+def test_a_page_shows_what_its_commands_print(page: Path) -> None:
     """Each command of a page prints what stands under it, times and lines left out aside."""
-    for shown, printed in replay(page.read_text(encoding="utf-8"), tmp_path):
+    for shown, printed in replay(page.read_text(encoding="utf-8")):
         assert fits(shown, printed), f"shown:\n{shown}\nprinted:\n{printed}"
 
 
@@ -102,9 +105,9 @@ def test_only_lines_that_a_page_marks_may_be_left_out() -> None:
     assert not fits("PASSED\n  a ...\n  b\nend\n", printed)
 
 
-def test_a_page_that_hides_a_failure_is_found_out(tmp_path: Path) -> None:
+def test_a_page_that_hides_a_failure_is_found_out() -> None:
     """A command that fails must be followed by its exit code, or the page does not pass."""
     page = "```console\n$ claude-run missing.yaml --list\n```\n"
 
     with pytest.raises(AssertionError, match="which the page hides"):
-        list(replay(page, tmp_path))
+        list(replay(page))

@@ -382,7 +382,7 @@ def init_command(_world: World, project: FolderArgument) -> int:
     """Start a project: a first scenario, the schema for editors, an ignored outputs folder."""
     from claude_run.cli.commands import init  # noqa: PLC0415 - each command imports what it needs
 
-    return init(project.folder, project.ci)
+    return init(project)
 
 
 _PROJECT_ONLY = frozenset(each.flag for each in options_of(RunRequest) if each.project_only)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from claude_run.cli.options import AcceptOptions, OutputOptions, SimulateOptions
+    from claude_run.cli.options import AcceptOptions, FolderArgument, OutputOptions, SimulateOptions
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
 
@@ -152,11 +152,15 @@ def simulate(options: SimulateOptions, request: RunRequest, machine: World) -> i
     return 0
 
 
-def init(folder: Path, ci: str | None) -> int:
+def init(options: FolderArgument) -> int:
     """Say what was written, and what to try first."""
-    if ci is not None:
-        print_line(f"wrote {project.write_workflow(folder, ci)}")
+    folder = options.folder
+    if options.ci is not None:
+        print_line(f"wrote {project.write_workflow(folder, options.ci)}")
         print_error("commit it, and hand the key to the job that plays: a comment in the file says how")
+    if options.skill:
+        print_line(f"wrote {project.write_skill(folder)}")
+    if options.ci is not None or options.skill:
         return 0
     for path in project.start_project(folder):
         print_line(f"wrote {path}")

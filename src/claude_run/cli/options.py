@@ -250,6 +250,12 @@ class FolderArgument:
     ci: str | None = option(
         "--ci", kind=choice("github", "gitlab"), help="Write the workflow of a CI service, and no more."
     )
+    skill: bool = option(
+        "--skill",
+        kind=SWITCH,
+        default=False,
+        help="Write what a coding agent should know, as a skill, and no more.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 WORKFLOWS: Mapping[str, str] = {"github": ".github/workflows/claude-run.yml", "gitlab": ".gitlab-ci.yml"}
 """Where the workflow of a CI service lies in a repository."""
 
+SKILL = ".claude/skills/claude-run/SKILL.md"
+"""Where coding agents look for what they should know of a tool, in a repository."""
+
 _SCENARIO = """\
 # yaml-language-server: $schema=claude-run.schema.json
 name: first
@@ -72,13 +75,31 @@ def start_project(folder: Path) -> Iterator[Path]:
 
 def write_workflow(folder: Path, service: str) -> Path:
     """Write the workflow of a service, a key of `WORKFLOWS`; InputError where its file is there already."""
-    path = folder / WORKFLOWS[service]
+    return _write_new(
+        folder / WORKFLOWS[service], _template(f"{service}.yml").replace("@VERSION@", __version__)
+    )
+
+
+def write_skill(folder: Path) -> Path:
+    """Write what a coding agent should know, as a skill; InputError where its file is there already."""
+    return _write_new(folder / SKILL, skill_text())
+
+
+def skill_text() -> str:
+    """Return the skill as `init` writes it, and as it lies in the repository."""
+    return _template("SKILL.md")
+
+
+def _template(name: str) -> str:
+    return resources.files("claude_run.session").joinpath("templates", name).read_text("utf-8")
+
+
+def _write_new(path: Path, text: str) -> Path:
     if path.exists():
         raise InputError(
             f"{path} is already there: init overwrites nothing; move it aside to compare the two"
         )
-    template = resources.files("claude_run.session").joinpath("templates", f"{service}.yml")
-    _write(path, template.read_text("utf-8").replace("@VERSION@", __version__))
+    _write(path, text)
     return path
 
 

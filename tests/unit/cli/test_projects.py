@@ -142,6 +142,24 @@ def test_a_workflow_for_a_service(tmp_path: Path, service: str, file: str) -> No
     assert f"{file} is already there" in again.stderr
 
 
+def test_a_skill_for_coding_agents(tmp_path: Path) -> None:
+    """It is written once, where they look, with the front matter they read; a workflow may come with it."""
+    ended = claude_run("init", "--skill", "--ci", "github", cwd=tmp_path)
+    assert ended.code == 0
+    assert ended.stdout.splitlines() == [
+        "wrote .github/workflows/claude-run.yml",
+        "wrote .claude/skills/claude-run/SKILL.md",
+    ]
+    assert not (tmp_path / "scenarios").exists()
+    text = (tmp_path / ".claude/skills/claude-run/SKILL.md").read_text()
+    about = yaml.safe_load(text.split("---\n")[1])
+    assert about.keys() == {"name", "description"}
+    assert (about["name"], len(about["description"]) <= 1024) == ("claude-run", True)
+    again = claude_run("init", "--skill", cwd=tmp_path)
+    assert again.code == 2
+    assert "SKILL.md is already there" in again.stderr
+
+
 @pytest.mark.parametrize("text", ["turns: [{usr: Hi}]\n", "turns: [{user: Hi}]\nname: [\n"])
 def test_check_speaks_json(tmp_path: Path, text: str) -> None:
     """Every problem with its place, and nothing else on stdout; the exit code is the same."""
