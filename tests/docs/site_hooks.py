@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+_NOTE = re.compile(r"\A<!--.*?-->\s*", re.DOTALL)
 _FENCE = re.compile(r"^```(?P<language>[a-z]+)(?: (?P<name>\S+))?$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Return the page with the name of a file over its block, and nothing to copy beside what was printed."""
-    return _FENCE.sub(_opened, markdown)
+    """Return the page from its title on, with names over files, and nothing to copy beside what was printed."""
+    return _FENCE.sub(_opened, _NOTE.sub("", markdown))
 
 
 def _opened(fence: re.Match[str]) -> str:
