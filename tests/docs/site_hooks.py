@@ -1,4 +1,4 @@
-"""What the site wants of Markdown and GitHub does not; MkDocs runs it, in the environment of the site."""
+"""What the site wants of Markdown and GitHub does not; run by MkDocs, in the environment of the site."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FENCE = re.compile(r"^```(?P<language>[a-z]+)(?: (?P<name>\S+))?$", re.MULTILIN
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Return the page from its title on, with names over files, and nothing to copy beside what was printed."""
+    """Return the page from its title on, with names over files, and nothing to copy where output is shown."""
     return _FENCE.sub(_opened, _NOTE.sub("", markdown))
 
 

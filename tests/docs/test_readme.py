@@ -93,6 +93,15 @@ def test_the_readme_lists_every_exit_code() -> None:
     assert [int(code) for row in rows for code in row.split(",")] == [int(code) for code in ExitCode]
 
 
+def test_the_skill_needs_six_commands_to_a_gated_scenario() -> None:
+    """The last but one is held against what the one before has accepted."""
+    shown = blocks((ROOT / "SKILL.md").read_text(encoding="utf-8"))
+    lines = [one.line for block in shown if block.language == "console" for one in commands(block)]
+
+    assert len(lines) == 6
+    assert lines[3:5] == ["claude-run accept", "claude-run scenarios --simulate -n 3 --baseline --quiet"]
+
+
 def test_only_lines_that_a_page_marks_may_be_left_out() -> None:
     """A line `...` stands for any lines, none included; nothing else may differ."""
     printed = "PASSED\n  a\n  b\nend\n"
