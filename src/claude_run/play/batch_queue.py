@@ -10,6 +10,7 @@ import asyncio
 import random
 import secrets
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.exchange import Failure
@@ -168,9 +169,9 @@ class BatchQueue:
     async def __aenter__(self) -> Self:
         self._crowd.on_still = self._when_still
         for batch in self._earlier:
-            self._spawn(self._take_up(batch), batch)
+            self._spawn(partial(self._take_up, batch), batch)
         if self._times.live_after_s is not None:
-            self._spawn(self._finish_live(self._times.live_after_s))
+            self._spawn(partial(self._finish_live, self._times.live_after_s))
         return self
 
     async def __aexit__(
@@ -308,7 +309,7 @@ class BatchQueue:
         """Count in one that was called; the last one closes the batch."""
         batch.missing -= 1
         if batch.missing == 0 and batch.seats:
-            self._spawn(self._play(batch), batch)
+            self._spawn(partial(self._play, batch), batch)
 
     # The life of one batch.
 
@@ -466,10 +467,10 @@ class BatchQueue:
         for seat in batch.seats.values():
             self._settle(seat, found)
 
-    def _spawn(self, work: Awaitable[None], batch: _Batch | None = None) -> None:
+    def _spawn(self, work: Callable[[], Awaitable[None]], batch: _Batch | None = None) -> None:
         async def guarded() -> None:
             try:
-                await work
+                await work()
             except HaltedError:
                 return  # the run ends, and with it whoever waits
             except Exception as error:  # noqa: BLE001 - whoever waits raises it, or the end of the run does

@@ -89,6 +89,15 @@ def test_what_takes_too_long_is_finished_live(workspace: Workspace) -> None:
     assert {event["failure"]["kind"] for event in workspace.events("failure")} == {"canceled"}
 
 
+def test_a_run_that_is_over_goes_on_in_silence(workspace: Workspace) -> None:
+    """A resume of one that may finish live, and has nothing left to play, says no more than any other."""
+    workspace.write("talk.yaml", TALK)
+    arguments = ("--simulate", "--batch", "--batch-then-live", "1h", "-o", "out", "--quiet")
+    assert workspace.run("talk.yaml", *arguments).code == 0
+    again = workspace.run("resume", "out", "--quiet")
+    assert (again.code, again.stderr) == (0, "going on with out\n")
+
+
 def test_the_time_of_a_run_ends_it_and_not_its_batch(workspace: Workspace) -> None:
     """`--max-time` stops the run with the grace; the batch is there when it goes on."""
     scenario = workspace.write("talk.yaml", TALK)
