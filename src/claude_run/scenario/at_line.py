@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # A column may follow, as in the places that messages name; it says no more than the line.
 _WITH_LINE = re.compile(r"(?s)(.+?):([0-9]{1,9})(?::[0-9]{1,9})?")
 
+# Between the last text of a value and a bracket that is closed may stand a comma, blanks and comments.
+_CLOSING = re.compile(r"(?:(?:[\s,]|#[^\n]*\n)*+[\]}])+")
+
 
 def split_line(path: str) -> tuple[str, int | None]:
     """Return the file and the line that a path names; None for no line, as where a file is called so."""
@@ -61,10 +64,17 @@ def _cases_at(root: Node, source: Source, line: int) -> Iterator[Position]:
     if entry is None or not isinstance(entry.value, ListNode) or line <= entry.position.line:
         return
     start = source.index(line)
-    first = next((each.position for each in entry.value.items if _end(each, source) > start), None)
+    ends = ((_closed(_end(each, source), source), each.position) for each in entry.value.items)
+    first = next((position for end, position in ends if end > start), None)
     for position in (each.position for each in entry.value.items):
         if position == first or position.line == line:
             yield position
+
+
+def _closed(end: int, source: Source) -> int:
+    """Return the index behind the brackets that are closed behind a value's last text."""
+    brackets = _CLOSING.match(source.text, end)
+    return brackets.end() if brackets else end
 
 
 def _end(node: Node, source: Source) -> int:

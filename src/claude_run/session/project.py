@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def start_project(folder: Path) -> Iterator[Path]:
         folder / SCHEMA: schema_text(),
         folder / "outputs" / ".gitignore": IGNORE,
     }
-    there = [path for path in files if path.exists()]
+    there = [path for path in files if os.path.lexists(path)]
     if there:
         raise InputError(f"{there[0]} is already there: init starts a new project and overwrites nothing")
     for path, text in files.items():
@@ -75,6 +76,13 @@ def start_project(folder: Path) -> Iterator[Path]:
 
 def write_workflow(folder: Path, service: str) -> Path:
     """Write the workflow of a service, a key of `WORKFLOWS`; InputError where its file is there already."""
+    here = folder.resolve()
+    root = next((each for each in (here, *here.parents) if (each / ".git").exists()), here)
+    if root != here:
+        raise InputError(
+            f"{WORKFLOWS[service]} is read at the root of a repository alone, which is {root}: call"
+            f" `claude-run init --ci {service}` there, and let its steps work in {here.relative_to(root)}"
+        )
     return _write_new(
         folder / WORKFLOWS[service], _template(f"{service}.yml").replace("@VERSION@", __version__)
     )
@@ -95,7 +103,8 @@ def _template(name: str) -> str:
 
 
 def _write_new(path: Path, text: str) -> Path:
-    if path.exists():
+    # A link that leads nowhere is something, too: it would be written where it leads.
+    if os.path.lexists(path):
         raise InputError(
             f"{path} is already there: init overwrites nothing; move it aside to compare the two"
         )

@@ -160,6 +160,29 @@ def test_a_skill_for_coding_agents(tmp_path: Path) -> None:
     assert "SKILL.md is already there" in again.stderr
 
 
+@pytest.mark.parametrize("service", ["github", "gitlab"])
+def test_a_workflow_is_written_where_the_service_reads_it(tmp_path: Path, service: str) -> None:
+    """In a folder inside a repository it would be read by nobody, and nobody would be told."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "shop" / "prompts").mkdir(parents=True)
+    said = claude_run("init", "--ci", service, cwd=tmp_path / "shop" / "prompts")
+    assert said.code == 2
+    assert f"root of a repository alone, which is {tmp_path.resolve()}" in said.stderr
+    assert "let its steps work in shop/prompts" in said.stderr
+    assert not list((tmp_path / "shop").glob("**/*.yml"))
+    assert claude_run("init", "--ci", service, cwd=tmp_path).code == 0
+
+
+def test_nothing_is_written_through_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    """Where it leads may be outside of the project."""
+    project = tmp_path / "project"
+    (project / ".github" / "workflows").mkdir(parents=True)
+    (project / ".github" / "workflows" / "claude-run.yml").symlink_to(tmp_path / "elsewhere.yml")
+    said = claude_run("init", "--ci", "github", cwd=project)
+    assert (said.code, (tmp_path / "elsewhere.yml").exists()) == (2, False)
+    assert "is already there" in said.stderr
+
+
 @pytest.mark.parametrize("text", ["turns: [{usr: Hi}]\n", "turns: [{user: Hi}]\nname: [\n"])
 def test_check_speaks_json(tmp_path: Path, text: str) -> None:
     """Every problem with its place, and nothing else on stdout; the exit code is the same."""
@@ -237,19 +260,23 @@ def test_check_in_a_form_for_programs_is_as_quiet_as_it_is_asked_to_be(tmp_path:
         assert "alone passes on every reply" in said.stdout, said
 
 
-def test_the_hook_for_pre_commit_checks_what_it_is_given(tmp_path: Path) -> None:
-    """It runs a command of ours, on the files that a project keeps its scenarios in."""
+def test_the_hook_for_pre_commit_checks_the_project(tmp_path: Path) -> None:
+    """Whatever is committed: a scenario is made of prompts, data and settings, too, and none of those is one."""
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    for path in ("scenarios/a.yaml", "shop/scenarios/b.yml", "returns.claude-run.yaml"):
-        assert re.search(hook["files"], path)
-    for path in ("scenarios/deep/prompt.yaml.txt", "config.yaml", "scenarios.yaml"):
-        assert not re.search(hook["files"], path)
-    (tmp_path / "a.claude-run.yaml").write_text("turns: [{usr: Hi}]\n")
-    command, *arguments = hook["entry"].split()
-    assert command == "claude-run"
-    ended = claude_run(*arguments, "a.claude-run.yaml", cwd=tmp_path)
+    assert (hook["pass_filenames"], hook["always_run"]) == (False, True)
+    arguments: list[str] = [*hook["entry"].split(), *hook["args"]]
+    assert arguments.pop(0) == "claude-run"
+    folder = tmp_path / "scenarios" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "a.yaml").write_text(
+        "model: claude-haiku-5-5\ncases: {file: cases.yaml}\nturns: [{user: '{{ x }}'}]\n"
+    )
+    (folder / "cases.yaml").write_text("- {id: one, x: 1}\n")
+    assert claude_run(*arguments, cwd=tmp_path).code == 0
+    (folder / "cases.yaml").write_text("- {id: one, y: 1}\n")
+    ended = claude_run(*arguments, cwd=tmp_path)
     assert ended.code == 2
-    assert "a.claude-run.yaml:1:10" in ended.stderr
+    assert "scenarios/deep/" in ended.stderr
 
 
 @pytest.fixture

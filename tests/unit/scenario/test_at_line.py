@@ -33,6 +33,24 @@ turns:
   - user: May I return {{ item }}?
 """
 FLOW = "cases: [\n  {id: a}, {id: b},\n  {id: c, tags: []}]\nturns: [{user: Hi}]\n"
+BRACKETS = """\
+cases:
+  - {
+      id: a,
+      tags: [x
+      ]
+    }
+  - id: b
+    tags: [
+      one,  # a comment
+      # another, with a ]
+    ]
+  # of the next
+  - id: c
+    tags: [
+    ]
+turns: [{user: Hi}]
+"""
 ALL = ["phone", "sofa", "desk"]
 
 
@@ -146,3 +164,13 @@ def load_error(path: str) -> InvalidScenarioError:
     with pytest.raises(InvalidScenarioError) as caught:
         load([path], vocabulary=FakeVocabulary())
     return caught.value
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [*((line, "a") for line in range(2, 7)), *((line, "b") for line in range(7, 12)), (12, "c"), (15, "c")],
+)
+def test_a_bracket_belongs_to_what_it_closes(line: int, named: str) -> None:
+    """The line of a closing bracket is the case's own, however many it closes."""
+    Path("brackets.yaml").write_text(BRACKETS)
+    assert cases(f"brackets.yaml:{line}") == [named]
