@@ -14,6 +14,7 @@ from claude_run.text.visible import count, visible, visible_character, width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from claude_run.scenario.model import Position
 
@@ -192,11 +193,17 @@ class Problems:
 
 
 class InvalidScenarioError(InputError):
-    """The files cannot be used as they are; `diagnostics` are the first of their `problems`, by place."""
+    """The files cannot be used as they are; `diagnostics` are the first of their `problems`, by place.
+
+    `files` are those that scenarios name, as far as these could be read: one of them may mend it.
+    """
 
     prefix = ""  # each problem says of itself that it is an error
 
-    def __init__(self, problems: Problems | Iterable[Diagnostic]) -> None:
+    def __init__(
+        self, problems: Problems | Iterable[Diagnostic], *, files: frozenset[Path] = frozenset()
+    ) -> None:
+        self.files = files
         self.problems = problems if isinstance(problems, Problems) else Problems(problems)
         self.diagnostics = self.problems.shown
         super().__init__(self.diagnostics)

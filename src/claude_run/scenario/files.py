@@ -50,7 +50,7 @@ class Files:
 
     @property
     def used(self) -> frozenset[Path]:
-        """The resolved paths of all files that were read."""
+        """The resolved paths of all files that it names, also of those that cannot be read."""
         return frozenset(self._used)
 
     def binary(self, name: str) -> bytes:
@@ -90,6 +90,7 @@ class Files:
 
     def _read(self, name: str, limit: int) -> bytes:
         path = self._inside(name)
+        self._used.add(path)
         try:
             data = read_regular(path, limit, follow=False)
         except FileNotFoundError as error:
@@ -98,7 +99,6 @@ class Files:
             message = f"{name} cannot be read: {error.strerror or error}"
             raise FileProblemError(message, "check the path and its permissions") from error
         self._hashes[Path(os.path.normpath(name)).as_posix()] = hashlib.sha256(data).hexdigest()
-        self._used.add(path)
         return data
 
     def _inside(self, name: str) -> Path:

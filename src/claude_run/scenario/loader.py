@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 # Folders that hold other people's files or our own output; hidden ones are skipped as well.
 _UNRELATED = frozenset({"__pycache__", "__snapshots__", "node_modules", "outputs", "venv"})
 _WORD = re.compile(r"[^\s:,\]}]+")
+_MAGIC = re.compile(r"[*?[]")
 
 # Keys that tell a scenario whose turns were forgotten from YAML of another kind.
 _TELLING = frozenset({"system", "model", "models", "cases", "vars", "variants", "expect", "pass_rate"})
@@ -143,7 +144,7 @@ def _load(
         known = frozenset(name for read in reads for name in read.variables)
         problems.extend(unknown_overrides(given, known))
     if problems:
-        raise InvalidScenarioError(problems)
+        raise InvalidScenarioError(problems, files=used.union(*(read.used for read in reads)))
     order = {file.path: index for index, file in enumerate(found)}
     named = {file.file.path: file for file in opened}
     scenarios = [_at_lines(read.scenario, named) for read in reads if read.scenario is not None]
@@ -179,6 +180,18 @@ def find(paths: Sequence[str]) -> tuple[tuple[Found, ...], tuple[Diagnostic, ...
             real = os.path.realpath(file.path)
             files[real] = files[real].joined(file) if real in files else file
     return tuple(files.values()), tuple(problems)
+
+
+def looked_at(paths: Sequence[str]) -> Iterator[Path]:
+    """Yield the files that the paths mean, and the folders in which others of them may turn up."""
+    found, _ = find(paths)
+    for file in found:
+        yield Path(file.path)
+        yield Path(file.path).parent
+    for path in paths:
+        plain = path[: magic.start()] if (magic := _MAGIC.search(path)) else path
+        top = (plain or ".") if Path(plain).is_dir() else str(Path(plain).parent)
+        yield from (Path(folder) for folder, _ in _walk(top)) if magic or top == path else (Path(top),)
 
 
 @contextmanager
@@ -305,11 +318,17 @@ def _expand(path: str) -> Iterator[Found]:
 
 
 def _folder(path: str) -> Iterator[Found]:
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _UNRELATED)
+    for folder, names in _walk(path):
         for name in sorted(names):
             if name.endswith(SUFFIXES) and not name.startswith("."):
                 yield Found(path=str(Path(folder) / name), named=False)
+
+
+def _walk(path: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder that may hold scenarios, with the names of the files in it."""
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _UNRELATED)
+        yield folder, names
 
 
 def _nothing(path: str) -> Diagnostic:

@@ -9,6 +9,7 @@ from claude_run.scenario.json_values import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from claude_run.scenario.diagnostics import Diagnostic
     from claude_run.scenario.json_values import Json, JsonObject
@@ -222,6 +223,7 @@ class Graders:
 class Scenario:
     """One scenario file. `params` holds request parameters under their API names, passed on as written.
 
+    `sha256` is over its bytes and those of the `files` that it names, which are resolved paths.
     `refusals` are what the API is known to refuse of them on every model, each at its place.
     """
 
@@ -246,6 +248,7 @@ class Scenario:
     judge: Graders | None = None
     tool_results: ToolResults = NO_RESULTS
     refusals: tuple[Diagnostic, ...] = ()
+    files: frozenset[Path] = frozenset()
 
     def script_of(self, case: Case) -> tuple[Turn, ...]:
         """Return the turns that a case is played with."""

@@ -198,6 +198,7 @@ def _build(
         judge=judge,
         tool_results=results,
         refusals=tuple(context.refusals),
+        files=context.files.used,
     )
     check_betas(context, entries)
     check_tool_names(context, entries, scenario.params_of_all, scenario.expectations_on_all)

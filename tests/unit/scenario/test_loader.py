@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.scenario.diagnostics import InvalidScenarioError
-from claude_run.scenario.loader import load
+from claude_run.scenario.loader import load, looked_at
 from claude_run.scenario.model import (
     Case,
     Expectation,
@@ -188,6 +188,40 @@ def test_the_hash_covers_every_file_that_is_named(tmp_path: Path) -> None:
     assert load_text(tmp_path, text, b_md="two").sha256 != first
     assert load_text(tmp_path, text + "# more\n", b_md="one").sha256 != first
     assert len(bytes.fromhex(first)) == hashlib.sha256().digest_size
+
+
+def test_the_files_that_a_scenario_names_are_known(tmp_path: Path) -> None:
+    """Sound or not, and also those that are not there: one of them may mend it."""
+    text = "system: {file: b.md}\n" + ONE_TURN
+    scenario = load_text(tmp_path, text, b_md="one")
+    assert scenario.files == {(tmp_path / "b.md").resolve()}
+    (tmp_path / "a.yaml").write_text("system: {file: c.md}\n" + ONE_TURN)
+    with pytest.raises(InvalidScenarioError) as caught:
+        load([str(tmp_path / "a.yaml")], vocabulary=FakeVocabulary())
+    assert caught.value.files == {(tmp_path / "c.md").resolve()}
+
+
+@pytest.mark.parametrize(
+    ("path", "places"),
+    [
+        (".", [".", "a.yaml", "sub", "sub/b.yaml", "sub/deep"]),
+        ("a.yaml", [".", "a.yaml"]),
+        ("a.yaml:2", [".", "a.yaml"]),
+        ("sub/*.yaml", ["sub", "sub/b.yaml", "sub/deep"]),
+        ("gone/c.yaml", ["gone"]),
+        ("**/b.yaml", [".", "sub", "sub/b.yaml", "sub/deep"]),
+    ],
+)
+def test_where_scenarios_may_turn_up_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, places: list[str]
+) -> None:
+    """The files that a path means, and all folders that it would find others in, hidden ones apart."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("sub/deep", ".git"):
+        Path(folder).mkdir(parents=True)
+    for file in ("a.yaml", "sub/b.yaml"):
+        Path(file).write_text(ONE_TURN)
+    assert {*looked_at([path])} == {*map(Path, places)}
 
 
 def test_the_problems_of_all_files_come_together(tmp_path: Path) -> None:
