@@ -112,6 +112,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.first: signal.Signals | None = None
+        self._noted = 0
         self._take: Callable[[signal.Signals], object] = self._end
 
     def listen(self) -> None:
@@ -139,6 +140,13 @@ class Signals:
     def note(self, number: signal.Signals) -> None:
         """Remember that the process ends for this signal, unless it does for an earlier one."""
         self.first = self.first or number
+        self._noted += 1
+
+    def forgive(self) -> bool:
+        """Forget a SIGINT that came once: what it was to stop has stopped. Return whether none is left."""
+        if (self.first, self._noted) == (signal.SIGINT, 1):
+            self.first, self._noted = None, 0
+        return self.first is None
 
     @contextmanager
     def handed_to(self, take: Callable[[signal.Signals], object]) -> Iterator[None]:

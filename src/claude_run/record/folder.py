@@ -7,11 +7,11 @@ import os
 import re
 import secrets
 import shutil
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claude_run.errors import InputError, StorageError
+from claude_run.errors import ClaudeRunError, InputError, StorageError
 from claude_run.record.disk import LocalDisk, open_file, read_file, replace_file, sync_folder
 from claude_run.record.history import History, Told, read_history, read_told
 from claude_run.record.journal import Extent, Journal, Seal, refuse_if_held
@@ -205,6 +205,21 @@ class RunFolder:
 
         journal = Journal(self.journal, seal=seal, inspect=inspect, disk=self.disk, redactor=self.redactor)
         return journal, history
+
+    def remove_unpaid(self) -> None:
+        """Remove the folder, unless anything was sent for it, or somebody else is about to."""
+        try:
+            journal, history = self.open_journal()
+        except ClaudeRunError:
+            return  # held by another process, or damaged: nobody can say that nothing of it is worth keeping
+        with closing(journal):
+            if history.attempts():
+                return
+            # Under a name that nobody looks at, so that no half of a run is ever found.
+            aside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+            with suppress(OSError):
+                self.disk.replace(self.path, aside)
+                shutil.rmtree(aside, ignore_errors=True)
 
     def read_history(self) -> History:
         """Read the journal; StorageError where it is damaged, or not what the other files say."""

@@ -33,9 +33,13 @@ class Recording:
         self._replies: dict[str, Exchange] = {}
         self._conversations: dict[str, ConversationLog] = {}
         for history in histories:
-            for log in history.all_logs:
-                self._replies.update((exchange.key, exchange) for exchange in log.replies)
-            self._conversations.update(history.logs)
+            self.add(history)
+
+    def add(self, history: History) -> None:
+        """Take the replies of one more journal in."""
+        for log in history.all_logs:
+            self._replies.update((exchange.key, exchange) for exchange in log.replies)
+        self._conversations.update(history.logs)
 
     @classmethod
     def open(cls, path: Path) -> Recording:

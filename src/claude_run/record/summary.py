@@ -73,6 +73,11 @@ class CaseRate:
         # In decimals, because 0.55 * 20 is more than 11 in binary.
         return self.measured > 0 and self.passed >= Decimal(str(self.required)) * self.measured
 
+    @property
+    def settled(self) -> bool:
+        """Whether all repeats were measured, and enough of them passed."""
+        return self.measured == self.repeats and self.met
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:

@@ -44,7 +44,7 @@ class _Case:
             repeats=len(found),
             required=self.required,
         )
-        return rate.measured < rate.repeats or not rate.met or self.broke_a_rule
+        return not rate.settled or self.broke_a_rule
 
 
 def last_failed(

@@ -83,6 +83,27 @@ def test_whoever_waits_for_the_user_is_interrupted(coming: str) -> None:
     assert signals.code is ExitCode.TERMINATED
 
 
+@pytest.mark.parametrize(
+    ("sent", "forgiven"),
+    [
+        ([], True),
+        ([signal.SIGINT], True),
+        ([signal.SIGINT, signal.SIGINT], False),
+        ([signal.SIGTERM], False),
+        ([signal.SIGTERM, signal.SIGINT], False),
+    ],
+)
+def test_only_a_single_ctrl_c_is_forgiven(sent: list[signal.Signals], *, forgiven: bool) -> None:
+    """It was to stop what went on then; whoever repeats it, or sends another, wants the process to end."""
+    signals = Signals()
+    for number in sent:
+        signals.note(number)
+    assert signals.forgive() is forgiven
+    assert (signals.first is None) is forgiven
+    signals.note(signal.SIGINT)
+    assert signals.forgive() is forgiven
+
+
 def test_a_hangup_that_is_ignored_stays_ignored() -> None:
     """`nohup` means what it says."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_run.conversation.events import Attempted
 from claude_run.errors import InputError, StorageError
 from claude_run.record.disk import replace_file
 from claude_run.record.folder import RunFolder, latest, slug, standing
-from tests.unit.record.fakes import FaultDisk, FullDisk, run
+from tests.unit.record.fakes import FaultDisk, FullDisk, events, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,6 +225,31 @@ def test_only_a_folder_that_holds_a_run_can_be_opened(path: str, message: str) -
     """The user learns what to name instead."""
     with pytest.raises(InputError, match=f"^{message}$"):
         RunFolder.open(Path(path))
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_a_run_that_sent_nothing_can_be_removed(*, paid: bool) -> None:
+    """Nothing of it stays; where a request was sent, everything does."""
+    folder = _create()
+    journal, _ = folder.open_journal()
+    with closing(journal):
+        journal.append(*(each for each in events() if paid or not isinstance(each, Attempted)))
+    before = _in(folder.path)
+    folder.remove_unpaid()
+    assert _in(folder.path) == (before if paid else [])
+    left = [entry for entry in Path("outputs").iterdir() if entry.is_dir() and not entry.is_symlink()]
+    assert left == ([folder.path] if paid else [])
+
+
+def test_a_run_that_somebody_goes_on_with_is_not_removed() -> None:
+    """Who has it open may be about to pay for it."""
+    folder = _create()
+    journal, _ = folder.open_journal()
+    with closing(journal):
+        folder.remove_unpaid()
+    assert folder.run_json.exists()
+    folder.remove_unpaid()
+    assert not folder.path.exists()
 
 
 def test_a_derived_file_is_replaced_as_a_whole_or_not_at_all() -> None:
