@@ -6,7 +6,6 @@ import copy
 import errno
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,6 +31,7 @@ from claude_run.cli.options import (
     ShowOptions,
     SimulateOptions,
     changes,
+    later,
     pick,
     takes,
 )
@@ -96,11 +96,18 @@ def all_commands(
 
 
 @app.command(RUN, cls=PanelCommand)
-@takes(pick(RunRequest), pick(OutputOptions), pick(PlanOptions))
-def run_command(world: World, request: RunRequest, output: OutputOptions, plan: PlanOptions) -> int:
+@takes(later(RunRequest), pick(OutputOptions), pick(PlanOptions))
+def run_command(
+    world: World, requested: Callable[[], RunRequest], output: OutputOptions, plan: PlanOptions
+) -> int:
     """Play scenarios, check the replies, write transcripts."""
+    request = requested()
     check_combination(request)
     _enter_environment(request, world)
+    if plan.watch:
+        from claude_run.cli.watch import watch  # noqa: PLC0415 - the help needs none of it
+
+        return watch(requested, output, plan, world)
     if plan.list_only or plan.dry_run:
         from claude_run.cli.dry_run import dry_run, list_conversations  # noqa: PLC0415 - the help needs none of it
 
@@ -144,19 +151,16 @@ def resume_command(
 
 @app.command("check", cls=PanelCommand)
 @takes(
-    replace(
-        pick(
-            RunRequest,
-            "paths",
-            "models",
-            "overrides",
-            "file_root",
-            "own_checks",
-            "judge_models",
-            "no_model_rules",
-            required=("paths",),
-        ),
-        later=True,
+    later(
+        RunRequest,
+        "paths",
+        "models",
+        "overrides",
+        "file_root",
+        "own_checks",
+        "judge_models",
+        "no_model_rules",
+        required=("paths",),
     ),
     pick(CheckOptions),
     pick(OutputOptions, "quiet"),

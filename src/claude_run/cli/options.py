@@ -79,7 +79,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """What is told instead of playing."""
+    """What the command does other than to play once: it tells what would be played, or plays after saves."""
 
     dry_run: bool = option(
         "--dry-run",
@@ -89,6 +89,12 @@ class PlanOptions:
     )
     list_only: bool = option(
         "--list", kind=SWITCH, default=False, help="Print the ids of the conversations and stop."
+    )
+    watch: bool = option(
+        "--watch",
+        kind=SWITCH,
+        default=False,
+        help="Play, then wait: each save plays what it changed, and sends only what is new.",
     )
 
 
@@ -263,8 +269,8 @@ class Pick:
     """The options of a dataclass that a command takes; all of them where none is named.
 
     With `as_given` the command gets the values that the user gave, by name, in place of an instance with
-    defaults. With `later` it gets a function that returns the instance, to tell in a form of its own of what
-    is wrong with them.
+    defaults; with `later` it gets a function that makes the instance, with the defaults that hold when it is
+    called, and raises what is wrong with them.
     """
 
     cls: type
@@ -284,6 +290,11 @@ def changes(cls: type) -> Pick:
     return Pick(
         cls, tuple(each.name for each in options_of(cls) if not each.shapes and each.saved), as_given=True
     )
+
+
+def later(cls: type, *names: str, required: tuple[str, ...] = ()) -> Pick:
+    """Take some options of a dataclass as a function, which makes the instance whenever it is called."""
+    return Pick(cls, names, required, later=True)
 
 
 def takes(*picks: Pick) -> Callable[[Body], Body]:

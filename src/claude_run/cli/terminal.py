@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import os
+import re
+import select
 import sys
 import termios
 import tty
+from collections import deque
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from claude_run.cli.output import print_error
 from claude_run.report.run.progress import LineProgress, LiveProgress, UnseenProgress, own_line
 from claude_run.report.run.terminal_summary import print_summary
+from claude_run.report.run.watching import print_waiting
 from claude_run.report.text.console import colour_wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from claude_run.cli.options import OutputOptions
     from claude_run.process import Signals
     from claude_run.report.run.facts import RunFacts
     from claude_run.session.play import RunResult
+
+
+_AT_ONCE = 1024
+_CTRL_D = "\x04"
+_SEQUENCE = re.compile(r"\x1b(?:[\[o][0-9;]*[a-z~]?)?")
+"""What a key sends that is no character, such as an arrow; in small letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +71,10 @@ class Terminal:
             quiet=self.quiet,
         )
 
+    def print_waiting(self, line: str) -> None:
+        """Print a line of ours on how things stand while nothing is played."""
+        print_waiting(line, stream=sys.stderr, colour=self._colour(sys.stderr))
+
     @property
     def _results(self) -> TextIO:
         return sys.stderr if self.aside else sys.stdout
@@ -71,14 +88,34 @@ def ask_key(prompt: str, signals: Signals) -> str:
 
     KeyboardInterrupt for a signal. The terminal is left as it was found, whatever ends the wait.
     """
+    with signals.raised(), single_keys() as pressed:
+        print_error(prompt)
+        return pressed(None) or "q"
+
+
+@contextmanager
+def single_keys() -> Iterator[Callable[[float | None], str]]:
+    """Take key presses as they come while the block runs, and forget those before it.
+
+    Yields what waits for one, at most so many seconds or without end: it returns the key, a small letter;
+    empty where none came in time, and for the keys that are no character. Ctrl-D, and the end of the
+    terminal, is `q`. The terminal is left as it was found, whatever ends the block.
+    """
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
-    with signals.raised():
-        try:
-            tty.setcbreak(descriptor)
-            print_error(prompt)
-            return os.read(descriptor, 1).decode("ascii", "replace").lower().replace("\x04", "q") or "q"
-        finally:
+    keys = deque[str]()
+
+    def pressed(within_s: float | None) -> str:
+        if not keys and select.select([descriptor], [], [], within_s)[0]:
+            came = os.read(descriptor, _AT_ONCE).decode("ascii", "replace").lower() or _CTRL_D
+            keys.extend(_SEQUENCE.sub("", came).replace(_CTRL_D, "q"))
+        return keys.popleft() if keys else ""
+
+    try:
+        tty.setcbreak(descriptor)
+        yield pressed
+    finally:
+        with suppress(termios.error):  # nobody sits before a terminal that is gone
             termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from claude_run.session.play import RunResult
 
 
-def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> int:
+def finish(result: RunResult, output: OutputOptions, *, aside: bool = False, goes_on: bool = False) -> int:
     """Write every derived file anew from the journal, say how the run ended, and return its exit code.
 
     That stands on stderr where stdout is for something else: for JSON, or with `aside` for another result.
+    Where the command `goes_on`, none is named that may follow it.
     """
     played = result.played
     terminal = Terminal.of(output, aside=aside or output.json)
@@ -52,7 +53,7 @@ def finish(result: RunResult, output: OutputOptions, *, aside: bool = False) -> 
     terminal.print_summary(result, facts)
     if output.json:
         print_json(played.summary.to_json())
-    if not output.quiet:
+    if not output.quiet and not goes_on:
         print_next(next_command(result))
     return int(played.summary.exit_code)
 

@@ -48,6 +48,7 @@ NO_SINKS: dict[str, str] = {
     **_each("report.run.html", ("is_redacted",), "answers yes or no"),
     **_each("report.run.html", ("page_draft",), "words of ours"),
     **_each("report.run.html", ("conversation_piece",), "packed by the sink `run_html`, shown by its script"),
+    **_each("report.run.watching", ("waiting_line", "print_waiting"), _NUMBER),
     **_each("report.run.formats", ("get_ready",), "loads"),
     **_each("report.run.markdown", ("get_ready",), "loads"),
     **_each("report.run.progress", ("Tally",), _NUMBER),
@@ -175,5 +176,6 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each("cli.terminal", ("Terminal",), "hands over to the sinks of report"),
     **_each("cli.terminal", ("ask_key",), "prints by `print_error`"),
+    **_each("cli.terminal", ("single_keys",), "shows nothing"),
     **_each("record.folder", ("outputs", "make_outputs"), "paths of ours"),
 }

@@ -48,6 +48,7 @@ TO_STREAMS = {
     "cli/output.py": "the sinks `print_error`, `print_line` and `print_json`, and what sinks of report made",
     "cli/show.py": "nothing: it hands stdout to a sink of report",
     "cli/terminal.py": "nothing: it hands stderr to the sinks of report",
+    "cli/watch.py": "nothing: it asks whether stdin and stdout are a terminal",
 }
 TO_FILES = {
     "checks/own_worker.py": "lines of JSON to the process of claude-run, which reads them strictly",

@@ -1,0 +1,284 @@
+"""`--watch`: what a save has changed, what of it is played, and where its replies come from.
+
+A session is a row of rounds. Each is a run in a folder of its own that has every reply of the session at
+hand, so that only requests which were never answered are sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from claude_run.record.disk import read_file
+from claude_run.record.recording import Recording
+from claude_run.scenario.beside import baseline_path
+from claude_run.scenario.diagnostics import InvalidScenarioError
+from claude_run.scenario.loader import looked_at
+from claude_run.session.load import load_scenarios
+from claude_run.session.play import RunInputs, play_new
+from claude_run.session.prepare import plan_loaded, with_standing_runs
+from claude_run.session.project_file import find_project_file
+from claude_run.session.request import BESIDE
+from claude_run.session.run import run_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from claude_run.conversation.identity import Identity
+    from claude_run.record.folder import RunFolder
+    from claude_run.record.summary import RunSummary
+    from claude_run.session.load import Loaded
+    from claude_run.session.play import RunObserver, RunResult
+    from claude_run.session.prepare import Prepared
+    from claude_run.session.request import RunRequest
+    from claude_run.session.world import World
+
+    Stamps = Mapping[Path, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """What the files were when they were read.
+
+    `scenarios` has a version of each, by path: another text is another version. `shared` is what all of them
+    have in common: the options, own checks, a baseline that was named.
+    """
+
+    scenarios: Mapping[str, str] = field(default_factory=dict)
+    shared: object = None
+
+    def changed_since(self, before: Versions) -> frozenset[str]:
+        """Return the paths of the scenarios that are new or changed; all where what they share is."""
+        if self.shared != before.shared:
+            return frozenset(self.scenarios)
+        known = before.scenarios
+        return frozenset(path for path, version in self.scenarios.items() if known.get(path) != version)
+
+
+@dataclass(kw_only=True, eq=False)
+class Round:
+    """A round that was played: its folder, its conversations, and those that no later one has played."""
+
+    folder: RunFolder
+    conversations: frozenset[str]
+    newest_of: frozenset[str]
+    has_sent: bool
+
+
+def superseded(rounds: Sequence[Round]) -> Iterator[Round]:
+    """Yield the rounds that tell nothing any more: they sent nothing, and all of them was played again."""
+    return (each for each in rounds if not each.has_sent and not each.newest_of)
+
+
+def failed_cases(summary: RunSummary) -> Mapping[str, bool]:
+    """Return of each case that was played whether `--lf` would play it again."""
+    broke = frozenset(summary.must_failed)
+    found = {rate.name: not rate.settled for rate in summary.rates}
+    return found | {each.case_name: True for each in summary.run.conversations if each.id in broke}
+
+
+def stamps(paths: Iterable[Path]) -> Stamps:
+    """Return what changes when a file, or the list of files in a folder, is written; None where none is."""
+
+    def stamp(path: Path) -> object:
+        try:
+            found = path.stat()
+        except (OSError, ValueError):
+            return None
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+    return {path: stamp(path) for path in paths}
+
+
+class Watching:
+    """A session: what was read, and what its rounds came to.
+
+    `ask` makes the request anew, for the project file may change, and `look` takes the stamps of files. The
+    `request` is that of the beginning.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], RunRequest],
+        world: World,
+        *,
+        look: Callable[[Iterable[Path]], Stamps] = stamps,
+    ) -> None:
+        self._ask = ask
+        self._world = world
+        self._look = look
+        # The files, as they were before they were read and when they were looked at last.
+        self._files: set[Path] = set()
+        self._read_at: Stamps = {}
+        self._last_look: Stamps = {}
+        # The plan of all that is selected; None while the files are not sound.
+        self.request = with_standing_runs(ask())
+        self._versions = Versions()
+        self._loaded: Loaded | None = None
+        self._whole: Prepared | None = None
+        # What was played.
+        self._recording = Recording([])
+        self._rounds: list[Round] = []
+        self._failed: dict[str, bool] = {}
+        self._attempts = 0
+        self.spent_usd = Decimal(0)
+
+    def start(self) -> Prepared:
+        """Plan all; raises what `prepare` does, and what reading the replies of an earlier run does."""
+        if self.source is not None:
+            self._recording.add(Recording.history_of(self.source))
+        return self._planned()
+
+    @property
+    def source(self) -> Path | None:
+        """The run that replies are taken from besides those of this session."""
+        return self.request.replay or self.request.reuse
+
+    @property
+    def watched(self) -> int:
+        """How many files are looked at."""
+        return len({path.resolve() for path in self._files if path.is_file()})
+
+    @property
+    def failed(self) -> int:
+        """How many of the cases that are planned now did not pass when they were played last."""
+        return len(self._failed_now())
+
+    def was_saved(self) -> bool:
+        """Return whether a file was written since all were read, and none since the last such question."""
+        now = self._look(self._files)
+        is_still, self._last_look = now == self._last_look, now
+        return is_still and now != self._read_at
+
+    def saved(self) -> Prepared | None:
+        """Read all anew and plan what has changed; None where that is nothing.
+
+        InputError and SelectionError where nothing can be played as the files are now.
+        """
+        before = self._versions
+        self._planned()
+        names = self._versions.changed_since(before)
+        return self._part(lambda each: each.path in names)
+
+    def all(self) -> Prepared:
+        """Plan all once more; raises what `saved` does."""
+        return self._whole or self._planned()
+
+    def only_failed(self) -> Prepared | None:
+        """Plan the cases that did not pass when they were played last; None where all did."""
+        self.all()
+        names = self._failed_now()
+        return self._part(lambda each: each.case_name in names)
+
+    async def play(self, prepared: Prepared, observer: RunObserver) -> RunResult:
+        """Play a round: what this session was answered is not asked again, and what it spent counts."""
+        request, ids = prepared.request, frozenset(each.id for each in prepared.plan.identities)
+        if request.replay is None:
+            # Whoever resumes the round alone, should it be killed, takes replies from there.
+            covers = (each for each in reversed(self._rounds) if each.has_sent and ids <= each.conversations)
+            reuse = next((each.folder.path for each in covers), request.reuse)
+            prepared = replace(prepared, request=replace(request, reuse=reuse))
+        inputs = RunInputs(
+            prepared=prepared,
+            recording=self._recording,
+            spent_usd=self.spent_usd,
+            attempts=self._attempts,
+        )
+        name = run_name(list(prepared.plan.pass_rates))
+        return await play_new(inputs, observer, self._world, name=name, out=None)
+
+    def settle(self, result: RunResult) -> None:
+        """Learn from a round whose files are written, and remove those before it that tell nothing more."""
+        history, summary = result.folder.read_history(), result.played.summary
+        self._recording.add(history)
+        self.spent_usd += history.spent_usd()
+        self._attempts += history.attempts()
+        self._failed.update(failed_cases(summary))
+        ids = frozenset(each.id for each in summary.run.conversations)
+        for earlier in self._rounds:
+            earlier.newest_of -= ids
+        for old in tuple(superseded(self._rounds)):
+            old.folder.remove_unpaid()
+            self._rounds.remove(old)
+        has_sent = history.attempts() > 0
+        self._rounds.append(Round(folder=result.folder, conversations=ids, newest_of=ids, has_sent=has_sent))
+
+    def _planned(self) -> Prepared:
+        """Read all files and plan what the request selects; what is known stays as it is where that fails."""
+        self._whole = None
+        loaded, request = self._read()
+        whole = plan_loaded(request, loaded)
+        self._versions = Versions(
+            scenarios={
+                each.path: f"{each.sha256} {_digest(baseline_path(each.path))}" for each in loaded.scenarios
+            },
+            shared=(request, [_digest(path) for path in _shared_files(request)]),
+        )
+        self._loaded, self._whole = loaded, whole
+        return whole
+
+    def _read(self) -> tuple[Loaded, RunRequest]:
+        # What is written from here on is another save.
+        before = self._look(self._files)
+        try:
+            request = self._asked()
+            self._files.update(_files_around(request))
+            loaded = load_scenarios(request, today=self._world.today)
+            self._files.update(path for each in loaded.scenarios for path in each.files)
+            self._files.update(baseline_path(each.path) for each in loaded.scenarios)
+        except InvalidScenarioError as error:
+            self._files.update(error.files)
+            raise
+        finally:
+            self._read_at = self._last_look = {**self._look(self._files), **before}
+        return loaded, request
+
+    def _asked(self) -> RunRequest:
+        """Return the request as it is now; the runs that it names stay those of the beginning."""
+        request, first = self._ask(), self.request
+        request = replace(request, replay=first.replay, reuse=first.reuse, baseline=first.baseline)
+        if first.baseline is None:
+            return request
+        # Fresh attempts are paid for, and a save of an expectation costs nothing.
+        return replace(request, gate=replace(request.gate, no_confirm=True))
+
+    def _part(self, wanted: Callable[[Identity], bool]) -> Prepared | None:
+        """Plan those of all conversations that are wanted; None where none is."""
+        whole, loaded = self._whole, self._loaded
+        assert whole is not None  # noqa: S101 - whoever asks has just planned all
+        assert loaded is not None  # noqa: S101 - same
+        ids = frozenset(each.id for each in whole.plan.identities if wanted(each))
+        if len(ids) == len(whole.plan.identities):
+            return whole
+        # It says of itself that it has left some out, as a run of what failed does.
+        request = replace(whole.request, last_failed=True)
+        return plan_loaded(request, loaded, ids=ids) if ids else None
+
+    def _failed_now(self) -> frozenset[str]:
+        planned = self._whole.plan.identities if self._whole is not None else ()
+        return frozenset(each.case_name for each in planned if self._failed.get(each.case_name))
+
+
+def _files_around(request: RunRequest) -> Iterator[Path]:
+    """Yield what a request reads besides the files that scenarios name."""
+    yield from looked_at(request.paths)
+    yield from _shared_files(request)
+    if (project := find_project_file(request.paths)) is not None:
+        yield project.path
+
+
+def _shared_files(request: RunRequest) -> Iterator[Path]:
+    """Yield the files that may change what comes of every scenario."""
+    yield from request.own_checks
+    if request.baseline is not None and request.baseline != BESIDE:
+        yield request.baseline
+
+
+def _digest(path: Path) -> str | None:
+    with suppress(OSError):
+        return hashlib.sha256(read_file(path)).hexdigest()
+    return None

@@ -1,0 +1,433 @@
+"""`--watch` in a terminal, before an API that counts what it is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import termios
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.command import COMMAND, environment
+from tests.support.screen import in_terminal
+from tests.support.scripted_server import Answer
+from tests.system.faults.api import Api, TurnRequest, ok
+from tests.system.harness.workspace import KEY, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.support.screen import Screen, TerminalProcess
+    from tests.system.harness.workspace import Workspace
+
+CTRL_C, CTRL_D = "\x03", "\x04"
+NOW_S = 20.0
+
+
+def talk(name: str, *prompts: str, says: str = "Yes") -> str:
+    """Return a scenario of these prompts that expects something of its first reply."""
+    first, *others = prompts or ("one", "two")
+    rest = "".join(f"  - user: {each}\n" for each in others)
+    return (
+        f"name: {name}\nmodel: claude-haiku-5-5\nmax_tokens: 100\nturns:\n"
+        f"  - user: '{name}|{first}'\n    expect: [{{contains: {says}}}]\n{rest}"
+    )
+
+
+@dataclass(kw_only=True)
+class Session:
+    """Somebody who watches, and waits each time until it is their turn."""
+
+    terminal: TerminalProcess
+    workspace: Workspace
+    waits: int = 0
+
+    def turn(self) -> str:
+        """Wait until the command waits once more, and return what it has said since the last time."""
+        self.waits += 1
+        self.terminal.read(until=lambda screen: len(self._waiting(screen)) >= self.waits)
+        waiting = self._waiting(self.terminal.screen)
+        begin = 0 if self.waits == 1 else waiting[self.waits - 2] + 1
+        return "\n".join(self.terminal.screen.rows[begin : waiting[self.waits - 1] + 1])
+
+    def save(self, name: str, text: str) -> str:
+        """Save a file, and return what was said then."""
+        self.workspace.write(name, text)
+        return self.turn()
+
+    def press(self, key: str) -> str:
+        """Press a key, and return what was said then."""
+        self.terminal.type(key)
+        return self.turn()
+
+    def quit(self, key: str = "q") -> int:
+        """Press a key that ends it, and return the exit code; the terminal must be as it was."""
+        self.terminal.type(key)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Return the exit code; the terminal must be as it was."""
+        self.terminal.read(until=lambda _: False)
+        assert termios.tcgetattr(self.terminal.descriptor) == self.terminal.untouched
+        return self.terminal.wait()
+
+    def runs(self) -> list[Path]:
+        """Return the run folders, the oldest first."""
+        outputs = self.workspace.folder / "outputs"
+        found = [each for each in outputs.iterdir() if each.is_dir() and not each.is_symlink()]
+        return sorted(found, key=lambda each: each.stat().st_ctime_ns)
+
+    @staticmethod
+    def _waiting(screen: Screen) -> list[int]:
+        return [number for number, row in enumerate(screen.rows) if row.endswith("a all, q quit, h help")]
+
+
+@contextmanager
+def watching(
+    workspace: Workspace, api: Api, *arguments: str, env: Mapping[str, str] | None = None
+) -> Iterator[Session]:
+    """Start it on all scenarios of the workspace."""
+    told = {"ANTHROPIC_API_KEY": KEY, "TERM": "xterm", "ANTHROPIC_BASE_URL": api.url, **(env or {})}
+    command = [str(COMMAND), ".", "--watch", *arguments]
+    home = environment(workspace.folder, told)
+    with in_terminal(command, cwd=workspace.folder, env=home, rows=24) as terminal:
+        yield Session(terminal=terminal, workspace=workspace)
+
+
+def test_editing_an_expectation_costs_nothing(workspace: Workspace) -> None:
+    """Only the scenario that was saved is played, no request leaves, and quitting tells how that ended."""
+    workspace.write("a.yaml", talk("a"))
+    workspace.write("b.yaml", talk("b", says="No"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api) as session:
+        assert "watching 2 files, <$0.0001 spent: f 1 failed, a all" in session.turn()
+        assert len(api.ledger) == 4
+        said = session.save("b.yaml", talk("b"))
+        assert "playing b.yaml" in said
+        assert "1 conversation: 1 passed" in said
+        assert "nothing was paid again" in said
+        assert "failed, a all" not in said
+        assert "FAILED (exit code 1)" in session.save("a.yaml", talk("a", says="No"))
+        assert session.quit() == 1
+        assert len(api.ledger) == 4
+    assert session.terminal.screen.rows[-2].startswith("next: claude-run . ")
+
+
+def test_a_changed_prompt_pays_from_there_on(workspace: Workspace) -> None:
+    """What was said before it is not asked again, and what is taken back was answered before."""
+    workspace.write("a.yaml", talk("a", "one", "two", "three"))
+    workspace.write("b.yaml", talk("b"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api) as session:
+        session.turn()
+        before = api.requests
+        session.save("a.yaml", talk("a", "one", "other", "three"))
+        assert api.requests - before == {("a", 2): 1, ("a", 3): 1}
+        session.save("a.yaml", talk("a", "one", "two", "three"))
+        assert session.quit() == 0
+        assert sum(api.requests.values()) == 7
+
+
+def test_only_rounds_that_tell_something_are_kept(workspace: Workspace) -> None:
+    """Rounds that paid stay, and the newest of each scenario; `latest` and `--lf` know how it stands."""
+    workspace.write("a.yaml", talk("a"))
+    workspace.write("b.yaml", talk("b"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api) as session:
+        session.turn()
+        for word in ("No", "Never", "Not"):
+            session.save("b.yaml", talk("b", says=word))
+            session.save("a.yaml", talk("a", says=word))
+        session.save("b.yaml", talk("b"))
+        session.save("b.yaml", talk("b", "one", "other"))
+        session.save("b.yaml", talk("b", "one", "other", says="No"))
+        paid, of_a, paid_too, of_b = session.runs()
+        assert session.quit() == 1
+    named = [json.loads((each / "run.json").read_bytes())["name"] for each in (paid, of_a, paid_too, of_b)]
+    assert named == ["2-scenarios", "a", "b", "b"]
+    assert (workspace.folder / "outputs" / "latest").resolve() == of_b.resolve()
+    listed = workspace.run(".", "--lf", "--list").stdout.split()
+    assert listed == ["a/claude-haiku-5-5", "b/claude-haiku-5-5"]
+
+
+def test_a_broken_save_is_told_once_and_sends_nothing(workspace: Workspace) -> None:
+    """It says what `check` says, waits on, and goes on from the next save that is sound."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api) as session:
+        session.turn()
+        said = session.save("a.yaml", talk("a") + "foo: 1\n")
+        assert "error: unknown key `foo` in a scenario" in said
+        assert "--> a.yaml:8:1" in said
+        workspace.write("notes.txt", "which brings the folder into motion, and says nothing new")
+        assert "error: unknown key `foo`" in session.press("a")
+        session.save("a.yaml", talk("a"))
+        assert "FAILED" in session.save("a.yaml", talk("a", says="No"))
+        assert session.quit(CTRL_D) == 1
+        assert len(api.ledger) == 2
+    assert sum("unknown key `foo`" in row for row in session.terminal.screen.rows) == 2
+
+
+def test_the_keys(workspace: Workspace) -> None:
+    """As in other runners: f plays what failed, a and Enter all, h tells of them; others do nothing."""
+    workspace.write("a.yaml", talk("a"))
+    workspace.write("b.yaml", talk("b", says="No"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api) as session:
+        session.turn()
+        assert "1 conversation: 0 passed, 1 failed" in session.press("f")
+        assert "2 conversations: 1 passed, 1 failed" in session.press("a")
+        assert "2 conversations: 1 passed, 1 failed" in session.press("\r")
+        assert "1 conversation: 1 passed" in session.save("b.yaml", talk("b"))
+        session.terminal.type("x\x1b[Af?")
+        session.terminal.read(until=lambda screen: any("quits while" in row for row in screen.rows))
+        assert session.quit() == 0
+        assert len(api.ledger) == 4
+
+
+CHECK = """\
+from claude_run.checks.own import *
+@check("mine", schema={"type": "string"}, example="x")
+def mine(value, reply): return passed("fine") if value in reply.text else failed("no")
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A file before and after it is saved, the words that come of it, and what is sent then."""
+
+    before: str = ""
+    after: str
+    told: str = "1 passed"
+    sent: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+
+FILES = {
+    "prompts/two.md": Saved(before="two", after="other", sent={("a", 2): 1}),
+    "cases.csv": Saved(
+        before="id,x\none,1\n",
+        after="id,x\none,1\nmore,2\n",
+        told="2 passed",
+        sent={("a2", 1): 1, ("a2", 2): 1},
+    ),
+    "checks.py": Saved(before=CHECK, after=CHECK.replace("in reply", "not in reply"), told="1 failed"),
+    "claude-run.toml": Saved(
+        before="[gate]\n", after="repeat = 2\n", told="2 passed", sent={("a", 1): 1, ("a", 2): 1}
+    ),
+    "more.yaml": Saved(after=talk("more"), sent={("more", 1): 1, ("more", 2): 1}),
+}
+
+
+@pytest.mark.parametrize(("name", "saved"), FILES.items(), ids=FILES)
+def test_all_that_a_run_reads_is_watched(workspace: Workspace, name: str, saved: Saved) -> None:
+    """Prompts, cases, own checks, the project file, and scenarios that are new."""
+    (workspace.folder / "prompts").mkdir()
+    text = talk("a", "one", "{file: prompts/two.md}").replace("contains: Yes", "mine: Yes")
+    workspace.write("prompts/two.md", "two")
+    workspace.write("checks.py", CHECK)
+    if name == "cases.csv":
+        text = text.replace("a|one", "a{{ x }}|one") + "cases: cases.csv\n"
+    workspace.write("a.yaml", text)
+    if saved.before:
+        workspace.write(name, saved.before)
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api, "--checks", "checks.py") as session:
+        session.turn()
+        had = api.requests
+        assert saved.told in session.save(name, saved.after)
+        assert api.requests - had == saved.sent
+        session.quit()
+
+
+def test_a_file_that_was_missing_is_waited_for(workspace: Workspace) -> None:
+    """What is named and not there is watched too: the prompt may be written after the line that names it."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api) as session:
+        session.turn()
+        assert "no such file: prompts/two.md" in session.save(
+            "a.yaml", talk("a", "one", "{file: prompts/two.md}")
+        )
+        (workspace.folder / "prompts").mkdir()
+        assert "1 passed" in session.save("prompts/two.md", "other")
+        assert session.quit() == 0
+        assert api.requests == {("a", 1): 1, ("a", 2): 2}
+
+
+def test_what_is_saved_during_a_round_is_played_next(workspace: Workspace) -> None:
+    """Nobody has to save it again."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok(delay_s=0.5)) as api, watching(workspace, api) as session:
+        until(lambda: len(api.ledger) == 1)
+        workspace.write("a.yaml", talk("a", says="No"))
+        assert "PASSED" in session.turn()
+        assert "FAILED" in session.turn()
+        assert session.quit() == 1
+        assert len(api.ledger) == 2
+
+
+def test_ctrl_c_stops_the_round_and_not_the_watching(workspace: Workspace) -> None:
+    """What was answered until then is kept: the next round sends the rest, and its end is what counts."""
+    workspace.write("a.yaml", talk("a"))
+    workspace.write("b.yaml", talk("b"))
+    hangs = True
+
+    def answer(asked: TurnRequest) -> Answer:
+        return Answer(silent=True) if hangs and asked.case == "b" else ok()
+
+    with Api(answer=answer) as api, watching(workspace, api, "--grace", "1s") as session:
+        until(lambda: api.requests == {("a", 1): 1, ("a", 2): 1, ("b", 1): 1})
+        said = session.press(CTRL_C)
+        assert "INTERRUPTED (exit code 130)" in said
+        assert "f 1 failed" in said
+        hangs = False
+        assert "PASSED (exit code 0)" in session.press("a")
+        assert session.quit() == 0
+        assert api.requests == {("a", 1): 1, ("a", 2): 1, ("b", 1): 2, ("b", 2): 1}
+
+
+def test_a_second_ctrl_c_quits(workspace: Workspace) -> None:
+    """Whoever presses it again while a round is stopping wants no other."""
+    workspace.write("a.yaml", talk("a"))
+    with (
+        Api(answer=lambda _: Answer(silent=True)) as api,
+        watching(workspace, api, "--grace", "10m") as session,
+    ):
+        until(lambda: len(api.ledger) == 1)
+        session.terminal.type(CTRL_C)
+        session.terminal.read(until=lambda screen: any("again stops now" in row for row in screen.rows))
+        assert session.quit(CTRL_C) == 130
+    assert len(session.runs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_while_it_waits_ends_it(workspace: Workspace, number: signal.Signals, code: int) -> None:
+    """At once, with the terminal as it was, whatever the last round came to."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api) as session:
+        session.turn()
+        session.terminal.process.send_signal(number)
+        assert session.ended() == code
+
+
+def test_a_termination_during_a_round_ends_it_all(workspace: Workspace) -> None:
+    """SIGTERM comes from somebody who wants the process gone: the reports are written, and that is it."""
+    workspace.write("a.yaml", talk("a"))
+    with (
+        Api(answer=lambda _: Answer(silent=True)) as api,
+        watching(workspace, api, "--grace", "1s") as session,
+    ):
+        until(lambda: len(api.ledger) == 1)
+        session.terminal.process.send_signal(signal.SIGTERM)
+        assert session.ended() == 143
+    (run,) = session.runs()
+    assert json.loads((run / "summary.json").read_bytes())["exit_code"] == 143
+
+
+def test_caps_hold_for_the_whole_session(workspace: Workspace) -> None:
+    """What earlier rounds have spent and sent counts; what was answered costs nothing under a cap either."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api, "--max-requests", "3") as session:
+        assert "PASSED" in session.turn()
+        assert "STOP   stopped by --max-requests 3, 2 of them before" in session.save(
+            "a.yaml", talk("a", "x", "y")
+        )
+        assert len(api.ledger) == 3
+        assert "PASSED" in session.save("a.yaml", talk("a"))
+        assert session.quit() == 0
+        assert len(api.ledger) == 3
+
+
+def test_a_cap_on_the_cost_holds_for_the_whole_session(workspace: Workspace) -> None:
+    """The price of a reply is known once it is there: a cap just above it leaves the next round nothing."""
+    workspace.write("a.yaml", talk("a", "one"))
+    usage = {"input_tokens": 100_000, "output_tokens": 100_000}
+    with (
+        Api(answer=lambda _: ok(usage=usage)) as api,
+        watching(workspace, api, "--max-cost", "0.06001") as session,
+    ):
+        assert "PASSED" in session.turn()
+        said = session.save("a.yaml", talk("a", "other"))
+        assert "stopped by --max-cost 0.06001: 0.0600 USD are spent" in said
+        assert session.quit() == 4
+        assert len(api.ledger) == 1
+
+
+def test_a_gate_sends_nothing_for_an_edited_expectation(workspace: Workspace) -> None:
+    """No fresh attempts are played: what looks broken is unclear, until a run without --watch tells."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok()) as api:
+        assert workspace.run(".", "-n", "3", "-o", "out", url=api.url).code == 0
+        assert workspace.run("accept", "out").code == 0
+        with watching(workspace, api, "-n", "3", "--baseline", "--reuse", "out") as session:
+            said = session.turn()
+            assert "taking replies from out" in said
+            assert "PASSED" in said
+            assert "FAILED (exit code 1)" in session.save("a.yaml", talk("a", says="No"))
+            assert session.quit() == 1
+        assert len(api.ledger) == 6
+
+
+def test_a_replay_is_watched_too(workspace: Workspace) -> None:
+    """Nothing is ever sent, and a changed prompt is told not to be recorded."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok()) as api:
+        assert workspace.run(".", "-o", "out", url=api.url).code == 0
+        with watching(workspace, api, "--replay", "out") as session:
+            assert "PASSED" in session.turn()
+            assert "not recorded" in session.save("a.yaml", talk("a", "one", "other"))
+            assert "FAILED" in session.save("a.yaml", talk("a", says="No"))
+            assert session.quit() == 1
+        assert len(api.ledger) == 2
+
+
+def test_a_round_that_is_killed_goes_on_without_paying_twice(workspace: Workspace) -> None:
+    """It names the run that holds the replies of this session, and `resume` takes them from there."""
+    workspace.write("a.yaml", talk("a", "one", "two", "three"))
+    hangs = False
+
+    with Api(answer=lambda asked: Answer(silent=True) if hangs and asked.turn == 3 else ok()) as api:
+        with watching(workspace, api) as session:
+            session.turn()
+            hangs = True
+            workspace.write("a.yaml", talk("a", "one", "other", "three"))
+            until(lambda: api.requests[("a", 3)] == 2)
+            os.kill(session.terminal.process.pid, signal.SIGKILL)
+        hangs = False
+        assert workspace.run("resume", url=api.url).code == 0
+        assert api.requests == {("a", 1): 1, ("a", 2): 2, ("a", 3): 3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--json",), "--json cannot go with --watch"),
+        (("--batch",), "--batch cannot go with --watch"),
+        (("--dry-run",), "--dry-run cannot go with --watch"),
+        (("--list",), "--list cannot go with --watch"),
+        (("--shard", "1/2"), "--shard cannot go with --watch"),
+        (("-o", "out"), "-o cannot go with --watch"),
+        (("--lf",), "--lf cannot go with --watch"),
+    ],
+)
+def test_what_is_for_one_run_is_refused(workspace: Workspace, arguments: tuple[str, ...], told: str) -> None:
+    """Before anything is read or sent, with what to do instead."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api, *arguments) as session:
+        assert session.ended() == 2
+        assert api.ledger == []
+    assert session.terminal.screen.rows[0].startswith(f"error: {told}, it ")
+
+
+def test_nobody_waits_where_nobody_sits(workspace: Workspace) -> None:
+    """Without a terminal, and in CI, it would wait for ever."""
+    workspace.write("a.yaml", talk("a"))
+    ended = workspace.run(".", "--watch")
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "error: --watch asks for keys: run it in a terminal, or leave it out to play once\n"
+    )
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api, env={"CI": "true"}) as session:
+        assert session.ended() == 2
+        assert api.ledger == []
+    assert any("--watch waits for a person, and CI is set" in row for row in session.terminal.screen.rows)
