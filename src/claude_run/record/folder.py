@@ -207,13 +207,13 @@ class RunFolder:
         return journal, history
 
     def remove_unpaid(self) -> None:
-        """Remove the folder, unless anything was sent for it, or somebody else is about to."""
+        """Remove the folder, unless anything was sent to the API for it, or somebody has it open."""
         try:
             journal, history = self.open_journal()
         except ClaudeRunError:
             return  # held by another process, or damaged: nobody can say that nothing of it is worth keeping
         with closing(journal):
-            if history.attempts():
+            if history.attempts() and not self.read_run().simulated:
                 return
             # Under a name that nobody looks at, so that no half of a run is ever found.
             aside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from claude_run.conversation.results import Outcome
 from claude_run.record.disk import read_file
 from claude_run.record.recording import Recording
 from claude_run.scenario.beside import baseline_path
@@ -61,17 +62,17 @@ class Versions:
 
 @dataclass(kw_only=True, eq=False)
 class Round:
-    """A round that was played: its folder, its conversations, and those that no later one has played."""
+    """A round that was played: its folder, what came to its end there, and what of it no later one has."""
 
     folder: RunFolder
-    conversations: frozenset[str]
+    ended: frozenset[str]
     newest_of: frozenset[str]
-    has_sent: bool
+    has_paid: bool
 
 
 def superseded(rounds: Sequence[Round]) -> Iterator[Round]:
-    """Yield the rounds that tell nothing any more: they sent nothing, and all of them was played again."""
-    return (each for each in rounds if not each.has_sent and not each.newest_of)
+    """Yield the rounds that tell nothing any more: they paid nothing, and all of them was played again."""
+    return (each for each in rounds if not each.has_paid and not each.newest_of)
 
 
 def failed_cases(summary: RunSummary) -> Mapping[str, bool]:
@@ -179,7 +180,7 @@ class Watching:
         request, ids = prepared.request, frozenset(each.id for each in prepared.plan.identities)
         if request.replay is None:
             # Whoever resumes the round alone, should it be killed, takes replies from there.
-            covers = (each for each in reversed(self._rounds) if each.has_sent and ids <= each.conversations)
+            covers = (each for each in reversed(self._rounds) if each.has_paid and ids <= each.ended)
             reuse = next((each.folder.path for each in covers), request.reuse)
             prepared = replace(prepared, request=replace(request, reuse=reuse))
         inputs = RunInputs(
@@ -194,18 +195,22 @@ class Watching:
     def settle(self, result: RunResult) -> None:
         """Learn from a round whose files are written, and remove those before it that tell nothing more."""
         history, summary = result.folder.read_history(), result.played.summary
-        self._recording.add(history)
-        self.spent_usd += history.spent_usd()
-        self._attempts += history.attempts()
+        # The simulator answers anew in every round, for an example may have been edited: nobody pays for it.
+        has_paid = history.attempts() > 0 and not summary.run.simulated
+        if has_paid:
+            self._recording.add(history)
+            self.spent_usd += history.spent_usd()
+            self._attempts += history.attempts()
         self._failed.update(failed_cases(summary))
-        ids = frozenset(each.id for each in summary.run.conversations)
+        ended = frozenset(
+            each.planned.id for each in result.played.records if each.outcome is not Outcome.SKIPPED
+        )
         for earlier in self._rounds:
-            earlier.newest_of -= ids
+            earlier.newest_of -= ended
         for old in tuple(superseded(self._rounds)):
             old.folder.remove_unpaid()
             self._rounds.remove(old)
-        has_sent = history.attempts() > 0
-        self._rounds.append(Round(folder=result.folder, conversations=ids, newest_of=ids, has_sent=has_sent))
+        self._rounds.append(Round(folder=result.folder, ended=ended, newest_of=ended, has_paid=has_paid))
 
     def _planned(self) -> Prepared:
         """Read all files and plan what the request selects; what is known stays as it is where that fails."""

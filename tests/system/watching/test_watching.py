@@ -381,6 +381,20 @@ def test_a_replay_is_watched_too(workspace: Workspace) -> None:
         assert len(api.ledger) == 2
 
 
+def test_the_simulator_answers_each_round_anew(workspace: Workspace) -> None:
+    """An edited example counts, no cap is used up, and of its rounds only the newest is left."""
+    text = talk("a", "one") + "    example: Yes\n"
+    workspace.write("a.yaml", text)
+    with Api(answer=lambda _: ok()) as api:
+        with watching(workspace, api, "--simulate", "--max-requests", "1") as session:
+            assert "watching 1 file: a all" in session.turn()
+            assert "FAILED" in session.save("a.yaml", text.replace("example: Yes", "example: Nay"))
+            assert "PASSED" in session.save("a.yaml", text)
+            assert session.quit() == 0
+        assert api.ledger == []
+    assert len(session.runs()) == 1
+
+
 def test_a_round_that_is_killed_goes_on_without_paying_twice(workspace: Workspace) -> None:
     """It names the run that holds the replies of this session, and `resume` takes them from there."""
     workspace.write("a.yaml", talk("a", "one", "two", "three"))

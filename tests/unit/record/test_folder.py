@@ -227,14 +227,14 @@ def test_only_a_folder_that_holds_a_run_can_be_opened(path: str, message: str) -
         RunFolder.open(Path(path))
 
 
-@pytest.mark.parametrize("paid", [True, False])
-def test_a_run_that_sent_nothing_can_be_removed(*, paid: bool) -> None:
-    """Nothing of it stays; where a request was sent, everything does."""
-    folder = _create()
+@pytest.mark.parametrize(("sent", "simulated"), [(True, False), (False, False), (True, True)])
+def test_a_run_that_nobody_paid_for_can_be_removed(*, sent: bool, simulated: bool) -> None:
+    """Nothing of it stays; where a request was sent to the API, everything does."""
+    folder = _create(simulated=simulated)
     journal, _ = folder.open_journal()
     with closing(journal):
-        journal.append(*(each for each in events() if paid or not isinstance(each, Attempted)))
-    before = _in(folder.path)
+        journal.append(*(each for each in events() if sent or not isinstance(each, Attempted)))
+    before, paid = _in(folder.path), sent and not simulated
     folder.remove_unpaid()
     assert _in(folder.path) == (before if paid else [])
     left = [entry for entry in Path("outputs").iterdir() if entry.is_dir() and not entry.is_symlink()]

@@ -52,18 +52,18 @@ def test_what_all_share_changes_all() -> None:
     assert Versions(scenarios=before.scenarios, shared="two").changed_since(before) == {"a", "b"}
 
 
-def _round(*, newest_of: Iterable[str] = (), has_sent: bool = False) -> Round:
+def _round(*, newest_of: Iterable[str] = (), has_paid: bool = False) -> Round:
     return Round(
         folder=RunFolder(Path("out")),
-        conversations=frozenset("ab"),
+        ended=frozenset("ab"),
         newest_of=frozenset(newest_of),
-        has_sent=has_sent,
+        has_paid=has_paid,
     )
 
 
 def test_a_round_is_superseded_once_it_holds_nothing_of_its_own() -> None:
     """Neither a reply that was paid in it, nor the newest verdict on anything."""
-    paid, newest, old = _round(has_sent=True), _round(newest_of="a"), _round()
+    paid, newest, old = _round(has_paid=True), _round(newest_of="a"), _round()
     assert [*superseded([paid, newest, old])] == [old]
 
 
