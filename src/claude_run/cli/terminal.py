@@ -107,8 +107,11 @@ def single_keys() -> Iterator[Callable[[float | None], str]]:
 
     def pressed(within_s: float | None) -> str:
         if not keys and select.select([descriptor], [], [], within_s)[0]:
-            came = os.read(descriptor, _AT_ONCE).decode("ascii", "replace").lower() or _CTRL_D
-            keys.extend(_SEQUENCE.sub("", came).replace(_CTRL_D, "q"))
+            came = b""
+            with suppress(OSError):  # how Linux says that the terminal is gone
+                came = os.read(descriptor, _AT_ONCE)
+            typed = came.decode("ascii", "replace").lower() or _CTRL_D
+            keys.extend(_SEQUENCE.sub("", typed).replace(_CTRL_D, "q"))
         return keys.popleft() if keys else ""
 
     try:

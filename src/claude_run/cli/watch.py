@@ -29,7 +29,7 @@ _LOOK_S = 0.2
 
 _SAVE = ""
 _NAMED = 3  # files that a line names
-_FRESH_START = "start without it, and press f once something has failed; --reuse RUN takes recorded replies"
+_LF = "plays what failed before: leave it out, and press f; with --reuse RUN what that recorded costs nothing"
 
 
 def watch(ask: Callable[[], RunRequest], output: OutputOptions, plan: PlanOptions, world: World) -> int:
@@ -83,7 +83,7 @@ def _refuse(request: RunRequest, output: OutputOptions, plan: PlanOptions) -> No
         "--batch": (request.batch, "may take a day: leave one of the two out"),
         "--shard": (request.shard is not None, "is for several machines: select by -k or --tag instead"),
         "-o": (request.out is not None, "names the folder of one run, and --watch plays many: leave it out"),
-        "--lf": (request.last_failed, _FRESH_START),
+        "--lf": (request.last_failed, _LF),
     }
     for flag, (is_given, why) in others.items():
         if is_given:

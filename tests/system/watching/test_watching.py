@@ -89,11 +89,11 @@ class Session:
 
 @contextmanager
 def watching(
-    workspace: Workspace, api: Api, *arguments: str, env: Mapping[str, str] | None = None
+    workspace: Workspace, api: Api, *arguments: str, env: Mapping[str, str] | None = None, lead: str = ""
 ) -> Iterator[Session]:
-    """Start it on all scenarios of the workspace."""
+    """Start it on all scenarios of the workspace, from a shell that does what `lead` says before."""
     told = {"ANTHROPIC_API_KEY": KEY, "TERM": "xterm", "ANTHROPIC_BASE_URL": api.url, **(env or {})}
-    command = [str(COMMAND), ".", "--watch", *arguments]
+    command = ["sh", "-c", f'{lead}exec "$0" "$@"', str(COMMAND), ".", "--watch", *arguments]
     home = environment(workspace.folder, told)
     with in_terminal(command, cwd=workspace.folder, env=home, rows=24) as terminal:
         yield Session(terminal=terminal, workspace=workspace)
@@ -308,6 +308,16 @@ def test_a_signal_while_it_waits_ends_it(workspace: Workspace, number: signal.Si
         session.turn()
         session.terminal.process.send_signal(number)
         assert session.ended() == code
+
+
+@pytest.mark.parametrize(("lead", "code"), [("", 129), ('trap "" HUP; ', 0)], ids=["heard", "ignored"])
+def test_a_closed_terminal_ends_it(workspace: Workspace, lead: str, code: int) -> None:
+    """Nobody will press a key any more, whether the signal that says so is heard or not."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api, lead=lead) as session:
+        session.turn()
+        session.terminal.hang_up()
+        assert session.terminal.process.wait(NOW_S) == code
 
 
 def test_a_termination_during_a_round_ends_it_all(workspace: Workspace) -> None:
