@@ -363,19 +363,24 @@ def test_a_cap_on_the_cost_holds_for_the_whole_session(workspace: Workspace) -> 
         assert len(api.ledger) == 1
 
 
-def test_a_gate_sends_nothing_for_an_edited_expectation(workspace: Workspace) -> None:
-    """No fresh attempts are played: what looks broken is unclear, until a run without --watch tells."""
-    workspace.write("a.yaml", talk("a"))
+def test_a_gate_plays_no_fresh_attempts(workspace: Workspace) -> None:
+    """What an edited check breaks is unclear, and costs nothing, until a run without --watch tells."""
+    workspace.write("a.yaml", talk("a").replace("contains: Yes", "mine: Yes"))
+    workspace.write("checks.py", CHECK)
     with Api(answer=lambda _: ok()) as api:
-        assert workspace.run(".", "-n", "3", "-o", "out", url=api.url).code == 0
+        gated = (".", "-n", "3", "--checks", "checks.py")
+        assert workspace.run(*gated, "-o", "out", url=api.url).code == 0
         assert workspace.run("accept", "out").code == 0
-        with watching(workspace, api, "-n", "3", "--baseline", "--reuse", "out") as session:
+        with watching(workspace, api, *gated[1:], "--baseline", "--reuse", "out") as session:
             said = session.turn()
             assert "taking replies from out" in said
             assert "PASSED" in said
-            assert "FAILED (exit code 1)" in session.save("a.yaml", talk("a", says="No"))
+            broken = CHECK.replace("in reply", "not in reply")
+            assert "FAILED (exit code 1)" in session.save("checks.py", broken)
             assert session.quit() == 1
         assert len(api.ledger) == 6
+        assert workspace.run(*gated, "--baseline", "--reuse", "out", url=api.url).code == 1
+        assert len(api.ledger) > 6
 
 
 def test_a_replay_is_watched_too(workspace: Workspace) -> None:
@@ -407,19 +412,26 @@ def test_the_simulator_answers_each_round_anew(workspace: Workspace) -> None:
 
 def test_a_round_that_is_killed_goes_on_without_paying_twice(workspace: Workspace) -> None:
     """It names the run that holds the replies of this session, and `resume` takes them from there."""
-    workspace.write("a.yaml", talk("a", "one", "two", "three"))
+    text = "cases: [{id: x}, {id: y}]\n" + talk("a", "one", "two", "three").replace("a|", "{{ who }}|")
+    text = text.replace("{id: x}", "{id: x, vars: {who: x}}").replace("{id: y}", "{id: y, vars: {who: y}}")
+    workspace.write("a.yaml", text)
     hangs = False
 
-    with Api(answer=lambda asked: Answer(silent=True) if hangs and asked.turn == 3 else ok()) as api:
-        with watching(workspace, api) as session:
+    def answer(asked: TurnRequest) -> Answer:
+        return Answer(silent=True) if hangs and asked.turn == 3 else ok()
+
+    with Api(answer=answer) as api:
+        with watching(workspace, api, "-j", "1") as session:
             session.turn()
             hangs = True
-            workspace.write("a.yaml", talk("a", "one", "other", "three"))
-            until(lambda: api.requests[("a", 3)] == 2)
+            workspace.write("a.yaml", text.replace("two", "other"))
+            until(lambda: api.requests[("x", 3)] == 2)
             os.kill(session.terminal.process.pid, signal.SIGKILL)
         hangs = False
+        # Of the second case the killed round had not even begun.
         assert workspace.run("resume", url=api.url).code == 0
-        assert api.requests == {("a", 1): 1, ("a", 2): 2, ("a", 3): 3}
+        sent = {("x", 1): 1, ("x", 2): 2, ("x", 3): 3, ("y", 1): 1, ("y", 2): 2, ("y", 3): 2}
+        assert api.requests == sent
 
 
 @pytest.mark.parametrize(
