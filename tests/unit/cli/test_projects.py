@@ -261,7 +261,7 @@ def test_check_in_a_form_for_programs_is_as_quiet_as_it_is_asked_to_be(tmp_path:
 
 
 def test_the_hook_for_pre_commit_checks_the_project(tmp_path: Path) -> None:
-    """Whatever is committed: a scenario is made of prompts, data and settings, too, and none of those is one."""
+    """A scenario is made of prompts, data and settings, too, and none of those is one by itself."""
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert (hook["pass_filenames"], hook["always_run"]) == (False, True)
     arguments: list[str] = [*hook["entry"].split(), *hook["args"]]
