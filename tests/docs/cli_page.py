@@ -42,7 +42,7 @@ _ENVIRONMENT = """\
 | `ANTHROPIC_BASE_URL` | another server that speaks the Messages API; set to nothing it counts as unset |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | an http proxy (no SOCKS), and hosts that need none |
 | `SSL_CERT_FILE`, `SSL_CERT_DIR` | the certificates to trust in place of the system's |
-| `CI` | where it is set, baselines are read and never written |
+| `CI` | where it is set, baselines are read and never written, and progress is told in lines |
 | `GITHUB_STEP_SUMMARY` | the file that the summary of a run is appended to |
 | `GITHUB_ACTIONS` | where it is `true`, annotations go to stderr, for whatever any command ends with |
 | `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR_FORCE` | colours of the terminal; `--color` wins over them |

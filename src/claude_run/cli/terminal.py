@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from claude_run.cli.output import print_error
-from claude_run.report.run.progress import LineProgress, LiveProgress, UnseenProgress, own_line
+from claude_run.report.run.live import LiveProgress
+from claude_run.report.run.progress import LineProgress, UnseenProgress, own_line
 from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.run.watching import print_waiting
 from claude_run.report.text.console import colour_wanted
@@ -52,12 +53,15 @@ class Terminal:
         return cls(color=options.color, quiet=options.quiet, verbose=options.verbose, aside=aside)
 
     def progress(self) -> LiveProgress | LineProgress | _Silent:
-        """Return a live display on a terminal, else plain lines; nothing with `-q`."""
+        """Return a live display on a terminal, else plain lines; nothing with `-q`.
+
+        Some CI services run commands in a terminal, and keep all that was ever drawn there: they get lines.
+        """
         if self.quiet:
             return _Silent()
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            return LiveProgress(sys.stderr, colour=self._colour(sys.stderr), each=self.verbose > 0)
-        return LineProgress(sys.stderr, colour=self._colour(sys.stderr), each=self.verbose > 0)
+        redraws = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+        progress = LiveProgress if redraws else LineProgress
+        return progress(sys.stderr, colour=self._colour(sys.stderr), each=self.verbose > 0)
 
     def print_summary(self, result: RunResult, facts: RunFacts) -> None:
         """Print the closing block."""

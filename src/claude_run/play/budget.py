@@ -36,8 +36,8 @@ class Budget:
     A request is let out only while spent + uncertain + reserved + its own worst case stay within the cap.
     All calls come from one event loop and nothing waits between looking and reserving, so that no two sends
     can pass together. Where the cap, or `max_requests`, allows no further request a stop is requested. Both
-    count over all processes of a run: `spent_usd` and `attempts` begin with what was before. Whoever waits
-    here does not move as `crowd` counts it.
+    count over all processes of a run: `spent_usd` and `attempts` begin with what was before. `paid_usd` is
+    what this process has paid for sure. Whoever waits here does not move as `crowd` counts it.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, but for the cap
@@ -54,6 +54,7 @@ class Budget:
         self._waiting: list[asyncio.Future[None]] = []
         self.cap_usd = cap_usd
         self.spent_usd = spent_usd
+        self.paid_usd = Decimal(0)
         self._earlier = self._attempts = attempts
         self._stop = stop
         self._max_requests = max_requests
@@ -85,6 +86,7 @@ class Budget:
             yield reservation
         finally:
             self._attempts -= reservation.unused
+            self.paid_usd += reservation.paid_usd or 0
             worst_usd = reservation.worst_usd
             if self.cap_usd is not None and worst_usd is not None:
                 paid = Decimal(0) if reservation.unused else reservation.paid_usd

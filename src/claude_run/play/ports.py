@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from claude_run.checks.subject import Subject
     from claude_run.conversation.events import Event
     from claude_run.conversation.exchange import Exchange, Failure, Reply, Request
+    from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
     from claude_run.conversation.usage import Usage
@@ -219,11 +220,32 @@ class Clock(Protocol):
         """Await `work`; cancel it and raise TimeoutError when the wall-clock deadline passes."""
 
 
-class Progress(Protocol):
-    """Somebody who watches."""
+class Spending(Protocol):
+    """What a run has cost so far, in US dollars, to be looked at whenever somebody wants to know.
 
-    def begin(self, total: int) -> None:
-        """Note that `total` conversations are about to be played."""
+    `paid_usd` is what this process has paid for sure. `spent_usd` is what counts against the cap `cap_usd`,
+    where there is one: of all processes of the run, and what nobody knows at its worst.
+    """
+
+    @property
+    def cap_usd(self) -> Decimal | None: ...
+    @property
+    def paid_usd(self) -> Decimal: ...
+    @property
+    def spent_usd(self) -> Decimal: ...
+
+
+class Progress(Protocol):
+    """Somebody who watches. What is told for every turn must cost next to nothing."""
+
+    def begin(self, totals: Mapping[str, int], spending: Spending) -> None:
+        """Note how many conversations of each model, by its label, are about to be played, or are besides."""
+
+    def asking(self, conversation: Conversation, turn: int | None) -> None:
+        """Note that a request of a conversation leaves: for a turn, or None for a judge."""
+
+    def left(self, conversation_id: str) -> None:
+        """Note that a conversation is under way no more, whether or not it came to its end."""
 
     def in_flight(self, count: int) -> None:
         """Note how many requests are under way."""

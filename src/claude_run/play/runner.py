@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -89,11 +90,10 @@ class Player:
         or a bug, ends everything at once and is raised.
         """
         self.unfinished += len(conversations)
-        self.context.progress.begin(len(conversations))
+        queues, totals = _queues(conversations)
+        self.context.progress.begin(totals, self.context.sender.budget)
         places = [
-            queue
-            for waiting in _queues(conversations)
-            for queue in [iter(waiting)] * min(self.concurrency, len(waiting))
+            queue for waiting in queues for queue in [iter(waiting)] * min(self.concurrency, len(waiting))
         ]
         crowd = self.context.crowd
         crowd.enter(len(places))
@@ -148,6 +148,8 @@ class Player:
                 ).play()
             except HaltedError:
                 return
+            finally:
+                self.context.progress.left(conversation.id)
             self.unfinished -= 1
             self.context.progress.finished(transcript)
             self.tell(transcript)
@@ -307,15 +309,19 @@ class ConversationRunner:
         )
 
 
-def _queues(conversations: Sequence[Conversation]) -> Iterable[Sequence[Conversation]]:
-    """Return the conversations of each model, which the workers of that model share.
+def _queues(
+    conversations: Sequence[Conversation],
+) -> tuple[Sequence[Sequence[Conversation]], Mapping[str, int]]:
+    """Return the conversations of each model, which its workers share, and how many each label of one has.
 
     A plan makes each when it is asked for, so that one that has ended is in memory no longer.
     """
     by_model: dict[str, array[int]] = {}
+    totals: Counter[str] = Counter()
     for place, conversation in enumerate(conversations):
         by_model.setdefault(conversation.model, array("Q")).append(place)
-    return [LazySequence(conversations.__getitem__, places) for places in by_model.values()]
+        totals[conversation.identity.model_label] += 1
+    return [LazySequence(conversations.__getitem__, places) for places in by_model.values()], totals
 
 
 def _finished(done: Iterable[asyncio.Task[object]]) -> set[asyncio.Task[None]]:

@@ -405,6 +405,7 @@ class Sender:
         seconds = min(self.deadlines.attempt_s, pending.deadline - self.clock.monotonic())
         self._in_flight += 1
         self.progress.in_flight(self._in_flight)
+        self.progress.asking(pending.conversation, pending.step.turn if pending.judge is None else None)
         try:
             # Whoever waits for the reply to begin does not wait for its end.
             began = turn.began if turn is not None and turn.is_waited_for else None

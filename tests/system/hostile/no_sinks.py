@@ -51,7 +51,8 @@ NO_SINKS: dict[str, str] = {
     **_each("report.run.watching", ("waiting_line", "print_waiting"), _NUMBER),
     **_each("report.run.formats", ("get_ready",), "loads"),
     **_each("report.run.markdown", ("get_ready",), "loads"),
-    **_each("report.run.progress", ("Tally",), _NUMBER),
+    **_each("report.run.tally", ("Tally", "ModelTally"), _NUMBER),
+    **_each("report.run.tally", ("UnderWay",), _NAMES),
     **_each("report.run.progress", ("own_line",), "returns lines, which its callers escape"),
     **_each("report.text.console", ("colour_wanted",), "answers yes or no"),
     **_each(
@@ -65,6 +66,7 @@ NO_SINKS: dict[str, str] = {
         "lets nothing pass but what a sink has made",
     ),
     **_each("report.text.safe", ("SafeStream",), "goes through the sink `ChatView`, in pieces of all sizes"),
+    **_each("report.text.cut", ("cut_end", "cut_middle"), "shorten what their callers have escaped"),
     **_each("report.text.tables", ("without_zeros", "fitting"), "hands on cells, which its callers escape"),
     **_each("report.text.diff", ("Same", "Removed", "Added", "diff_words", "condense"), _VALUE),
     **_each("report.compare.evidence", ("Evidence", "ReplyDiff", "evidence"), _VALUE),

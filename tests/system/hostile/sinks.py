@@ -54,6 +54,7 @@ from claude_run.report.run.github import (
 )
 from claude_run.report.run.html import run_html
 from claude_run.report.run.junit import junit_xml
+from claude_run.report.run.live import LiveProgress
 from claude_run.report.run.markdown import (
     conversation_markdown,
     gate_markdown,
@@ -64,7 +65,6 @@ from claude_run.report.run.markdown import (
 )
 from claude_run.report.run.progress import (
     LineProgress,
-    LiveProgress,
     outcome_line,
     print_finished,
     reason_line,
@@ -78,8 +78,10 @@ from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Pr
 from claude_run.scenario.model import Position
 from claude_run.text.strict_json import json_pieces, plain_json, readable_json, readable_json_line
 from claude_run.text.visible import visible, visible_character
+from tests.unit.play.fakes import conversation
 from tests.unit.report import comparisons
 from tests.unit.report.builders import (
+    Spent,
     Tty,
     as_text,
     exchange,
@@ -161,7 +163,7 @@ def _quotes(text: str) -> str:
 def _lines(text: str) -> str:
     stream = io.StringIO()
     progress = LineProgress(stream, clock=lambda: 0.0)
-    progress.begin(1)
+    progress.begin({text: 1}, Spent())
     progress.waiting(text, 1.0, text)
     progress.outage(text, 1.0, text)
     progress.resumed(text)
@@ -194,10 +196,17 @@ def _chat(text: str) -> str:
 
 
 def _live(text: str) -> str:
-    progress = LiveProgress(io.StringIO(), clock=lambda: 0.0)
-    progress.waiting(text, 1.0, text)
+    """Show all that the display has lines for, as it is and shortened."""
+    hands = iter(range(1000))
+    progress = LiveProgress(io.StringIO(), clock=lambda: 10.0 * next(hands))
+    progress.waiting(text, 1e9, text)
     progress.outage(text, 1.0, text)
-    return progress.display().plain
+    progress.outage("haiku", 1.0, text)
+    progress.asking(conversation(text), 0)
+    progress.finished(_failed(text))
+    progress.finished(_failed("other"))
+    shown = [progress.display(width=width, height=60).plain for width in (9, 20, 80, 100_000)]
+    return "\n".join(map(str, shown))
 
 
 def _finished(text: str) -> str:
@@ -404,7 +413,7 @@ SINKS: dict[str, Sink] = {
     ),
     "report.chat.ChatView": Sink(medium="log", show=_chat),
     "report.run.progress.LineProgress": Sink(medium="log", show=_lines),
-    "report.run.progress.LiveProgress": Sink(medium="log", show=_live),
+    "report.run.live.LiveProgress": Sink(medium="log", show=_live),
     "report.run.progress.print_finished": Sink(medium="log", show=_finished),
     "report.run.show.print_conversation": Sink(medium="log", show=_talk),
     "report.run.terminal_summary.print_summary": Sink(medium="log", show=_closing),

@@ -24,7 +24,7 @@ def shown(workspace: Workspace, *arguments: str, code: int, url: str = "http://1
     """Run the command in a terminal, and return the screen that it leaves."""
     more = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": url, "TERM": "xterm"}
     command, env = [str(COMMAND), *arguments], environment(workspace.folder, more)
-    with in_terminal(command, cwd=workspace.folder, env=env) as terminal:
+    with in_terminal(command, cwd=workspace.folder, env=env, rows=ROWS + 1) as terminal:
         assert terminal.wait() == code, terminal.screen.rows
     return terminal.screen
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.transcript import Transcript
     from claude_run.play.batch import BatchLimits
     from claude_run.play.batch_calls import BatchTimes
-    from claude_run.play.ports import RecordedReplies
+    from claude_run.play.ports import RecordedReplies, Spending
     from claude_run.play.stop import Halt
     from claude_run.record.history import Submitted
     from claude_run.scenario.json_values import JsonObject
@@ -185,6 +185,9 @@ class MemoryRecorder:
 class FakeProgress:
     """Remembers what progress was told."""
 
+    totals: list[dict[str, int]] = field(default_factory=list)
+    asked: list[tuple[str, int | None]] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     finished_ids: list[str] = field(default_factory=list)
     transcripts: list[Transcript] = field(default_factory=list)
     waits: list[tuple[str, float, str]] = field(default_factory=list)
@@ -193,8 +196,15 @@ class FakeProgress:
     peak: int = 0
     ended: bool = False
 
-    def begin(self, total: int) -> None:
-        self.total = total
+    def begin(self, totals: Mapping[str, int], spending: Spending) -> None:
+        self.totals.append(dict(totals))
+        self.spending = spending
+
+    def asking(self, conversation: Conversation, turn: int | None) -> None:
+        self.asked.append((conversation.id, turn))
+
+    def left(self, conversation_id: str) -> None:
+        self.gone.append(conversation_id)
 
     def in_flight(self, count: int) -> None:
         self.peak = max(self.peak, count)

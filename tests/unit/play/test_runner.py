@@ -68,6 +68,27 @@ def test_no_more_requests_are_under_way_than_asked_for() -> None:
     assert len(run.progress.finished_ids) == 60
 
 
+def test_whoever_watches_knows_what_is_asked_and_what_is_over() -> None:
+    """Each turn is told as it leaves, with its place in the script, and what was paid can be looked up."""
+    run = FakedRun()
+    run.play([conversation("a"), *(conversation(name, model_label="small") for name in "bc")])
+    ids = [f"{name}/claude-haiku-5-5" for name in "abc"]
+    assert run.progress.totals == [{"claude-haiku-5-5": 1, "small": 2}]
+    assert sorted(run.progress.asked) == [(name, turn) for name in ids for turn in (0, 1)]
+    assert sorted(run.progress.gone) == ids
+    spending = run.progress.spending
+    assert (spending.cap_usd, spending.paid_usd) == (None, Decimal("0.06"))
+
+
+def test_what_a_stop_ends_is_under_way_no_more() -> None:
+    """A conversation that was given up before its end is told to be gone, as one that has ended is."""
+    run = FakedRun(messages=FakeMessages(answer=lambda _request, _n: failure(401)))
+    assert run.play([conversation("a"), conversation("b")]) is not None
+    assert not run.progress.finished_ids
+    assert {name for name, _ in run.progress.asked} <= set(run.progress.gone)
+    assert run.progress.gone
+
+
 def test_concurrency_begins_low_and_grows_while_replies_come() -> None:
     """The API's acceleration limit is respected: the first wave is half of what is allowed."""
     messages = FakeMessages()

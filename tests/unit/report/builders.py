@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,15 @@ class Tty(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What a run has cost so far."""
+
+    cap_usd: Decimal | None = None
+    paid_usd: Decimal = Decimal(0)
+    spent_usd: Decimal = Decimal(0)
 
 
 def check(

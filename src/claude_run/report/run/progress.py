@@ -1,34 +1,33 @@
-"""Progress while a run is played: plain lines for logs, a live display for terminals.
+"""Progress while a run is played, in plain lines for logs, and the words for it that a terminal has too.
 
-Both satisfy the Protocol `Progress` of play: `begin(total)`, `in_flight(count)`,
-`waiting(what, seconds, reason)`, `outage(model, seconds, reason)`, `resumed(what)`, `finished(transcript)`,
-`end()`. What else is to be said meanwhile goes through `notify(line)`, which gives it a line of its own.
+It satisfies the Protocol `Progress` of play, as the live display does. What else is to be said meanwhile goes
+through `notify(line)`, which gives it a line of its own.
 """
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from threading import Event, Thread
 from typing import IO, TYPE_CHECKING, TextIO
 
 from claude_run.conversation.results import Outcome
 from claude_run.report.run.reasons import reasons
+from claude_run.report.run.tally import Tally
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import open_console, print_escaped
-from claude_run.report.text.numbers import seconds, tokens, usd, used
+from claude_run.report.text.numbers import seconds, usd, used
 from claude_run.report.text.safe import safe_line
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
 
+    from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript
+    from claude_run.play.ports import Spending
 
 INDENT = " " * 7
 """Under the word of an outcome: where what is said of a conversation begins."""
@@ -39,59 +38,18 @@ _WORDS = {
     Outcome.ERRORED: ("ERROR", "bold red"),
     Outcome.SKIPPED: ("SKIP", "yellow"),
 }
-_BAR = 20
 _LONGEST_S = 86_400.0
 """From here on a wait has no end on the clock that says more than its length."""
-
-
-class Tally:
-    """What is known of a run while it is played."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.total = 0
-        self.flying = 0
-        self.outcomes = dict.fromkeys(Outcome, 0)
-        self.tokens_in = 0
-        self.tokens_out = 0
-        self.cost = Decimal(0)
-        self.unpriced = False
-        self.uncounted = False
-        self._began = clock()
-
-    def begin(self, total: int) -> None:
-        self.total = total
-        self._began = self.clock()
-
-    def add(self, transcript: Transcript) -> None:
-        self.outcomes[transcript.outcome] += 1
-        self.tokens_in += transcript.usage.input_total or 0
-        self.tokens_out += transcript.usage.output_tokens or 0
-        self.uncounted = self.uncounted or not transcript.usage.known
-        self.cost += transcript.cost_usd or 0
-        self.unpriced = self.unpriced or transcript.cost_usd is None
-
-    @property
-    def done(self) -> int:
-        return sum(self.outcomes.values())
-
-    def counts(self) -> str:
-        """Return `12/40 done  9 passed  2 failed  1 errored`."""
-        shown = [f"{self.outcomes[outcome]:,} {outcome}" for outcome in Outcome if outcome != "skipped"]
-        return "  ".join([f"{self.done:,}/{self.total:,} done", *shown])
-
-    def spent(self) -> str:
-        """Return `3 in flight  12,345 in / 3,456 out  $0.0123  2 min 5 s`."""
-        cost = usd(self.cost) + (" + unpriced" if self.unpriced else "")
-        counts = f"{tokens(self.tokens_in)} in / {tokens(self.tokens_out)} out"
-        counts += " + unknown" if self.uncounted else ""
-        return "  ".join([f"{self.flying:,} in flight", counts, cost, seconds(self.clock() - self._began)])
 
 
 class UnseenProgress:
     """Progress that nobody watches."""
 
-    def begin(self, total: int) -> None: ...
+    def begin(self, totals: object, spending: object) -> None: ...
+
+    def asking(self, conversation: object, turn: object) -> None: ...
+
+    def left(self, conversation_id: str) -> None: ...
 
     def in_flight(self, count: int) -> None: ...
 
@@ -134,12 +92,18 @@ class LineProgress:
         self._over = Event()
         self._heart: Thread | None = None
 
-    def begin(self, total: int) -> None:
-        self._tally.begin(total)
+    def begin(self, totals: Mapping[str, int], spending: Spending) -> None:
+        self._tally.begin(totals, spending)
         self._next_beat = self._tally.clock() + self._heartbeat_s
         self._over.clear()
         self._heart = Thread(target=self._live, name="heartbeat", daemon=True)
         self._heart.start()
+
+    def asking(self, conversation: Conversation, turn: int | None) -> None:
+        self._tally.asking(conversation, turn)
+
+    def left(self, conversation_id: str) -> None:
+        self._tally.left(conversation_id)
 
     def in_flight(self, count: int) -> None:
         self._tally.flying = count
@@ -199,96 +163,6 @@ class LineProgress:
     def _live(self) -> None:
         while not self._over.wait(min(1.0, self._heartbeat_s)):
             self.tick()
-
-
-class LiveProgress:
-    """A display that is redrawn in place and vanishes at the end; it shows what went wrong last.
-
-    Where `each` is asked for, a line per finished conversation is printed above it.
-    """
-
-    def __init__(
-        self,
-        stream: TextIO,
-        *,
-        colour: bool = False,
-        each: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._console = open_console(stream, colour=colour)
-        self._each = each
-        self._last_wrong: Transcript | None = None
-        self._tally = Tally(clock)
-        self._waits: dict[str, tuple[float, str]] = {}
-        self._outages: dict[str, tuple[float, str]] = {}
-        self._live: Live | None = None
-
-    def begin(self, total: int) -> None:
-        from rich.live import Live  # noqa: PLC0415 - heavy, and needed only on a terminal
-
-        self._tally.begin(total)
-        self._live = Live(
-            console=self._console,
-            get_renderable=self.display,
-            transient=True,
-            refresh_per_second=4,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        # Drawn at once: what a terminal shows by itself, such as `^C`, is erased with it.
-        self._live.start(refresh=True)
-
-    def in_flight(self, count: int) -> None:
-        self._tally.flying = count
-
-    def waiting(self, what: str, seconds: float, reason: str) -> None:
-        self._waits[what] = (self._tally.clock() + seconds, reason)
-
-    def outage(self, model: str, seconds: float, reason: str) -> None:
-        self._outages[model] = (self._tally.clock() - seconds, reason)
-
-    def resumed(self, what: str) -> None:
-        self._waits.pop(what, None)
-        self._outages.pop(what, None)
-
-    def finished(self, transcript: Transcript) -> None:
-        self._tally.add(transcript)
-        if transcript.outcome is not Outcome.PASSED:
-            self._last_wrong = transcript
-        if self._each:
-            print_finished(self._console, transcript)
-
-    def notify(self, line: str) -> None:
-        """Print a line above the display, which is drawn anew below it: neither cuts the other."""
-        lines = own_line(self._console.file, line) if self._live is None else (line,)
-        for each in lines:
-            print_escaped(self._console, safe_line(each))
-
-    def end(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-
-    def display(self) -> Text:
-        """Return what the terminal shows now: a bar with counts, what was spent, and who is waiting."""
-        from rich.text import Text  # noqa: PLC0415 - heavy, and needed only on a terminal
-
-        tally, now = self._tally, self._tally.clock()
-        filled = _BAR * tally.done // max(tally.total, 1)
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append("━" * filled, style="green").append("─" * (_BAR - filled), style="dim")
-        text.append(f"  {tally.counts()}\n{tally.spent()}")
-        if (wrong := self._last_wrong) is not None:
-            word, style = outcome_word(wrong.outcome)
-            name = safe_line(wrong.started.conversation_id)
-            text.append(f"\n{word}", style=style).append(f"{name}  {reason_line(wrong) or ''}")
-        # Copies, because the display is drawn by a thread of its own while waits are added.
-        for model, (since, reason) in tuple(self._outages.items()):
-            text.append(f"\noutage  {_outage(model, now - since, reason=reason)}", style="bold yellow")
-        for what, (until, reason) in tuple(self._waits.items()):
-            if until > now:
-                text.append(f"\nwaiting  {_waiting(what, until - now, reason=reason)}", style="yellow")
-        return text
 
 
 def own_line(stream: IO[str], line: str) -> Sequence[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import time
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_run.report.run.progress import LineProgress, LiveProgress
-from tests.unit.report.builders import errored, failed, hostile, passed, rich_run, unpriced
+from claude_run.report.run.progress import LineProgress
+from tests.unit.report.builders import HAIKU, Spent, failed, passed, rich_run
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -31,19 +32,12 @@ def noon() -> datetime:
     return datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
 
-class Screen(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 def test_one_line_per_conversation(snapshot: SnapshotAssertion) -> None:
     """A log has a plain line per finished conversation where it is asked for."""
     stream = io.StringIO()
     progress: Progress = LineProgress(stream, each=True, clock=Hands(), now=noon)
     played = rich_run()
-    progress.begin(len(played.records))
+    progress.begin({"haiku": len(played.records)}, Spent())
     progress.in_flight(2)
     progress.waiting("claude-haiku-5-5", 4.0, "429 rate_limit_error: too many requests")
     for record in played.records:
@@ -81,7 +75,7 @@ def test_a_sign_of_life_every_thirty_seconds() -> None:
     """A log says every 30 seconds how far the run is, also when nothing finishes."""
     stream, clock = io.StringIO(), Hands()
     progress = LineProgress(stream, clock=clock)
-    progress.begin(3)
+    progress.begin({HAIKU: 3}, Spent(paid_usd=Decimal("0.0017")))
     progress.finished(passed())
     progress.in_flight(2)
     for clock.now in (1029.9, 1030.0, 1045.0, 1060.0):
@@ -98,7 +92,7 @@ def test_the_sign_of_life_comes_by_itself() -> None:
     """Nobody has to call for it, and it stops with the run."""
     stream = io.StringIO()
     progress = LineProgress(stream, heartbeat_s=0.01)
-    progress.begin(1)
+    progress.begin({HAIKU: 1}, Spent())
     deadline = time.monotonic() + 5
     while "..." not in stream.getvalue() and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -112,7 +106,6 @@ def test_the_sign_of_life_comes_by_itself() -> None:
 def test_ending_what_never_began() -> None:
     """A run that fails before its first conversation can still be ended."""
     LineProgress(io.StringIO()).end()
-    LiveProgress(io.StringIO()).end()
 
 
 def test_waits_that_fall_into_another_are_not_repeated() -> None:
@@ -160,71 +153,8 @@ def test_an_outage_is_a_line_at_its_begin_and_at_its_end() -> None:
     )
 
 
-def test_the_live_display() -> None:
-    """A terminal shows how far the run is, what it has spent, what is under way and who waits."""
-    clock = Hands()
-    progress = LiveProgress(Screen(), clock=clock)
-    progress.begin(4)
-    progress.in_flight(3)
-    progress.waiting("haiku", 10.0, "429 \x1b[31m[/]")
-    progress.finished(passed())
-    progress.finished(unpriced())
-    clock.now += 4.0
-    shown = progress.display().plain.split("\n")
-    clock.now += 6.0
-    later = progress.display().plain
-    progress.outage("haiku", 5.0, "529 \x1b[31m")
-    progress.waiting("haiku", 20.0, "529")
-    clock.now += 4.0
-    down = progress.display().plain.split("\n")
-    progress.resumed("haiku")
-    back = progress.display().plain.split("\n")
-    progress.end()
-    assert down[2:] == [
-        "outage  haiku  no reply for 9.0 s, one request at a time is tried: 529 ^[[31m",
-        "waiting  haiku  16.0 s  529",
-    ]
-    assert back[2:] == []
-    assert shown == [
-        "━━━━━━━━━━──────────  2/4 done  2 passed  0 failed  0 errored",
-        "3 in flight  4,864 in / 124 out  $0.0017 + unpriced  4.0 s",
-        "waiting  haiku  6.0 s  429 ^[[31m[/]",
-    ]
-    assert "waiting" not in later
-
-
 def test_failures_are_left_to_the_end() -> None:
     """Neither a log nor a terminal is told twice why a conversation did not pass."""
     stream = io.StringIO()
     LineProgress(stream).finished(failed())
     assert stream.getvalue() == ""
-
-
-def test_the_live_display_shows_what_went_wrong_last_and_vanishes() -> None:
-    """So a run that fails can be stopped early; at its end nothing of it is left."""
-    screen = Screen()
-    progress = LiveProgress(screen, clock=Hands())
-    progress.begin(3)
-    progress.finished(errored())
-    progress.finished(hostile())
-    progress.finished(passed())
-    shown = progress.display().plain.split("\n")
-    progress.end()
-    assert len(shown) == 3
-    assert shown[2].startswith("FAIL   ")
-    assert "<U+202E>" in shown[2]
-    text = screen.getvalue()
-    assert "PASS " not in text
-    assert "\x1b[31m" not in text
-    assert "\x1b[1A" in text
-
-
-def test_the_live_display_has_a_line_for_each_where_it_is_asked_for() -> None:
-    """The lines stay on the terminal, above the display."""
-    screen = Screen()
-    progress: Progress = LiveProgress(screen, each=True, clock=Hands())
-    progress.begin(2)
-    progress.finished(passed())
-    progress.finished(errored())
-    progress.end()
-    assert "ERROR  refund/train/claude-haiku-5-5  " in screen.getvalue()
