@@ -1,19 +1,22 @@
-"""A terminal of 80 columns: a command that runs in it, and what its screen shows."""
+"""A terminal: a command that runs in it, and what its screen shows."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import pty
-import re
 import select
 import struct
 import subprocess
 import termios
+import time
 from codecs import IncrementalDecoder, getincrementaldecoder
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+import pyte
+from rich.cells import chop_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,67 +24,54 @@ if TYPE_CHECKING:
 
 COLUMNS, ROWS = 80, 100
 PATIENCE_S = 60.0
-_PIECE = re.compile(
-    r"\x1b\[\??(?P<count>\d*)(?:;\d+)*(?P<what>[A-Za-z])|\x1b\((?P<charset>.)|(?P<text>[^\x1b])", re.DOTALL
-)
+_HISTORY = 10_000
 
 
 class Screen:
-    """The rows that a terminal shows after it has been sent this text; there are enough not to scroll."""
+    """What a terminal of a size shows after it has been sent some text, and what has left it at its top."""
 
-    def __init__(self) -> None:
-        self._cells: list[list[str]] = [[]]
-        self._row = self._column = 0
+    def __init__(self, columns: int = COLUMNS, rows: int = ROWS) -> None:
+        self.columns = columns
+        self.height = rows
+        self._open()
+
+    def _open(self) -> None:
+        # A line that has been scrolled out of sight is kept.
+        self._screen = pyte.HistoryScreen(self.columns, self.height, history=_HISTORY, ratio=1)
+        self._stream = pyte.Stream(self._screen)
 
     @property
     def rows(self) -> list[str]:
-        """What stands in each row."""
-        return ["".join(row).rstrip() for row in self._cells]
+        """What stands in each row, to the last that holds anything or the cursor, with what has left it."""
+        gone = [
+            "".join(line[column].data for column in range(self.columns)).rstrip()
+            for line in self._screen.history.top
+        ]
+        return gone + self.visible
+
+    @property
+    def visible(self) -> list[str]:
+        """The same of the rows that can be seen."""
+        rows = [row.rstrip() for row in self._screen.display]
+        used = [number for number, row in enumerate(rows) if row]
+        return rows[: max([self._screen.cursor.y, *used]) + 1]
 
     @property
     def lines(self) -> list[str]:
         """The rows, with what was broken at the last column put together again."""
-        text = "".join(row if len(row) == COLUMNS else row + "\n" for row in self.rows)
+        text = "".join(row if len(row) == self.columns else row + "\n" for row in self.rows)
         return text.split("\n")
 
     def feed(self, text: str) -> None:
         """Take what the command has written: text, line ends, and the sequences that move and erase."""
-        for piece in _PIECE.finditer(text):
-            if piece["text"] is not None:
-                self._put(piece["text"])
-            elif piece["what"] == "A":
-                self._row = max(0, self._row - int(piece["count"] or 1))
-            elif piece["what"] == "D":
-                self._column = max(0, self._column - int(piece["count"] or 1))
-            elif piece["what"] == "C":
-                self._column += int(piece["count"] or 1)
-            elif piece["what"] == "J":
-                del self._cells[self._row + 1 :], self._cells[self._row][self._column :]
-            elif piece["what"] == "K":
-                self._cells[self._row] = (
-                    [] if piece["count"] == "2" else self._cells[self._row][: self._column]
-                )
+        self._stream.feed(text)
 
-    def _put(self, one: str) -> None:
-        if one == "\r":
-            self._column = 0
-        elif one == "\b":
-            self._column = max(0, self._column - 1)
-        elif one == "\n":
-            self._down()
-        elif one.isprintable():
-            if self._column == COLUMNS:
-                self._down()
-                self._column = 0
-            row = self._cells[self._row]
-            row.extend(" " * (self._column + 1 - len(row)))
-            row[self._column] = one
-            self._column += 1
-
-    def _down(self) -> None:
-        self._row += 1
-        if self._row == len(self._cells):
-            self._cells.append([])
+    def resize(self, columns: int, rows: int, *, wraps: bool) -> None:
+        """Become larger or smaller: what is too long then is wrapped, as by most terminals, or cut off."""
+        shown = self.rows if wraps else [chop_cells(row, columns)[0] if row else "" for row in self.rows]
+        self.columns, self.height = columns, rows
+        self._open()
+        self.feed("\r\n".join(shown))
 
 
 class Process(Protocol):
@@ -104,13 +94,18 @@ class TerminalProcess:
     process: Process
     descriptor: int
     untouched: list[Any]
-    screen: Screen = field(default_factory=Screen)
+    screen: Screen
     # A letter of several bytes may come in two pieces.
     _decoder: IncrementalDecoder = field(default_factory=getincrementaldecoder("utf-8"))
 
     def type(self, keys: str) -> None:
         """Press keys."""
         os.write(self.descriptor, keys.encode())
+
+    def resize(self, columns: int, rows: int, *, wraps: bool = True) -> None:
+        """Make the terminal larger or smaller, which the command is told by a signal."""
+        self.screen.resize(columns, rows, wraps=wraps)
+        _set_size(self.descriptor, columns, rows)
 
     def hang_up(self) -> None:
         """Close the terminal."""
@@ -119,8 +114,9 @@ class TerminalProcess:
 
     def read(self, *, until: Callable[[Screen], bool] = lambda _: False) -> None:
         """Read on until the screen shows something, or the command has left the terminal."""
+        end = time.monotonic() + PATIENCE_S
         while not until(self.screen):
-            ready, _, _ = select.select([self.descriptor], [], [], PATIENCE_S)
+            ready, _, _ = select.select([self.descriptor], [], [], max(0.0, end - time.monotonic()))
             assert ready, self.screen.rows
             try:
                 data = os.read(self.descriptor, 65536)
@@ -140,7 +136,7 @@ class TerminalProcess:
 
 @contextmanager
 def in_terminal(
-    command: list[str], *, cwd: Path, env: Mapping[str, str], rows: int = ROWS
+    command: list[str], *, cwd: Path, env: Mapping[str, str], rows: int = ROWS, columns: int = COLUMNS
 ) -> Iterator[TerminalProcess]:
     """Run a command in a terminal of its own, which it controls: Ctrl-C reaches it as a signal."""
 
@@ -156,19 +152,23 @@ def in_terminal(
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no other thread runs yet
         )
 
-    with started_in_terminal(start, rows=rows) as terminal:
+    with started_in_terminal(start, rows=rows, columns=columns) as terminal:
         yield terminal
 
 
 @contextmanager
-def started_in_terminal(start: Callable[[int], Process], *, rows: int = ROWS) -> Iterator[TerminalProcess]:
+def started_in_terminal(
+    start: Callable[[int], Process], *, rows: int = ROWS, columns: int = COLUMNS
+) -> Iterator[TerminalProcess]:
     """Have a process started in a terminal of its own; `start` gets the descriptor of its side."""
     mine, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, COLUMNS, 0, 0))
+    _set_size(theirs, columns, rows)
     untouched = termios.tcgetattr(mine)
     process = start(theirs)
     os.close(theirs)
-    terminal = TerminalProcess(process=process, descriptor=mine, untouched=untouched)
+    terminal = TerminalProcess(
+        process=process, descriptor=mine, untouched=untouched, screen=Screen(columns, rows)
+    )
     try:
         yield terminal
     finally:
@@ -176,3 +176,7 @@ def started_in_terminal(start: Callable[[int], Process], *, rows: int = ROWS) ->
         process.wait()
         if terminal.descriptor >= 0:
             os.close(terminal.descriptor)
+
+
+def _set_size(descriptor: int, columns: int, rows: int) -> None:
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -258,12 +258,12 @@ class LiveProgress:
 
 
 def _row(lead: str, name: str, told: str, *, width: int, style: str = "") -> Text:
-    """Return a line: a word, a name, what is told of it. The name may be cut to half of what is left."""
+    """Return a line: a word, a name, what is told of it. The name may be cut to a third of the room."""
     from rich.cells import cell_len  # noqa: PLC0415 - heavy, and needed only on a terminal
 
     room = width - _LEAD
     if name and told:
-        name = cut_middle(name, max(room // 2, room - 2 - cell_len(told))) + "  "
+        name = cut_middle(name, max(room // 3, room - 2 - cell_len(told))) + "  "
     name = cut_middle(name, room)
     text = _text("").append(f"{lead:<{_LEAD}}", style=style)
     return text.append(name + cut_end(told, room - cell_len(name)))
