@@ -57,6 +57,12 @@ class Screen:
         return rows[: max([self._screen.cursor.y, *used]) + 1]
 
     @property
+    def is_coloured(self) -> bool:
+        """Whether anything that can be seen is in a colour."""
+        cells = (cell for row in self._screen.buffer.values() for cell in row.values())
+        return any(cell.fg != "default" for cell in cells)
+
+    @property
     def lines(self) -> list[str]:
         """The rows, with what was broken at the last column put together again."""
         text = "".join(row if len(row) == self.columns else row + "\n" for row in self.rows)

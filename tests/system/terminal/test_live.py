@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ from tests.system.faults.api import Api, ok, scenario
 from tests.system.harness.workspace import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from syrupy.assertion import SnapshotAssertion
 
@@ -38,8 +39,9 @@ def playing(
     workspace: Workspace,
     answer: Callable[[TurnRequest], Answer],
     *options: str,
-    size: tuple[int, int],
+    size: tuple[int, int] = (80, 24),
     expect: str = "",
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[TerminalProcess]:
     """Play four cases, of two turns each, in a terminal that shows what was typed before."""
     text = scenario(*CASES) + expect
@@ -52,7 +54,7 @@ def playing(
         *options,
     ]
     with Api(answer=answer) as api:
-        more = {"ANTHROPIC_API_KEY": KEY, "TERM": "xterm", "ANTHROPIC_BASE_URL": api.url}
+        more = {"ANTHROPIC_API_KEY": KEY, "TERM": "xterm", "ANTHROPIC_BASE_URL": api.url, **variables}
         env = environment(workspace.folder, more)
         columns, rows = size
         with in_terminal(command, cwd=workspace.folder, env=env, columns=columns, rows=rows) as terminal:
@@ -174,3 +176,33 @@ def test_resized(workspace: Workspace, *, wraps: bool, snapshot: SnapshotAsserti
         # Where it was cut off, nobody can know how many rows are to be erased: some above are lost.
         if wraps:
             interrupted(terminal)
+
+
+@pytest.mark.parametrize("variables", [{"CI": "true"}, {"TERM": "dumb"}], ids=["CI", "dumb"])
+def test_nothing_is_drawn_where_nobody_looks(workspace: Workspace, variables: dict[str, str]) -> None:
+    """A service that keeps all that was ever drawn, and a terminal that cannot move its cursor, get lines."""
+    with playing(workspace, holding, "-v", variables=variables) as terminal:
+        terminal.read(
+            until=lambda screen: sum(row.startswith("PASS") for row in screen.rows) == len(CASES) - 1
+        )
+        assert not any("━" in row or "in flight" in row for row in terminal.screen.rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "colours"),
+    [
+        ((), {}, True),
+        ((), {"NO_COLOR": "1"}, False),
+        (("--color", "never"), {}, False),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+        ((), {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+    ],
+    ids=["terminal", "NO_COLOR", "never", "always", "both"],
+)
+def test_colours_are_the_choice_of_whoever_looks(
+    workspace: Workspace, options: tuple[str, ...], variables: dict[str, str], *, colours: bool
+) -> None:
+    """The display is drawn in any case, and in colour where that is wanted."""
+    with playing(workspace, holding, *options, variables=variables) as terminal:
+        terminal.read(until=shows("3/4 done"))
+        assert terminal.screen.is_coloured == colours
