@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claude_run.cli.output import print_error, print_json, print_line, print_next
+from claude_run.cli.output import print_error, print_json, print_line, print_lines, print_next
 from claude_run.report.forecast import Basis, price_lines
 from claude_run.report.text.numbers import usd
 from claude_run.session.next_command import play_command
@@ -48,8 +48,7 @@ def dry_run(request: RunRequest, output: OutputOptions, world: World) -> int:
     if output.json:
         print_json(found.to_json())
     else:
-        for line in _lines(found, basis):
-            print_line(line)
+        print_lines(_lines(found, basis))
     if not output.quiet:
         print_next(play_command(request))
     return 0

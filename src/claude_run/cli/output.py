@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from claude_run.process import LastingStream
+from claude_run.report.text.console import open_console, print_escaped
 from claude_run.report.text.safe import safe_line
 from claude_run.text.strict_json import json_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from claude_run.errors import ClaudeRunError
     from claude_run.session.world import World
@@ -60,6 +61,16 @@ def print_next(command: str | None) -> None:
 def print_line(line: str) -> None:
     """Write one line of a result to stdout, safe for a terminal."""
     _write(sys.stdout, f"{safe_line(line)}\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Write lines of a result to stdout; a terminal gets them broken between words."""
+    console = open_console(sys.stdout, colour=False) if sys.stdout.isatty() else None
+    for line in lines:
+        if console is None:
+            print_line(line)
+        else:
+            print_escaped(console, safe_line(line))
 
 
 def print_part(text: str) -> None:

@@ -499,6 +499,7 @@ SINKS: dict[str, Sink] = {
         medium="log", show=lambda text: _said(output.print_failure, InputError(text))
     ),
     "cli.output.print_line": Sink(medium="log", show=lambda text: _said(output.print_line, text)),
+    "cli.output.print_lines": Sink(medium="log", show=lambda text: _said(output.print_lines, [text, text])),
     "cli.output.print_next": Sink(medium="log", show=lambda text: _said(output.print_next, text)),
     "cli.output.print_json": Sink(medium="json", show=lambda text: _said(output.print_json, {text: text})),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.command import COMMAND, environment
-from tests.support.screen import in_terminal
+from tests.support.screen import COLUMNS, in_terminal
 from tests.support.scripted_server import error_answer
 from tests.system.faults.api import Api, ok, scenario
 from tests.system.harness.workspace import KEY
@@ -88,3 +88,13 @@ def test_a_key_that_is_refused(workspace: Workspace) -> None:
         "NOT MEASURED (exit code 3): 30 of 30 conversations not played to the end",
         "next: claude-run resume out",
     ]
+
+
+def test_a_price_breaks_no_word(workspace: Workspace) -> None:
+    """What is told before a run has the same words at a terminal as in a file, none of them in two rows."""
+    workspace.write("many.yaml", scenario(*(f"c{n}" for n in range(8)), turns=3))
+    arguments = ("many.yaml", "--simulate", "--dry-run")
+    screen = shown(workspace, *arguments, code=0)
+    piped = workspace.run(*arguments).stdout
+    assert any(len(line) > COLUMNS for line in piped.split("\n"))
+    assert " ".join(screen.rows).split()[:-4] == piped.split(), screen.rows
