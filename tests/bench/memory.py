@@ -22,9 +22,6 @@ COMMANDS = {
 }
 # Without a key nobody is asked for the tokens of a few prompts: it is the plan that is measured.
 DRY_RUN = ["env", "-u", "ANTHROPIC_API_KEY", COMMAND, "returns.yaml", "--dry-run"]
-WHY = {
-    "compare": "samples, observations and pairs of both runs take some 4 KB a case",
-}
 _LOADED = "it is CPU from end to end, and wall time is what the machine leaves of it"
 
 
@@ -42,9 +39,7 @@ def bench() -> str:
             Figure(f"peak memory of {name}, {MANY:,} conversations", many[name].peak_mb, "MB"),
         ]
         grown = (many[name].peak_mb - few[name].peak_mb) * (FULL - FEW) / (MANY - FEW)
-        figures.append(
-            Figure(f"more memory of {name} for {FULL:,}, scaled", grown, "MB", MOST_MB, WHY.get(name, ""))
-        )
+        figures.append(Figure(f"more memory of {name} for {FULL:,}, scaled", grown, "MB", MOST_MB))
     took = many["report"].wall_s * FULL / MANY
     figures.append(Figure(f"report of {FULL:,} conversations, scaled", took, "s", MOST_REPORT_S, _LOADED))
     figures += [

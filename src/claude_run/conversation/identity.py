@@ -144,22 +144,25 @@ def aligned_to(identities: Iterable[Identity], to: Iterable[Identity]) -> Callab
     names: dict[tuple[str, str], str] = {}
     for identity in identities:
         key = (identity.scenario, identity.case or "")
-        if identity.case is None or key in names:
-            continue
-        plain = identity.case.removesuffix(_OTHER_VARIABLES)
-        if identity.case_digest is None:
-            names[key] = plain + _OTHER_VARIABLES if key in taken else identity.case
-        else:
+        if identity.case is not None and identity.case_digest is not None and key not in names:
             partners = numbers.get((identity.scenario, identity.case_digest), {})
             partner = next(iter(partners), None)
             partners.pop(partner or "", None)
-            names[key] = partner or plain + _OTHER_VARIABLES
+            names[key] = partner or _of_others(identity.case)
 
     def called(identity: Identity) -> Identity:
-        name = names.get((identity.scenario, identity.case or ""), identity.case)
-        return identity if name is None or name == identity.case else identity.of_case(name)
+        if identity.case is None:
+            return identity
+        key = (identity.scenario, identity.case)
+        name = names.get(key) or (_of_others(identity.case) if key in taken else identity.case)
+        return identity if name == identity.case else identity.of_case(name)
 
     return called
+
+
+def _of_others(case: str) -> str:
+    """Return what a case is called that nothing is to be paired with."""
+    return case.removesuffix(_OTHER_VARIABLES) + _OTHER_VARIABLES
 
 
 def _shared(part: object) -> Any:  # noqa: ANN401 - a part as a file has it

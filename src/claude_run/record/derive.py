@@ -23,7 +23,6 @@ from claude_run.record.numbers import Numbers
 from claude_run.record.records import Book, Figures, Record, Spool, records_of
 from claude_run.record.summary import Ending, RunSummary, summarize
 from claude_run.scenario.model import turn_number
-from claude_run.text.strict_json import read_json
 
 Sections: TypeAlias = "Mapping[str, Callable[[Record], bytes]]"
 """What makes the piece of one conversation, by the name of the file that it belongs to."""
@@ -188,39 +187,26 @@ def write_derived(folder: RunFolder, played: Played) -> None:
     folder.write_json(folder.summary.name, _summary(played, made_of))
 
 
-def read_samples(folder: RunFolder) -> tuple[Sample, ...]:
+def read_samples(folder: RunFolder) -> Sequence[Sample]:
     """Return the samples of a run in the order of its plan, without those never started and fresh attempts.
 
     `transcripts.jsonl` says the same as the journal and is read several times as fast. It is trusted only
     where both are, byte for byte, those that `summary.json` was made with, and so is the plan in `run.json`.
     """
-    run, made = folder.read_run(), folder.made_of()
+    # Of the plan only its digest stays in memory, while the samples are read.
+    run_sha256, made = _plan_digest(folder.read_run()), folder.made_of()
     # The short way; a file of another version, or changed by hand, does not count.
     with suppress(OSError, KeyError, TypeError, ValueError, ArithmeticError):
-        if (
-            made is not None
-            and made.run_sha256 == _plan_digest(run)
-            and made.journal == Extent.of(folder.journal)
-        ):
+        if made is not None and made.run_sha256 == run_sha256 and made.journal == Extent.of(folder.journal):
             with open_file(folder.transcripts) as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() == made.transcripts_sha256:
                     file.seek(0)
-                    return tuple(_samples(file, transcripts.SavedLines(folder.transcripts)))
+                    return transcripts.SavedLines(folder.transcripts).samples(file)
     # The long way, for the journal is the truth.
     records = read_played(folder).records
     planned = (record for record in records if record.planned.confirm is None)
     played = (record.transcript for record in planned if record.outcome is not Outcome.SKIPPED)
     return tuple(Sample.of(each) for each in played if each is not None)
-
-
-def _samples(file: Iterable[bytes], saved: transcripts.SavedLines) -> Iterator[Sample]:
-    """Yield the samples of a `transcripts.jsonl`; what was said in them is left in it."""
-    at = 0
-    for raw in file:
-        line = read_json(raw)
-        if line["confirm"] is None and line["outcome"] != Outcome.SKIPPED:
-            yield saved.sample(line, at)
-        at += len(raw)
 
 
 def verify(

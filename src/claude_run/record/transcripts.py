@@ -6,13 +6,17 @@ meaning or goes away, never for a new field.
 
 from __future__ import annotations
 
+import marshal
+from array import array
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from sys import intern
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from claude_run.conversation.content import file_names
 from claude_run.conversation.identity import Identity
+from claude_run.conversation.lazy import LazySequence
 from claude_run.conversation.results import Outcome, Status
 from claude_run.conversation.sample import Sample, Setup, asked_at
 from claude_run.conversation.usage import Usage
@@ -51,14 +55,29 @@ def to_json(planned: Identity, transcript: Transcript | None) -> JsonObject:
 
 
 class SavedLines:
-    """The lines of a `transcripts.jsonl`, each read when it is asked for."""
+    """The lines of a `transcripts.jsonl`: figures packed in memory, what was said left in the file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # Of a hundred thousand samples most have the same model and parameters: those stand there once.
+        self._shared: dict[bytes, int] = {}
+        self._kinds: list[Any] = []
+        self._packed = bytearray()
+        self._begins = array("Q")
 
-    def sample(self, line: Mapping[str, Any], at: int) -> Sample:
-        """Return the sample of the line that begins at this byte; what was said in it stays in the file."""
-        return sample_from_json(line, said=lambda of: _Said(self, at, of))
+    def samples(self, lines: Iterable[bytes]) -> Sequence[Sample]:
+        """Return the samples of all lines, without those never started and fresh attempts.
+
+        Each is made when it is asked for.
+        """
+        at = 0
+        for raw in lines:
+            line = read_json(raw)
+            if line["confirm"] is None and line["outcome"] != Outcome.SKIPPED:
+                self._begins.append(len(self._packed))
+                self._packed += self._pack(sample_from_json(line, said=partial(_Said, self, at)), at)
+            at += len(raw)
+        return LazySequence(self._sample, self._begins)
 
     def line(self, at: int) -> Mapping[str, Any]:
         """Read a line again; StorageError where there is none any more."""
@@ -72,6 +91,68 @@ class SavedLines:
                 f" `claude-run report {self._path.parent}` makes it anew"
             ) from error
         return line
+
+    def _pack(self, sample: Sample, at: int) -> bytes:
+        """Return a sample without what was said in its line, as bytes that this process can read again."""
+        who, setup = sample.identity, cast("Setup", sample.setup)  # every line tells it
+        kind: Any = (
+            (who.scenario, who.path, who.variant, who.model, who.model_label),
+            (sample.expectations, sample.models),
+            (setup.params, setup.system),
+        )
+        number = self._shared.setdefault(marshal.dumps(kind, _WITHOUT_REFERENCES), len(self._kinds))
+        if number == len(self._kinds):
+            self._kinds.append(kind)
+        own: Any = (
+            number,
+            at,
+            (who.id, who.case, who.repeat, who.case_digest),
+            sample.passed,
+            None if sample.cost_usd is None else str(sample.cost_usd),
+            (sample.latency_s, sample.input_tokens, sample.output_tokens, sample.output_chars),
+            sample.vars,
+            setup.opening,
+        )
+        return marshal.dumps(own, _WITHOUT_REFERENCES)
+
+    def _sample(self, begin: int) -> Sample:
+        with memoryview(self._packed) as packed, packed[begin:] as found:
+            own = marshal.loads(found)  # noqa: S302 - we packed it
+        number, at, who, passed, cost, counts, variables, opening = own
+        (scenario, path, variant, model, label), (expectations, models), (params, system) = self._kinds[
+            number
+        ]
+        name, case, repeat, digest = who
+        latency_s, input_tokens, output_tokens, output_chars = counts
+        return Sample(
+            identity=Identity(
+                id=name,
+                scenario=scenario,
+                path=path,
+                case=case,
+                variant=variant,
+                model=model,
+                model_label=label,
+                repeat=repeat,
+                case_digest=digest,
+            ),
+            passed=passed,
+            cost_usd=None if cost is None else Decimal(cost),
+            latency_s=latency_s,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            output_chars=output_chars,
+            replies=_Said(self, at, _replies),
+            asked=_Said(self, at, _asked),
+            failures=() if passed else _Said(self, at, _failures),
+            vars=variables,
+            expectations=expectations,
+            models=models,
+            setup=Setup(params=params, system=system, opening=opening),
+        )
+
+
+_WITHOUT_REFERENCES = 2  # the version of `marshal` that writes what is the same always the same
 
 
 class _Said(Sequence[str]):

@@ -39,8 +39,10 @@ def compare_runs(paths: Sequence[Path], request: CompareRequest) -> Comparison:
     candidates = [arm_of_run(path) for path in others]
     arms = [_arm_of_file(first, candidates) if first.is_file() else arm_of_run(first), *candidates]
     if len(arms) > 1:
-        names = [sample.identity for sample in arms[0].samples]
-        called_alike = [replace(arm, samples=aligned(arm.samples, names)) for arm in candidates]
+        called_alike = [
+            replace(arm, samples=aligned(arm.samples, (sample.identity for sample in arms[0].samples)))
+            for arm in candidates
+        ]
         return compare(arms[0], called_alike, rules)
     inside = arms_within(arms[0].samples)
     if len(inside) == 1:

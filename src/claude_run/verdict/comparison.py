@@ -7,12 +7,13 @@ from sys import intern
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.identity import aligned_to
+from claude_run.conversation.lazy import LazySequence
 from claude_run.verdict.difference import judge_all
 from claude_run.verdict.pairing import Observation, pair_runs
 from claude_run.verdict.setups import Conditions, conditions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.sample import Sample
@@ -30,18 +31,25 @@ class Arm:
     """One arm of a comparison: what to call it, and its samples."""
 
     name: str
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
+
+    def at(self, places: Sequence[int]) -> Sequence[Sample]:
+        """Return the samples at these places, each looked up when it is asked for."""
+        return LazySequence(self.samples.__getitem__, places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateResult:
-    """One candidate against the baseline: what came of it, how alike both were played, and the samples."""
+    """One candidate against the baseline: what came of it, and how alike both were played.
+
+    `baseline_samples` and `samples` are those of the cases that changed.
+    """
 
     arm: Arm
     result: ComparisonResult
     conditions: Conditions
-    baseline_samples: dict[str, tuple[Sample, ...]]
-    samples: dict[str, tuple[Sample, ...]]
+    baseline_samples: Mapping[str, Sequence[Sample]]
+    samples: Mapping[str, Sequence[Sample]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +73,20 @@ def compare(baseline: Arm, candidates: Sequence[Arm], rules: ComparisonRules) ->
     ]
     results = judge_all(pairings, rules)
     found: list[CandidateResult] = []
-    for candidate, result, key in zip(candidates, results, keys, strict=True):
-        before, after = _by_case(baseline, key), _by_case(candidate, key)
-        alike = conditions(before, after)
+    for candidate, result in zip(candidates, results, strict=True):
+        pairs = result.pairing.pairs
+        alike = conditions(
+            (baseline.at(pair.baseline_score.places), candidate.at(pair.candidate_score.places))
+            for pair in pairs
+        )
+        changed = [pair for pair in pairs if pair.difference]
         notes = result.notes if alike.known else (*result.notes, _UNKNOWN)
         each = CandidateResult(
             arm=candidate,
             result=replace(result, notes=notes),
             conditions=alike,
-            baseline_samples=before,
-            samples=after,
+            baseline_samples={pair.case: baseline.at(pair.baseline_score.places) for pair in changed},
+            samples={pair.case: candidate.at(pair.candidate_score.places) for pair in changed},
         )
         found.append(each)
     return Comparison(baseline=baseline, candidates=tuple(found))
@@ -95,7 +107,7 @@ def arms_within(samples: Sequence[Sample]) -> tuple[Arm, ...]:
     return (Arm(name="run", samples=tuple(samples)),)
 
 
-def aligned(samples: Sequence[Sample], to: Iterable[Identity]) -> tuple[Sample, ...]:
+def aligned(samples: Sequence[Sample], to: Iterable[Identity]) -> Sequence[Sample]:
     """Return the samples with their numbered cases called as those with the same variables are in `to`."""
     called = aligned_to((sample.identity for sample in samples), to)
 
@@ -103,7 +115,7 @@ def aligned(samples: Sequence[Sample], to: Iterable[Identity]) -> tuple[Sample, 
         identity = called(sample.identity)
         return sample if identity is sample.identity else replace(sample, identity=identity)
 
-    return tuple(map(renamed, samples))
+    return LazySequence.over(samples, renamed)
 
 
 def typical(samples: Iterable[Sample], *, passed: bool) -> Sample | None:
@@ -112,16 +124,25 @@ def typical(samples: Iterable[Sample], *, passed: bool) -> Sample | None:
     return next((sample for sample in measured if sample.passed is passed), measured[0] if measured else None)
 
 
-def _key_of(left: Arm, right: Arm) -> Callable[[Sample], str]:
-    models = {frozenset(map(_model, arm.samples)) for arm in (left, right)}
-    variants = {frozenset(map(_variant, arm.samples)) for arm in (left, right)}
-    with_model, with_variant = not _one_each(models), not _one_each(variants)
+def _key_of(left: Arm, right: Arm) -> _Key:
+    """Return what a case is called on both sides: by model and variant too, unless each side has only one."""
+    models, variants = set(), set()
+    for arm in (left, right):
+        labels = {(_model(sample), _variant(sample)) for sample in arm.samples}
+        models.add(frozenset(model for model, _ in labels))
+        variants.add(frozenset(variant for _, variant in labels))
+    return _Key(with_model=not _one_each(models), with_variant=not _one_each(variants))
 
-    def key(sample: Sample) -> str:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    with_model: bool
+    with_variant: bool
+
+    def __call__(self, sample: Sample) -> str:
+        name = sample.identity.compared_name(with_variant=self.with_variant, with_model=self.with_model)
         # It stands in everything that is made of a case, on both sides.
-        return intern(sample.identity.compared_name(with_variant=with_variant, with_model=with_model))
-
-    return key
+        return intern(name)
 
 
 def _one_each(labels: set[frozenset[str | None]]) -> bool:
@@ -129,33 +150,25 @@ def _one_each(labels: set[frozenset[str | None]]) -> bool:
     return all(len(each) == 1 for each in labels)
 
 
-def _observations(arm: Arm, key: Callable[[Sample], str]) -> list[Observation]:
+def _observations(arm: Arm, key: _Key) -> Iterator[Observation]:
     # The keys of each case: more than one are a cluster.
     rows: dict[tuple[str, str | None], set[str]] = {}
+    if key.with_model or key.with_variant:
+        for sample in arm.samples:
+            rows.setdefault((sample.identity.scenario, sample.identity.case), set()).add(key(sample))
     for sample in arm.samples:
-        rows.setdefault((sample.identity.scenario, sample.identity.case), set()).add(key(sample))
-    return [
-        Observation(
+        identity = sample.identity
+        is_one_of_several = len(rows.get((identity.scenario, identity.case), ())) > 1
+        yield Observation(
             case=key(sample),
             passed=sample.passed,
-            group=sample.identity.compared_name(with_variant=False, with_model=False)
-            if len(rows[sample.identity.scenario, sample.identity.case]) > 1
-            else None,
+            group=identity.compared_name(with_variant=False, with_model=False) if is_one_of_several else None,
             cost_usd=None if sample.cost_usd is None else float(sample.cost_usd),
             latency_s=sample.latency_s,
             input_tokens=sample.input_tokens,
             output_tokens=sample.output_tokens,
             output_chars=sample.output_chars,
         )
-        for sample in arm.samples
-    ]
-
-
-def _by_case(arm: Arm, key: Callable[[Sample], str]) -> dict[str, tuple[Sample, ...]]:
-    cases: dict[str, list[Sample]] = {}
-    for sample in arm.samples:
-        cases.setdefault(key(sample), []).append(sample)
-    return {case: tuple(samples) for case, samples in cases.items()}
 
 
 def _model(sample: Sample) -> str | None:

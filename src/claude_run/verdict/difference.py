@@ -11,6 +11,7 @@ from claude_run.verdict.basics import ComparisonRules, PValue, Verdict, as_decim
 from claude_run.verdict.changes import CaseChange, list_changes
 from claude_run.verdict.effect import Effect, SecondaryRow, compare_metrics, measure_effect
 from claude_run.verdict.exact import Tails, fewest_changes, label_shuffle, sign_flip, stricter
+from claude_run.verdict.pairing import clusters_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,9 +99,8 @@ def judge_all(
 
 def _test(pairing: Pairing) -> Tails:
     """Test by sign flips; where the sides have different numbers of samples, by shuffled labels as well."""
-    flipped = sign_flip(
-        [pair.difference for pair in pairing.pairs], clusters=[pair.cluster for pair in pairing.pairs]
-    )
+    differences = [pair.difference for pair in pairing.pairs]
+    flipped = sign_flip(differences, clusters=clusters_of(pairing.pairs))
     if all(pair.baseline.total == pair.candidate.total for pair in pairing.pairs):
         return flipped
     return stricter(flipped, label_shuffle([(pair.baseline, pair.candidate) for pair in pairing.pairs]))

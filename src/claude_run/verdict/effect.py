@@ -17,7 +17,7 @@ from claude_run.verdict.intervals import (
     standard_error,
     wider,
 )
-from claude_run.verdict.pairing import Metric
+from claude_run.verdict.pairing import Metric, clusters_of
 from claude_run.verdict.special import normal_quantile, t_tail
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ def measure_effect(pairs: Sequence[Pair], *, confidence: float = 0.95) -> Effect
     if not pairs:
         return None
     differences = [pair.difference for pair in pairs]
-    clusters = [pair.cluster for pair in pairs]
+    clusters = clusters_of(pairs)
     baseline = _mean([pair.baseline.value for pair in pairs])
     candidate = _mean([pair.candidate.value for pair in pairs])
-    units = len(set(clusters))
+    units = len(pairs if clusters is None else set(clusters))
     interval = newcombe_paired(_expected_table(pairs, clusters), confidence=confidence)
     by_t = None
     if units >= _ENOUGH_FOR_T:
@@ -147,20 +147,21 @@ def _is_finding(row: SecondaryRow, p_holm: float, *, alpha: float) -> bool:
 
 
 def _row(metric: Metric, pairs: Sequence[Pair], *, confidence: float) -> SecondaryRow | None:
-    known = [
-        (pair, before, after)
-        for pair in pairs
-        if (before := pair.baseline_score.mean(metric)) is not None
-        and (after := pair.candidate_score.mean(metric)) is not None
-    ]
+    known: list[Pair] = []
+    differences: list[Fraction] = []
+    before_sum = Fraction(0)
+    for pair in pairs:
+        before, after = pair.baseline_score.mean(metric), pair.candidate_score.mean(metric)
+        if before is not None and after is not None:
+            known.append(pair)
+            differences.append(after - before)
+            before_sum += before
     if not known:
         return None
-    clusters = [pair.cluster for pair, _, _ in known]
-    differences = [after - before for _, before, after in known]
-    before_mean = _mean([before for _, before, _ in known])
-    difference = _mean(differences)
+    clusters = clusters_of(known)
+    before_mean, difference = before_sum / len(known), _mean(differences)
     # The two-sided p of the paired t test; where nothing varies, of the sign test of the units.
-    units = len(set(clusters))
+    units = len(known if clusters is None else set(clusters))
     error = standard_error(differences, clusters=clusters)
     p_value = 2.0 ** (1 - units) if any(differences) else 1.0
     if error:
@@ -178,9 +179,11 @@ def _row(metric: Metric, pairs: Sequence[Pair], *, confidence: float) -> Seconda
     )
 
 
-def _expected_table(pairs: Sequence[Pair], clusters: Sequence[Hashable]) -> PairedTable:
+def _expected_table(pairs: Sequence[Pair], clusters: Sequence[Hashable] | None) -> PairedTable:
     """Return the expected table of one sample of each run per case, scaled to the effective units."""
-    scale = Fraction(len(pairs), sum(size * size for size in Counter(clusters).values()))
+    scale = Fraction(1)
+    if clusters is not None:
+        scale = Fraction(len(pairs), sum(size * size for size in Counter(clusters).values()))
     both = sum((pair.candidate.value * pair.baseline.value for pair in pairs), Fraction(0))
     candidate = sum((pair.candidate.value for pair in pairs), Fraction(0))
     baseline = sum((pair.baseline.value for pair in pairs), Fraction(0))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from claude_run.verdict.basics import Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
 
 class Metric(StrEnum):
@@ -55,25 +57,60 @@ class Observation:
         return value
 
 
+class Columns:
+    """The samples of a run in its order, in as little memory as there may be many of them.
+
+    `metrics` holds those of one sample after the other in the order of `Metric`, NaN for what is not known.
+    """
+
+    def __init__(self) -> None:
+        self.passed: list[bool | None] = []
+        self.metrics = array("d")
+
+    def add(self, sample: Observation) -> None:
+        """Add the next sample of the run."""
+        self.passed.append(sample.passed)
+        values = map(sample.metric, Metric)
+        self.metrics.extend(math.nan if value is None else value for value in values)
+
+
+_OFFSETS = {metric: offset for offset, metric in enumerate(Metric)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseScore:
-    """All samples of one run at one case. `measured` holds those with a result, in the order of the run."""
+    """All samples of one run at one case: their `places` in the run, in its order."""
 
     case: str
     group: str | None
-    samples: int
-    measured: tuple[Observation, ...]
-    passed: int
+    places: tuple[int, ...]
+    columns: Columns
+
+    @property
+    def results(self) -> Sequence[bool]:
+        """Whether each sample passed, of those that were measured."""
+        found = (self.columns.passed[place] for place in self.places)
+        return [passed for passed in found if passed is not None]
 
     @property
     def rate(self) -> Rate | None:
         """Passes out of measured samples; None when nothing was measured."""
-        return Rate(passed=self.passed, total=len(self.measured)) if self.measured else None
+        results = self.results
+        return _rate(sum(results), len(results)) if results else None
 
     def mean(self, metric: Metric) -> Fraction | None:
         """Return the exact mean of a metric over the measured samples that know it; None when none does."""
-        known = [value for each in self.measured if (value := each.metric(metric)) is not None]
-        return sum(map(Fraction, known), Fraction(0)) / len(known) if known else None
+        passed, metrics, offset = self.columns.passed, self.columns.metrics, _OFFSETS[metric]
+        values = [
+            metrics[place * len(_OFFSETS) + offset] for place in self.places if passed[place] is not None
+        ]
+        known = [Fraction(value) for value in values if not math.isnan(value)]
+        return sum(known[1:], known[0]) / len(known) if known else None
+
+
+@lru_cache(maxsize=4096)  # suites have few distinct counts
+def _rate(passed: int, total: int) -> Rate:
+    return Rate(passed=passed, total=total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +133,13 @@ class Pair:
     def cluster(self) -> Hashable:
         """What flips as a whole: the group, or the case itself where it has none."""
         return (self.group is None, self.case if self.group is None else self.group)
+
+
+def clusters_of(pairs: Sequence[Pair]) -> Sequence[Hashable] | None:
+    """Return the cluster of each pair; None where each stands alone, as in most runs."""
+    if all(pair.group is None for pair in pairs):
+        return None
+    return [pair.cluster for pair in pairs]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +187,7 @@ def pair_runs(baseline: Iterable[Observation], candidate: Iterable[Observation])
         candidate_only=tuple(case for case in after if case not in before),
         unmeasured=tuple(unmeasured),
         lost_samples=sum(
-            score.samples - len(score.measured) for run in (before, after) for score in run.values()
+            len(score.places) - len(score.results) for run in (before, after) for score in run.values()
         ),
     )
 
@@ -153,24 +197,19 @@ def score_cases(observations: Iterable[Observation]) -> tuple[CaseScore, ...]:
 
     Raises `ValueError` when a case stands in two groups.
     """
-    by_case: dict[str, list[Observation]] = {}
-    for observation in observations:
-        by_case.setdefault(observation.case, []).append(observation)
-    scores: list[CaseScore] = []
-    for case, samples in by_case.items():
-        groups = {sample.group for sample in samples}
-        if len(groups) > 1:
-            named = ", ".join(sorted(map(repr, groups)))
+    columns = Columns()
+    by_case: dict[str, list[int]] = {}
+    groups: dict[str, str | None] = {}
+    for place, observation in enumerate(observations):
+        case, group = observation.case, observation.group
+        if groups.setdefault(case, group) != group:
+            named = ", ".join(sorted(map(repr, (groups[case], group))))
             raise ValueError(
                 f"case {case!r} stands in several groups of one run ({named}): give it one group"
             )
-        measured = tuple(sample for sample in samples if sample.passed is not None)
-        score = CaseScore(
-            case=case,
-            group=groups.pop(),
-            samples=len(samples),
-            measured=measured,
-            passed=sum(1 for sample in measured if sample.passed),
-        )
-        scores.append(score)
-    return tuple(scores)
+        by_case.setdefault(case, []).append(place)
+        columns.add(observation)
+    return tuple(
+        CaseScore(case=case, group=groups[case], places=tuple(places), columns=columns)
+        for case, places in by_case.items()
+    )

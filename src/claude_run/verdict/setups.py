@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from claude_run.conversation.sample import Sample
 
@@ -60,19 +60,15 @@ class Conditions:
     known: bool = True
 
 
-def conditions(
-    baseline: Mapping[str, Sequence[Sample]], candidate: Mapping[str, Sequence[Sample]]
-) -> Conditions:
-    """Compare what the measured samples of each case were played with on both sides.
+def conditions(cases: Iterable[tuple[Iterable[Sample], Iterable[Sample]]]) -> Conditions:
+    """Compare what the measured samples of each case were played with, baseline and candidate.
 
     Of a side whose setup is not known, as that of a baseline file, no texts and parameters are compared.
     """
     found: dict[str, Counter[tuple[str, str]]] = {}
     known = True
-    for case in (case for case in baseline if case in candidate):
-        before, after = _played_with(baseline[case]), _played_with(candidate[case])
-        if not before or not after:
-            continue
+    for baseline, candidate in cases:
+        before, after = _played_with(baseline), _played_with(candidate)
         # A parameter that one side does not have differs; what is not known of one does not.
         has_setups = Aspect.SYSTEM in before and Aspect.SYSTEM in after
         known = known and has_setups

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claude_run.conversation.identity import Identity
 from claude_run.conversation.sample import Sample
 from claude_run.errors import StorageError
 from claude_run.record.derive import read_played, read_samples, write_derived
 from claude_run.record.folder import RunFolder
+from claude_run.record.transcripts import SavedLines, sample_from_json
+from claude_run.text.strict_json import plain_json
 from tests.support.big_runs import write_run
 
 if TYPE_CHECKING:
@@ -36,6 +39,35 @@ def test_the_derived_file_says_what_the_journal_says(folder: RunFolder) -> None:
     assert read_samples(folder) == _by_journal(folder)
     assert {sample.passed for sample in read_samples(folder)} == {True, False}
     assert all(sample.models for sample in read_samples(folder))
+
+
+def test_nothing_of_a_sample_is_lost_where_hardly_anything_is_known(tmp_path: Path) -> None:
+    """Not its price, not what answered; with parts of its identity that others lack, and of another kind."""
+    identity = Identity.of(
+        scenario="s", path="s.yaml", case="1", variant="v", model="m", model_label="l", case_digest="d"
+    )
+    said = {"index": 1, "role": "user", "content": "Hello.", "reply": None, "checks": [], "left_out": False}
+    line = {
+        "conversation_id": identity.id,
+        **identity.parts(),
+        "confirm": None,
+        "outcome": "errored",
+        "cost_usd": None,
+        "usage": {},
+        "vars": {"nested": [{"a": None, "b": [1.5, True]}], "lone": "\ud800"},
+        "expectations": None,
+        "params": {"max_tokens": 512},
+        "system": None,
+        "turns": [said],
+        "checks": [],
+    }
+    other = {**line, "params": {"max_tokens": 99}, "outcome": "failed", "cost_usd": 0.00012}
+    path = tmp_path / "transcripts.jsonl"
+    path.write_text("".join(plain_json(each) + "\n" for each in (line, other, {**line, "confirm": 1})))
+    with path.open("rb") as file:
+        samples = SavedLines(path).samples(file)
+    assert samples == [sample_from_json(line), sample_from_json(other)]
+    assert [sample.setup.params["max_tokens"] for sample in samples if sample.setup] == [512, 99]
 
 
 def test_a_derived_file_that_is_older_or_cut_is_not_trusted(folder: RunFolder) -> None:

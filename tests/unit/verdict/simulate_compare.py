@@ -127,10 +127,7 @@ def _unpaired_p(pairing: Pairing) -> float:
 
 def _mcnemar_p(pairing: Pairing) -> float:
     """Return the one-sided p of the exact McNemar test over first samples."""
-    firsts = [
-        (bool(pair.baseline_score.measured[0].passed), bool(pair.candidate_score.measured[0].passed))
-        for pair in pairing.pairs
-    ]
+    firsts = [(pair.baseline_score.results[0], pair.candidate_score.results[0]) for pair in pairing.pairs]
     worse = sum(before and not after for before, after in firsts)
     better = sum(after and not before for before, after in firsts)
     return float(sign_test(worse, better).less)

@@ -114,6 +114,14 @@ def test_repeats_are_attempts_of_one_case_and_no_cluster() -> None:
     assert [each.passed for each in found.samples["refund/a"]] == [False]
 
 
+def test_only_of_cases_that_changed_the_samples_are_named() -> None:
+    """Nobody shows those of the others; they stand in the arms."""
+    before = [sample("a"), sample("b"), sample("a", passed=None)]
+    found = candidate(before, [sample("a", passed=False), sample("b")])
+    assert found.baseline_samples == {"refund/a": (before[0], before[2])}
+    assert found.samples.keys() == {"refund/a"}
+
+
 def test_variants_of_a_case_are_a_cluster_when_models_differ() -> None:
     """Two variants on both sides, one model each: two rows a case, which flip together."""
     before = [sample(case, variant=variant) for case in "ab" for variant in ("v1", "v2")]

@@ -31,7 +31,7 @@ def test_cases_without_a_partner_are_named() -> None:
 def test_unmeasured_attempts_are_counted_but_not_scored() -> None:
     """A sample that could not be measured is neither a pass nor a failure."""
     (score,) = score_cases(run({"a": "1?0?"}))
-    assert (score.samples, len(score.measured), score.rate) == (4, 2, rate(1, 2))
+    assert (len(score.places), len(score.results), score.rate) == (4, 2, rate(1, 2))
     (never,) = score_cases(run({"a": "?"}))
     assert never.rate is None
 

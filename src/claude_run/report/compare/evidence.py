@@ -173,7 +173,7 @@ def _reliability_lines(pairs: Iterable[Pair]) -> Iterator[BasisLine]:
     k = Counter(size for size, _ in sizes).most_common(1)[0][0]
     if k == 1:
         return
-    before, after = (reliability(rates, k) for rates in rates_of(pair for size, pair in sizes if size >= k))
+    before, after = (reliability(rates, k) for rates in rates_of([pair for size, pair in sizes if size >= k]))
     if before and after:
         yield BasisLine(
             label=f"pass^{k}",

@@ -18,7 +18,7 @@ from claude_run.verdict.basics import Verdict
 from claude_run.verdict.pairing import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from fractions import Fraction
 
     from claude_run.verdict.basics import Rate
@@ -280,10 +280,9 @@ def short_name(text: str) -> str:
     return truncate(text, _NAME)
 
 
-def rates_of(pairs: Iterable[Pair]) -> tuple[list[Rate], list[Rate]]:
+def rates_of(pairs: Sequence[Pair]) -> tuple[list[Rate], list[Rate]]:
     """Return the rates of the baseline and those of the candidate."""
-    both = [(pair.baseline, pair.candidate) for pair in pairs]
-    return [before for before, _ in both], [after for _, after in both]
+    return [pair.baseline for pair in pairs], [pair.candidate for pair in pairs]
 
 
 def percent(rate: Fraction | float, *, signed: bool = False, digits: int | None = None) -> str:
