@@ -20,7 +20,7 @@ CASES = {
     "check of one file": [COMMAND, "check", "scenarios/quickstart.yaml"],
 }
 WHY = {
-    "check of one file": "120 frozen classes, built at each start, are a fifth of it, the rest 115 modules",
+    "check of one file": "138 frozen classes, 0.4 ms each, are built at each start: a third of it",
 }
 TARGETS = {
     "--version": ("import typer", 2.0),

@@ -14,7 +14,6 @@ from claude_run.conversation.script import Conversation
 from claude_run.conversation.served import BY_NAME
 from claude_run.errors import InputError, SelectionError
 from claude_run.plan.filters import has_tag, parse_expression
-from claude_run.plan.shards import check_shard, take_shard
 from claude_run.scenario.model import ModelChoice
 from claude_run.scenario.paths import chooses, with_files
 from claude_run.scenario.settings import variables_of
@@ -116,6 +115,8 @@ def expand(
     whole = _plan_of(selected, filled, are_all=selected is everything)
     if selection.shard is None:
         return whole
+    from claude_run.plan.shards import take_shard  # noqa: PLC0415 - it imports all that a forecast needs
+
     return replace(_plan_of(take_shard(selected, selection.shard), filled), whole=whole)
 
 
@@ -283,6 +284,8 @@ def _filters(
     ids, tags = selection.ids, selection.tags
     matches = None if selection.expression is None else parse_expression(selection.expression)
     if selection.shard is not None:
+        from claude_run.plan.shards import check_shard  # noqa: PLC0415 - same
+
         check_shard(selection.shard)
     if ids is not None:
         yield "the list of conversations", lambda left: _exactly(left, ids)
