@@ -110,6 +110,12 @@ def common_units(values: Sequence[Number]) -> tuple[list[int], int]:
     return [fraction.numerator * (denominator // fraction.denominator) for fraction in fractions], denominator
 
 
+def exact_mean(values: Sequence[Number]) -> Fraction:
+    """Return the mean, exactly: summed in whole numbers, which costs a fraction of adding fractions up."""
+    units, denominator = common_units(values)
+    return Fraction(sum(units), denominator * len(values))
+
+
 def cluster_sums(units: Sequence[int], clusters: Sequence[Hashable] | None) -> list[int]:
     """Add up the units of each cluster, in order of appearance; without clusters each unit stands alone.
 

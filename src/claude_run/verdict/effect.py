@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from claude_run.verdict.basics import common_units, holm
+from claude_run.verdict.basics import common_units, exact_mean, holm
 from claude_run.verdict.intervals import (
     Interval,
     PairedTable,
@@ -21,7 +21,7 @@ from claude_run.verdict.pairing import Metric, clusters_of
 from claude_run.verdict.special import normal_quantile, t_tail
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Sequence
+    from collections.abc import Hashable, Sequence
 
     from claude_run.verdict.pairing import Pair
 
@@ -70,8 +70,8 @@ def measure_effect(pairs: Sequence[Pair], *, confidence: float = 0.95) -> Effect
         return None
     differences = [pair.difference for pair in pairs]
     clusters = clusters_of(pairs)
-    baseline = _mean([pair.baseline.value for pair in pairs])
-    candidate = _mean([pair.candidate.value for pair in pairs])
+    baseline = exact_mean([pair.baseline.value for pair in pairs])
+    candidate = exact_mean([pair.candidate.value for pair in pairs])
     units = len(pairs if clusters is None else set(clusters))
     interval = newcombe_paired(_expected_table(pairs, clusters), confidence=confidence)
     by_t = None
@@ -159,7 +159,7 @@ def _row(metric: Metric, pairs: Sequence[Pair], *, confidence: float) -> Seconda
     if not known:
         return None
     clusters = clusters_of(known)
-    before_mean, difference = before_sum / len(known), _mean(differences)
+    before_mean, difference = before_sum / len(known), exact_mean(differences)
     # The two-sided p of the paired t test; where nothing varies, of the sign test of the units.
     units = len(known if clusters is None else set(clusters))
     error = standard_error(differences, clusters=clusters)
@@ -204,7 +204,3 @@ def _correlation(pairs: Sequence[Pair]) -> float | None:
         n * sum(y * y for y in after) - sum(after) ** 2
     )
     return cross / math.sqrt(spread) if spread else None
-
-
-def _mean(values: Collection[Fraction]) -> Fraction:
-    return sum(values, Fraction(0)) / len(values)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from claude_run.verdict.basics import cluster_sums, common_units
+from claude_run.verdict.basics import cluster_sums, common_units, exact_mean
 from claude_run.verdict.special import normal_quantile, t_quantile
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def paired_t(
         return None
     units = len(differences if clusters is None else set(clusters))
     reach = t_quantile((1 + confidence) / 2, units - 1) * error
-    mean = float(sum((Fraction(value) for value in differences), Fraction(0)) / len(differences))
+    mean = float(exact_mean(differences))
     method = Method.PAIRED_T if clusters is None or units == len(differences) else Method.CLUSTERED_T
     return Interval(lower=mean - reach, upper=mean + reach, confidence=confidence, method=method)
 

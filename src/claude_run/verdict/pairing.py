@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from claude_run.verdict.basics import Rate
+from claude_run.verdict.basics import Rate, exact_mean
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -104,8 +104,10 @@ class CaseScore:
         values = [
             metrics[place * len(_OFFSETS) + offset] for place in self.places if passed[place] is not None
         ]
-        known = [Fraction(value) for value in values if not math.isnan(value)]
-        return sum(known[1:], known[0]) / len(known) if known else None
+        known = [value for value in values if not math.isnan(value)]
+        if len(known) == 1:
+            return Fraction(known[0])  # most cases are tried once
+        return exact_mean(known) if known else None
 
 
 @lru_cache(maxsize=4096)  # suites have few distinct counts
