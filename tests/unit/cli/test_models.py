@@ -74,7 +74,7 @@ def test_what_is_said_for_programs(capsys: pytest.CaptureFixture[str], snapshot:
     assert json.loads(said.out) == snapshot
     assert _run("models", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
-    assert (len(listed["models"]), len(listed["retired"])) == (18, 16)
+    assert (len(listed["models"]), len(listed["retired"])) == (18, 26)
 
 
 @pytest.mark.usefixtures("here")

@@ -59,6 +59,6 @@ def test_models_are_found_by_any_of_their_names() -> None:
 def test_without_names_all_are_told() -> None:
     """With what the knowledge rests on."""
     found = known([], today=TODAY)
-    assert (len(found.models), len(found.retired)) == (18, 16)
+    assert (len(found.models), len(found.retired)) == (18, 26)
     assert found.prices.startswith("genai-prices ")
     assert found.checked <= found.today
