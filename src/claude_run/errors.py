@@ -56,6 +56,12 @@ class ClaudeRunError(Exception):
         """The lines to show. Whatever a text holds it is one, unless the error itself makes several."""
         return (str(self),)
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The lines as a command shows them."""
+        first, *more = self.lines
+        return (f"{self.prefix}{first}", *more)
+
 
 class InputError(ClaudeRunError):
     """The user's files or options are wrong."""

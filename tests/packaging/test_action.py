@@ -32,24 +32,26 @@ def script(name: str) -> str:
     return str(step["run"])
 
 
+def program(path: Path, text: str) -> None:
+    """Write a program of the shell."""
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
 class Runner:
-    """A runner with our command where the action installs it, and a `gh` that notes what it is asked."""
+    """A runner with the Python that the action installs, and a `gh` that notes what it is asked."""
 
     def __init__(self, folder: Path) -> None:
         self.work, self.temp = folder / "work with spaces", folder / "temp"
         self.output = folder / "output"
         self.output.touch()
         self.work.mkdir()
-        (self.temp / "claude-run").mkdir(parents=True)
-        (self.temp / "claude-run" / "bin").symlink_to(Path(sys.executable).parent)
         self.asked = folder / "asked"
         self.asked.touch()
-        (folder / "bin").mkdir()
-        gh = folder / "bin" / "gh"
-        gh.write_text(
-            f'#!/bin/sh\nprintf "%s\\n" "$*" >> "{self.asked}"\ncase "$*" in *--jq*) echo "$FOUND";; esac\n'
-        )
-        gh.chmod(gh.stat().st_mode | stat.S_IXUSR)
+        program(self.temp / "claude-run" / "bin" / "python", f'exec "{sys.executable}" "$@"')
+        noted = f'printf "%s\\n" "$*" >> "{self.asked}"\ncase "$*" in *--jq*) echo "$FOUND";; esac'
+        program(folder / "bin" / "gh", noted)
         self.path = f"{folder / 'bin'}:{os.environ['PATH']}"
 
     def run(self, name: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -59,8 +61,8 @@ class Runner:
             "HOME": str(self.work),
             "RUNNER_TEMP": str(self.temp),
             "GITHUB_OUTPUT": str(self.output),
-            "GITHUB_RUN_ATTEMPT": "1",
-            "GITHUB_ACTION": "play",
+            "GITHUB_SERVER_URL": "https://github.com",
+            "GITHUB_RUN_ID": "77",
             "GITHUB_REPOSITORY": "acme/shop",
             "CI": "true",
         }
@@ -116,25 +118,105 @@ def test_plays_what_it_is_given_and_fails_last(runner: Runner) -> None:
     assert runner.run("Fail where the run did", CODE=runner.outputs["code"]).returncode == 1
 
 
+def comment(runner: Runner, *, found: str = "", name: str = "claude-run", artifact: str = "") -> str:
+    """Let the comment be written, and return it."""
+    assert runner.run("Take the name", NAME=name).returncode == 0
+    outputs = runner.outputs
+    ended = runner.run(
+        "Comment",
+        NAME=outputs["name"],
+        MARK=outputs["mark"],
+        CODE=outputs.get("code", ""),
+        COMMENT=outputs.get("comment", ""),
+        COMMIT="c0ffee" * 6 + "c0ff",
+        ARTIFACT=artifact,
+        NUMBER="12",
+        GH_TOKEN="",
+        FOUND=found,
+    )
+    assert ended.returncode == 0, ended.stderr
+    written = [each.partition("body=@")[2] for each in runner.asked.read_text().splitlines()]
+    return Path(written[-1]).read_text()
+
+
 @pytest.mark.parametrize("found", ["", "4711"])
 def test_writes_one_comment_that_updates_itself(runner: Runner, found: str) -> None:
     """Its own is found by a mark, and changed; only where there is none a new one is written."""
     runner.run("Play", PATHS="a $(touch broken) b.yaml", OPTIONS="--simulate")
-    ended = runner.run("Comment", RUN=runner.outputs["run"], NUMBER="12", GH_TOKEN="", FOUND=found)
-    assert ended.returncode == 0, ended.stderr
-    comment = (runner.temp / "claude-run-comment.md").read_text()
-    assert comment.startswith("<!-- claude-run run -->\n")
-    assert len(comment.encode()) <= 60_000
+    written = comment(runner, found=found, artifact="https://github.com/acme/shop/artifacts/5")
+    assert written.startswith(
+        "<!-- claude-run: claude-run -->\n"
+        f"`claude-run` at {'c0ffee' * 6}c0ff: [workflow run](https://github.com/acme/shop/actions/runs/77),"
+        " [report and transcripts](https://github.com/acme/shop/artifacts/5)\n\n"
+    )
+    assert "# PASSED (exit code 0)" in written
+    assert len(written.encode()) <= 65_536
     asked = runner.asked.read_text().splitlines()
     assert len(asked) == 2
+    assert "startswith(env.MARK)" in asked[0]
     way = "--method PATCH repos/acme/shop/issues/comments/4711" if found else "--method POST"
     assert way in asked[1]
 
 
-def test_a_run_that_never_began_is_no_comment(runner: Runner) -> None:
-    """An invalid scenario is told by its annotations and the exit code."""
-    (runner.work / "bad.yaml").write_text("turns: [{usr: Hi}]\n")
-    assert runner.run("Play", PATHS="bad.yaml", OPTIONS="--simulate").returncode == 0
-    assert runner.outputs["code"] == "2"
-    assert runner.run("Comment", RUN=runner.outputs["run"], NUMBER="12", GH_TOKEN="").returncode == 0
-    assert runner.asked.read_text() == ""
+@pytest.mark.parametrize(
+    ("text", "options", "headline", "told"),
+    [
+        ("turns: [{usr: <b>Hi</b>}]\n", "--simulate", "# NOT STARTED (exit code 2)", "bad.yaml:1:"),
+        (SCENARIO, "--simulate\n-k\nzzz", "# NOTHING SELECTED (exit code 5)", "zzz"),
+        (SCENARIO, "", "# NOT MEASURED (exit code 3)", "ANTHROPIC_API_KEY"),
+        (SCENARIO, "--baselin", "# NOT STARTED (exit code 2)", "--baselin"),
+    ],
+)
+def test_a_run_that_never_began_changes_the_comment(
+    runner: Runner, text: str, options: str, *, headline: str, told: str
+) -> None:
+    """Else that of an earlier commit would say PASSED beside a red build; what is wrong is told, inert."""
+    (runner.work / "bad.yaml").write_text(text)
+    assert runner.run("Play", PATHS="bad.yaml", OPTIONS=options).returncode == 0
+    written = comment(runner, found="4711")
+    assert f"actions/runs/77)\n\n{headline}\n\n```text\n" in written
+    assert told in written
+    assert "--method PATCH" in runner.asked.read_text()
+
+
+@pytest.mark.parametrize("outputs", ["", "code=137\ncomment=/nowhere\n"])
+def test_what_could_say_nothing_changes_the_comment_too(runner: Runner, outputs: str) -> None:
+    """Where nothing could be installed, or the system has ended the program."""
+    runner.output.write_text(outputs)
+    ended = "exit code 137" if outputs else "it did not start"
+    assert f"# NOT FINISHED ({ended})" in comment(runner)
+
+
+def test_several_uses_have_comments_of_their_own(runner: Runner) -> None:
+    """The name makes the mark; one that could act in it, in Markdown or in a file name is refused."""
+    assert comment(runner, name="haiku 5.5").startswith("<!-- claude-run: haiku 5.5 -->\n`haiku 5.5` at ")
+    for name in ("", "a -->", "a`b", "a/b", "a\nmark=x", "a" * 81, "-a"):
+        ended = runner.run("Take the name", NAME=name)
+        assert (ended.returncode, ended.stdout[:8]) == (2, "::error "), name
+
+
+def test_one_summary_and_one_set_of_annotations(runner: Runner, tmp_path: Path) -> None:
+    """However many steps show what came of it: the summary is that of the one step that plays."""
+    text = (runner.work / "a $(touch broken) b.yaml").read_text().replace("Within 30", "Within 14")
+    (runner.work / "a $(touch broken) b.yaml").write_text(text)
+    told = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    played = runner.run("Play", PATHS="a $(touch broken) b.yaml", OPTIONS="--simulate", **told)
+    assert played.stderr.count("::error ") == 1
+    assert (tmp_path / "summary").read_text().count("# FAILED (exit code 1)") == 1
+    assert "# FAILED (exit code 1)" in comment(runner)
+    assert "claude_run" not in script("Comment")
+    assert "claude-run report" not in script("Comment")
+
+
+def test_no_module_of_the_repository_stands_in_for_one_of_ours(runner: Runner) -> None:
+    """A pull request may hold any file; the key is in the environment."""
+    (runner.work / "yaml.py").write_text("raise SystemExit('taken over')\n")
+    runner.run("Play", PATHS="a $(touch broken) b.yaml", OPTIONS="--simulate")
+    assert runner.outputs["code"] == "0"
+
+
+def test_nothing_is_built_and_all_is_pinned_by_hash() -> None:
+    """What a build needs would come by its newest version, into the environment that has the key."""
+    for line in script("Install").splitlines():
+        if "/pip" in line:
+            assert "--no-deps --require-hashes --only-binary :all:" in line

@@ -6,6 +6,8 @@ import copy
 import errno
 import os
 import sys
+from itertools import pairwise, takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -38,7 +40,6 @@ from claude_run.cli.options import (
 from claude_run.cli.output import (
     guarded_streams,
     print_error,
-    print_failure,
     print_line,
     print_workflow_command,
     workflow_folder,
@@ -402,7 +403,7 @@ def run_command_line(arguments: Sequence[str], world: World | None = None) -> in
             code = _dispatch(arguments, world)
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last resort: no traceback is a message
-            code = int(_explain(error, world))
+            code = int(_explain(error, arguments, world))
 
         # What could not be said is a failure too, though the run is whole; a signal counts before all.
         for name, stream in zip(("stdout", "stderr"), streams, strict=True):
@@ -474,23 +475,37 @@ def _owner_of(option: str) -> str | None:
     return next((name for name, each in commands.items() if any(option in p.opts for p in each.params)), None)
 
 
-def _explain(error: BaseException, world: World) -> ExitCode:
-    """Say on stderr what went wrong, and return the code for it."""
+def _explain(error: BaseException, arguments: Sequence[str], world: World) -> ExitCode:
+    """Say on stderr what went wrong, and wherever else it is looked for, and return the code for it."""
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename else ""
         error = StorageError(f"{error.strerror or error}{where}")
     match error:
         case ClaudeRunError():
-            print_failure(error)
-            if os.environ.get("GITHUB_ACTIONS") == "true":
-                _annotate(error)
-            return error.exit_code
+            code, lines = error.exit_code, list(error.told)
         case KeyboardInterrupt():
-            print_error("interrupted")
-            return ExitCode.INTERRUPTED
+            code, lines = ExitCode.INTERRUPTED, ["interrupted"]
         case _:
-            print_error(f"error: this is a bug in claude-run; {_details(error, world)}")
-            return ExitCode.BUG
+            told = f"error: this is a bug in claude-run; {_details(error, world)}"
+            code, lines = ExitCode.BUG, [told]
+    print_error(*lines)
+    if isinstance(error, ClaudeRunError) and os.environ.get("GITHUB_ACTIONS") == "true":
+        _annotate(error)
+    if (comment := _comment_file(arguments)) is not None:
+        from claude_run.cli.write_reports import comment_failure  # noqa: PLC0415 - seldom asked for
+
+        comment_failure(comment, code, lines, world)
+    return code
+
+
+def _comment_file(arguments: Sequence[str]) -> Path | None:
+    """Return the FILE of `--comment`, also of arguments that make no sense besides; None for none."""
+    found = None
+    for here, following in pairwise([*takewhile(lambda each: each != "--", arguments), ""]):
+        name, _, value = here.partition("=")
+        if name == "--comment":
+            found = value or following or None
+    return Path(found) if found else None
 
 
 def _annotate(error: ClaudeRunError) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from claude_run.cli.output import (
     print_document,
     print_error,
-    print_failure,
     print_json,
     print_line,
     print_next,
@@ -73,7 +72,7 @@ def _refused(error: ClaudeRunError, form: str) -> int:
     else:
         from claude_run.report.run.github import failure_annotations  # noqa: PLC0415 - only GitHub needs it
 
-        print_failure(error)
+        print_error(*error.told)
         for line in failure_annotations(error, folder=workflow_folder()):
             print_document(line)
     return int(error.exit_code)

@@ -16,7 +16,6 @@ from claude_run.text.strict_json import json_pieces
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from claude_run.errors import ClaudeRunError
     from claude_run.session.world import World
 
 
@@ -35,12 +34,6 @@ def guarded_streams(world: World) -> Iterator[tuple[LastingStream, LastingStream
 def print_error(*lines: str) -> None:
     """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds."""
     _write(sys.stderr, "".join(f"{safe_line(line)}\n" for line in lines))
-
-
-def print_failure(error: ClaudeRunError) -> None:
-    """Tell on stderr what kept a command from its work."""
-    first, *more = error.lines
-    print_error(f"{error.prefix}{first}", *more)
 
 
 def workflow_folder() -> str:

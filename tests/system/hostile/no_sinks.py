@@ -36,7 +36,7 @@ NO_SINKS: dict[str, str] = {
     **_each("report.chat", ("asked_lines", "reply_notes"), "return lines, which their callers escape"),
     **_each("report.chat", ("turn_line", "total_line", "uncertain_words"), _NUMBER),
     **_each("report.run.facts", ("RunFacts",), _NAMES),
-    **_each("report.run.facts", ("usage_sentence", "rate_sentence"), _NUMBER),
+    **_each("report.run.facts", ("usage_sentence", "rate_sentence", "verdict_of"), _NUMBER),
     **_each("report.run.progress", ("outcome_word",), "one of four words of ours"),
     **_each("report.run.progress", ("UnseenProgress",), "shows nothing"),
     **_each(

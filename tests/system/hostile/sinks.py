@@ -48,6 +48,7 @@ from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import (
     error_annotations,
     failure_annotations,
+    failure_comment,
     pull_request_comment,
     step_summary,
     warning_annotations,
@@ -398,6 +399,9 @@ SINKS: dict[str, Sink] = {
             as_text(pull_request_comment, _run(text)) + "\n" + as_text(pull_request_comment, _gated(text))
         ),
     ),
+    "report.run.github.failure_comment": Sink(
+        medium="document", show=lambda text: failure_comment(ExitCode.USAGE, [text])
+    ),
     "report.run.github.error_annotations": Sink(medium="commands", show=_annotations),
     "report.run.github.failure_annotations": Sink(
         medium="commands",
@@ -494,9 +498,6 @@ SINKS: dict[str, Sink] = {
     "record.derive.write_derived": Sink(medium="json", show=_summary_json),
     "cli.output.print_error": Sink(
         medium="log", show=lambda text: _said(output.print_error, text, f"  {text}")
-    ),
-    "cli.output.print_failure": Sink(
-        medium="log", show=lambda text: _said(output.print_failure, InputError(text))
     ),
     "cli.output.print_line": Sink(medium="log", show=lambda text: _said(output.print_line, text)),
     "cli.output.print_lines": Sink(medium="log", show=lambda text: _said(output.print_lines, [text, text])),

@@ -52,6 +52,45 @@ def test_a_failed_expectation(tmp_path: Path, fork_server: ForkServer) -> None:
     assert json.loads((tmp_path / "out/summary.json").read_bytes())["exit_code"] == 1
 
 
+def test_a_summary_that_nobody_asked_for_hides_no_verdict(tmp_path: Path, fork_server: ForkServer) -> None:
+    """Where the step of a workflow takes none the run is told and ends as it would, and says so."""
+    (tmp_path / "failing.yaml").write_text(FAILING)
+    told = {"GITHUB_STEP_SUMMARY": str(tmp_path / "nowhere" / "summary"), "GITHUB_ACTIONS": "true"}
+    ended = fork_server.claude_run("failing.yaml", "--simulate", "-o", "out", cwd=tmp_path, env=told)
+    assert ended.code == 1
+    assert ended.stdout.splitlines()[-1].startswith("FAILED (exit code 1)")
+    assert ended.stderr.count("::error ") == 1
+    assert "warning: the summary of the step is not there: " in ended.stderr
+
+
+def test_a_report_that_cannot_be_written_hides_no_verdict(tmp_path: Path, fork_server: ForkServer) -> None:
+    """The disk may fill while a run is played; what it came to is told, and then what is missing, code 3."""
+    (tmp_path / "failing.yaml").write_text(FAILING)
+    ended = fork_server.claude_run(
+        "failing.yaml", "--simulate", "--junit", "/dev/full", "--comment", "comment.md", cwd=tmp_path
+    )
+    assert ended.code == 3
+    assert ended.stdout.splitlines()[-1].startswith("FAILED (exit code 1)")
+    assert "error: /dev/full cannot be written: No space left on device" in ended.stderr
+    assert (tmp_path / "comment.md").read_text().startswith("# NOT MEASURED (exit code 3)")
+
+
+def test_a_comment_tells_of_a_command_that_came_to_nothing(tmp_path: Path, fork_server: ForkServer) -> None:
+    """The one of an earlier run, which may say PASSED, does not stay."""
+    comment = tmp_path / "comment.md"
+    for arguments, headline in (
+        (("none.yaml", "--comment", "comment.md"), "# NOT STARTED (exit code 2)"),
+        (("none.yaml", "--comment=comment.md", "--no-such-option"), "# NOT STARTED (exit code 2)"),
+        (("none.yaml", "--comment=comment.md", "--", "--comment", "other"), "# NOT STARTED (exit code 2)"),
+    ):
+        comment.write_text("# PASSED (exit code 0)")
+        ended = fork_server.claude_run(*arguments, cwd=tmp_path)
+        assert ended.code == 2
+        assert comment.read_text().startswith(headline)
+        assert ended.stderr.splitlines()[0] in comment.read_text()
+    assert not (tmp_path / "other").exists()
+
+
 def test_an_invalid_scenario_sends_and_writes_nothing(tmp_path: Path) -> None:
     """One invalid file among valid ones stops everything before the first request."""
     (tmp_path / "broken.yaml").write_text(FAILING.replace("contains", "contians"))

@@ -117,7 +117,7 @@ class RunFacts:
     @property
     def verdict(self) -> str:
         """The result of the run as one word or few, and its exit code."""
-        return f"{_VERDICTS[self.summary.exit_code]} (exit code {int(self.summary.exit_code)})"
+        return verdict_of(self.summary.exit_code)
 
     @property
     def outcomes(self) -> str:
@@ -269,6 +269,11 @@ class RunFacts:
         for title, text in rows:
             if text:
                 yield title, text
+
+
+def verdict_of(code: ExitCode) -> str:
+    """Return what an exit code says of a run, as one word or few, and the code itself."""
+    return f"{_VERDICTS[code]} (exit code {int(code)})"
 
 
 def usage_sentence(usage: Usage) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
+from claude_run.report.run.facts import verdict_of
 from claude_run.report.run.markdown import MARKS, gate_markdown, question_and_reply
 from claude_run.report.run.reasons import causes, expected_and_actual, reasons, turns_that_went_wrong
-from claude_run.report.text.blocks import truncate
+from claude_run.report.text.blocks import excerpt, truncate
 from claude_run.report.text.numbers import seconds, usd, used
-from claude_run.report.text.safe import md_cell, md_code, md_code_cell, md_inline, safe_line
+from claude_run.report.text.safe import fence, md_cell, md_code, md_code_cell, md_inline, safe_line
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.text.visible import count
 
@@ -33,9 +34,6 @@ LIMIT = 1_000_000
 COMMENT_LIMIT = 60_000
 """How many bytes of UTF-8 a comment may have: GitHub takes 64 kB."""
 
-COMMENT_MARK = "<!-- claude-run run -->\n"
-"""How a comment begins, unseen, so that the next run finds it and changes it."""
-
 MARKED = 9
 """How many places are marked: GitHub shows ten annotations of a step, and the tenth counts the others."""
 
@@ -43,6 +41,7 @@ _Level: TypeAlias = Literal["error", "warning"]
 _RESERVED = 1_000
 _SENTENCE = 1_000
 _REASONS = 3
+_ERROR, _ERROR_LINES = 8_000, 60
 _MAX_PATH = 4096
 _ORDER = (Outcome.ERRORED, Outcome.FAILED, Outcome.SKIPPED)
 _TABLE = (
@@ -87,9 +86,14 @@ def step_summary(played: Played, facts: RunFacts, *, limit: int = LIMIT) -> Iter
 
 
 def pull_request_comment(played: Played, facts: RunFacts) -> Iterator[bytes]:
-    """Yield the same as a comment of a pull request, under a mark by which it is found again."""
-    yield COMMENT_MARK.encode()
-    yield from step_summary(played, facts, limit=COMMENT_LIMIT - len(COMMENT_MARK))
+    """Yield the same for a comment of a pull request, which holds less."""
+    yield from step_summary(played, facts, limit=COMMENT_LIMIT)
+
+
+def failure_comment(code: ExitCode, lines: Sequence[str]) -> str:
+    """Return the comment of a pull request that no run could be told in: how it ended, and what was wrong."""
+    told = excerpt("\n".join(map(safe_line, lines)), characters=_ERROR, lines=_ERROR_LINES)
+    return f"# {md_inline(verdict_of(code))}\n\n{fence(told)}\n"
 
 
 def error_annotations(played: Played, facts: RunFacts, *, folder: str = "") -> Iterator[str]:

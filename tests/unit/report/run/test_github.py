@@ -16,10 +16,10 @@ from claude_run.record.summary import Ending
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.github import (
     COMMENT_LIMIT,
-    COMMENT_MARK,
     LIMIT,
     error_annotations,
     failure_annotations,
+    failure_comment,
     pull_request_comment,
     step_summary,
     warning_annotations,
@@ -273,15 +273,25 @@ def test_nothing_wrong_is_no_annotation() -> None:
     assert marked(green_run()) == []
 
 
-def test_a_comment_is_found_again_and_never_too_long() -> None:
+def test_a_comment_is_never_too_long() -> None:
     """However many cases broke and conversations failed, and however long what they said is."""
     long = "ä" * 3_000
     broken = [replace(gated(before=(long,)).cases[0], name=f"refund/case-{n}/{HAIKU}") for n in range(40)]
     rows = [record(failed(case=f"case-{n}", conversation_id=f"refund/case-{n}/{HAIKU}")) for n in range(40)]
     for gate in (None, replace(gated(), cases=tuple(broken))):
         comment = as_text(pull_request_comment, play(rows * 20, ending=Ending(gate=gate)))
-        assert comment.startswith(COMMENT_MARK)
         assert len(comment.encode()) <= COMMENT_LIMIT
+
+
+def test_the_comment_of_what_came_to_nothing_is_short() -> None:
+    """The verdict with its exit code, then what was wrong, cut."""
+    assert failure_comment(ExitCode.USAGE, ["error: bad.yaml: ```", "  | 1"]) == (
+        "# NOT STARTED (exit code 2)\n\n````text\nerror: bad.yaml: ```\n  | 1\n````\n"
+    )
+    long = failure_comment(ExitCode.NOT_MEASURED, ["\U0001f600" * 50_000, *["line"] * 50_000])
+    assert "more characters)" in long
+    assert len(long.encode()) <= COMMENT_LIMIT
+    assert failure_comment(ExitCode.USAGE, ["line"] * 5_000).count("\n") <= 70
 
 
 def test_fifty_thousand_failures_are_within_both_limits() -> None:
