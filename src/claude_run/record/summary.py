@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.lazy import LazySequence
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from claude_run.record.run import Run
     from claude_run.scenario.json_values import JsonObject
 
-_count = partial(count, grouped=False)
 SCHEMA_VERSION = 1
 _STOPPED = "the run was stopped"
 _NOT_GATED = "it was not held against its baseline yet: `claude-run resume` does it"
@@ -270,16 +268,16 @@ def _verdict(tally: _Tally, rates: Sequence[CaseRate], ending: Ending, run: Run)
     if ending.gate is not None:
         reasons[ending.gate.code] = ending.gate.reason
     elif not run.gates_later and (missed := [rate for rate in rates if rate.measured and not rate.met]):
-        reasons[ExitCode.FAILED] = f"{_count(failed, 'conversation')} failed"
+        reasons[ExitCode.FAILED] = f"{count(failed, 'conversation')} failed"
         if below := sum(rate.repeats > 1 for rate in missed):
-            reasons[ExitCode.FAILED] += f", {_count(below, 'case')} below the pass rate"
+            reasons[ExitCode.FAILED] += f", {count(below, 'case')} below the pass rate"
     # What could not be measured, and what was not even tried; a reason to stop says more than a count.
     if errored:
-        reasons[ExitCode.NOT_MEASURED] = f"{_count(errored, 'conversation')} could not be measured"
+        reasons[ExitCode.NOT_MEASURED] = f"{count(errored, 'conversation')} could not be measured"
     if ending.stop is not None:
         reasons[ending.stop] = ending.reason or _STOPPED
     elif skipped and not errored:
-        reasons[ExitCode.NOT_MEASURED] = f"{_count(skipped, 'conversation')} not played"
+        reasons[ExitCode.NOT_MEASURED] = f"{count(skipped, 'conversation')} not played"
     # Each code has one reason, and the code that takes precedence decides. What must hold is outside of all
     # rates and tests: one reply that breaks it is enough, and it is told whatever else there is to tell.
     if not must_failed:
@@ -289,7 +287,7 @@ def _verdict(tally: _Tally, rates: Sequence[CaseRate], ending: Ending, run: Run)
         besides = f"; besides, {found.reason}" if found and code is ExitCode.NOT_MEASURED else ""
         return code, f"{reasons[code]}{besides}"
     some = ", ".join(must_failed[:_NAMED]) + (", ..." if len(must_failed) > _NAMED else "")
-    broke = f"{_count(len(must_failed), 'conversation')} broke a rule that must hold: {some}"
+    broke = f"{count(len(must_failed), 'conversation')} broke a rule that must hold: {some}"
     before = reasons.get(ExitCode.FAILED)
     code = worst([*reasons, ExitCode.FAILED])
     if code is ExitCode.FAILED:
@@ -306,7 +304,7 @@ def _passed(run: Run, failed: int) -> str:
         return f"shard {run.shard.name} is empty: there are fewer cases than shards"
     elif not failed:
         return "all conversations passed"
-    return f"{told}, though {_count(failed, 'conversation')} failed" if failed else told
+    return f"{told}, though {count(failed, 'conversation')} failed" if failed else told
 
 
 def _totals_json(totals: Totals) -> JsonObject:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from claude_run.text.visible import count
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from claude_run.verdict.pairing import Pairing
-
-_count = partial(count, grouped=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +134,9 @@ def _left_out(pairing: Pairing) -> list[str]:
         (len(pairing.candidate_only), "only in the candidate"),
         (len(pairing.unmeasured), "without a measured sample in one of the runs"),
     ]
-    notes = [f"Left out: {_count(number, 'case')} {where}." for number, where in counts if number]
+    notes = [f"Left out: {count(number, 'case')} {where}." for number, where in counts if number]
     if pairing.lost_samples:
-        lost = _count(pairing.lost_samples, "sample")
+        lost = count(pairing.lost_samples, "sample")
         notes.append(f"{lost} could not be measured and count neither as passed nor as failed.")
     return notes
 
@@ -149,13 +146,13 @@ def _too_little(pairing: Pairing, effect: Effect, *, fewest: int) -> str | None:
     if effect.units < fewest:
         verb = "was" if effect.units == 1 else "were"
         return (
-            f"This comparison can never say that it got worse: at least {_count(fewest, unit)} must get "
-            f"worse together, and only {_count(effect.units, unit)} {verb} compared. Add cases."
+            f"This comparison can never say that it got worse: at least {count(fewest, unit)} must get "
+            f"worse together, and only {count(effect.units, unit)} {verb} compared. Add cases."
         )
     changed = len({pair.cluster for pair in pairing.pairs if pair.difference})
     if effect.worse and changed < fewest:
         return (
-            f"Only {_count(changed, unit)} changed: the least that the test can call a regression is "
+            f"Only {count(changed, unit)} changed: the least that the test can call a regression is "
             f"{fewest} changes in one direction."
         )
     return None

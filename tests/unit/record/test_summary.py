@@ -109,6 +109,11 @@ def test_a_run_with_failures_within_the_pass_rate_does_not_claim_that_all_passed
     assert summary.exit_reason == "every case reached its pass rate, though 1 conversation failed"
 
 
+def test_large_numbers_are_written_as_everywhere() -> None:
+    """A reason stands beside the counts of a report, in the same form."""
+    assert _summary(_records([F] * 3_000)).exit_reason.startswith("3,000 conversations failed")
+
+
 def test_repeats_are_counted_by_case_variant_and_model() -> None:
     """Each group has a rate of its own, named without the repeat; one that was not measured is not met."""
     records = [
