@@ -58,9 +58,10 @@ from claude_run.report.run.junit import junit_xml
 from claude_run.report.run.live import LiveProgress
 from claude_run.report.run.markdown import (
     conversation_markdown,
-    gate_markdown,
+    gate_part,
     question_and_reply,
     said,
+    said_in_short,
     summary_markdown,
     transcripts_markdown,
 )
@@ -379,10 +380,13 @@ SINKS: dict[str, Sink] = {
     "report.run.markdown.transcripts_markdown": Sink(medium="folded", show=_transcripts),
     "report.run.markdown.conversation_markdown": Sink(medium="folded", show=_conversations),
     "report.run.markdown.summary_markdown": Sink(medium="folded", show=_summary),
-    "report.run.markdown.gate_markdown": Sink(medium="folded", show=lambda text: gate_markdown(_gated(text))),
+    "report.run.markdown.gate_part": Sink(medium="folded", show=lambda text: gate_part(_gated(text)).text),
     # What it packs is shown by its script, in a browser: tests/system/page.
     "report.run.html.run_html": Sink(medium="page", show=_run_page),
     "report.run.markdown.said": Sink(medium="quote", show=said),
+    "report.run.markdown.said_in_short": Sink(
+        medium="quote", show=lambda text: said_in_short(text, characters=800, lines=12)
+    ),
     "report.run.markdown.question_and_reply": Sink(
         medium="quote", show=lambda text: question_and_reply(turn(1, text, exchanges=(exchange(text),)))[0]
     ),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
-from claude_run.report.run.reasons import check_name, reasons
+from claude_run.report.run.reasons import check_name, reasons, turns_that_went_wrong
 from claude_run.report.text.blocks import one_text
 from claude_run.report.text.numbers import usd
 from claude_run.text.visible import count
@@ -248,6 +248,9 @@ def _facts(case: GatedCase, failed: Transcript) -> Iterator[Fact]:
         position = failed.reply_turns.index(turn)
         if position < len(case.before):
             yield Fact(title="before", text=case.before[position])
+    if turn is not None and (more := sum(each is not turn for each in turns_that_went_wrong(failed))):
+        were = "turn was" if more == 1 else "turns were"
+        yield Fact(title="besides", text=f"{more} more {were} not as expected: see transcripts.md")
     if case.accepted is not None and not case.covered:
         few = count(case.accepted.measured, "accepted attempt")
         text = f"{few}: not covered by the promise on false alarms; accept a run of -n 10"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.report.run.facts import verdict_of
-from claude_run.report.run.markdown import MARKS, gate_markdown, question_and_reply
-from claude_run.report.run.reasons import causes, expected_and_actual, reasons, turns_that_went_wrong
-from claude_run.report.text.blocks import excerpt, truncate
+from claude_run.report.run.markdown import MARKS, gate_part, talk_that_went_wrong
+from claude_run.report.run.reasons import causes, expected_and_actual, foremost, reasons
+from claude_run.report.text.blocks import MAX_EXCERPT, excerpt, truncate
 from claude_run.report.text.numbers import seconds, usd, used
 from claude_run.report.text.safe import fence, md_cell, md_code, md_code_cell, md_inline, safe_line
 from claude_run.scenario.diagnostics import InvalidScenarioError
@@ -41,6 +41,7 @@ _Level: TypeAlias = Literal["error", "warning"]
 _RESERVED = 1_000
 _SENTENCE = 1_000
 _REASONS = 3
+_FIRST_ROWS, _FIRST_DETAILS = 50, 10
 _ERROR, _ERROR_LINES = 8_000, 60
 _MAX_PATH = 4096
 _ORDER = (Outcome.ERRORED, Outcome.FAILED, Outcome.SKIPPED)
@@ -54,40 +55,15 @@ def step_summary(played: Played, facts: RunFacts, *, limit: int = LIMIT) -> Iter
 
     It holds the verdict, what became of the cases since they were accepted, the numbers, and every
     conversation. Where that is too much, rows that passed are left out first, then details, then other rows,
-    and it says how many. The head is always there, some thousand bytes: of cases that broke as many are shown
-    as fit.
+    and it says how many; of the first rows and details that went wrong both are there. The head is always
+    there, some thousand bytes: of cases that broke as many are shown as fit.
     """
-    head = _head(played, facts, limit=limit - _RESERVED)
-    left = limit - len(head.encode()) - _RESERVED
-
-    # Each section takes of the bytes that are left as many records as fit, the most important section first.
-    # Once something did not fit nothing does, so that no row is missing in between.
-    texts: list[str] = []
-    left_out: list[str] = []
-    for section in _sections(played, facts):
-        heading = f"## {section.title}\n\n{section.header}"
-        left -= len(heading.encode()) if section.records else 0
-        pieces: list[str] = []
-        for record in section.records:
-            piece = section.piece(record)
-            left -= len(piece.encode())
-            if left < 0:
-                break
-            pieces.append(piece)
-        if pieces:
-            texts.append(heading + "".join(pieces).rstrip("\n") + "\n\n")
-        if missing := len(section.records) - len(pieces):
-            left_out.append(count(missing, section.noun, plural=section.plural))
-
-    if left_out:
-        head += f"> **Left out** to fit what GitHub shows: {', '.join(left_out)}."
-        head += " The files of the run hold all.\n\n"
-    yield ("".join([head, *texts]).rstrip("\n") + "\n").encode()
+    yield _fitted(played, facts, limit=limit, folded=False)
 
 
 def pull_request_comment(played: Played, facts: RunFacts) -> Iterator[bytes]:
-    """Yield the same for a comment of a pull request, which holds less."""
-    yield from step_summary(played, facts, limit=COMMENT_LIMIT)
+    """Yield the same for a comment of a pull request, which holds less, and all but the head folded."""
+    yield _fitted(played, facts, limit=COMMENT_LIMIT, folded=True)
 
 
 def failure_comment(code: ExitCode, lines: Sequence[str]) -> str:
@@ -147,6 +123,39 @@ def _more(left: int, where: str, level: _Level = "error") -> Iterator[str]:
         yield _command({"title": "claude-run"}, f"{left:,} more: {where}", level)
 
 
+def _fitted(played: Played, facts: RunFacts, *, limit: int, folded: bool) -> bytes:
+    """Return the summary in at most `limit` bytes of UTF-8."""
+    head, shown = _head(played, facts, limit=limit - _RESERVED)
+    left = limit - len(head.encode()) - _RESERVED
+
+    # Each section takes of the bytes that are left as many records as fit, the most important section first.
+    # Once something did not fit nothing does, so that no row is missing in between.
+    texts: list[str] = []
+    left_out: dict[tuple[str, str], int] = {}
+    for section in _sections(played, facts, shown):
+        opening, closing = section.around(folded=folded)
+        left -= len((opening + closing).encode()) if section.records else 0
+        pieces: list[str] = []
+        for record in section.records:
+            piece = section.piece(record)
+            left -= len(piece.encode())
+            if left < 0:
+                break
+            pieces.append(piece)
+        if pieces:
+            texts.append(opening + "".join(pieces).rstrip("\n") + closing)
+        if missing := len(section.records) - len(pieces):
+            noun = section.noun, section.plural
+            left_out[noun] = left_out.get(noun, 0) + missing
+
+    if left_out:
+        named = (count(number, noun, plural=plural) for (noun, plural), number in left_out.items())
+        head += (
+            f"> **Left out** to fit what GitHub shows: {', '.join(named)}. The files of the run hold all.\n\n"
+        )
+    return ("".join([head, *texts]).rstrip("\n") + "\n").encode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SummarySection:
     """A part of the summary that is cut when it must be: a piece for each record under a heading."""
@@ -158,43 +167,65 @@ class _SummarySection:
     noun: str
     plural: str
 
+    def around(self, *, folded: bool) -> tuple[str, str]:
+        """Return what stands before and behind the records."""
+        if folded:
+            return f"<details><summary>{self.title}</summary>\n\n{self.header}", "\n\n</details>\n\n"
+        return f"## {self.title}\n\n{self.header}", "\n\n"
 
-def _sections(played: Played, facts: RunFacts) -> tuple[_SummarySection, ...]:
+
+def _sections(played: Played, facts: RunFacts, shown: frozenset[str]) -> Iterator[_SummarySection]:
+    """Yield the parts in their order; of cases that were `shown`, with what failed in them, no details."""
     # What could not be measured first, and among what passed also the failures that do not count.
     tolerance = facts.tolerance
     wrong = [row for row in played.records if row.outcome in _ORDER and row.planned.id not in tolerance]
     wrong.sort(key=lambda row: _ORDER.index(row.outcome))
-    return (
-        _SummarySection(
-            title="What went wrong",
+
+    # Attempts of a case would mostly say the same: one of each way to go wrong is shown in detail.
+    detailed: dict[tuple[str, Outcome], Record] = {}
+    for row in wrong:
+        case = row.planned.case_name
+        if row.outcome is Outcome.ERRORED or (row.outcome is Outcome.FAILED and case not in shown):
+            detailed.setdefault((case, row.outcome), row)
+    details = [*detailed.values()]
+
+    # The first rows, the first details, and then the rest of both.
+    for title, rows, title_of_details, talks in (
+        ("What went wrong", wrong[:_FIRST_ROWS], "Details", details[:_FIRST_DETAILS]),
+        ("More that went wrong", wrong[_FIRST_ROWS:], "More details", details[_FIRST_DETAILS:]),
+    ):
+        yield _SummarySection(
+            title=title,
             header=_TABLE,
-            records=wrong,
+            records=rows,
             piece=_row,
             noun="conversation that went wrong",
             plural="conversations that went wrong",
-        ),
-        _SummarySection(
-            title="Details",
-            records=[row for row in wrong if row.outcome is not Outcome.SKIPPED],
+        )
+        yield _SummarySection(
+            title=title_of_details,
+            records=talks,
             piece=_details,
             noun="conversation in detail",
             plural="conversations in detail",
-        ),
-        _SummarySection(
-            title="What passed",
-            header=_TABLE,
-            records=[
-                row for row in played.records if row.outcome is Outcome.PASSED or row.planned.id in tolerance
-            ],
-            piece=lambda row: _row(row, tolerance.get(row.planned.id)),
-            noun="conversation that passed",
-            plural="conversations that passed",
-        ),
+        )
+    yield _SummarySection(
+        title="What passed",
+        header=_TABLE,
+        records=[
+            row for row in played.records if row.outcome is Outcome.PASSED or row.planned.id in tolerance
+        ],
+        piece=lambda row: _row(row, tolerance.get(row.planned.id)),
+        noun="conversation that passed",
+        plural="conversations that passed",
     )
 
 
-def _head(played: Played, facts: RunFacts, *, limit: int) -> str:
-    """Return what is always shown: the verdict, what the gate found of as many cases as fit, the numbers."""
+def _head(played: Played, facts: RunFacts, *, limit: int) -> tuple[str, frozenset[str]]:
+    """Return what is always shown: the verdict, what the gate found of as many cases as fit, the numbers.
+
+    With it come the names of these cases.
+    """
     summary = played.summary
     notices = [f"> **{title}.** {md_inline(text)}\n\n" for title, text in facts.notices()]
     reason = md_inline(truncate(summary.exit_reason, _SENTENCE))
@@ -205,7 +236,8 @@ def _head(played: Played, facts: RunFacts, *, limit: int) -> str:
         f"**{reason}** in run {md_code(truncate(summary.run.name))}{took}.\n\n"
     )
     bottom = f"{''.join(lines)}\n"
-    return top + gate_markdown(played, limit - len((top + bottom).encode())) + bottom
+    gate = gate_part(played, limit - len((top + bottom).encode()))
+    return top + gate.text + bottom, gate.shown
 
 
 def _row(record: Record, tolerated: str | None = None) -> str:
@@ -234,17 +266,18 @@ def _details(record: Record) -> str:
     if transcript is None:
         return ""
     lines = [f"### {MARKS[record.outcome]} {md_code(truncate(record.planned.id))}\n"]
-    found = reasons(transcript)
-    for place, reason in enumerate(found[:_REASONS]):
+    found, talk = reasons(transcript), talk_that_went_wrong(transcript)
+    for place, reason in enumerate(foremost(found, _REASONS)):
         where, message = (md_inline(truncate(text)) for text in (reason.where, reason.message))
         lines.append(f"- **{where}**: {message} ({md_code(truncate(reason.place))})")
         if reason.check is not None and place == 0:
-            lines.extend(f"  - {name} {md_code(text)}" for name, text in expected_and_actual(reason.check))
+            sides = expected_and_actual(reason.check, MAX_EXCERPT // max(1, len(talk.turns)))
+            lines.extend(f"  - {name} {md_code(text)}" for name, text in sides)
     if len(found) > _REASONS:
         lines.append(f"- {count(len(found) - _REASONS, 'more reason')}: see `transcripts.md`")
-    for turn in turns_that_went_wrong(transcript)[:1]:
-        asked, got = question_and_reply(turn, transcript.started.files)
-        lines.append(f"\nAsked at turn {turn.number}:\n\n{asked}\n\nGot:\n\n{got}")
+    lines.extend(f"\nAsked at turn {number}:\n{asked}\n\nGot:\n{got}" for number, asked, got in talk.turns)
+    if talk.more:
+        lines.append(f"\n{count(talk.more, 'more turn')}: see `transcripts.md`")
     return "\n".join(lines) + "\n\n"
 
 

@@ -7,6 +7,7 @@ that no untrusted text can reach a file unescaped.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from claude_run.conversation.results import CheckResult
-    from claude_run.conversation.transcript import TurnRecord
+    from claude_run.conversation.transcript import Transcript, TurnRecord
     from claude_run.record.derive import Played
     from claude_run.record.records import Record
     from claude_run.record.summary import Totals
@@ -49,15 +50,24 @@ MARKS = {
 """The outcome of a conversation as Markdown that a reader of a page searches for."""
 
 _SENTENCE = 1_000
-_FACT = 1_000
 _MORE = "1,000,000 more cases: see `transcripts.md`\n\n\n\n"
 _QUESTION, _QUESTION_LINES = 400, 6
 _REPLY, _REPLY_LINES = 800, 12
+_TURNS = 3
 _MOST_PRETTY = 8_000
+_MOST_LONGER = 4  # times: a list of digits, a line each, is longer by less
 _JSON_BEGINS = ("{", "[")
 _TOKENS = ("uncached in", "cache read", "cache write", "out")
 _ORDER = (Outcome.ERRORED, Outcome.FAILED, Outcome.SKIPPED, Outcome.PASSED)
 _TICKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERRORED: "!"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """Turns of a conversation, each as its number, what was asked and what came; `more` are not shown."""
+
+    turns: tuple[tuple[int, str, str], ...]
+    more: int
 
 
 def transcripts_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
@@ -106,15 +116,23 @@ def summary_markdown(played: Played, facts: RunFacts) -> Iterator[bytes]:
     yield template.render(played=played, facts=facts, wrong=wrong, shown=SHOWN, in_full=IN_FULL).encode()
 
 
-def gate_markdown(played: Played, limit: int | None = None, *, linked: bool = False) -> str:
-    """Return what holding the run against its baseline came to, as Markdown; nothing where it was not.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePart:
+    """What a gate came to, as Markdown, and the names of the cases that it shows with their replies."""
+
+    text: str = ""
+    shown: frozenset[str] = frozenset()
+
+
+def gate_part(played: Played, limit: int | None = None, *, linked: bool = False) -> GatePart:
+    """Return what holding the run against its baseline came to; nothing where it was not.
 
     Of the cases that are shown with their replies as many are there as fit into `limit` bytes of UTF-8. Where
     it is `linked` each case that failed the run leads to its conversation in `transcripts.md`.
     """
     report = gate_report(played)
     if report is None:
-        return ""
+        return GatePart()
     headline = blocks.truncate(report.headline, _SENTENCE)
     top = [f"## {safe.md_inline(f'{report.word}: {headline}')}"]
     if report.advice is not None:
@@ -136,40 +154,74 @@ def gate_markdown(played: Played, limit: int | None = None, *, linked: bool = Fa
         if left is not None and (left := left - len(text.encode()) - 2) < 0:
             break
         shown.append(text)
+    names = frozenset(case.name for case in report.cases[: len(shown)] if case.facts)
     if more := report.more + len(report.cases) - len(shown):
         shown.append(f"{count(more, 'more case')}: see `transcripts.md`")
-    return "\n\n".join([*top, *shown, *bottom]) + "\n\n"
+    return GatePart(text="\n\n".join([*top, *shown, *bottom]) + "\n\n", shown=names)
 
 
 def _gated_case(case: ShownCase, number: int | None) -> str:
     name = safe.md_code(blocks.truncate(case.name)) if number is None else _link(case.name, number)
     lines = [f"### {name}", safe.md_inline(case.history)]
     for fact in case.facts:
-        text = said(blocks.truncate(fact.text, _FACT))
+        asked = fact.title.startswith("asked")
+        characters, most = (_QUESTION, _QUESTION_LINES) if asked else (_REPLY, _REPLY_LINES)
+        text = said_in_short(fact.text, characters=characters, lines=most)
         lines.append(f"**{safe.md_inline(fact.title)}**\n\n{text}")
     return "\n\n".join(lines)
 
 
 def said(text: str) -> str:
     """Return what somebody wrote as a quote; JSON that is all of it, on one line, is laid out to be read."""
+    laid_out = _laid_out(text)
+    return safe.md_quote(text) if laid_out is None else safe.md_quote(laid_out, "json")
+
+
+def said_in_short(text: str, *, characters: int, lines: int) -> str:
+    """Return the beginning of that: so many characters and lines of it as it is shown."""
+    laid_out = _laid_out(text) if len(text) <= _MOST_PRETTY else None
+    short = blocks.excerpt(text if laid_out is None else laid_out, characters=characters, lines=lines)
+    return safe.md_quote(short, "" if laid_out is None else "json")
+
+
+def _laid_out(text: str) -> str | None:
+    """Return a text that is JSON as it can be read; None for any other text."""
     if not text.startswith(_JSON_BEGINS):
-        return safe.md_quote(text)
+        return None
     try:
         # As it is written: a number that would look another way, or a key that is there twice, stays.
         value = read_json(text, unique_keys=True, as_written=True)
     except ValueError:
-        return safe.md_quote(text)
+        return None
     if "\n" in text or len(text) > _MOST_PRETTY:
-        return safe.md_quote(text, "json")
-    return safe.md_quote(json.dumps(value, ensure_ascii=False, indent=2), "json")
+        return text
+    # What is nested deep would be mostly indentation.
+    pretty = json.dumps(value, ensure_ascii=False, indent=2)
+    return pretty if len(pretty) <= _MOST_LONGER * len(text) else text
 
 
-def question_and_reply(turn: TurnRecord, files: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """Return what was asked and what came at a turn, as quotes that are cut to a part of a screen."""
+def question_and_reply(
+    turn: TurnRecord, files: Mapping[str, str] | None = None, *, share: int = 1
+) -> tuple[str, str]:
+    """Return what was asked and what came at a turn, as quotes that are cut to a part of a screen.
+
+    The part is one of `share` alike, for as many turns.
+    """
     asked = blocks.one_text(turn.content, files)
     return (
-        said(blocks.excerpt(asked, characters=_QUESTION, lines=_QUESTION_LINES)),
-        said(blocks.excerpt(turn.text or "(no text)", characters=_REPLY, lines=_REPLY_LINES)),
+        said_in_short(asked, characters=_QUESTION // share, lines=_QUESTION_LINES // share),
+        said_in_short(turn.text or "(no text)", characters=_REPLY // share, lines=_REPLY_LINES // share),
+    )
+
+
+def talk_that_went_wrong(transcript: Transcript) -> Talk:
+    """Return each turn at which it went wrong as far as they all fit on one screen, in their order."""
+    turns = reasons.turns_that_went_wrong(transcript)
+    shown = turns[:_TURNS]
+    files = transcript.started.files
+    return Talk(
+        turns=tuple((turn.number, *question_and_reply(turn, files, share=len(shown))) for turn in shown),
+        more=len(turns) - len(shown),
     )
 
 
@@ -187,8 +239,8 @@ def _environment() -> Environment:
         "link": lambda name, number: _link(name, number, file=""),
         "link_from_outside": _link,
         "said": said,
-        "asked": lambda evidence: evidence[0],
-        "got": lambda evidence: evidence[1],
+        "asked": lambda turn: turn[1],
+        "got": lambda turn: turn[2],
         "text_fence": safe.fence,
         "json_fence": lambda value: safe.fence(value, "json"),
         "usd": numbers.usd,
@@ -196,7 +248,7 @@ def _environment() -> Environment:
         "used": numbers.used,
         "seconds": numbers.seconds,
         "count": count,
-        "gate": lambda played: gate_markdown(played, linked=True),
+        "gate": lambda played: gate_part(played, linked=True).text,
         "turns": lambda turns: count(len(turns), "turn"),
         "indent": lambda depth: "  " * depth,
         "why": lambda reason: safe.md_inline(f"{reason.where}: {blocks.truncate(reason.message)}"),
@@ -212,12 +264,12 @@ def _environment() -> Environment:
         "rate_sentence": rate_sentence,
         "content_parts": blocks.content_parts,
         "reasons": reasons.reasons,
+        "foremost": reasons.foremost,
         "check_rows": reasons.check_rows,
         "turn_states": lambda turns: [reasons.turn_state(turns, turn) for turn in turns],
         "EXPECTED_STOPS": ("end_turn", "tool_use"),
-        "shown_turns": reasons.turns_that_went_wrong,
         "expected_and_actual": reasons.expected_and_actual,
-        "question_and_reply": question_and_reply,
+        "talk_that_went_wrong": talk_that_went_wrong,
         "request_ids": lambda transcript: [
             exchange.request_id for exchange in transcript.exchanges if exchange.request_id is not None
         ],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Status
-from claude_run.report.text.blocks import truncate, value_text
+from claude_run.report.text.blocks import MAX_EXCERPT, truncate, value_text
 from claude_run.scenario.model import turn_number
 
 if TYPE_CHECKING:
@@ -106,17 +106,25 @@ def reasons(transcript: Transcript) -> tuple[Reason, ...]:
     return tuple(sorted(found, key=lambda reason: not reason.breaks_a_rule))
 
 
+def foremost(found: Sequence[Reason], limit: int) -> tuple[Reason, ...]:
+    """Return so many of the reasons, in their order: one of each turn before a second one of any."""
+    firsts = sorted({reason.turn: place for place, reason in reversed([*enumerate(found)])}.values())
+    others = (place for place in range(len(found)) if place not in firsts)
+    return tuple(found[place] for place in sorted([*firsts, *others][:limit]))
+
+
 def causes(transcripts: Iterable[Transcript]) -> tuple[Cause, ...]:
     """Return what went wrong in conversations, each thing once, the worst first.
 
     One expectation is one cause, whatever the replies were; so are errors in the same words, but for their
-    numbers. A broken rule that must hold is worst, then what could not be measured, then what concerns most
-    conversations.
+    numbers and the id of the conversation. A broken rule that must hold is worst, then what could not be
+    measured, then what concerns most conversations.
     """
     found: dict[object, tuple[Reason, dict[str, None]]] = {}
     for transcript in transcripts:
         for reason in reasons(transcript):
-            check, words = reason.check, _NUMBER.sub("#", reason.message)
+            check = reason.check
+            words = _NUMBER.sub("#", reason.message.replace(transcript.started.conversation_id, "#"))
             spot: object = (check.position, check_name(check)) if check else words
             _, ids = found.setdefault((reason.status, spot), (reason, {}))
             ids[transcript.started.conversation_id] = None
@@ -139,11 +147,11 @@ def turns_that_went_wrong(transcript: Transcript) -> tuple[TurnRecord, ...]:
     )
 
 
-def expected_and_actual(check: CheckResult) -> Iterator[tuple[str, str]]:
-    """Yield `expected` and `actual` of a check, as far as it has them, with their values as short text."""
+def expected_and_actual(check: CheckResult, limit: int = MAX_EXCERPT) -> Iterator[tuple[str, str]]:
+    """Yield `expected` and `actual` of a check, as far as it has them, their values cut to short text."""
     for name, value in (("expected", check.expected), ("actual", check.actual)):
         if value is not None:
-            yield name, truncate(value_text(value))
+            yield name, truncate(value_text(value), limit)
 
 
 def check_rows(checks: Iterable[CheckResult], depth: int = 0) -> Iterator[CheckRow]:

@@ -9,14 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claude_run.conversation.results import Outcome
 from claude_run.errors import ExitCode
 from claude_run.record.gated import CostChange, Score
 from claude_run.record.summary import Ending
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.gate import gate_report, history
-from claude_run.report.run.markdown import gate_markdown
+from claude_run.report.run.markdown import gate_part
 from claude_run.report.run.terminal_summary import print_summary
-from tests.unit.report.builders import check, exchange, failed, gated, passed, play, record, transcript, turn
+from tests.unit.report.builders import (
+    HAIKU,
+    check,
+    exchange,
+    failed,
+    gated,
+    passed,
+    play,
+    record,
+    transcript,
+    turn,
+)
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -150,7 +162,7 @@ def test_what_a_terminal_shows(kind: str, snapshot: SnapshotAssertion) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_markdown_shows(kind: str, snapshot: SnapshotAssertion) -> None:
     """The same words, and the numbers folded below."""
-    text = gate_markdown(KINDS[kind])
+    text = gate_part(KINDS[kind]).text
     assert text == snapshot
     report = gate_report(KINDS[kind])
     assert report is not None
@@ -171,7 +183,19 @@ def test_the_headline_and_the_exit_code_agree(kind: str) -> None:
 def test_a_run_without_a_gate_has_no_such_report() -> None:
     """Where nothing was held against a baseline there is nothing to say of one."""
     assert gate_report(play([record(failed())])) is None
-    assert gate_markdown(play([record(failed())])) == ""
+    assert gate_part(play([record(failed())])).text == ""
+
+
+def test_a_case_says_where_else_it_went_wrong() -> None:
+    """What is shown is of one turn; whoever mends that one should know of the others."""
+    rows = [
+        turn(number, exchanges=(exchange("No."),), checks=(check("failed", "no"),)) for number in (1, 2, 3)
+    ]
+    bad = transcript(*rows, case="sofa", outcome=Outcome.FAILED, conversation_id=f"refund/sofa/{HAIKU}")
+    report = gate_report(play([record(bad)], ending=Ending(gate=gated())))
+    assert report is not None
+    facts = {fact.title: fact.text for fact in report.cases[0].facts}
+    assert facts["besides"] == "2 more turns were not as expected: see transcripts.md"
 
 
 def test_the_history_of_a_case_is_one_sentence() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from claude_run.report.run.github import (
     step_summary,
     warning_annotations,
 )
+from claude_run.report.run.markdown import summary_markdown
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Problems
 from claude_run.scenario.model import Position
 from tests.support.hostile_corpus import CORPUS
@@ -58,7 +60,9 @@ if TYPE_CHECKING:
 def many(passing: int, failing: int) -> Played:
     """Build a run of so many conversations of both kinds."""
     good = [record(passed(conversation_id=f"good/{number:05}/{'x' * 280}")) for number in range(passing)]
-    bad = [record(failed(conversation_id=f"bad/{number:05}")) for number in range(failing)]
+    bad = [
+        record(failed(case=f"{number:05}", conversation_id=f"bad/{number:05}")) for number in range(failing)
+    ]
     return play([*good, *bad])
 
 
@@ -114,9 +118,96 @@ def test_a_failure_takes_one_screen_at_most() -> None:
     shown = as_text(step_summary, play([record(transcript(*rows, outcome=Outcome.FAILED))]))
     details = shown[shown.index("### ✗ FAILED") :]
     assert "- 24 more reasons: see `transcripts.md`\n" in details
-    assert details.count("> line 5 ") == 2
-    # Lines of 100 characters, as a page shows them.
-    assert sum(1 + len(line) // 100 for line in details.split("\n")) <= 50
+    # Question and reply of each turn at which it went wrong, and a reason for each.
+    assert details.count("> line 0 ") == 6
+    assert [details.count(f"- **turn {number}, ") for number in (1, 2, 3)] == [1, 1, 1]
+    assert screen(details) <= 50
+
+
+def screen(details: str) -> int:
+    """Return how many lines of 100 characters a text has, as a page shows them."""
+    return sum(1 + len(line) // 100 for line in details.split("\n"))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json.dumps([1] * 400, separators=(",", ":")),
+        "[" * 39 + ",".join(["1"] * 350) + "]" * 39,
+        '{"a":' * 58 + "1" * 400 + "}" * 58,
+        json.dumps([[[number]] for number in range(2_000)]),
+        "x\n" * 3_000,
+    ],
+)
+def test_what_is_laid_out_to_be_read_takes_one_screen_too(reply: str) -> None:
+    """JSON has more lines than what was sent; those are counted."""
+    rows = (turn(1, "Hi?", exchanges=(exchange(reply),), checks=(check("failed", "no"),)),)
+    bad = transcript(*rows, case="sofa", conversation_id=f"refund/sofa/{HAIKU}", outcome=Outcome.FAILED)
+    details = as_text(step_summary, play([record(bad)]))
+    assert screen(details[details.index("### ✗ FAILED") :]) <= 50
+    gate = gated(before=(reply,))
+    shown = as_text(step_summary, play([record(bad)], ending=Ending(gate=gate)))
+    case = shown[shown.index(f"### `refund/sofa/{HAIKU}`") : shown.index("<details>")]
+    assert "**before**" in case
+    assert screen(case) <= 50
+
+
+def test_a_case_that_the_gate_shows_has_no_details_besides() -> None:
+    """Nor has each of its fresh attempts; what could not be measured of it is other news."""
+    attempts = [record(failed(conversation_id=f"refund/sofa/{HAIKU}/confirm-{n}")) for n in (1, 2)]
+    lost = transcript(
+        case="sofa", conversation_id=f"refund/sofa/{HAIKU}/2", outcome=Outcome.ERRORED, error="529", repeat=2
+    )
+    shown = as_text(
+        step_summary, play([record(failed()), *attempts, record(lost)], ending=Ending(gate=gated()))
+    )
+    assert shown.count("\n| ✗ FAILED") == 3
+    assert "\n### ✗ FAILED" not in shown
+    assert shown.count("\n### ! ERRORED") == 1
+
+
+def test_attempts_of_a_case_are_shown_by_the_first() -> None:
+    """The others have their rows."""
+    rows = [record(failed(conversation_id=f"refund/sofa/{HAIKU}/{n}", repeat=n)) for n in range(1, 8)]
+    shown = as_text(step_summary, play(rows))
+    assert shown.count("\n| ✗ FAILED") == 7
+    assert shown.count("\n### ✗ FAILED") == 1
+
+
+@pytest.mark.parametrize(
+    ("turns", "shown", "more"), [(2, 2, ""), (3, 3, ""), (5, 3, "\n\n2 more turns: see")]
+)
+def test_each_turn_at_which_it_went_wrong_is_shown(turns: int, shown: int, more: str) -> None:
+    """With its question and its reply, and a reason; where there are more it says how many."""
+    rows = [
+        turn(
+            number,
+            f"Question {number}?",
+            exchanges=(exchange(f"Answer {number}."),),
+            checks=(check("failed", "no"), check("failed", "neither")),
+        )
+        for number in range(1, turns + 1)
+    ]
+    played = play([record(transcript(*rows, outcome=Outcome.FAILED))])
+    for text in (as_text(step_summary, played), as_text(summary_markdown, played)):
+        for number in range(1, turns + 1):
+            assert (f"> Question {number}?" in text) is (number <= shown)
+            assert (f"> Answer {number}." in text) is (number <= shown)
+            assert (f"- **turn {number}, contains**" in text) is (number <= shown)
+        assert more in text
+        assert ("more turn" in text) is bool(more)
+
+
+def test_a_comment_of_many_failures_holds_replies_and_folds_them() -> None:
+    """Rows without end would say nothing of what came."""
+    comment = as_text(pull_request_comment, many(5, 3_000))
+    assert comment.count("\n### ✗ FAILED") == 10
+    assert comment.index("\n### ✗ FAILED") < comment.index("`bad/00050`")
+    for title in ("What went wrong", "Details", "More that went wrong"):
+        assert f"\n<details><summary>{title}</summary>\n\n" in comment
+    assert comment.count("<details>") == comment.count("</details>") == 3
+    assert len(comment.encode()) <= COMMENT_LIMIT
+    assert_safe("folded", comment)
 
 
 def test_what_stopped_a_run_is_marked_first() -> None:

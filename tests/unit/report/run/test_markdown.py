@@ -18,7 +18,7 @@ from claude_run.report.run.markdown import (
     IN_FULL,
     INDEXED,
     SHOWN,
-    gate_markdown,
+    gate_part,
     said,
     summary_markdown,
     transcripts_markdown,
@@ -144,11 +144,17 @@ def test_a_failure_is_shown_with_what_was_asked_expected_and_got() -> None:
     assert "line 12" not in got
 
 
+@pytest.mark.parametrize("text", ['{"a":' * 58 + "1" + "}" * 58, "[" * 900 + "]" * 900, "[[1,2],[3]]"])
+def test_what_is_laid_out_is_little_longer_than_what_was_said(text: str) -> None:
+    """What is nested deep would be mostly indentation: it stays as it was written."""
+    assert len(said(text)) < 6 * len(text) + 100
+
+
 def test_a_case_that_broke_leads_to_its_conversation() -> None:
     """In `summary.md` of a gated run; the summary of a step lies elsewhere, and has no such links."""
     played = play([record(passed()), record(failed())], ending=Ending(gate=gated()))
     assert f"### [`refund/sofa/{HAIKU}`](transcripts.md#c2)\n" in summary(played)
-    assert f"### `refund/sofa/{HAIKU}`\n" in gate_markdown(played)
+    assert f"### `refund/sofa/{HAIKU}`\n" in gate_part(played).text
 
 
 def test_every_link_of_the_index_leads_to_its_conversation() -> None:

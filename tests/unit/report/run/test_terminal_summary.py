@@ -113,6 +113,24 @@ def test_errors_that_differ_in_numbers_are_one_cause() -> None:
     assert told[2] == "         in 3 conversations: refund/0, refund/1, refund/2"
 
 
+def test_errors_that_name_their_conversation_are_one_cause() -> None:
+    """A recording that lacks many conversations is one thing to mend."""
+    rows = [
+        record(
+            transcript(
+                conversation_id=f"refund/{name}",
+                outcome=Outcome.ERRORED,
+                error=f"not recorded: the recording has no conversation refund/{name}",
+                error_turn=0,
+            )
+        )
+        for name in ("sofa", "lamp", "bike")
+    ]
+    told = closing(play(rows))
+    assert told.count("ERROR ") == 1
+    assert "         in 3 conversations: refund/sofa, refund/lamp, refund/bike\n" in told
+
+
 def test_what_stopped_a_run_stands_before_what_it_left_out() -> None:
     """The reason is told once, those that were not played are one line, and the last line counts them."""
     reason = "401 authentication_error: invalid x-api-key"
