@@ -211,7 +211,7 @@ def merge_command(world: World, merged: MergeOptions, request: RunRequest, outpu
     from claude_run.cli.write_reports import finish, refuse_unwritable  # noqa: PLC0415 - same
 
     refuse_unwritable(output)
-    return finish(merge(merged.runs, request.out, output, world), output)
+    return finish(merge(merged, request.out, output, world), output)
 
 
 @app.command("verify", cls=PanelCommand)

@@ -21,15 +21,21 @@ from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, PAGE, drafts, get_ready, render, sections
 from claude_run.report.text.numbers import usd
 from claude_run.session import baselines, connect, project, results
-from claude_run.session.next_command import play_line
+from claude_run.session.next_command import awaits_fresh, play_line
 from claude_run.session.play import RunObserver, RunResult
+from claude_run.session.request import ResumeRequest
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from claude_run.cli.options import AcceptOptions, FolderArgument, OutputOptions, SimulateOptions
+    from claude_run.cli.options import (
+        AcceptOptions,
+        FolderArgument,
+        MergeOptions,
+        OutputOptions,
+        SimulateOptions,
+    )
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
 
@@ -75,13 +81,17 @@ def read_run(path: Path | None, output: OutputOptions, world: World) -> RunResul
     return result
 
 
-def merge(runs: Sequence[Path], out: Path | None, output: OutputOptions, world: World) -> RunResult:
-    """Merge shards into a run, and say which one that is."""
+def merge(merged: MergeOptions, out: Path | None, output: OutputOptions, world: World) -> RunResult:
+    """Merge shards into a run, and say which one that is; go on with it where that is wanted and of use."""
     from claude_run.session import merge as merging  # noqa: PLC0415 - no other command reads options again
+    from claude_run.session.run import resume  # noqa: PLC0415 - same
 
     made = sections(page=output.page, redacted=output.redact)
-    result = asyncio.run(merging.merge(runs, out, world, made))
+    result = asyncio.run(merging.merge(merged.runs, out, world, made))
     print_error(f"run {result.folder.path}")
+    if merged.resume and awaits_fresh(result):
+        going_on = resume(result.folder.path, ResumeRequest(), {}, observer=observer(output), world=world)
+        return asyncio.run(going_on)
     world.signals.postpone()
     return result
 

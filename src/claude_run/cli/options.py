@@ -162,10 +162,16 @@ class CompareOptions(JsonOption):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeOptions:
-    """What is merged."""
+    """What is merged, and whether it is gone on with."""
 
     runs: tuple[Path, ...] = option(
         kind=PATHS, metavar="RUN...", default=(), help="The run folders of all shards, in any order."
+    )
+    resume: bool = option(
+        "--resume",
+        kind=SWITCH,
+        default=False,
+        help="Where cases look broken, play fresh attempts as `resume` would, and tell that verdict only.",
     )
 
 

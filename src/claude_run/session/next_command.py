@@ -61,6 +61,14 @@ def next_command(result: RunResult) -> str | None:
     return _following(result) if is_here else None
 
 
+def awaits_fresh(result: RunResult) -> bool:
+    """Return whether cases are unclear of which no fresh attempt was made, though some may be."""
+    gate, options = result.played.summary.gate, result.played.summary.run.options
+    if gate is None or not gate.most_fresh or options.get("replay") is not None:
+        return False
+    return any(each.standing == "unclear" and each.fresh is None for each in gate.cases)
+
+
 def play_command(request: RunRequest) -> str | None:
     """Return the command that plays what the request names; None where no shell would pass it on as it is."""
     out = () if request.out is None else ("-o", str(request.out))
@@ -93,8 +101,7 @@ def _following(result: RunResult) -> str | None:
 
     # What was not measured is gone on with, past the cap that has stopped it.
     # No shard has confirmed anything: what is unclear of the whole is told by fresh attempts.
-    awaits_fresh = summary.gate is not None and _awaits_fresh(summary.gate, run.options)
-    if awaits_fresh or summary.exit_code not in {ExitCode.PASSED, ExitCode.FAILED}:
+    if awaits_fresh(result) or summary.exit_code not in {ExitCode.PASSED, ExitCode.FAILED}:
         again = ["--retry-errors"] if outcomes[Outcome.ERRORED] else []
         return command_line("resume", folder, *again, *_raised(summary.stopped or ""))
     # Labelled replies have no scenario, and a run in which all is as it was accepted leaves nothing to do.
@@ -146,12 +153,6 @@ def _raised(stopped: str) -> Sequence[str]:
 
 def _has_news(gate: Gate) -> bool:
     return bool(gate.gone) or any(each.standing != "same" or each.reworded for each in gate.cases)
-
-
-def _awaits_fresh(gate: Gate, options: Mapping[str, Json]) -> bool:
-    """Return whether cases are unclear of which no fresh attempt was made, though some may be."""
-    may_be = gate.most_fresh > 0 and options.get("replay") is None
-    return may_be and any(each.standing == "unclear" and each.fresh is None for each in gate.cases)
 
 
 def _has_baseline(path: str) -> bool:

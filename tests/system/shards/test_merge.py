@@ -291,6 +291,44 @@ def test_a_broken_case_is_confirmed_after_the_merge(workspace: ShardWorkspace) -
     assert merged == alone
 
 
+@pytest.mark.parametrize("flaky", [False, True])
+def test_a_merge_that_goes_on_tells_one_verdict(workspace: ShardWorkspace, *, flaky: bool) -> None:
+    """That of the fresh attempts: nothing on screen, in the summary of a step or marked is of before."""
+    workspace.accept(cases=6, more="repeat: 3")
+    workspace.api.reply = breaks("case-02")
+    assert workspace.shards(2, "--baseline") == [0, 0]
+    if flaky:
+        workspace.api.reply = obeys
+    workspace.api.bodies.clear()
+    told = {
+        "ANTHROPIC_BASE_URL": workspace.api.url,
+        "ANTHROPIC_API_KEY": "sk-ant-any",
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_STEP_SUMMARY": str(workspace.folder / "step.md"),
+    }
+    done = workspace.run_offline("merge", "1", "2", "-o", "merged", "--resume", **told)
+    assert done.code == (0 if flaky else 1), done.stderr
+    assert {said(body) for body in workspace.api.bodies} == {"May I return case-02?"}
+    verdict = "no regression found" if flaky else "regressed"
+    assert workspace.summary("merged")["gate"]["verdict"] == verdict
+    step = (workspace.folder / "step.md").read_text(encoding="utf-8")
+    headlines = [line.split(":")[0] for line in step.splitlines() if line.startswith("## ")]
+    assert headlines[0] == f"## {verdict.upper()}"
+    assert step.count("\n# ") + step.startswith("# ") == 1
+    assert done.stderr.count("::error ") == (0 if flaky else 1)
+    assert done.stdout.count("(exit code ") == 1
+    assert workspace.run("verify", "merged").code == 0
+
+
+def test_a_merge_that_has_nothing_to_go_on_with_sends_nothing(three: ShardWorkspace) -> None:
+    """It ends as without the option, and needs no key."""
+    three.api.bodies.clear()
+    done = three.run_offline("merge", "1", "2", "3", "-o", "merged", "--resume")
+    assert done.code == 1, done.stderr
+    assert three.api.bodies == []
+    assert three.run("verify", "merged").code == 0
+
+
 def test_the_gate_is_over_all_shards(workspace: ShardWorkspace) -> None:
     """A loss that is spread over all cases is none in any shard, and one in the whole."""
     workspace.accept(cases=8, more="repeat: 2")
