@@ -178,10 +178,11 @@ def said(text: str) -> str:
 
 
 def said_in_short(text: str, *, characters: int, lines: int) -> str:
-    """Return the beginning of that: so many characters and lines of it as it is shown."""
-    laid_out = _laid_out(text) if len(text) <= _MOST_PRETTY else None
-    short = blocks.excerpt(text if laid_out is None else laid_out, characters=characters, lines=lines)
-    return safe.md_quote(short, "" if laid_out is None else "json")
+    """Return the beginning of that: so many characters and lines, laid out where all of it fits."""
+    laid_out = _laid_out(text) if len(text) <= characters else None
+    if laid_out is not None and laid_out.count("\n") < lines:
+        return safe.md_quote(laid_out, "json")
+    return safe.md_quote(blocks.excerpt(text, characters=characters, lines=lines))
 
 
 def _laid_out(text: str) -> str | None:

@@ -20,6 +20,7 @@ from claude_run.report.run.markdown import (
     SHOWN,
     gate_part,
     said,
+    said_in_short,
     summary_markdown,
     transcripts_markdown,
 )
@@ -148,6 +149,15 @@ def test_a_failure_is_shown_with_what_was_asked_expected_and_got() -> None:
 def test_what_is_laid_out_is_little_longer_than_what_was_said(text: str) -> None:
     """What is nested deep would be mostly indentation: it stays as it was written."""
     assert len(said(text)) < 6 * len(text) + 100
+
+
+def test_what_is_shown_in_short_is_laid_out_where_it_fits() -> None:
+    """Else as much as possible of it is shown as it was written, and what is cut is counted in that."""
+    assert said_in_short('{"a": 1}', characters=800, lines=12) == '> ```json\n> {\n>   "a": 1\n> }\n> ```'
+    many = str(list(range(200)))
+    assert said_in_short(many, characters=800, lines=12).count("\n") == 0
+    assert said_in_short(many, characters=800, lines=12).endswith(f"({len(many) - 800} more characters)")
+    assert "197, 198, 199" in said_in_short(many, characters=len(many), lines=12)
 
 
 def test_a_case_that_broke_leads_to_its_conversation() -> None:
