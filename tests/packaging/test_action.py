@@ -34,7 +34,7 @@ def script(name: str) -> str:
 
 def program(path: Path, text: str) -> None:
     """Write a program of the shell."""
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
@@ -220,3 +220,23 @@ def test_nothing_is_built_and_all_is_pinned_by_hash() -> None:
     for line in script("Install").splitlines():
         if "/pip" in line:
             assert "--no-deps --require-hashes --only-binary :all:" in line
+
+
+def test_the_source_is_used_as_it_lies_there(tmp_path: Path) -> None:
+    """Without a build the package is found all the same, from a folder with any name."""
+    source = tmp_path / "a source"
+    (source / "src" / "claude_run").mkdir(parents=True)
+    (source / "src" / "claude_run" / "__init__.py").touch()
+    made = f'"{sys.executable}" -m venv --without-pip "$3"; ln -s /bin/true "$3/bin/pip"'
+    program(tmp_path / "bin" / "python", made)
+    known = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "RUNNER_TEMP": str(tmp_path)}
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script("Install")]
+    subprocess.run(command, env={**known, "SOURCE": str(source)}, check=True)
+    python = [
+        str(tmp_path / "claude-run" / "bin" / "python"),
+        "-I",
+        "-c",
+        "import claude_run as c; print(c.__file__)",
+    ]
+    found = subprocess.run(python, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert Path(found.stdout.strip()) == source / "src" / "claude_run" / "__init__.py"
