@@ -19,7 +19,7 @@ from xml.etree import ElementTree as ET
 from claude_run.cli import output
 from claude_run.conversation.events import Failed, Replied
 from claude_run.conversation.exchange import Failure, Reply, SentMessage
-from claude_run.errors import ExitCode, InputError, MeasureError
+from claude_run.errors import ExitCode, MeasureError
 from claude_run.plan.model_news import Difference, ModelNews
 from claude_run.pytest_plugin.talk import first_reason, talk
 from claude_run.record import transcripts
