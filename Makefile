@@ -105,6 +105,7 @@ site: $(SITE)/.ready ## build the site of the documentation into site/, strictly
 	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet
 	@! grep -rlE '<(script|link|img|iframe)[^>]*(src|href)="?(https?:)?//' site --include='*.html' \
 	  || { echo "these pages load something from elsewhere"; exit 1; }
+	@echo "wrote site/index.html; to search it as well: python3 -m http.server -d site"
 
 pictures: $(DEV) ## take the pictures of the documentation anew; needs chromium
 	@$(BIN)/python -m tests.docs.pictures

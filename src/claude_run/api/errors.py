@@ -189,8 +189,12 @@ def _status_message(error: anthropic.APIStatusError, redact: Redact, variable: s
     message, kind = _said(error.api_message), _said(error.type)
     if not (message and kind):
         kind, message = _of_the_cloud(error)
+    url = error.request.url.copy_with(query=None, username=None, password=None)
+    is_doubled = error.status_code == httpx2.codes.NOT_FOUND and "/v1/v1/" in url.path
     if message and kind:
-        return f"{error.status_code} {redact(kind)}: {redact(message)[:_MESSAGE]}"
+        told = f"{error.status_code} {redact(kind)}: {redact(message)[:_MESSAGE]}"
+        went = f"; the request went to {redact(str(url))}: set {variable} without /v1"
+        return told + (went if is_doubled else "")
     if error.response.has_redirect_location:
         return f"{error.status_code}: the API redirects, which is refused because the prompt would follow"
     sent = error.response.headers.get("content-type", "no content type")
@@ -198,10 +202,8 @@ def _status_message(error: anthropic.APIStatusError, redact: Redact, variable: s
     if error.status_code != httpx2.codes.NOT_FOUND:
         return message
     # Nobody serves the Messages API there: what every request would be told.
-    url = error.request.url.copy_with(query=None, username=None, password=None)
     message += f"; this is no answer of the API, the request went to {redact(str(url))}"
-    doubled = "/v1/v1/" in url.path
-    return f"{message}: set {variable} without /v1" if doubled else f"{message}: look at {variable}"
+    return f"{message}: set {variable} without /v1" if is_doubled else f"{message}: look at {variable}"
 
 
 def _of_the_cloud(error: anthropic.APIStatusError) -> tuple[str | None, str | None]:

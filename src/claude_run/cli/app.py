@@ -69,7 +69,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "Play scripted multi-turn conversations with Claude, check every reply, account for every token.\n\n"
-        "claude-run scenarios/foo.yaml plays a scenario: a first argument that is not a command means run."
+        "claude-run scenarios/foo.yaml plays a scenario: a first argument that is not a command means run,"
+        " and claude-run run --help tells its options."
     ),
     epilog=(
         "Exit codes: 0 all passed; 1 a check or the gate failed; 2 invalid scenario or option, nothing was"

@@ -78,6 +78,11 @@ class CommandGroup(TyperGroup):
                 found += [each for each in run.shell_complete(inner, incomplete) if each.value not in known]
         return found
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - same
+        """Write what each command does in a whole sentence, which Typer would cut off at the first line."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, str(each.help)) for name, each in self.commands.items()])
+
     def _with_command(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - same
         """Put `run` in front of arguments that begin neither with a command nor with an option of all."""
         ours = {flag for parameter in self.get_params(ctx) for flag in parameter.opts}

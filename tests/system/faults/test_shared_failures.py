@@ -91,6 +91,18 @@ def test_an_address_where_nobody_serves_the_api(workspace: Workspace, path: str,
     assert words in reason
 
 
+def test_a_gateway_that_speaks_as_the_api_knows_no_doubled_address(workspace: Workspace) -> None:
+    """Its 404 has the API's form and tells nothing: what was called is named, and how to write it."""
+    workspace.write("s.yaml", scenario(*CASES, turns=1))
+    lost = error_answer("not_found_error", "Not found", status=404)
+    with RawServer(respond=lambda _request: lost) as server:
+        url = f"{server.base_url}/v1"
+        assert workspace.run("s.yaml", "-o", "out", "-q", "-j", "1", url=url, speed=50).code == 3
+    reason = workspace.summary()["exit_reason"]
+    assert f"not_found_error: Not found; the request went to {url}/v1/messages" in reason
+    assert "set ANTHROPIC_BASE_URL without /v1" in reason
+
+
 def test_what_cannot_be_used_is_named_before_anything_is_sent(workspace: Workspace, tmp_path: Path) -> None:
     """Proxies that speak SOCKS, certificates, addresses: once, with the variable, and no password."""
     workspace.secrets.append("pass-word")
