@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from claude_run.imports.messages import read_messages
 from claude_run.imports.mt_bench import read_mt_bench
-from claude_run.imports.pipecat import is_pipecat, read_pipecat, without_includes
+from claude_run.imports.pipecat import INCLUDE, is_pipecat, read_pipecat
 from claude_run.imports.promptfoo.config import is_promptfoo, read_promptfoo
 from claude_run.scenario.yaml_reader import parse
 from claude_run.scenario.yaml_tree import MappingNode
@@ -49,9 +49,9 @@ def recognised(source: Source) -> Format | None:
     """
     if source.path.lower().endswith((".jsonl", ".ndjson")):
         return _of_rows(source)
-    document = parse(without_includes(source)[0])
+    document = parse(source, tag=INCLUDE)
     if isinstance(document.root, MappingNode):
-        if is_pipecat(document.root):
+        if is_pipecat(document.root, document.tagged):
             return FORMATS["pipecat"]
         if is_promptfoo(document.root):
             return FORMATS["promptfoo"]

@@ -7,41 +7,44 @@ declares each tool that is expected to be called, with a result that says no mor
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from claude_run.imports.drafts import Draft, expectation_problem, slug
 from claude_run.plan.model_rules import rules_for
 from claude_run.scenario.diagnostics import InvalidScenarioError, Problems, found_out
-from claude_run.scenario.files import FileProblemError
-from claude_run.scenario.source import Source
+from claude_run.scenario.files import MAX_TEXT, FileProblemError
 from claude_run.scenario.template_language import literal
 from claude_run.scenario.vocabulary import name_problem
-from claude_run.scenario.yaml_reader import parse
-from claude_run.scenario.yaml_tree import Entry, ListNode, MappingNode, ScalarNode
+from claude_run.scenario.yaml_reader import MAX_DEPTH, parse
+from claude_run.scenario.yaml_tree import Entry, ListNode, MappingNode, ScalarNode, UnknownNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from claude_run.imports.drafts import Given
     from claude_run.scenario.json_values import Json, JsonObject
+    from claude_run.scenario.source import Source
     from claude_run.scenario.yaml_tree import Node
 
-_INCLUDE = re.compile(r"(?<=[\s:\[,-])!include[ \t]+")
-_TOP = frozenset({"name", "judge", "user", "context", "turns", "stop_on_failure", "trigger_disconnect"})
-_TURN = frozenset({"user", "dtmf", "expect", "send_after", "image"})
-_EXPECTATION = frozenset({"event", "within_ms", "text_contains", "eval", "calls", "name", "args", "absent"})
+INCLUDE = "!include"
+"""The tag by which a value is pulled from a file of its own."""
+
+_MOST_INCLUDED = 4 * MAX_TEXT
+_MOST_WITHIN = 8
+_DEEPEST = MAX_DEPTH - 14
+_DEFAULTS = frozenset({"judge", "user", "context", "stop_on_failure", "trigger_disconnect"})
+_TOP = _DEFAULTS | {"name", "turns"}
+_TURN = frozenset({"user", "dtmf", "expect", "send_after", "image", "audio"})
+# `look_back_to` lets an event come earlier than its place says: no place is asked for here.
+_EXPECTATION = frozenset(
+    {"event", "within_ms", "text_contains", "text_excludes", "eval", "calls", "name", "args", "absent"}
+    | {"look_back_to"}
+)
 _REPLIES = frozenset({"response", "llm_response", "tts_response"})
 _GREETING = "Hello?"
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _YES, _NO = frozenset({"yes", "on"}), frozenset({"no", "off"})
-
-
-class _Included(NamedTuple):
-    """The tree of a file, and where in it a value is the name of another file."""
-
-    root: Node
-    includes: frozenset[int]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,60 +56,132 @@ class _Eval:
     judged: bool = False
 
 
-def is_pipecat(root: MappingNode) -> bool:
-    """Return whether a YAML file is an eval: its turns expect events."""
-    turns = _items(root.get("turns"))
+def is_pipecat(root: MappingNode, tagged: frozenset[int]) -> bool:
+    """Return whether a YAML file is an eval, or several: their turns expect events, or stand in a file."""
+    scenarios = [each for each in _items(root.get("scenarios")) if isinstance(each, MappingNode)]
+    if any(each.get("turns") or each.get("persona") for each in scenarios):
+        return True
+    turns = _value(root.get("turns"))
+    if isinstance(turns, ScalarNode) and turns.start in tagged:
+        return True
     expected = (
-        each for turn in turns if isinstance(turn, MappingNode) for each in _items(turn.get("expect"))
+        each
+        for turn in _items(root.get("turns"))
+        if isinstance(turn, MappingNode)
+        for each in _items(turn.get("expect"))
     )
     return any(isinstance(each, MappingNode) and each.get("event") is not None for each in expected)
 
 
-def without_includes(source: Source) -> tuple[Source, frozenset[int]]:
-    """Return a source in which `!include` is blank, and the indexes where the names of files stand instead.
-
-    Tags are refused by the reader of YAML; each character keeps its place.
-    """
-    starts = frozenset(found.end() for found in _INCLUDE.finditer(source.text))
-    blanked = _INCLUDE.sub(lambda found: " " * len(found[0]), source.text)
-    return Source(source.path, blanked), starts
-
-
 def read_pipecat(source: Source, given: Given) -> Sequence[Draft]:
-    """Return the scenario of an eval; nothing for a YAML file that has no turns."""
+    """Return the scenarios of a file of evals; nothing for a YAML file that has none."""
+    root = _Includes(given).tree(source)
     reader = _Reader(given)
-    whole = reader.tree(source)
-    root = whole.root
-    if not isinstance(root, MappingNode) or not isinstance(_value(root.get("turns")), ListNode):
-        given.losses.drop(root, "turns", "this file is not an eval: it has no `turns`")
+    if isinstance(root, MappingNode) and isinstance(_value(root.get("scenarios")), ListNode):
+        drafts = [reader.draft(each) for each in _each_of(root, given)]
+    elif isinstance(root, MappingNode) and isinstance(_value(root.get("turns")), ListNode | UnknownNode):
+        drafts = [reader.draft(root)]
+    else:
+        given.losses.drop(root, "turns", "this file is not an eval: it has no `turns` and no `scenarios`")
         return ()
-    draft = reader.draft(root, whole.includes)
-    return () if draft is None else (draft,)
+    return [draft for draft in drafts if draft is not None]
+
+
+def _each_of(root: MappingNode, given: Given) -> Iterator[MappingNode]:
+    """Yield the scenarios of a file, each with what stands beside them as its defaults."""
+    beside = [entry for entry in root.entries if entry.key not in {"name", "scenarios"}]
+    called = _text(root.get("name"))
+    for node in _items(root.get("scenarios")):
+        if not isinstance(node, MappingNode):
+            given.losses.drop(node, "scenarios", "this scenario is not a mapping")
+            continue
+        if (persona := node.get("persona")) is not None:
+            message = "a model plays the user of this scenario: what it says is not known before"
+            given.losses.drop(persona, "persona", message, hint="write what the user says, as `turns`")
+            continue
+        own, entries = _text(node.get("name")), [*node.entries]
+        entries += [entry for entry in beside if node.get(entry.key) is None]
+        name = next((entry for entry in entries if entry.key == "name"), None)
+        # Scenarios of many files are called alike, `text` or `audio`: the file's name tells them apart.
+        if called and own and called != own and name is not None and isinstance(name.value, ScalarNode):
+            whole = replace(name, value=replace(name.value, value=f"{called}-{own}"))
+            entries = [whole if entry is name else entry for entry in entries]
+        yield MappingNode(position=node.position, entries=tuple(entries))
+
+
+class _Includes:
+    """Reads a file, and puts what it includes in its place, as far as that may be read.
+
+    What cannot be read is a loss, and an UnknownNode stands for it.
+    """
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+        self._left = _MOST_INCLUDED
+
+    def tree(self, source: Source, *, level: int = 1, within: tuple[str, ...] = ()) -> Node:
+        """Return the tree of a file; InvalidScenarioError where it is not YAML that can be read.
+
+        `level` is how deep it stands in the whole, and `within` the files that include it.
+        """
+        self._given.losses.know(source)
+        document = parse(source, tag=INCLUDE)
+        if document.problems:
+            raise InvalidScenarioError(Problems(document.problems.shown))
+
+        def whole(node: Node, key: str, level: int) -> Node:
+            if within and level > _DEEPEST:
+                raise FileProblemError(f"with what is included, it nests deeper than {_DEEPEST} levels")
+            if isinstance(node, MappingNode):
+                parts = ((each, whole(each.value, each.key, level + 1)) for each in node.entries)
+                entries = tuple(replace(each, value=value) for each, value in parts)
+                return MappingNode(position=node.position, entries=entries)
+            if isinstance(node, ListNode):
+                return replace(node, items=tuple(whole(item, key, level + 1) for item in node.items))
+            if isinstance(node, ScalarNode) and node.start in document.tagged:
+                return self._included(node, key, level=level, within=within)
+            return node
+
+        return whole(document.root, INCLUDE, level)
+
+    def _included(self, node: ScalarNode, key: str, *, level: int, within: tuple[str, ...]) -> Node:
+        name = str(node.value)
+        try:
+            source = self._read(name, within)
+            return self.tree(source, level=level, within=(*within, name))
+        except FileProblemError as error:
+            self._given.losses.drop(node, key, error.message, hint=found_out(error.hint))
+        except InvalidScenarioError as error:
+            first = error.diagnostics[0]
+            message = f"{name} cannot be read: {first.message}"
+            self._given.losses.drop(node, key, message, hint=first.hint)
+        return UnknownNode(position=node.position)
+
+    def _read(self, name: str, within: tuple[str, ...]) -> Source:
+        if name in within or len(within) == _MOST_WITHIN:
+            raise FileProblemError(f"{name} is included by itself, or by a file too far within others")
+        source = self._given.library.text(name)
+        # A file may be included many times over.
+        self._left -= len(source.text) + 1
+        if self._left < 0:
+            raise FileProblemError(f"more than {_MOST_INCLUDED // MAX_TEXT} MiB are included in all")
+        return source
 
 
 class _Reader:
-    """Reads one eval and the files that it includes."""
+    """Reads evals, one by one."""
 
     def __init__(self, given: Given) -> None:
         self._given = given
         self._losses = given.losses
 
-    def tree(self, source: Source) -> _Included:
-        """Return the tree of a file; InvalidScenarioError where it is not YAML that can be read."""
-        self._losses.know(source)
-        blanked, includes = without_includes(source)
-        document = parse(blanked)
-        if document.problems:
-            raise InvalidScenarioError(Problems(document.problems.shown))
-        return _Included(document.root, includes)
-
-    def draft(self, root: MappingNode, includes: frozenset[int]) -> Draft | None:
+    def draft(self, root: MappingNode) -> Draft | None:
         """Return the scenario of an eval; None where nothing is played in it."""
         losses = self._losses
         for entry in root.entries:
             if entry.key not in _TOP:
                 losses.drop(entry, entry.key, f"`{entry.key}` of an eval is not carried over")
-        self._settings(root, includes)
+        self._settings(root)
 
         # The turns come first: they tell which tools there are, and whether anything is judged.
         found = _Eval()
@@ -114,13 +189,15 @@ class _Reader:
         for turn in _items(root.get("turns")):
             self._turn(found, turn)
         if not found.turns or "user" not in found.turns[-1]:
-            losses.drop(root.get("turns") or root, "turns", "nothing of these turns can be played")
+            # Of a file that cannot be read it is told already.
+            if not isinstance(_value(root.get("turns")), UnknownNode):
+                losses.drop(root.get("turns") or root, "turns", "nothing of these turns can be played")
             return None
         name = _text(root.get("name")) or self._given.stem
         stem = slug(name, default=self._given.stem)
         head: dict[str, Json] = {} if stem == name or name_problem(name) else {"name": name}
         head["model"] = self._given.model
-        judge = self._judge(root.get("judge"), includes)
+        judge = self._judge(root.get("judge"))
         if found.judged:
             head["judge"] = {"model": judge}
         if system:
@@ -137,14 +214,12 @@ class _Reader:
         head["turns"] = found.turns
         return Draft(stem=stem, head=head)
 
-    def _settings(self, root: MappingNode, includes: frozenset[int]) -> None:
-        user, judge = (self._opened(root.get(key), includes) for key in ("user", "judge"))
-        for key, entry, block in (("user", root.get("user"), user), ("judge", root.get("judge"), judge)):
-            if (
-                entry is not None
-                and isinstance(block, MappingNode)
-                and _text(block.get("modality")) == "audio"
-            ):
+    def _settings(self, root: MappingNode) -> None:
+        for key in ("user", "judge"):
+            entry = root.get(key)
+            block = _value(entry)
+            spoken = isinstance(block, MappingNode) and _text(block.get("modality")) == "audio"
+            if entry is not None and spoken:
                 message = "what is spoken there is text here: the Messages API takes and gives no speech"
                 self._losses.change(entry, key, message)
         # A conversation goes on after a failed check here, and nothing is connected.
@@ -156,8 +231,8 @@ class _Reader:
             if entry is not None and _json(entry.value) is True:
                 self._losses.drop(entry, key, why)
 
-    def _judge(self, entry: Entry | None, includes: frozenset[int]) -> str:
-        block = self._opened(entry, includes)
+    def _judge(self, entry: Entry | None) -> str:
+        block = _value(entry)
         asked = block.get("eval") if isinstance(block, MappingNode) else None
         evaluated = asked.value if asked is not None else None
         if not isinstance(evaluated, MappingNode):
@@ -171,24 +246,6 @@ class _Reader:
             asked or evaluated, "judge", message, hint="a run's --judge-model is asked instead"
         )
         return self._given.judge
-
-    def _opened(self, entry: Entry | None, includes: frozenset[int]) -> Node | None:
-        """Return the value of a key, from the file that it includes where it does so."""
-        if entry is None:
-            return None
-        node = entry.value
-        if not isinstance(node, ScalarNode) or node.start not in includes:
-            return node
-        name = str(node.value)
-        # What is included includes nothing more: only these two keys are opened.
-        try:
-            return self.tree(self._given.library.text(name)).root
-        except FileProblemError as error:
-            self._losses.drop(entry, entry.key, error.message, hint=found_out(error.hint))
-        except InvalidScenarioError as error:
-            first = error.diagnostics[0]
-            self._losses.drop(entry, entry.key, f"{name} cannot be read: {first.message}", hint=first.hint)
-        return None
 
     def _context(self, entry: Entry | None, found: _Eval) -> str:
         """Add the messages that the conversation begins with, and return those of the system."""
@@ -215,7 +272,10 @@ class _Reader:
         for entry in node.entries:
             if entry.key not in _TURN:
                 self._losses.drop(entry, entry.key, f"`{entry.key}` of a turn is not carried over")
-        said, keys = _text(node.get("user")), node.get("dtmf")
+        said, keys, words = _text(node.get("user")), node.get("dtmf"), _value(node.get("user"))
+        if isinstance(words, MappingNode | ListNode | UnknownNode):
+            self._losses.drop(node, "turns", "what the user says is not a text: this turn is left out")
+            return
         expected = list(self._expectations(found, node.get("expect")))
         if keys is not None:
             said = f"DTMF: {_text(keys) or ''}"
@@ -247,6 +307,8 @@ class _Reader:
             if (entry := node.get(key)) is not None:
                 hint = "write it as a block: user: [{text: ...}, {image: path}]" if key == "image" else None
                 self._losses.drop(entry, key, why, hint=hint)
+        if (entry := node.get("audio")) is not None:
+            self._losses.change(entry, "audio", "the text of a recording is sent, not its sound")
 
     def _expectations(self, found: _Eval, entry: Entry | None) -> Iterator[JsonObject]:
         for node in _items(entry):
@@ -273,12 +335,11 @@ class _Reader:
         elif absent is True:
             self._losses.drop(place, "absent", f"that no `{event}` comes cannot be expected")
         elif event in _REPLIES:
-            if text := _text(node.get("text_contains")):
-                yield {"contains": literal(text)}
-            if text := _text(node.get("eval")):
-                yield {"judge": literal(text)}
+            yield from _said(node)
         elif event == "function_call":
             yield from self._calls(found, node)
+            if (judged := node.get("eval")) is not None:
+                self._losses.drop(judged, "eval", "a judge reads what is said, and not the input of a call")
         else:
             message = f"the event `{event}` tells of speech and of the bot's inside, which nobody sees here"
             self._losses.drop(place, "event", message)
@@ -309,6 +370,16 @@ class _Reader:
                 yield {"calls_tool": {"name": name, "input": _literal(args)}}
             else:
                 yield {"calls_tool": name}
+
+
+def _said(node: MappingNode) -> Iterator[JsonObject]:
+    """Yield what is expected of the text of a reply."""
+    if text := _text(node.get("text_contains")):
+        yield {"contains": literal(text)}
+    if text := _text(node.get("text_excludes")):
+        yield {"not": {"contains": literal(text)}}
+    if text := _text(node.get("eval")):
+        yield {"judge": literal(text)}
 
 
 def _tool(name: str, inputs: Mapping[str, Json]) -> JsonObject:

@@ -83,18 +83,23 @@ class NumberRangeError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A file that could be read; `problems` are the mistakes in it that did not hide the rest."""
+    """A file that could be read; `problems` are the mistakes in it that did not hide the rest.
+
+    `tagged` are the scalars that bear the tag which was allowed, by where they `start`.
+    """
 
     source: Source
     root: Node
     problems: Problems
+    tagged: frozenset[int] = frozenset()
 
 
-def parse(source: Source) -> Document:
+def parse(source: Source, *, tag: str | None = None) -> Document:
     """Read a YAML text; InvalidScenarioError where its structure cannot be made out.
 
     YAML 1.2 core schema. Refused: over 1 MiB, over 64 levels, anchors, aliases, merge keys, tags, duplicate
     keys, keys that are not strings, several documents, control characters. An empty text is null.
+    A scalar may bear one `tag`, such as `!include`, where it is named: that is not a scenario's to have.
     """
     # What is too large, or holds what no YAML file may hold, never reaches the parser. (`surrogatepass`:
     # what is wrong with surrogates is said below, with their place.)
@@ -109,7 +114,7 @@ def parse(source: Source) -> Document:
     import yaml  # noqa: PLC0415 - costs start-up time, and not every command reads YAML
 
     # The tree grows event by event, so that its limits hold before anything large is built.
-    builder = _Builder(source)
+    builder = _Builder(source, tag)
     try:
         for event in yaml.parse(source.text, Loader=yaml.CSafeLoader):
             builder.take(event)
@@ -124,15 +129,19 @@ def parse(source: Source) -> Document:
         problem = source.problem(source.position(index), message, hint=likely)
         builder.problems.extend([problem])
         raise InvalidScenarioError(builder.problems) from error
-    return Document(source=source, root=builder.root(), problems=builder.problems)
+    return Document(
+        source=source, root=builder.root(), problems=builder.problems, tagged=frozenset(builder.tagged)
+    )
 
 
 class _Builder:
     """Makes the tree from the events, one by one; limits are checked before anything is built."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, tag: str | None) -> None:
         self.problems = Problems()
+        self.tagged: set[int] = set()
         self._source = source
+        self._tag = tag
         self._stack: list[tuple[int, list[Node]]] = [(0, [])]
         self._documents = 0
         self._nodes = 0
@@ -147,6 +156,8 @@ class _Builder:
         # What begins is counted before it is built; lists and mappings are made nodes only where they close.
         if kind == "ScalarEvent":
             start = self._begin(event)
+            if event.tag is not None:
+                self.tagged.add(start)
             self._stack[-1][1].append(self._scalar(event, start))
         elif kind in _OPENING:
             self._stack.append((self._begin(event), []))
@@ -173,7 +184,8 @@ class _Builder:
         if event.anchor is not None:
             what, length = "aliases" if alias else "anchors", len(event.anchor) + 1
             self._report(start, f"{what} are not allowed", hint="write the value out", length=length)
-        if not alias and event.tag is not None:
+        is_allowed = type(event).__name__ == "ScalarEvent" and event.tag == self._tag
+        if not alias and event.tag is not None and not is_allowed:
             self._report(start, "tags are not allowed", hint="remove it; quotes make a value a string")
         return start
 

@@ -163,9 +163,12 @@ EVENTS = st.fixed_dictionaries(
 TURNS = st.fixed_dictionaries(
     {}, optional={"user": TEXTS, "dtmf": TEXTS, "expect": st.lists(EVENTS, max_size=3)}
 )
-EVALS = st.fixed_dictionaries(
+EVAL = st.fixed_dictionaries(
     {"name": TEXTS, "turns": st.one_of(st.lists(TURNS, max_size=4), ANYTHING)},
     optional={"context": st.lists(MESSAGES, max_size=3), "judge": ANYTHING, "user": ANYTHING},
+)
+EVALS = EVAL | st.fixed_dictionaries(
+    {"scenarios": st.lists(EVAL | ANYTHING, max_size=3)}, optional={"name": TEXTS, "judge": ANYTHING}
 )
 ROWS = st.fixed_dictionaries(
     {"messages": st.one_of(TALKS, st.lists(MESSAGES, max_size=5))},

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claude_run.errors import InputError
 from tests.unit.imports.importing import made_of
 
 if TYPE_CHECKING:
@@ -120,12 +121,113 @@ def test_an_include_that_cannot_be_read_is_a_loss(path: str, tmp_path: Path) -> 
     assert found.only["judge"] == {"model": "claude-opus-5-5"}
 
 
+def test_a_file_of_several_scenarios(tmp_path: Path) -> None:
+    """Each becomes one; what stands beside them is their default, and who is played by a model is a loss."""
+    turns = [{"user": "A pizza.", "expect": [reply(eval="asks for the size", text_excludes="sushi")]}]
+    claude = {"eval": {"service": "anthropic", "model": "claude-sonnet-5"}}
+    whole = {
+        "name": "food",
+        "judge": claude,
+        "context": [{"role": "system", "content": "Sell pizza."}],
+        "scenarios": [
+            {"name": "food", "turns": turns},
+            {"name": "text", "turns": turns, "context": [], "judge": {"eval": {"service": "openai"}}},
+            {"name": "free", "persona": "Alex, hungry", "goal": "Order a pizza."},
+            "odd",
+        ],
+    }
+    found = made_of(tmp_path, {"e.yaml": whole})
+    assert list(found.scenarios) == ["food-text", "food"]
+    assert found.scenarios["food"] == {
+        "model": "claude-haiku-5-5",
+        "judge": {"model": "claude-sonnet-5"},
+        "system": "Sell pizza.",
+        "turns": [
+            {
+                "user": "A pizza.",
+                "expect": [{"not": {"contains": "sushi"}}, {"judge": "asks for the size"}],
+            }
+        ],
+    }
+    assert found.scenarios["food-text"]["judge"] == {"model": "claude-opus-5-5"}
+    assert "system" not in found.scenarios["food-text"]
+    assert {(loss[0], loss[3]) for loss in found.losses} == {
+        ("changed", "judge"),
+        ("dropped", "system"),
+        ("dropped", "persona"),
+        ("dropped", "scenarios"),
+    }
+
+
+def test_any_value_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    """Turns, a text and what an included file includes; what looks like it inside of a text is text."""
+    found = made_of(
+        tmp_path,
+        {
+            "e.yaml": "name: e\nscenarios:\n  - name: e\n    turns: !include turns/a.yaml\n",
+            "turns/a.yaml": "- user: !include u.txt\n  expect: !include turns/expect.yaml\n"
+            "- user: 'say: !include u.txt'\n",
+            "turns/expect.yaml": "[{event: response, text_contains: !include 'w.txt'}]",
+            "u.txt": "hello there\n",
+            "w.txt": '"Hi: you"',
+        },
+    )
+    assert found.only["turns"] == [
+        {"user": "hello there", "expect": [{"contains": "Hi: you"}]},
+        {"user": "say: !include u.txt"},
+    ]
+    assert [loss[3] for loss in found.losses] == ["system"]
+
+
+@pytest.mark.parametrize(
+    ("included", "said"),
+    [
+        ("no.txt", "no such file: no.txt"),
+        ("../u.txt", "lies outside of the scenario's root"),
+        ("map.yaml", "what the user says is not a text"),
+        ("round.yaml", "round.yaml is included by itself"),
+        ("deep.yaml", "nests deeper than 50 levels"),
+        ("bomb0.yaml", "more than 4 MiB are included"),
+    ],
+)
+def test_a_turn_whose_text_cannot_be_included_is_left_out(included: str, said: str, tmp_path: Path) -> None:
+    """The name of a file is said to nobody; the loss is named, and what is around it is made."""
+    nested = "[" * 30
+    bombs = {f"bomb{n}.yaml": f"[{', '.join([f'!include bomb{n + 1}.yaml'] * 40)}]" for n in range(4)}
+    found = made_of(
+        tmp_path,
+        {
+            "e.yaml": f"name: e\nturns:\n  - user: !include {included}\n"
+            "  - user: Hi\n    expect: [{event: response}]\n",
+            "map.yaml": "{a: 1}",
+            "round.yaml": "[!include round.yaml]",
+            "deep.yaml": f"{nested}!include deeper.yaml {']' * 30}",
+            "deeper.yaml": f"{nested}{']' * 30}",
+            **bombs,
+            "bomb4.yaml": f"[{'1, ' * 100}]",
+        },
+    )
+    assert found.only["turns"] == [{"user": "Hi"}]
+    assert said in found.messages
+
+
+def test_a_file_of_turns_that_cannot_be_included_is_told(tmp_path: Path) -> None:
+    """Nothing is made, and the place is named."""
+    with pytest.raises(InputError) as caught:
+        made_of(tmp_path, {"e.yaml": "name: e\nturns: !include ../turns.yaml\n"})
+    said = "\n".join(caught.value.lines)
+    assert "lies outside of the scenario's root" in said
+    assert "--file-root" in said
+
+
 @pytest.mark.parametrize(
     ("turn", "key"),
     [
         ({"user": "Hi", "send_after": {"delay_ms": 5}}, "send_after"),
         ({"user": "Hi", "image": "cat.jpg"}, "image"),
         ({"user": "Hi", "mood": "good"}, "mood"),
+        ({"user": ["Hi"]}, "turns"),
+        ({"user": "Hi", "expect": [{"event": "function_call", "name": "f", "eval": "x"}]}, "eval"),
         ({"user": "Hi", "expect": [{"event": "llm_started"}]}, "event"),
         ({"user": "Hi", "expect": [reply(absent=True)]}, "absent"),
         ({"user": "Hi", "expect": [reply(within_ms="soon")]}, "within_ms"),

@@ -172,6 +172,15 @@ def test_syntax_errors_say_what_most_likely_went_wrong(text: str, hint: str) -> 
     assert hint in (caught.value.diagnostics[-1].hint or "")
 
 
+def test_a_scalar_may_bear_the_one_tag_that_is_asked_for() -> None:
+    """Where it begins is known; another tag, and this one on a list, stay refused."""
+    document = parse(Source("f.yaml", "a: !in b.txt\nc: '!in d'\n"), tag="!in")
+    assert not document.problems
+    assert document.tagged == {3}
+    assert to_json(document.root) == {"a": "b.txt", "c": "!in d"}
+    assert len(parse(Source("f.yaml", "[!in [], !on x, !in y]"), tag="!in").problems.shown) == 2
+
+
 def test_problems_before_a_syntax_error_are_kept() -> None:
     """What was found before the parser gave up is reported as well."""
     assert problems("a: &x 1\nb: @") == [
