@@ -108,9 +108,18 @@ def compare(*runs: PathText, **options: Unpack[CompareOptions]) -> Compared:
 def planned(request: RunRequest) -> Planned:
     """Plan what was asked for."""
     prepared = prepare(request, today=World().today)
-    return Planned(
-        conversations=LazySequence.over(prepared.plan.conversations, _planned), warnings=prepared.warnings
-    )
+    pass_rates = prepared.plan.pass_rates
+
+    def described(conversation: Conversation) -> PlannedConversation:
+        return PlannedConversation(
+            identity=conversation.identity,
+            tags=conversation.tags,
+            line=conversation.position.line,
+            pass_rate=pass_rates[conversation.identity.scenario],
+        )
+
+    conversations = LazySequence.over(prepared.plan.conversations, described)
+    return Planned(conversations=conversations, warnings=prepared.warnings)
 
 
 def played(request: RunRequest, ids: frozenset[str] | None = None) -> Run:
@@ -165,10 +174,4 @@ def _run_of(result: RunResult, warnings: Iterable[str], *, facts: RunFacts | Non
         tolerated=facts.tolerance,
         notices=tuple(text for _, text in facts.notices()),
         warnings=tuple(warnings),
-    )
-
-
-def _planned(conversation: Conversation) -> PlannedConversation:
-    return PlannedConversation(
-        identity=conversation.identity, tags=conversation.tags, line=conversation.position.line
     )

@@ -43,10 +43,18 @@ class Interrupts(Signals):
             self._take = self.note
 
 
+class RunInterrupt(KeyboardInterrupt):
+    """Ctrl-C, and the `run` that it has ended in good order."""
+
+    def __init__(self, run: Any) -> None:  # noqa: ANN401 - whatever was played
+        super().__init__()
+        self.run = run
+
+
 def in_a_thread(play: Callable[[], Coroutine[Any, Any, T]], interrupts: Interrupts) -> T:
     """Return what is played in a thread with an event loop of its own, or raise what it raises.
 
-    KeyboardInterrupt is raised once the player has ended in good order.
+    RunInterrupt, a KeyboardInterrupt, is raised once the player has ended in good order.
     """
     done: Future[T] = Future()
 
@@ -65,5 +73,5 @@ def in_a_thread(play: Callable[[], Coroutine[Any, Any, T]], interrupts: Interrup
             interrupts.tell(signal.SIGINT)
     thread.join()
     if interrupts.first is not None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt if done.exception() else RunInterrupt(done.result())
     return done.result()

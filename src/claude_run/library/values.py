@@ -37,11 +37,15 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedConversation:
-    """A conversation that would be played: its `identity`, the scenario's tags, and the line it stands at."""
+    """A conversation that would be played: its `identity`, the scenario's tags, and the line it stands at.
+
+    `pass_rate` is the share of the repeats of its case that must pass.
+    """
 
     identity: Identity
     tags: tuple[str, ...]
     line: int
+    pass_rate: float = 1.0
 
     @property
     def id(self) -> str:
@@ -82,8 +86,8 @@ class Run:
 
     @property
     def passed(self) -> bool:
-        """Whether that says that all is well."""
-        return self.exit_code is ExitCode.PASSED
+        """Whether that says that all is well; never of a run that played nothing, such as an empty shard."""
+        return self.exit_code is ExitCode.PASSED and len(self.conversations) > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

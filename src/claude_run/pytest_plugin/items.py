@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from claude_run.pytest_plugin.session import ScenarioSession
 
     Excinfo = pytest.ExceptionInfo[BaseException]
+
+
+_COLON_BEFORE_COLON = re.compile(":(?=:)")
 
 
 class ScenarioFile(pytest.File):
@@ -96,8 +100,9 @@ def _name(planned: PlannedConversation) -> str:
     who = planned.identity
     asked = "/".join(part for part in (who.case, who.variant) if part is not None) or who.scenario
     repeat = "" if who.repeat is None else f"#{who.repeat}"
-    # Whatever comes after a bracket has to end in one, for those who take the name apart.
-    return safe_line(f"{asked}[{who.model_label}{repeat}]")
+    # Two colons would end the name for those who take a test's id apart, pytest among them; whatever comes
+    # after a bracket has to end in one.
+    return safe_line(f"{_COLON_BEFORE_COLON.sub(': ', asked)}[{who.model_label}{repeat}]")
 
 
 def _said(error: ClaudeRunError) -> str:

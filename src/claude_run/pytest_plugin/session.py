@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from decimal import Decimal
 from fnmatch import fnmatch
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,19 +14,21 @@ import pytest
 from claude_run.errors import ClaudeRunError, ExitCode
 from claude_run.library.calls import planned, played
 from claude_run.library.options import run_request
+from claude_run.library.thread import RunInterrupt
 from claude_run.pytest_plugin.items import ScenarioFile, ScenarioItem
 from claude_run.pytest_plugin.settings import given_to
 from claude_run.report.text.numbers import usd
 from claude_run.report.text.safe import safe_line
-from claude_run.session.project_file import may_be_scenario
+from claude_run.session.load import is_meant_as_scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from claude_run.library.values import Planned, Run
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
+_ROUNDING = 1e-9
 _TOLD = "claude_run"  # what a report carries of the run
 
 
@@ -37,10 +42,6 @@ class ScenarioSession:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._given = dict(given_to(config))
-        # Where pytest stops after some failures, there is nothing to be paid for after them.
-        most = config.getoption("maxfail", default=0)
-        if most and not self._given.keys() & {"fail_fast", "max_failures"}:
-            self._given["max_failures"] = str(most)
         self._run: Run | ClaudeRunError | None = None
         self._lines: dict[str, int] = {}
         self._told: dict[str, Mapping[str, Any]] = {}
@@ -52,13 +53,17 @@ class ScenarioSession:
     def run_of(self, item: ScenarioItem) -> Run | ClaudeRunError:
         """Return the run, played when it is first asked for, or why it could not be."""
         if self._run is None:
-            items = [each for each in item.session.items if isinstance(each, ScenarioItem)]
+            mine = (each for each in item.session.items if isinstance(each, ScenarioItem))
+            items = [each for each in mine if each is item or self._will_run(each)]
             paths = list(dict.fromkeys(each.planned.identity.path for each in items))
             try:
-                request = run_request(paths, {}, self._given)
+                request = run_request(paths, {}, {**self._given, **self._stopping(items)})
                 self._run = played(request, frozenset(each.planned.id for each in items))
             except ClaudeRunError as error:
                 self._run = error
+            except RunInterrupt as interrupt:
+                self._interrupted(interrupt.run)
+                raise KeyboardInterrupt from None
             else:
                 ids = (each["conversation_id"] for each in self._run.conversations)
                 self._lines = {name: place for place, name in enumerate(ids)}
@@ -74,6 +79,38 @@ class ScenarioSession:
         run = self._run
         return None if isinstance(run, ClaudeRunError | None) else run.tolerated.get(conversation_id)
 
+    def _will_run(self, item: pytest.Item) -> bool:
+        """Return whether no mark keeps a test from being run, as pytest's own plugin for marks decides it."""
+        marks = self._config.pluginmanager.get_plugin("skipping")
+        if marks is None:
+            return True
+        try:
+            marks.pytest_runtest_setup(item)
+        except (pytest.skip.Exception, pytest.xfail.Exception, pytest.fail.Exception):
+            return False
+        return True
+
+    def _stopping(self, items: Sequence[ScenarioItem]) -> Mapping[str, str]:
+        """Return when nothing more is to be paid for, because pytest stops after some failures.
+
+        What it calls xfail does not count: as many as marks and pass rates may excuse are waited for besides.
+        How many a gate excuses is not known before.
+        """
+        most = self._config.getoption("maxfail", default=0)
+        if not most or self._given.keys() & {"fail_fast", "max_failures", "baseline"}:
+            return {}
+        marked = [each for each in items if each.get_closest_marker("xfail") is not None]
+        others = [each.planned for each in items if each not in marked]
+        cases = Counter((each.identity.case_name, each.pass_rate) for each in others)
+        excused = sum(floor(number * (1 - rate) + _ROUNDING) for (_, rate), number in cases.items())
+        return {"max_failures": str(most + len(marked) + excused)}
+
+    def _interrupted(self, run: Run) -> None:
+        """Tell at the end how an interrupted run goes on: its tests have no reports that could."""
+        told = _told(run)
+        told["lines"].append(f"next: claude-run resume {shlex.quote(str(run.folder))}")
+        self._told[told["folder"]] = told
+
     # What pytest calls.
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -87,7 +124,7 @@ class ScenarioSession:
                 here = here.relative_to(root)
             if not any(fnmatch(f"/{here.as_posix()}", f"*/{pattern}") for pattern in patterns):
                 return None
-            if not may_be_scenario(str(file_path)):
+            if not is_meant_as_scenario(file_path, top=root):
                 return None
         return ScenarioFile.from_parent(parent, path=file_path, of=self)
 

@@ -23,6 +23,12 @@ def given_to(config: pytest.Config) -> Mapping[str, Any]:
             given |= read_arguments(RunRequest, shlex.split(text or ""))
         except (ClaudeRunError, ValueError) as error:
             raise pytest.UsageError(f"claude-run options {text!r}: {error}") from error
+    if "shard" in given:
+        # Each file is planned by itself while it is collected, so that a part of it is no part of the whole.
+        raise pytest.UsageError(
+            "--shard makes no shard under pytest, and nothing that could be merged: play shards with"
+            " `claude-run --shard I/N`, or spread the tests over processes with pytest-xdist"
+        )
     if config.getoption("--claude-run-simulate"):
         given["simulate"] = True
     return given

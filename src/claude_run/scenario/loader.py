@@ -168,6 +168,27 @@ def scenario_name(path: str) -> str | None:
     return Path(path).stem if name is None else str(to_json(name.value))
 
 
+def is_meant(path: str, *, vocabulary: Vocabulary, top: Path) -> bool:
+    """Return whether `load` would take a file that it finds in a folder for a scenario, sound or not.
+
+    What a scenario beside or above it has as its data is none: `top` is how far up they are looked for.
+    """
+    opened = _open(Found(path=path, named=False))
+    if opened.is_script or _is_data(opened, frozenset()):
+        return opened.is_script
+    folder = Path(path).resolve().parent
+    above = [
+        each for each in (folder, *folder.parents) if each == folder or each.is_relative_to(top.resolve())
+    ]
+    found = [_open(Found(path=str(each), named=False)) for place in above for each in _files_of(place)]
+    reads = _read_all([each for each in found if each.is_script], vocabulary, file_root=None, given={})
+    return not _is_data(opened, frozenset(used for read in reads for used in read.used))
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return sorted(each for suffix in SUFFIXES for each in folder.glob(f"*{suffix}"))
+
+
 def find(paths: Sequence[str]) -> tuple[tuple[Found, ...], tuple[Diagnostic, ...]]:
     """Return the files that the paths mean, each once, and a problem for each path that means none."""
     files: dict[str, Found] = {}

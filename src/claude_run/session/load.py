@@ -16,7 +16,7 @@ from claude_run.plan.matrix import choices
 from claude_run.plan.model_checks import problems, unknown_judges
 from claude_run.record.redact import Redactor
 from claude_run.scenario.diagnostics import Diagnostic, Problems, render
-from claude_run.scenario.loader import load
+from claude_run.scenario.loader import is_meant, load
 from claude_run.scenario.model import Graders, Text
 from claude_run.session.rehearsal import as_scenario, refused_requests
 from claude_run.session.trial import try_examples, vacuous
@@ -113,6 +113,14 @@ def registry_of(files: Sequence[Path]) -> Registry:
 def _has_refusals(found: ModelProblems) -> bool:
     """Return whether it is told already what a model refuses: a rehearsal would only say it again."""
     return bool(found.errors or found.forced)
+
+
+def is_meant_as_scenario(path: Path, *, top: Path) -> bool:
+    """Return whether `check` of a folder would take a file in it for a scenario, sound or not.
+
+    `top` is the folder up to which scenarios may lie that have the file as their data.
+    """
+    return is_meant(str(path), vocabulary=default_registry(), top=top)
 
 
 def numbered_cases(scenarios: Iterable[Scenario]) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -12,7 +14,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from claude_run.errors import ExitCode
 from tests.support.command import claude_run, execute
+from tests.system.harness.workspace import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,6 +201,86 @@ def test_what_could_not_be_measured_is_an_error(project: Path, options: str, sai
     assert "items.py" not in result.stdout
 
 
+def test_failures_that_are_tolerated_stop_nothing(project: Path) -> None:
+    """With -x: what pytest calls xfail, by a pass rate or by a mark, is none that it stops at."""
+    talk = project / "scenarios" / "parcels" / "talk.yaml"
+    talk.write_text(
+        f"{_TALK.replace('problem: late', 'problem: zebra')}repeat: 2\npass_rate: 0\n", encoding="utf-8"
+    )
+    (project / "conftest.py").write_text(
+        "import pytest\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    for item in items:\n"
+        "        if 'opus' in item.name:\n"
+        "            item.add_marker(pytest.mark.xfail)\n",
+        encoding="utf-8",
+    )
+    result = run_pytest(project, "--claude-run-simulate", "-x", "--claude-run-options=-j 1", "scenarios")
+    assert (result.code, summary(result)) == (0, "2 passed, 8 xfailed")
+
+
+@pytest.mark.parametrize(
+    "mark", ["skip", "skipif(True, reason='not now')", "skipif('sys.platform')", "xfail(run=False)"]
+)
+def test_what_is_skipped_is_not_played(project: Path, mark: str) -> None:
+    """For whatever reason a mark has: nobody pays for it."""
+    (project / "conftest.py").write_text(
+        "import pytest\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    for item in items:\n"
+        "        if 'opus' in item.name or 'other' in item.name:\n"
+        f"            item.add_marker(pytest.mark.{mark})\n",
+        encoding="utf-8",
+    )
+    result = run_pytest(project, "--claude-run-simulate", "scenarios", "-k", "late or other")
+    assert summary(result) in {"1 passed, 3 skipped, 2 deselected", "1 passed, 2 deselected, 3 xfailed"}
+    assert runs_of(project) == ["talk/late/claude-haiku-5-5"]
+
+
+def test_a_name_with_two_colons_can_be_selected(project: Path) -> None:
+    """By the id that pytest shows; JUnit takes it apart in the right place."""
+    talk = project / "scenarios" / "parcels" / "talk.yaml"
+    talk.write_text(_TALK.replace("id: late", "id: 'a:::b'"), encoding="utf-8")
+    listed = run_pytest(project, "--claude-run-simulate", "--collect-only", str(talk)).stdout.splitlines()
+    assert listed[0] == "scenarios/parcels/talk.yaml::a: : :b[claude-haiku-5-5]"
+    result = run_pytest(project, "--claude-run-simulate", "--junitxml", "junit.xml", listed[0])
+    assert runs_of(project) == ["talk/a:::b/claude-haiku-5-5"]
+    assert result.code == 0
+    [case] = ET.parse(project / "junit.xml").getroot().iter("testcase")  # noqa: S314 - pytest has just written it
+    assert case.attrib["classname"] == "scenarios.parcels.talk.yaml"
+
+
+def test_shards_are_refused(project: Path) -> None:
+    """Each file would be cut by itself; what makes shards is named."""
+    result = run_pytest(project, "--claude-run-simulate", "--claude-run-options=--shard 1/2")
+    assert result.code == pytest.ExitCode.USAGE_ERROR
+    assert "play shards with `claude-run --shard I/N`" in result.stderr
+    assert runs_of(project) == []
+
+
+def test_an_interrupted_session_says_how_to_go_on(project: Path) -> None:
+    """The run folder is named, and the command that plays the rest."""
+    options = "--claude-run-options=--faults latency=30s --grace 100ms"
+    arguments = ("-p", "no:cacheprovider", "-q", "-p", "claude_run.pytest_plugin", "--claude-run-simulate")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--disable-plugin-autoload", *arguments, options, "scenarios"],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        journals = "outputs/20*/journal.jsonl"
+        until(lambda: any(b"attempt" in each.read_bytes() for each in project.glob(journals)))
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    [folder] = project.glob("outputs/20*")
+    assert f"next: claude-run resume outputs/{folder.name}" in said
+
+
 def test_junit_holds_the_conversations(project: Path) -> None:
     """With their own times, costs and the run that they are of."""
     run_pytest(
@@ -262,6 +346,43 @@ def test_an_invalid_scenario_is_an_error_of_collection(project: Path) -> None:
     assert runs_of(project) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"name: broken\nturn: [{user: hi}]\n", "did you mean `turns`?"),
+        (b"turns: [{user: hi}]\n# " + b"x" * 1024 * 1024, "larger than 1,024 KiB"),
+        ("turns: [{user: hi}]\n".encode("utf-16"), "not UTF-8, but UTF-16"),
+        (b"model: claude-haiku-5-5\nsystem: Hi\n", "turns"),
+        (b"tur: [\n", "not valid YAML"),
+    ],
+)
+def test_what_check_reports_of_a_folder_is_an_error_of_collection(
+    project: Path, content: bytes, said: str
+) -> None:
+    """No broken scenario vanishes; it is an error as it is for the command line."""
+    (project / "scenarios" / "broken.yaml").write_bytes(content)
+    assert claude_run("check", "scenarios", cwd=project).code == ExitCode.USAGE
+    result = run_pytest(project, "--claude-run-simulate")
+    assert result.code == pytest.ExitCode.INTERRUPTED
+    assert said in result.stdout
+    assert runs_of(project) == []
+
+
+def test_what_check_leaves_alone_is_left_alone(project: Path) -> None:
+    """The data of a scenario too, though it looks like one, and is not even YAML."""
+    talk = project / "scenarios" / "parcels" / "talk.yaml"
+    talk.write_text(
+        _TALK.replace("name: talk", "system: {file: data/prompt.yaml}\nname: talk"), encoding="utf-8"
+    )
+    data = project / "scenarios" / "parcels" / "data"
+    data.mkdir()
+    (data / "prompt.yaml").write_text("system: [\n", encoding="utf-8")
+    (project / "scenarios" / "settings.yaml").write_text("answers: 2\n", encoding="utf-8")
+    assert claude_run("check", "scenarios", cwd=project).code == 0
+    result = run_pytest(project, "--claude-run-simulate", "--collect-only", "-k", "late")
+    assert (result.code, summary(result)) == (0, "2/7 tests collected (5 deselected)")
+
+
 def test_nothing_is_spent_without_a_key(project: Path) -> None:
     """The error says what to do."""
     result = run_pytest(project, "--claude-run", "scenarios", "-k", "late")
@@ -310,6 +431,84 @@ def test_the_fixture_plays_what_costs_nothing(project: Path) -> None:
     (project / "test_fixture.py").write_text(_FIXTURE, encoding="utf-8")
     assert summary(run_pytest(project, "test_fixture.py")) == "1 passed, 1 skipped"
     assert summary(run_pytest(project, "test_fixture.py", "--claude-run-simulate")) == "2 passed"
+
+
+_ASKED = """\
+import os, types
+import pytest
+from claude_run import InputError
+SCENARIO = types.MappingProxyType({
+    "model": "claude-haiku-5-5", "max_tokens": 2048,
+    "turns": ({"user": "Hello \\U0001f600 \\u2028", "example": "Hi.", "expect": [{"contains": "Hi"}]},),
+})
+
+def test_any_mapping(claude_run):
+    run = claude_run(SCENARIO, simulate=True)
+    assert run.passed
+    assert run.conversations[0]["turns"][0]["content"] == SCENARIO["turns"][0]["user"]
+    assert claude_run({**SCENARIO, "repeat": 2}, simulate=True).passed
+    assert claude_run(SCENARIO, replay=run.folder).passed
+
+@pytest.mark.parametrize(("value", "said"), [
+    ("\\ud83d", "turns[0].user holds half of a surrogate pair, U+D83D"),
+    ("\\0", "turns[0].user holds NUL"),
+    ({1}, "turns[0].user is {1}, which no scenario can hold"),
+    (float("nan"), "turns[0].user is nan"),
+    ({1: 2}, "turns[0].user has the key 1, and a key must be a text"),
+])
+def test_what_no_file_can_hold(claude_run, value, said):
+    with pytest.raises(InputError) as caught:
+        claude_run({**SCENARIO, "turns": [{"user": value}]}, simulate=True)
+    assert said in str(caught.value)
+    inside = []
+    inside.append(inside)
+    with pytest.raises(InputError, match="turns.*nest deeper than 64 levels"):
+        claude_run({**SCENARIO, "turns": inside}, simulate=True)
+
+def test_that_is_wrong(claude_run):
+    claude_run({"turns": [{"usr": "Hi"}]}, simulate=True)
+"""
+
+
+def test_the_fixture_takes_any_mapping(project: Path) -> None:
+    """The same one has the same name; what cannot be written is refused in words, without our own frames."""
+    (project / "test_fixture.py").write_text(_ASKED, encoding="utf-8")
+    result = run_pytest(project, "test_fixture.py")
+    assert summary(result) == "1 failed, 6 passed"
+    assert "did you mean `user`?" in result.stdout
+    assert re.findall(r"^(\S+\.py):\d+:", result.stdout, flags=re.MULTILINE) == ["test_fixture.py"]
+
+
+@pytest.mark.parametrize(
+    "options", ["--baseline -n 3", "-k c1", "-o same", "--tag x", "--set unknown=1", "--lf"]
+)
+def test_the_fixture_takes_over_how_to_play_and_nothing_else(project: Path, options: str) -> None:
+    """What is selected, held against and written for collected scenarios is not meant for it."""
+    (project / "test_fixture.py").write_text(
+        "def test_models(claude_run):\n"
+        "    for _ in range(2):\n"
+        "        run = claude_run('scenarios/parcels/talk.yaml')\n"
+        "        assert run.summary['simulated'] and len(run.conversations) == 2\n"
+        "        assert {each['model'] for each in run.conversations} == {'claude-sonnet-5'}\n",
+        encoding="utf-8",
+    )
+    asked = f"--claude-run-options={options} -m claude-sonnet-5"
+    result = run_pytest(project, "--claude-run-simulate", asked, "test_fixture.py")
+    assert summary(result) == "1 passed"
+
+
+def test_a_replay_of_the_session_holds_for_the_fixture(project: Path) -> None:
+    """So that nothing is sent; a test that asks for the simulator has it."""
+    assert claude_run("scenarios/other.yaml", "--simulate", "-o", "before", cwd=project).code == 0
+    (project / "test_fixture.py").write_text(
+        "def test_of_the_session(claude_run):\n"
+        "    assert claude_run('scenarios/other.yaml').summary['replayed']\n"
+        "def test_of_its_own(claude_run):\n"
+        "    assert not claude_run('scenarios/other.yaml', simulate=True).summary['replayed']\n",
+        encoding="utf-8",
+    )
+    result = run_pytest(project, "--claude-run", "--claude-run-options=--replay before", "test_fixture.py")
+    assert summary(result) == "2 passed"
 
 
 def test_it_can_be_turned_off(project: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.scenario.diagnostics import InvalidScenarioError
-from claude_run.scenario.loader import load, looked_at
+from claude_run.scenario.loader import is_meant, load, looked_at
 from claude_run.scenario.model import (
     Case,
     Expectation,
@@ -320,6 +320,40 @@ def test_a_scenario_without_turns_is_found_in_a_folder(tmp_path: Path) -> None:
         "b.yaml:1:1",
         "c.yaml:1:1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("a/a.yaml", True),
+        ("a/typo.yaml", True),
+        ("a/forgotten.yml", True),
+        ("a/broken.yaml", True),
+        ("a/utf16.yaml", True),
+        ("a/foreign.yaml", False),
+        ("a/cases.yaml", False),
+        ("a/b/odd.yaml", False),
+        ("c/odd.yaml", True),
+    ],
+)
+def test_what_a_folder_would_have_for_a_scenario(tmp_path: Path, name: str, meant: bool) -> None:
+    """File by file as all together: sound or not, and no data of another one."""
+    files: dict[str, str | bytes] = {
+        "a/a.yaml": f"{ONE_TURN}system: {{file: b/odd.yaml}}\ncases: {{file: cases.yaml}}\n",
+        "a/cases.yaml": "a: [\n",
+        "a/b/odd.yaml": "system: Hi\n",
+        "a/typo.yaml": "turn: []\n",
+        "a/forgotten.yml": "model: x\n",
+        "a/broken.yaml": "b: [\n",
+        "a/utf16.yaml": ONE_TURN.encode("utf-16"),
+        "a/foreign.yaml": "b: 1\n",
+        "c/odd.yaml": "system: Hi\n",
+    }
+    for each, content in files.items():
+        path = tmp_path / each
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert is_meant(str(tmp_path / name), vocabulary=FakeVocabulary(), top=tmp_path) is meant
 
 
 def test_a_folder_with_foreign_yaml_only_is_a_problem(tmp_path: Path) -> None:
