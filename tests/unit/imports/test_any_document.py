@@ -148,7 +148,13 @@ CONFIGS = st.fixed_dictionaries(
         ),
         "tests": st.one_of(st.lists(TESTS, min_size=1, max_size=3), ANYTHING),
     },
-    optional={"defaultTest": st.one_of(TESTS, ANYTHING), "tags": ANYTHING, "evaluateOptions": ANYTHING},
+    optional={
+        "defaultTest": st.one_of(TESTS, ANYTHING),
+        "tags": ANYTHING,
+        "evaluateOptions": ANYTHING,
+        "scenarios": ANYTHING
+        | st.lists(st.fixed_dictionaries({"config": st.lists(TESTS), "tests": st.lists(TESTS)}), max_size=2),
+    },
 )
 EVENTS = st.fixed_dictionaries(
     {"event": st.sampled_from(["response", "function_call", "llm_started"])},

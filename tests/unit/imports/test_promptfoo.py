@@ -229,6 +229,93 @@ def test_variables_in_variables_are_filled_in(tmp_path: Path) -> None:
     assert found.losses == [("changed", "promptfooconfig.yaml", 14, "x")]
 
 
+def test_what_variables_read_is_told_where_it_is_not_there(tmp_path: Path) -> None:
+    """It is empty, as there; what a variable says of templates word for word stays word for word."""
+    variables = {
+        "q": "hello {{name}} end",
+        "raw": "{% raw %}keep {{x}}{% endraw %}",
+        "way": "{{ raw }}!",
+    }
+    found = made_of(tmp_path, config(prompts=["{{ q }} {{ way }}"], tests=[{"vars": variables}]))
+    assert found.only["vars"] == {"q": "hello  end", "way": "keep {{x}}!"}
+    assert found.losses == [("changed", "promptfooconfig.yaml", 11, "name")]
+
+
+def test_variables_that_read_each_other_stay_as_they_are(tmp_path: Path) -> None:
+    """Both of them, and it is said of both; whoever reads one of them has it so."""
+    variables = {"a": "1 {{ b }}", "b": "2 {{ a }}", "q": "3 {{ a }}"}
+    found = made_of(tmp_path, config(prompts=["{{ a }} {{ b }} {{ q }}"], tests=[{"vars": variables}]))
+    assert found.only["vars"] == {"a": "1 {{ b }}", "b": "2 {{ a }}", "q": "3 1 {{ b }}"}
+    assert [(loss[0], loss[3]) for loss in found.losses] == [("changed", "a"), ("changed", "b")]
+
+
+def test_a_prompt_without_its_last_words_needs_not_their_variables(tmp_path: Path) -> None:
+    """What the assistant would have gone on from is left out with all that it reads."""
+    chat = '[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "{{ q }}"}]'
+    found = made_of(tmp_path, config(prompts=[chat]))
+    assert found.only["turns"] == [{"user": "Hi"}]
+    assert "vars" not in found.only
+
+
+def test_scenarios_are_each_configuration_with_each_test(tmp_path: Path) -> None:
+    """After the tests; variables and asserts of both count, and a scenario without tests has its own."""
+    scenarios = [
+        {
+            "description": "greetings",
+            "config": [
+                {"vars": {"l": "French"}, "assert": [{"type": "contains", "value": "bon"}]},
+                {"vars": {"l": "Spanish", "q": "x"}},
+            ],
+            "tests": [
+                {"vars": {"q": "Hi"}, "assert": [{"type": "contains", "value": "our"}]},
+                {"description": "bye", "vars": {"q": "Bye"}},
+            ],
+        },
+        {"config": [{"vars": {"l": "Dutch", "q": "Dag"}}], "owner": "me"},
+        {"tests": [{"vars": {"l": "x", "q": "y"}}]},
+        "no mapping://",
+    ]
+    found = made_of(
+        tmp_path,
+        config(prompts=["{{ l }}: {{ q }}"], tests=[{"vars": {"l": "a", "q": "b"}}], scenarios=scenarios),
+    )
+    cases = found.only["cases"]
+    assert [(each["vars"]["l"], each["vars"]["q"]) for each in cases] == [
+        ("a", "b"),
+        ("French", "Hi"),
+        ("French", "Bye"),
+        ("Spanish", "Hi"),
+        ("Spanish", "Bye"),
+        ("Dutch", "Dag"),
+    ]
+    assert [each.get("expect") for each in cases[1:4]] == [
+        [{"contains": "bon"}, {"contains": "our"}],
+        [{"contains": "bon"}],
+        [{"contains": "our"}],
+    ]
+    assert [each["id"] for each in cases[2:5]] == ["bye", "test-4", "bye-2"]
+    assert [(loss[0], loss[3]) for loss in found.losses] == [
+        ("dropped", "owner"),
+        ("dropped", "config"),
+        ("dropped", "tests"),
+    ]
+
+
+def test_scenarios_may_be_all_that_is_tested(tmp_path: Path) -> None:
+    """From a file of their own, too; nothing is made up beside them."""
+    files = {
+        "promptfooconfig.yaml": {
+            "prompts": ["Say {{ q }}"],
+            "providers": [CLAUDE],
+            "scenarios": ["file://s/*.json"],
+        },
+        "s/a.json": {"config": [{"vars": {"q": ["one", "two"]}}]},
+    }
+    found = made_of(tmp_path, files)
+    assert [case["vars"] for case in found.only["cases"]] == [{"q": "one"}, {"q": "two"}]
+    assert not found.losses
+
+
 def test_a_variable_without_a_value_is_empty_and_one_without_a_use_is_lost(tmp_path: Path) -> None:
     """Both are said, at the place of the test or of the variable."""
     found = made_of(
@@ -257,6 +344,20 @@ def test_too_many_combinations_are_refused(tmp_path: Path) -> None:
     tests = [{"vars": {"q": many, "r": many}}, {"vars": {"q": "a", "r": "b"}}]
     found = made_of(tmp_path, config(prompts=["{{ q }}{{ r }}"], tests=tests))
     assert "the lists of this test make 1,600 tests, more than 1,000" in found.messages
+
+
+def test_every_test_of_a_conversation_that_is_left_out_is_named(tmp_path: Path) -> None:
+    """The one that cannot be said takes the others with it."""
+    prompt = "{% for c in _conversation %}x{% endfor %}{{ q }}"
+    tests = [
+        {"vars": {"q": text}, "metadata": {"conversationId": talk}}
+        for text, talk in (("a", "1"), (" ", "1"), ("c", "1"), ("d", "2"))
+    ]
+    found = made_of(tmp_path, config(prompts=[prompt], tests=tests))
+    dropped = [loss for loss in found.losses if loss[0] == "dropped"]
+    assert len({line for _, _, line, _ in dropped}) == len(dropped) == 3
+    assert found.messages.count("this conversation is left out: a message of it says nothing") == 3
+    assert "d" in str(found.only["turns"] if "turns" in found.only else found.only["cases"])
 
 
 def test_conversations_by_their_id(tmp_path: Path) -> None:

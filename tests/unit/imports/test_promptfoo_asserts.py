@@ -195,3 +195,15 @@ def test_the_ways_to_a_threshold_are_those_by_which_weights_reach_it(
         share = sum(weight for weight, held in zip(weights, holds, strict=True) if held) / sum(weights)
         one_holds = not found or any(all(holds[n] for n in way) for way in found)
         assert one_holds is (share >= threshold - 1e-9)
+
+
+def test_what_weighs_nothing_leaves_a_threshold_to_the_others(tmp_path: Path) -> None:
+    """It is told to be left out, and they are added up as before."""
+    asserts = [
+        {"type": "contains", "value": "a"},
+        {"type": "javascript", "value": "x", "weight": 0},
+        {"type": "contains", "value": "b"},
+    ]
+    found = made_of(tmp_path, config(tests=[{"vars": {"q": "Hi"}, "assert": asserts, "threshold": 1}]))
+    assert found.only["turns"][0]["expect"] == [{"contains": "a"}, {"contains": "b"}]
+    assert ("dropped", "javascript") in {(loss[0], loss[3]) for loss in found.losses}

@@ -75,8 +75,16 @@ class Asserts:
 
     def read(self, nodes: Sequence[Node], threshold: float | None, *, place: Node) -> list[JsonObject]:
         """Return what is expected; what has no counterpart is noted and left out."""
-        members = [(node, self._member(node)) for node in nodes]
+        members = [(node, self._member(node)) for node in nodes if not self._decides_nothing(node)]
         return self._grouped(members, threshold, place)
+
+    def _decides_nothing(self, node: Node) -> bool:
+        """Return whether an assert weighs nothing, so that no threshold misses it either; that is noted."""
+        if not isinstance(node, MappingNode) or number_of(node.get("weight")) != 0:
+            return False
+        message = "an assert of weight 0 decides nothing there, and is left out"
+        self.tree.losses.drop(node.get("type") or node, text_of(node.get("type")) or "assert", message)
+        return True
 
     def _member(self, node: Node) -> Weighed | None:
         """Return one assert as an expectation; None where it is left out, which is noted."""
@@ -91,7 +99,7 @@ class Asserts:
                 if entry.key not in _KEYS:
                     losses.drop(entry, entry.key, f"`{entry.key}` of an assert is not carried over")
             weight = number_of(node.get("weight"))
-            _refuse(node, weight)
+            _refuse_code(node)
             expectation = self._set(node) if kind == "assert-set" else self._one(kind, node)
             _refuse_unsound(kind, expectation)
         except NotCarriedError as error:
@@ -222,10 +230,8 @@ class Asserts:
         return {"judge": {"rubric": rubric, "by": model}}
 
 
-def _refuse(node: MappingNode, weight: float | None) -> None:
-    """Raise NotCarriedError for an assert of any kind that decides nothing, or looks at what code makes."""
-    if weight == 0:
-        raise NotCarriedError("an assert of weight 0 decides nothing there, and is left out")
+def _refuse_code(node: MappingNode) -> None:
+    """Raise NotCarriedError for an assert of any kind that looks at what code makes."""
     if node.get("transform") is not None:
         raise NotCarriedError("`transform` is code: what it makes of a reply cannot be looked at")
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _KEYS = frozenset(
     {"prompts", "providers", "targets", "tests", "defaultTest", "description", "evaluateOptions", "tags"}
-    | {"assertionTemplates", "$schema"}
+    | {"scenarios", "assertionTemplates", "$schema"}
 )
 _CODE = frozenset({"extensions", "nunjucksFilters", "transform"})
 _MAX_REPEAT = 1000
@@ -97,7 +97,8 @@ class _Config:
             ),
         )
         self.prompts = tuple(prompts(tree, self._listed("prompts") or (_default_prompt(root),)))
-        found = tests(tree, self._listed("tests"), tree.value(root.get("defaultTest")))
+        shared = tree.value(root.get("defaultTest"))
+        found = tests(tree, self._listed("tests"), shared, self._listed("scenarios"))
         self._tests = tuple(self._ready(found))
 
     def drafts(self, prompt: Prompt) -> Iterator[Draft]:
@@ -161,6 +162,10 @@ class _Config:
             for name in made.stuck:
                 message = f"`{name}` holds a template that cannot be filled in: it stays as it is"
                 self._losses.change(test.places.get(name, test.place), name, message)
+            for reader, missing in made.missing.items():
+                for name in missing:
+                    message = f"`{name}` has no value in this test: it is empty in `{reader}`"
+                    self._losses.change(test.places.get(reader, test.place), name, message)
             named = names.take(case_id(test.description, default=f"test-{number}"))
             yield _Ready(test=test, id=named, vars=made.values, used=made.used)
 
@@ -205,6 +210,7 @@ class _Config:
             message = "the prompt ends with words of the assistant, which no model goes on from: left out"
             self._losses.drop(prompt.place, "prompts", message)
             prompt = replace(prompt, messages=prompt.messages[:-1])
+            texts = [*([prompt.system] if prompt.system else []), *_texts(prompt.messages)]
 
         # What all tests expect stands at the turn, unless a test adds it up or a pattern differs by test.
         common = self._common()
@@ -340,24 +346,26 @@ class _Config:
             key = ready.id if not prompt.goes_on else ready.test.conversation or "conversation"
             groups.setdefault(key, []).append(ready)
         names = Names()
-        found: dict[bool, list[tuple[str | None, JsonObject]]] = {}
+        found: dict[bool, list[tuple[str | None, JsonObject, Sequence[_Ready]]]] = {}
         for key, members in groups.items():
             name = names.take(case_id(key, default=f"conversation-{len(names) + 1}"))
             talk = self._talk(prompt, members, name)
             if talk is not None:
-                found.setdefault(talk[0] is not None, []).append(talk)
+                found.setdefault(talk[0] is not None, []).append((*talk, members))
         for talks in found.values():
-            systems = {system for system, _ in talks}
-            head = self._head(each for _, case in talks for each in _expected_in(case))
-            cases = [case for _, case in talks]
+            systems = {system for system, _, _ in talks}
+            head = self._head(each for _, case, _ in talks for each in _expected_in(case))
+            cases = [case for _, case, _ in talks]
             if len(systems) > 1:
                 head["system"] = "{{ system }}"
-                cases = [{**case, "vars": {"system": system}} for system, case in talks]
+                cases = [{**case, "vars": {"system": system}} for system, case, _ in talks]
             elif talks[0][0] is not None:
                 head["system"] = literal(talks[0][0])
             if unwritable(head) or not fits(head):
                 message = "this prompt is too large or nests too deep, or holds what no scenario can"
                 self._losses.drop(prompt.place, "prompts", message)
+                for _, _, left_out in talks:
+                    self._leave_out(left_out, "so is its prompt")
                 continue
             yield head, tuple(cases)
 
@@ -371,8 +379,7 @@ class _Config:
         for ready in members:
             said = self._said(prompt, ready)
             if isinstance(said, str):
-                message = f"this conversation is left out: {said}"
-                self._losses.drop(ready.test.place, "tests", message)
+                self._leave_out(members, said)
                 return None
             if turns and said[0] != system:
                 message = "the system prompt of a conversation stays that of its first test"
@@ -388,10 +395,14 @@ class _Config:
             tags += [tag for tag in self._own_tags(ready.test) if tag not in tags]
         case: dict[str, Json] = {"id": name, **({"tags": tags} if tags else {}), "turns": turns}
         if unwritable([system, case]) or not fits({**case, "system": system}):
-            message = "this conversation is too large, or holds what no scenario can: it is left out"
-            self._losses.drop(members[0].test.place, "tests", message)
+            self._leave_out(members, "it is too large, or holds what no scenario can")
             return None
         return system, case
+
+    def _leave_out(self, members: Sequence[_Ready], why: str) -> None:
+        """Note every test of a conversation that cannot be said."""
+        for ready in members:
+            self._losses.drop(ready.test.place, "tests", f"this conversation is left out: {why}")
 
     def _said(self, prompt: Prompt, ready: _Ready) -> tuple[str | None, tuple[Message, ...]] | str:
         """Return the system's text and the messages that a test sends; a text that says why it cannot."""

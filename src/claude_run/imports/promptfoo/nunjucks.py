@@ -26,7 +26,6 @@ _WORDS = (
     (re.compile(r"==="), "=="),
     (re.compile(r"!=="), "!="),
 )
-_PASSES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,30 +60,58 @@ def filled(template: Template, variables: Mapping[str, Json]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """Variables with those that their values read filled in: the `used` ones, and those that are `stuck`."""
+    """Variables with those that their values read filled in.
+
+    `used` are those that others read, `stuck` those that stay as they are, and `missing` the names that have
+    no value, by who reads them.
+    """
 
     values: Mapping[str, Json]
     used: frozenset[str]
     stuck: tuple[str, ...]
+    missing: Mapping[str, tuple[str, ...]]
 
 
 def composed(variables: Mapping[str, Json]) -> Composed:
-    """Fill in what the values of variables read of others: there they are templates, here they are data."""
-    values, used, stuck = dict(variables), set[str](), set[str]()
-    for _ in range(_PASSES):
-        waiting = [name for name, value in values.items() if _is_open(value) and name not in stuck]
-        for name in waiting:
-            template = translated(str(values[name]))
-            if template.problem is not None or name in template.names:
-                stuck.add(name)
-                continue
+    """Fill in what the values of variables read of others: there they are templates, here they are data.
+
+    Each is filled in once, after those that it reads: what looks like a template then is text.
+    """
+    values, used, missing = dict(variables), set[str](), dict[str, tuple[str, ...]]()
+    templates = {name: translated(str(value)) for name, value in variables.items() if _is_open(value)}
+    stuck = {name for name, template in templates.items() if template.problem is not None}
+    reads = {name: frozenset(template.names) & templates.keys() for name, template in templates.items()}
+    stuck |= _in_circles(reads)
+    waiting = [name for name in templates if name not in stuck]
+    while waiting:
+        ready = [name for name in waiting if not reads[name] & set(waiting)]
+        for name in ready:
+            template = templates[name]
             try:
                 values[name] = filled(template, values)
-                used.update(template.names)
             except RenderError:
                 stuck.add(name)
-    left = tuple(name for name, value in values.items() if _is_open(value))
-    return Composed(values=values, used=frozenset(used), stuck=left)
+                continue
+            used.update(template.names)
+            if empty := tuple(each for each in template.names if each not in variables):
+                missing[name] = empty
+        waiting = [name for name in waiting if name not in ready]
+    order = tuple(name for name in templates if name in stuck)
+    return Composed(values=values, used=frozenset(used), stuck=order, missing=missing)
+
+
+def _in_circles(reads: Mapping[str, frozenset[str]]) -> set[str]:
+    """Return the names that read themselves, by way of others or at once."""
+    found: set[str] = set()
+    for name in reads:
+        seen, ahead = set[str](), [name]
+        while ahead:
+            new = reads[ahead.pop()] - seen
+            seen |= new
+            ahead += new
+        if name in seen:
+            found.add(name)
+    return found
 
 
 def _is_open(value: Json) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import chain, product
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ MAX_TESTS = 20_000
 """How many tests a configuration may have, with all combinations."""
 
 _KEYS = frozenset({"description", "vars", "assert", "options", "metadata", "threshold"})
+_SCENARIO = frozenset({"config", "tests", "description"})
 _EXPECTED = re.compile(r"__expected[0-9]*")
 _COMPACT = re.compile(r"\s*((?:not-)?[a-z][a-z0-9-]*)(?:\(([0-9.]+)\))?:\s*(.*)", re.DOTALL)
 _COMPACT_KINDS = frozenset(
@@ -69,22 +70,28 @@ class Test:
     tags: tuple[str, ...] = ()
 
 
-def tests(tree: Tree, nodes: Sequence[Node], shared: Node | None) -> Iterator[Test]:
-    """Yield the tests, with what `defaultTest` says filled in; lists of values become one test each."""
+def tests(
+    tree: Tree, nodes: Sequence[Node], shared: Node | None, scenarios: Sequence[Node]
+) -> Iterator[Test]:
+    """Yield the tests, with what `defaultTest` says filled in; lists of values become one test each.
+
+    Those of `scenarios` come after the others: each of their configurations with each of their tests.
+    """
     reader = _Reader(tree)
     default = reader.test(shared, Test(place=tree.root)) if shared is not None else Test(place=tree.root)
     base = replace(default, own=(), shared=default.own, description=None)
+    plain = ((reader.test(node, replace(base, place=node)), node) for node in reader.nodes(nodes))
+    crossed = reader.crossed(scenarios, base)
+    alone = () if nodes or scenarios else ((base, tree.root),)
     number = 0
-    for node in reader.nodes(nodes):
-        for test in reader.expanded(reader.test(node, replace(base, place=node)), node):
+    for whole, node in chain(plain, crossed, alone):
+        for test in reader.expanded(whole, node):
             number += 1
             if number > MAX_TESTS:
                 message = f"there are more than {MAX_TESTS:,} tests: this one and those below are left out"
                 tree.losses.drop(node, "tests", message)
                 return
             yield test
-    if not nodes:
-        yield from reader.expanded(base, tree.root)
 
 
 class _Reader:
@@ -108,6 +115,29 @@ class _Reader:
                     self._losses.drop(node, "tests", f"no file is called like {pattern}")
                 for name in names:
                     yield from self._from_file(node, name)
+
+    def crossed(self, scenarios: Sequence[Node], base: Test) -> Iterator[tuple[Test, Node]]:
+        """Yield each test of each scenario on top of each of its configurations, and where it is written."""
+        for scenario in self.nodes(scenarios):
+            if not isinstance(scenario, MappingNode):
+                self._losses.drop(scenario, "scenarios", "this scenario is not a mapping")
+                continue
+            for entry in scenario.entries:
+                if entry.key not in _SCENARIO:
+                    message = f"`{entry.key}` of a scenario is not carried over"
+                    self._losses.drop(entry, entry.key, message)
+            configs = list(self.nodes(self._tree.items(self._tree.value(scenario.get("config")))))
+            if not configs:
+                self._losses.drop(scenario, "config", "this scenario has no `config`, and so no tests")
+            written = self._tree.items(self._tree.value(scenario.get("tests")))
+            nodes = list(self.nodes(written))
+            for config in configs:
+                whole = self.test(config, replace(base, place=config))
+                if not written:
+                    yield whole, config
+                for node in nodes:
+                    made = self.test(node, replace(whole, place=node, own=()))
+                    yield replace(made, own=(*whole.own, *made.own)), node
 
     def test(self, node: Node, base: Test) -> Test:
         """Return a test with what it says itself on top of `base`."""
