@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.lazy import LazySequence
 from claude_run.errors import InputError, StorageError
@@ -35,11 +35,12 @@ from claude_run.session.request import CompareRequest
 from claude_run.session.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Unpack
 
     from claude_run.conversation.script import Conversation
     from claude_run.library.options import CompareOptions, PathText, RunOptions
+    from claude_run.record.records import Record
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
 
@@ -164,13 +165,21 @@ async def _play(prepared: Prepared, observer: RunObserver, world: World, warning
 
 def _run_of(result: RunResult, warnings: Iterable[str], *, facts: RunFacts | None = None) -> Run:
     summary, facts = result.played.summary, facts or RunFacts.of(result.played)
+
+    def line(record: Record) -> Mapping[str, Any]:
+        try:
+            return transcripts.to_json(record.planned, record.transcript)
+        except OSError as error:
+            raise StorageError(
+                f"{result.folder.path}: what was said in this run cannot be read any more"
+                f" ({error.strerror or error}): was it moved or removed, or the working folder changed?"
+            ) from error
+
     return Run(
         folder=result.folder.path,
         run_id=summary.run.run_id or "",
         summary=summary.to_json(),
-        conversations=LazySequence.over(
-            result.played.records, lambda each: transcripts.to_json(each.planned, each.transcript)
-        ),
+        conversations=LazySequence.over(result.played.records, line),
         tolerated=facts.tolerance,
         notices=tuple(text for _, text in facts.notices()),
         warnings=tuple(warnings),

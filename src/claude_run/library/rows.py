@@ -19,12 +19,17 @@ _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cach
 def tables(*runs: Run | str | os.PathLike[str]) -> Tables:
     """Return runs, or the folders of runs, as tables of their runs, conversations, turns and checks.
 
-    What is no text, number or boolean is JSON text. InputError where a folder holds no run.
+    A run that is named several times, as `outputs/latest` and by its own name, is there once. What is no
+    text, number or boolean is JSON text. InputError where a folder holds no run.
     """
     found: dict[str, list[Any]] = {name: [] for name in ROWS}
+    seen = set[str]()
     with said_as_ours():
         for each in runs:
             run = each if isinstance(each, Run) else read_run(Path(each))
+            if run.run_id and run.run_id in seen:
+                continue
+            seen.add(run.run_id)
             found["runs"].append(_run_row(run))
             for line in run.conversations:
                 ids = {"run_id": run.run_id, "conversation_id": line["conversation_id"]}

@@ -81,6 +81,8 @@ async def merge(paths: Sequence[Path], out: Path | None, world: World, sections:
 
         # What they are, then what they came to.
         parts = _of_one_plan([_part(folder) for folder in folders])
+        if out is not None and _is_one_of(folders, out):
+            raise InputError(f"-o {out} is one of the shards, which stay as they are: name a new folder")
         whole = _whole(parts)
         against = _against(parts, whole)
         ended_at = _end_of_all(parts)
@@ -105,6 +107,10 @@ def _distinct(folders: Iterable[RunFolder]) -> Sequence[RunFolder]:
             raise InputError(f"{folder.path} is named twice: name the run folder of each shard once")
         found[place] = folder
     return list(found.values())
+
+
+def _is_one_of(folders: Sequence[RunFolder], path: Path) -> bool:
+    return any(os.path.realpath(each.path) == os.path.realpath(path) for each in folders)
 
 
 def _part(folder: RunFolder) -> Part:

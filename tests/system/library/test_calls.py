@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,23 @@ def test_without_a_key_nothing_is_played(here: Path) -> None:
     assert not (here / "outputs").exists()
 
 
+def test_conversations_of_a_run_that_is_gone_are_an_error_of_ours(here: Path) -> None:
+    """They are read from its folder: what became of it is asked."""
+    run = claude_run.run("talk.yaml", simulate=True, out="run")
+    shutil.rmtree(here / "run")
+    with pytest.raises(claude_run.StorageError, match=r"^run: .*No such file.*: was it moved or removed"):
+        run.conversations[0]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_that_played_nothing_has_not_passed() -> None:
+    """An empty shard ends with 0, and nobody has seen that anything is well."""
+    count = len(claude_run.plan("talk.yaml").conversations) + 1
+    runs = [claude_run.run("talk.yaml", simulate=True, shard=f"{n}/{count}") for n in range(1, count + 1)]
+    assert {run.exit_code for run in runs} == {claude_run.ExitCode.PASSED}
+    assert {(len(run.conversations) > 0, run.passed) for run in runs} == {(True, True), (False, False)}
+
+
 def test_a_disk_that_refuses_is_an_error_of_ours(here: Path) -> None:
     """Whatever part of the program has met it."""
     (here / "file").touch()
@@ -237,5 +255,10 @@ def test_the_programs_of_the_page_run(here: Path) -> None:
             result = execute([sys.executable, block.name], cwd=here)
             assert (result.code, result.stderr) == (0, "")
             said[block.name] = result.stdout
+    program = (here / "play.py").read_text(encoding="utf-8")
+    for trouble in ("max_requests=1", 'faults="400"'):
+        code = program.replace("simulate=True", f"simulate=True, {trouble}, concurrency=1")
+        result = execute([sys.executable, "-c", code], cwd=here)
+        assert (result.code, result.stderr) == (0, "")
     assert said["play.py"].startswith("PASSED 4 conversations in outputs/")
     assert said["frames.py"].startswith("4 turns, 0 failed checks, $0.0")

@@ -85,6 +85,15 @@ def test_rows_say_what_the_transcripts_say(here: Path) -> None:
     assert tables.turns[1]["content"] == "Thank you, please."
 
 
+@pytest.mark.usefixtures("here")
+def test_a_run_that_is_named_twice_is_there_once() -> None:
+    """By its name, by the link to it, and as a value: sums stay sums."""
+    run = claude_run.run("talk.yaml", simulate=True, out="run")
+    once, twice = claude_run.tables(run), claude_run.tables(run, "run", "outputs/latest")
+    assert once == twice
+    assert len(twice.conversations) == len(run.conversations)
+
+
 def test_a_folder_without_a_run_is_refused(here: Path) -> None:
     """As `report` refuses it."""
     with pytest.raises(claude_run.InputError, match="holds no run"):

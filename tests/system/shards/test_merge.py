@@ -137,6 +137,18 @@ def test_a_missing_shard_is_named(three: ShardWorkspace) -> None:
     assert refused(three, "2").startswith("shard 1/3, 3/3 are missing")
 
 
+def test_a_merge_into_one_of_its_shards_is_refused(three: ShardWorkspace) -> None:
+    """By whichever name; the shard stays as it is."""
+    (three.folder / "link").symlink_to("1")
+    for name in ("1", "link"):
+        done = three.merge("1", "2", "3", out=name)
+        assert (done.code, done.stderr) == (
+            2,
+            f"error: -o {name} is one of the shards, which stay as they are: name a new folder\n",
+        )
+    assert three.run("verify", "1").code == 0
+
+
 def test_a_shard_that_is_there_twice_is_refused(three: ShardWorkspace) -> None:
     """By the same folder, and by another play of the same part."""
     assert refused(three, "1", "2", "3", "1/") == "1 is named twice: name the run folder of each shard once"

@@ -122,6 +122,14 @@ def test_one_scenario_goes_into_a_file_that_is_named(here: Path, capsys: pytest.
     assert not (here / "two.yaml").exists()
 
 
+def test_an_empty_place_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A variable in a command may be empty; what is there already is not mixed with."""
+    before = sorted(here.iterdir())
+    assert run_command_line(["import", "chats.jsonl", "-o", ""]) == 2
+    assert "-o names no folder: is the variable in your command empty?" in capsys.readouterr().err
+    assert sorted(here.iterdir()) == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
