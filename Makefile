@@ -75,7 +75,7 @@ test-providers: $(DEV) ## the logins that need an extra, by the real libraries, 
 	@$(BIN)/python -m pytest tests/system/providers
 
 test-tables: $(DEV) ## data frames of runs, by the real libraries, which it installs (430 MB)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pandas polars duckdb
+	@$(LOCKED) requirements/tables.txt
 	@$(BIN)/python -m pytest tests/system/library/test_tables.py
 
 coverage: $(DEV) ## hold the rooms that decide to 95 % of their branches, by their own tests
@@ -126,11 +126,12 @@ dist: $(DEV) ## build wheel and sdist into dist/, and play the quickstart from t
 	@$(BIN)/python -m tests.packaging
 
 # uv keeps the pins that it finds in an output file: so the run lock is a part of the dev lock, version by version.
-lock: ## pin the locks anew, everything at its newest (needs uv)
+lock: ## pin all locks anew, everything at its newest (needs uv)
 	@$(COMPILE) pyproject.toml --group dev --upgrade --output-file requirements/dev.txt
 	@cp requirements/dev.txt requirements/run.txt
 	@$(COMPILE) pyproject.toml --output-file requirements/run.txt
 	@$(COMPILE) --group docs --upgrade --output-file requirements/docs.txt
+	@$(COMPILE) --group tables --upgrade --output-file requirements/tables.txt
 
 clean: ## remove the virtual environments, the caches, and what `make dist` and `make site` built
 	@rm -rf $(VENV) $(SITE) .site site $(NODE)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
