@@ -23,20 +23,21 @@ from claude_run.scenario.template_language import literal
 from claude_run.text.strict_json import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from claude_run.imports.drafts import Given
     from claude_run.imports.rows import Row
     from claude_run.scenario.json_values import Json, JsonObject
     from claude_run.scenario.source import Source
 
-Role: TypeAlias = Literal["user", "assistant"]
+Role: TypeAlias = Literal["user", "assistant", "system"]
 
 _IDS = ("id", "conversation_id", "custom_id", "name")
 _ROW_KEYS = frozenset({*_IDS, "messages", "conversations", "tools", "system", "functions"})
 _SPEAKERS = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant"}
 _MESSAGE_KEYS = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+_SIDES: Mapping[str, Role] = {"assistant": "assistant", "system": "system"}
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _DATA_URL = re.compile(r"data:(image/(?:png|jpeg|gif|webp));base64,([A-Za-z0-9+/=]+)")
 _OWN_BLOCKS = frozenset({"tool_use", "tool_result", "image", "document"})
@@ -52,7 +53,10 @@ class _LeftOutError(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class _Message:
-    """What one side says until the other one speaks: blocks as the API has them, texts as they are."""
+    """What one side says until the other one speaks: blocks as the API has them, texts as they are.
+
+    An instruction in mid-conversation is one of its own, behind the user's message whose reply it steers.
+    """
 
     role: Role
     blocks: list[JsonObject] = field(default_factory=list)
@@ -113,10 +117,10 @@ def _talk(row: Row, given: Given, names: Names) -> _Talk:
         _leave_out("messages", "`messages` must be a list of objects")
     _note_keys(row, listed, given)
 
-    # The instructions at its head are the system prompt; one in the middle steers what nobody would play.
+    # The instructions at its head are the system prompt.
     first = next((n for n, each in enumerate(listed) if not _is_instruction(each)), len(listed))
     system = _system(row, listed[:first], given)
-    said = list(_joined(listed[first:]))
+    said = list(_joined(_in_order(listed[first:], row, given)))
     if not said or said[0].role != "user":
         _leave_out("messages", "it does not begin with a user message")
     tools = _tools(row, said, given)
@@ -152,11 +156,12 @@ def _as_message(said: Json) -> Json:
 def _played_anew(said: Sequence[_Message]) -> list[Json]:
     """Return the user's turns, each with the recorded reply as its example."""
     turns: list[Json] = []
-    for message, answer in zip(said, [*said[1:], None], strict=True):
-        if message.role == "assistant":
+    for number, message in enumerate(said):
+        if message.role != "user":
+            turns += [{"system": _content(message.blocks)}] if message.role == "system" else ()
             continue
         turn: dict[str, Json] = {"user": _content(message.blocks)}
-        text = _text_of(answer)
+        text = _text_of(next((each for each in said[number + 1 :] if each.role == "assistant"), None))
         turns.append({**turn, "example": literal(text)} if text.strip() else turn)
     return turns
 
@@ -171,7 +176,7 @@ def _played_at_the_end(said: Sequence[_Message]) -> list[Json]:
         if block.get("type") == "tool_use"
     ]
     text = _text_of(last)
-    final = cast("dict[str, Json]", turns[-1])
+    final = next(turn for turn in reversed(cast("list[dict[str, Json]]", turns)) if "user" in turn)
     if calls:
         final["expect"] = [{"calls_tool": _literal(calls if len(calls) > 1 else calls[0])}]
     if text.strip():
@@ -179,12 +184,37 @@ def _played_at_the_end(said: Sequence[_Message]) -> list[Json]:
     return turns
 
 
-def _joined(listed: Sequence[JsonObject]) -> Iterator[_Message]:
+def _in_order(listed: Sequence[JsonObject], row: Row, given: Given) -> Iterator[JsonObject]:
+    """Yield the messages, with each instruction behind the user's next ones: there the API takes it."""
+    waiting: list[JsonObject] = []
+    before: str | None = None
+    for each in listed:
+        if _is_instruction(each):
+            texts = _instructions([each.get("content")])
+            waiting += ({"role": "system", "content": text} for text in texts)
+            if texts and before == "assistant":
+                message = "an instruction stands behind the next message of the user, as a `system` turn"
+                given.losses.change(row.place("messages"), "system", message)
+            continue
+        side = _SIDES.get(str(each["role"]), "user")
+        if side == "assistant" and before == "user":
+            yield from waiting
+            waiting = []
+        yield each
+        before = side
+    if before == "user":
+        yield from waiting
+    elif waiting:
+        message = "an instruction after the last reply steers none, and is left out"
+        given.losses.drop(row.place("messages"), "system", message)
+
+
+def _joined(listed: Iterable[JsonObject]) -> Iterator[_Message]:
     """Yield what each side says in turn: the API takes messages of one side in a row for one."""
     whole: _Message | None = None
     asked: set[str] = set()
     for each in listed:
-        role: Role = "assistant" if each["role"] == "assistant" else "user"
+        role = _SIDES.get(str(each["role"]), "user")
         blocks = list(_blocks(each))
         results = {str(block["tool_use_id"]) for block in blocks if block.get("type") == "tool_result"}
         if whole is None or whole.role != role:
@@ -326,20 +356,25 @@ def _tools(row: Row, said: Sequence[_Message], given: Given) -> tuple[JsonObject
 
 
 def _system(row: Row, instructions: Sequence[JsonObject], given: Given) -> str | None:
+    texts = _instructions([row.value.get("system"), *(each.get("content") for each in instructions)])
+    if len(texts) > 1:
+        message = "several instructions are one system prompt, with a blank line between them"
+        given.losses.change(row.place("messages"), "system", message)
+    return "\n\n".join(texts) or None
+
+
+def _instructions(contents: Iterable[Json]) -> list[str]:
+    """Return the texts of instructions that say something."""
     texts: list[str] = []
-    for content in [row.value.get("system"), *(each.get("content") for each in instructions)]:
+    for content in contents:
         if isinstance(content, str):
             texts.append(content)
         elif content is not None:
             blocks = list(_parts(content))
             if any(block["type"] != "text" for block in blocks):
-                _leave_out("content", "its system prompt holds what is not text")
+                _leave_out("content", "an instruction of it holds what is not text")
             texts += [str(block["text"]) for block in blocks]
-    texts = [text for text in texts if text.strip()]
-    if len(texts) > 1:
-        message = "several instructions are one system prompt, with a blank line between them"
-        given.losses.change(row.place("messages"), "system", message)
-    return "\n\n".join(texts) or None
+    return [text for text in texts if text.strip()]
 
 
 def _note_keys(row: Row, listed: Sequence[JsonObject], given: Given) -> None:
@@ -347,12 +382,10 @@ def _note_keys(row: Row, listed: Sequence[JsonObject], given: Given) -> None:
     note_unknown(row, row.value.keys() - _ROW_KEYS, given.losses, "{} of a conversation is not carried over")
     held = {key for each in listed for key in each}
     note_unknown(row, held - _MESSAGE_KEYS, given.losses, "{} of a message is not carried over")
-    for number, each in enumerate(listed):
+    for each in listed:
         if _word(each, "role") not in _ROLES:
             role = each.get("role")
             _leave_out("role", f"nobody speaks as {json.dumps(role):.40}")
-        if _is_instruction(each) and not all(map(_is_instruction, listed[:number])):
-            _leave_out("role", "an instruction stands in the middle of it", "see `system` turns")
 
 
 def _is_instruction(message: Mapping[str, Json]) -> bool:

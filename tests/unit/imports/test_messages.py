@@ -206,6 +206,38 @@ def test_parts_of_a_content(tmp_path: Path) -> None:
     assert found.losses == [("dropped", "a.jsonl", 2, "image_url")]
 
 
+def test_an_instruction_in_the_middle_is_a_system_turn(tmp_path: Path) -> None:
+    """Behind the user's message whose reply it steers; one that had stood elsewhere is told, or lost."""
+    talk = [
+        {"role": "user", "content": "Hi"},
+        {"role": "system", "content": "In {{ German }}."},
+        {"role": "developer", "content": "Briefly."},
+        {"role": "assistant", "content": "Hallo"},
+        {"role": "system", "content": "In French."},
+        {"role": "user", "content": "Bye"},
+        {"role": "assistant", "content": "Au revoir"},
+        {"role": "system", "content": "Nothing more."},
+    ]
+    found = made_of(tmp_path / "a", {"a.jsonl": [{"messages": talk}]})
+    steered = [{"text": "In {{ '{{' }} German }}."}, {"text": "Briefly."}]
+    assert found.only["cases"][0]["turns"] == [
+        {"user": "Hi", "example": "Hallo"},
+        {"system": steered},
+        {"user": "Bye", "example": "Au revoir"},
+        {"system": "In French."},
+    ]
+    assert [(loss[0], loss[3]) for loss in found.losses] == [("dropped", "system"), ("changed", "system")]
+
+    history = made_of(tmp_path / "b", {"a.jsonl": [{"messages": talk[:6]}]}, replies="history")
+    assert history.only["cases"][0]["turns"] == [
+        {"user": "Hi"},
+        {"system": steered},
+        {"assistant": "Hallo"},
+        {"user": "Bye"},
+        {"system": "In French."},
+    ]
+
+
 @pytest.mark.parametrize(
     ("messages", "key"),
     [
@@ -220,7 +252,7 @@ def test_parts_of_a_content(tmp_path: Path) -> None:
         ([{"role": "user", "content": [{"type": "text", "text": ""}]}], "content"),
         ([{"role": "user", "content": [{"type": ["text"]}]}], "content"),
         ([{"role": "user", "content": [{"type": "image"}]}], "source"),
-        ([ASKED, {"role": "system", "content": "Stop."}], "role"),
+        ([ASKED, {"role": "system", "content": [{"type": "image"}]}], "source"),
         ([ASKED, CALLED, ASKED], "tool_calls"),
         ([ASKED, RESULT], "tool_call_id"),
         ([ASKED, {**CALLED, "tool_calls": [{**CALL, "id": "a b"}]}], "tool_calls"),
