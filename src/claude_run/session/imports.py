@@ -118,7 +118,7 @@ def import_files(request: ImportRequest, *, file_root: str | None, today: date) 
 def _drafts(request: ImportRequest, losses: Losses, *, file_root: str | None, today: date) -> Iterator[Draft]:
     """Yield what the sources become; InvalidScenarioError with what is wrong in any of them."""
     problems = Problems()
-    names = Names()
+    names, taken = Names(), set[object]()
     for path in _found(request.sources):
         try:
             source = losses.know(_source(path))
@@ -137,7 +137,12 @@ def _drafts(request: ImportRequest, losses: Losses, *, file_root: str | None, to
                 replies=request.replies,
             )
             for draft in chosen.read(source, given):
-                yield replace(draft, stem=names.take(draft.stem))
+                stem, head = names.take(draft.stem), draft.head
+                # Who is called like another one is called like its file, whose name nobody else has.
+                if (called := head.get("name")) in taken:
+                    head = {key: value for key, value in head.items() if key != "name"}
+                taken.add(called)
+                yield replace(draft, stem=stem, head=head)
         except InvalidScenarioError as error:
             problems.merge(error.problems)
     if problems:

@@ -277,3 +277,20 @@ def test_names(tmp_path: Path) -> None:
         "gro-e-frage": None,
         "a-b": "A b",
     }
+
+
+def test_scenarios_that_are_called_alike_are_told_apart(tmp_path: Path) -> None:
+    """In one file and in several: the second one is called like its file."""
+    one = {"name": "A b", "turns": [{"user": "Hi"}]}
+    found = made_of(
+        tmp_path,
+        {"e.yaml": {"scenarios": [one, one]}, "f.yaml": one},
+        "e.yaml",
+        "f.yaml",
+        source_format="pipecat",
+    )
+    assert {stem: each.get("name") for stem, each in found.scenarios.items()} == {
+        "a-b": "A b",
+        "a-b-2": None,
+        "a-b-3": None,
+    }
