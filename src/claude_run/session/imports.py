@@ -93,8 +93,6 @@ def import_files(request: ImportRequest, *, file_root: str | None, today: date) 
     InvalidScenarioError for files that cannot be read, and with `strict` for any loss; InputError where a
     file is there already, where nothing could be converted, or where the format cannot be told.
     """
-    if str(request.out) in {"", "."}:
-        raise InputError("-o names no folder: is the variable in your command empty? write -o scenarios")
     losses = Losses()
     drafts = tuple(_drafts(request, losses, file_root=file_root, today=today))
     if request.strict and losses.problems:

@@ -69,8 +69,6 @@ async def merge(paths: Sequence[Path], out: Path | None, world: World, sections:
     InputError, before anything is written, where they are not all of the shards of one plan, each once and
     played to its end; StorageError where one of them is damaged. `sections` make the pieces of reports.
     """
-    if out is not None and str(out) in {"", "."}:
-        raise InputError("-o names no folder: is the variable in your command empty? write -o outputs/my-run")
     folders = _distinct(RunFolder.open(path, disk=world.disk, redactor=world.redactor) for path in paths)
     with ExitStack() as held:
         for folder in folders:

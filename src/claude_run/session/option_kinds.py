@@ -76,6 +76,9 @@ def _read_path(option: Option, path: Any) -> Path:  # noqa: ANN401 - a text, or 
         callable_so = False
     if not callable_so:
         option.refuse(str(path), "no file can be called so")
+    # A path that is made of it would be the current folder.
+    if path == "":
+        option.refuse("''", "an empty path: is the variable in your command empty?")
     return Path(path)
 
 

@@ -555,8 +555,6 @@ def check_combination(request: RunRequest) -> None:
     """Raise InputError for options that contradict each other, or say too little."""
     if not request.paths:
         raise InputError("no PATH: name a scenario file or a folder of them, such as scenarios/")
-    if request.out is not None and str(request.out) in {"", "."}:
-        raise InputError("-o names no folder: is the variable in your command empty? write -o outputs/my-run")
     refuse_contradictions(request)
 
 

@@ -126,7 +126,7 @@ def test_an_empty_place_is_refused(here: Path, capsys: pytest.CaptureFixture[str
     """A variable in a command may be empty; what is there already is not mixed with."""
     before = sorted(here.iterdir())
     assert run_command_line(["import", "chats.jsonl", "-o", ""]) == 2
-    assert "-o names no folder: is the variable in your command empty?" in capsys.readouterr().err
+    assert "-o '': an empty path: is the variable in your command empty?" in capsys.readouterr().err
     assert sorted(here.iterdir()) == before
 
 
