@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -82,7 +83,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A scenario as YAML, the stem of its file, and how many conversations it holds on one model."""
+    """A scenario as YAML, the stem of its file, and how many conversations a run of it plays."""
 
     stem: str
     text: str
@@ -169,8 +170,17 @@ def written(drafts: Sequence[Draft]) -> Iterator[Written]:
     for draft in drafts:
         for part in _divided(draft):
             whole = {**part.head, "cases": list(part.cases)} if part.cases else part.head
-            number = max(1, len(part.cases))
-            yield Written(stem=names.take(part.stem), text=yaml_text(_ordered(whole)), conversations=number)
+            yield Written(
+                stem=names.take(part.stem), text=yaml_text(_ordered(whole)), conversations=_plays(whole)
+            )
+
+
+def _plays(whole: JsonObject) -> int:
+    """Return how many conversations a run plays: each case by each variant on each model, and all repeats."""
+    choices = [whole.get(key) for key in ("cases", "variants", "models")]
+    repeat = whole.get("repeat")
+    once = math.prod(len(each) for each in choices if isinstance(each, list) and each)
+    return once * repeat if isinstance(repeat, int) else once
 
 
 def fits(value: Json) -> bool:

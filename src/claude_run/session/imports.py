@@ -37,7 +37,7 @@ _MOST_MATCHES = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedScenario:
-    """A scenario file that was written, and how many conversations it holds on one model."""
+    """A scenario file that was written, and how many conversations a run of it plays."""
 
     path: Path
     conversations: int
