@@ -43,6 +43,11 @@ def relax_collector() -> None:
     atexit.register(gc.freeze)
 
 
+def is_in_ci() -> bool:
+    """Return whether a CI service runs this process, and nobody looks: `CI` says so, unless it says no."""
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
 def open_streams() -> None:
     """Open the null device in the place of each standard stream that was closed.
 
@@ -62,6 +67,7 @@ def open_streams() -> None:
 class LastingStream:
     """A text stream that outlives its reader, and its disk: what it cannot take any more is dropped.
 
+    What its encoding cannot say is escaped.
     Whoever stops reading has had enough. What else goes wrong, such as a full disk, is the `failure`, for the
     exit code to tell in the end: a run that is paid for does not break off because nobody can be told.
     """
@@ -72,8 +78,10 @@ class LastingStream:
         self._change = change
 
     def write(self, text: str) -> int:
+        encoding = self._stream.encoding or "utf-8"
         with self._lasting():
-            self._stream.write(self._change(text))
+            said = self._change(text).encode(encoding, "backslashreplace").decode(encoding)
+            self._stream.write(said)
         return len(text)
 
     def flush(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from claude_run.cli.output import (
 from claude_run.cli.terminal import Terminal, ask_key
 from claude_run.cli.write_reports import page_parts, redacted_before
 from claude_run.errors import ExitCode, InputError, StorageError
+from claude_run.process import is_in_ci
 from claude_run.report.run.facts import RunFacts
 from claude_run.report.run.formats import FILES, PAGE, drafts, get_ready, render, sections
 from claude_run.report.text.numbers import usd
@@ -112,7 +112,7 @@ def open_page(path: Path | None, world: World) -> int:
                 raise
             print_error(f"warning: the page is shown as it is: {error}")
     print_line(str(page))
-    if not os.environ.get("CI") and not webbrowser.open(page.as_uri()):
+    if not is_in_ci() and not webbrowser.open(page.as_uri()):
         print_error("no browser could be opened: open that file by hand")
     return 0
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from claude_run.cli.output import print_error
-from claude_run.report.run.live import LiveProgress
-from claude_run.report.run.progress import LineProgress, UnseenProgress, own_line
+from claude_run.process import is_in_ci
+from claude_run.report.run.live import LiveProgress, can_be_drawn_on
+from claude_run.report.run.progress import LineProgress, UnseenProgress, begin_line
 from claude_run.report.run.terminal_summary import print_summary
 from claude_run.report.run.watching import print_waiting
 from claude_run.report.text.console import colour_wanted
@@ -59,7 +60,8 @@ class Terminal:
         """
         if self.quiet:
             return _Silent()
-        redraws = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+        redraws = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not is_in_ci()
+        redraws = redraws and can_be_drawn_on(sys.stderr)
         progress = LiveProgress if redraws else LineProgress
         return progress(sys.stderr, colour=self._colour(sys.stderr), each=self.verbose > 0)
 
@@ -130,4 +132,5 @@ class _Silent(UnseenProgress):
     """Says only what must be said."""
 
     def notify(self, line: str) -> None:
-        print_error(*own_line(sys.stderr, line))
+        begin_line(sys.stderr)
+        print_error(line)

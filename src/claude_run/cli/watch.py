@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from claude_run.cli.output import print_error, print_next
 from claude_run.cli.terminal import Terminal, single_keys
 from claude_run.cli.write_reports import finish, refuse_unwritable
 from claude_run.errors import ClaudeRunError, InputError
+from claude_run.process import is_in_ci
 from claude_run.report.run.watching import HELP, waiting_line
 from claude_run.session.next_command import next_command
 from claude_run.session.watch import Watching
@@ -73,7 +73,7 @@ def _refuse(request: RunRequest, output: OutputOptions, plan: PlanOptions) -> No
     """Raise InputError where --watch makes no sense, with what to do instead."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("--watch asks for keys: run it in a terminal, or leave it out to play once")
-    if os.environ.get("CI"):
+    if is_in_ci():
         raise InputError("--watch waits for a person, and CI is set: leave it out to play once")
     once = "describes one run: leave it out, or play once without --watch"
     others = {

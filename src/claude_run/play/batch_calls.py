@@ -265,7 +265,7 @@ def _told(state: BatchState, took_s: float | None) -> str:
     """Return what is known of how long a batch will take."""
     told = f"{count(state.size, 'request')} in a batch"
     if state.expires_at is not None:
-        told += f", done by {_moment(state.expires_at):%Y-%m-%d %H:%M} UTC at the latest"
+        told = f"at the latest, {told}, until {_moment(state.expires_at):%Y-%m-%d %H:%M} UTC"
     if took_s is not None:
         took = f"{took_s / _MINUTE_S:.0f} min" if took_s > 2 * _MINUTE_S else f"{took_s:.0f} s"
         told += f"; the one before took {took}"

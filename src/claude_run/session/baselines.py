@@ -12,6 +12,7 @@ from claude_run.conversation.identity import aligned_to
 from claude_run.conversation.results import Outcome
 from claude_run.conversation.sample import edited
 from claude_run.errors import InputError, StorageError
+from claude_run.process import is_in_ci
 from claude_run.record.baseline import Baseline, accepted_cases, read_baseline, write_baseline
 from claude_run.record.disk import locked_folder, read_file
 from claude_run.record.project import project_root
@@ -219,7 +220,7 @@ def simulation_warning(result: RunResult) -> Iterator[str]:
 
 def refuse_in_ci() -> None:
     """Raise InputError where `CI` is set: there nobody looks at what is accepted."""
-    if os.environ.get("CI"):
+    if is_in_ci():
         raise InputError(
             "baselines are not written when CI is set: accept on your machine and commit the file"
         )

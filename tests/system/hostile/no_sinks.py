@@ -59,7 +59,8 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each("report.run.tally", ("Tally", "ModelTally"), _NUMBER),
     **_each("report.run.tally", ("UnderWay",), _NAMES),
-    **_each("report.run.progress", ("own_line",), "returns lines, which its callers escape"),
+    **_each("report.run.progress", ("begin_line",), "moves the cursor"),
+    **_each("report.run.live", ("can_be_drawn_on",), "answers yes or no"),
     **_each("report.text.console", ("colour_wanted",), "answers yes or no"),
     **_each(
         "report.text.console",
@@ -72,6 +73,7 @@ NO_SINKS: dict[str, str] = {
         "lets nothing pass but what a sink has made",
     ),
     **_each("report.text.safe", ("SafeStream",), "goes through the sink `ChatView`, in pieces of all sizes"),
+    **_each("report.text.cut", ("columns",), _NUMBER),
     **_each("report.text.cut", ("cut_end", "cut_middle"), "shorten what their callers have escaped"),
     **_each("report.text.tables", ("without_zeros", "fitting"), "hands on cells, which its callers escape"),
     **_each("report.text.diff", ("Same", "Removed", "Added", "diff_words", "condense"), _VALUE),

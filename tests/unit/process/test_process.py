@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from claude_run.errors import ExitCode
-from claude_run.process import LastingStream, Signals
+from claude_run.process import LastingStream, Signals, is_in_ci
 
 FULL = Path("/dev/full")
 
@@ -51,6 +51,27 @@ def test_what_passes_is_changed_first() -> None:
         assert stream.encoding == "ascii"
     with os.fdopen(reader) as read:
         assert read.read() == "WORDS"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "arrives"), [("latin-1", b"\xe9 \\u3053"), ("utf-8", b"\xc3\xa9 \xe3\x81\x93")]
+)
+def test_what_an_encoding_cannot_say_is_escaped(encoding: str, arrives: bytes) -> None:
+    """A verdict is told in any terminal, whatever a reply holds."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w", encoding=encoding) as pipe:
+        assert LastingStream(pipe).write("\u00e9 \u3053") == 3
+    with os.fdopen(reader, "rb") as read:
+        assert read.read() == arrives
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [("true", True), ("1", True), ("", False), ("false", False), ("0", False)]
+)
+def test_who_says_no_to_ci_is_not_in_it(monkeypatch: pytest.MonkeyPatch, value: str, *, said: bool) -> None:
+    """`CI=false` is how a person gets rid of it."""
+    monkeypatch.setenv("CI", value)
+    assert is_in_ci() is said
 
 
 def test_a_signal_is_taken_by_whom_it_is_handed_to_and_then_postponed() -> None:

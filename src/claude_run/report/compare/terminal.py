@@ -10,6 +10,7 @@ from claude_run.report.compare.evidence import evidence, verdict_basis
 from claude_run.report.text.console import aligned, open_console, print_escaped
 from claude_run.report.text.diff import DIFF_INDENT, condense, print_pieces
 from claude_run.report.text.safe import safe_line
+from claude_run.report.text.tables import fitting
 from claude_run.text.visible import count
 from claude_run.verdict.basics import Verdict
 
@@ -28,6 +29,8 @@ _STYLES = {
     Verdict.REGRESSED: "bold red",
     Verdict.INCONCLUSIVE: "bold yellow",
 }
+_SPARE = ("note", "relative", "interval", "points")
+"""Columns that a terminal does without where it is too narrow, the first first: others tell the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +149,10 @@ def _print_table(console: Console, columns: tuple[str, ...], rows: Iterable[tupl
     cells = [[safe_line(cell) for cell in row] for row in table.rows]
     if cells:
         print_escaped(console, "")
-        for line in aligned([table.columns, *cells]):
+        lines = [list(table.columns), *cells]
+        if console.file.isatty():
+            lines = fitting(lines, width=console.width, spare=_SPARE)
+        for line in aligned(lines):
             print_escaped(console, line.rstrip())
 
 

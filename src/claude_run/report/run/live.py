@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from claude_run.conversation.results import Outcome
-from claude_run.report.run.progress import outcome_word, own_line, print_finished, reason_line
+from claude_run.report.run.progress import begin_line, outcome_word, print_finished, reason_line
 from claude_run.report.run.tally import Tally
 from claude_run.report.text.blocks import truncate
 from claude_run.report.text.console import open_console, print_escaped
-from claude_run.report.text.cut import cut_end, cut_middle
+from claude_run.report.text.cut import ELLIPSIS, columns, cut_end, cut_middle
 from claude_run.report.text.numbers import seconds
 from claude_run.report.text.safe import safe_line
 from claude_run.scenario.model import turn_number
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from claude_run.play.ports import Spending
     from claude_run.report.run.tally import ModelTally, UnderWay
 
+FILLED, EMPTY = "━", "─"
 _BAR = 20
 _LEAD = 9
 """Columns of the word before a line of the display: `FAIL`, `waiting`, `longest`."""
@@ -99,6 +100,8 @@ class LiveProgress:
         )
         # Drawn at once: what a terminal shows by itself, such as `^C`, is erased with it.
         self._live.start(refresh=True)
+        # Who stops the process in the middle, or kills it, gets a terminal back that shows where they type.
+        self._console.show_cursor()
 
     def asking(self, conversation: Conversation, turn: int | None) -> None:
         self._tally.asking(conversation, turn)
@@ -130,9 +133,9 @@ class LiveProgress:
     def notify(self, line: str) -> None:
         """Print a line above the display, which is drawn anew below it: neither cuts the other."""
         self._make_way()
-        lines = own_line(self._console.file, line) if self._live is None else (line,)
-        for each in lines:
-            print_escaped(self._console, safe_line(each))
+        if self._live is None:
+            begin_line(self._console.file)
+        print_escaped(self._console, safe_line(line))
 
     def end(self) -> None:
         if self._live is not None:
@@ -163,6 +166,8 @@ class LiveProgress:
         """Yield the two lines on the run as a whole; what there is no room for is left out."""
         tally = self._tally
         counts = tally.counts()
+        if len(counts) > width:
+            counts = tally.counts(zeros=False)
         bar = _bar(tally, min(_BAR, width - len(counts) - 2))
         yield _coloured(bar.append(cut_end(counts, width)))
         busy = bool(self._outages) or any(until > tally.clock() for until, _ in tuple(self._waits.values()))
@@ -178,12 +183,10 @@ class LiveProgress:
         models = self._tally.models
         if len(models) < 2:  # noqa: PLR2004 - of one all is said
             return
-        from rich.cells import cell_len  # noqa: PLC0415 - heavy, and needed only on a terminal
-
         names = {label: cut_middle(safe_line(label), width * 2 // 5) for label in models}
-        widest = max(map(cell_len, names.values()))
+        widest = max(map(columns, names.values()))
         for label, model in sorted(models.items(), key=lambda each: each[1].done >= each[1].total):
-            name = names[label] + " " * (widest - cell_len(names[label]))
+            name = names[label] + " " * (widest - columns(names[label]))
             counts = "  ".join([f"{model.done:,}/{model.total:,}", *_not_passed(model)])
             bar = min(_BAR, width - widest - 2 - len(counts) - 2)
             line = _text(f"{name}  ").append_text(_bar(model, bar))
@@ -257,23 +260,28 @@ class LiveProgress:
         self._width = width
 
 
+def can_be_drawn_on(stream: TextIO) -> bool:
+    """Return whether a stream can say what the display is drawn with; what it cannot takes other columns."""
+    try:
+        f"{FILLED}{EMPTY}{ELLIPSIS}".encode(stream.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def _row(lead: str, name: str, told: str, *, width: int, style: str = "") -> Text:
     """Return a line: a word, a name, what is told of it. The name may be cut to a third of the room."""
-    from rich.cells import cell_len  # noqa: PLC0415 - heavy, and needed only on a terminal
-
     room = width - _LEAD
     if name and told:
-        name = cut_middle(name, max(room // 3, room - 2 - cell_len(told))) + "  "
+        name = cut_middle(name, max(room // 3, room - 2 - columns(told))) + "  "
     name = cut_middle(name, room)
     text = _text("").append(f"{lead:<{_LEAD}}", style=style)
-    return text.append(name + cut_end(told, room - cell_len(name)))
+    return text.append(name + cut_end(told, room - columns(name)))
 
 
 def _rows(lead: str, name: str, told: str, *, width: int, style: str) -> Sequence[Text]:
     """Return the same where it fits on one line, else what is told below the name."""
-    from rich.cells import cell_len  # noqa: PLC0415 - heavy, and needed only on a terminal
-
-    if _LEAD + cell_len(name) + 2 + cell_len(told) <= width:
+    if _LEAD + columns(name) + 2 + columns(told) <= width:
         return [_row(lead, name, told, width=width, style=style)]
     return [_row(lead, name, "", width=width, style=style), _row("", "", told, width=width)]
 
@@ -290,7 +298,7 @@ def _bar(tally: Tally | ModelTally, size: int) -> Text:
     if size <= 0:
         return bar
     filled = size * tally.done // max(tally.total, 1)
-    return bar.append("━" * filled, style="green").append("─" * (size - filled) + "  ", style="dim")
+    return bar.append(FILLED * filled, style="green").append(EMPTY * (size - filled) + "  ", style="dim")
 
 
 def _coloured(line: Text) -> Text:

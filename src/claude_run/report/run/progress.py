@@ -21,7 +21,7 @@ from claude_run.report.text.safe import safe_line
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from rich.console import Console
 
@@ -138,8 +138,8 @@ class LineProgress:
             print_finished(self._console, transcript)
 
     def notify(self, line: str) -> None:
-        for each in own_line(self._console.file, line):
-            print_escaped(self._console, safe_line(each))
+        begin_line(self._console.file)
+        print_escaped(self._console, safe_line(line))
 
     def tick(self) -> None:
         """Print the sign of life where it is due; called by a thread of this object once a second."""
@@ -165,9 +165,10 @@ class LineProgress:
             self.tick()
 
 
-def own_line(stream: IO[str], line: str) -> Sequence[str]:
-    """Return the line, after an empty one on a terminal: that shows `^C` where the cursor stands."""
-    return ("", line) if stream.isatty() else (line,)
+def begin_line(stream: IO[str]) -> None:
+    """Go to the beginning of a terminal's line, where it shows the `^C` of whoever pressed that."""
+    if stream.isatty():
+        stream.write("\r")
 
 
 def print_finished(console: Console, transcript: Transcript) -> None:

@@ -106,11 +106,12 @@ class Tally:
         now = self.clock()
         return [each for each in tuple(self.under_way.values()) if now - each.since >= at_least_s]
 
-    def counts(self) -> str:
-        """Return `12/40 done  9 passed  2 failed  1 errored`."""
+    def counts(self, *, zeros: bool = True) -> str:
+        """Return `12/40 done  9 passed  2 failed  0 errored`, or without what is zero."""
         models = self.models.values()
         sums = {outcome: sum(model.outcomes[outcome] for model in models) for outcome in Outcome}
-        shown = [f"{sums[outcome]:,} {outcome}" for outcome in Outcome if outcome != "skipped"]
+        told = (outcome for outcome in Outcome if outcome != "skipped" and (zeros or sums[outcome]))
+        shown = [f"{sums[outcome]:,} {outcome}" for outcome in told]
         return "  ".join([f"{self.done:,}/{self.total:,} done", *shown])
 
     def in_flight(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from claude_run.report.run.live import LiveProgress
+from claude_run.report.run.live import LiveProgress, can_be_drawn_on
 from tests.unit.play.fakes import conversation
 from tests.unit.report.builders import HAIKU, Spent, errored, failed, hostile, passed, unpriced
 
@@ -270,3 +270,29 @@ def test_nothing_of_it_is_left() -> None:
 def test_ending_what_never_began() -> None:
     """A run that fails before its first conversation can still be ended."""
     LiveProgress(io.StringIO()).end()
+
+
+def test_a_letter_that_terminals_disagree_on_never_fills_a_line() -> None:
+    """Some show a hand and the colour of its skin as one sign, some as two: a line fits all of them."""
+    hands = "\N{WAVING HAND SIGN}\N{EMOJI MODIFIER FITZPATRICK TYPE-4}" * 60
+    progress = LiveProgress(Screen())
+    progress.begin({HAIKU: 9, hands: 9}, Spent())
+    progress.finished(failed(conversation_id=hands))
+    progress.waiting(hands, 60.0, hands)
+    for line in rows(progress):
+        assert sum(map(cell_len, line)) < 80, line
+
+
+def test_what_is_zero_goes_before_a_word_is_cut() -> None:
+    """A number without its word says nothing."""
+    progress = LiveProgress(Screen())
+    progress.begin({HAIKU: 60}, Spent())
+    for _ in range(8):
+        progress.finished(failed())
+    assert rows(progress, width=40)[-2].strip("━─ ") == "8/60 done  8 failed"
+
+
+@pytest.mark.parametrize(("encoding", "drawn"), [("utf-8", True), ("latin-1", False), ("ascii", False)])
+def test_only_what_can_be_said_is_drawn(encoding: str, *, drawn: bool) -> None:
+    """What an encoding cannot say is escaped, and takes more columns than were counted."""
+    assert can_be_drawn_on(io.TextIOWrapper(io.BytesIO(), encoding=encoding)) is drawn
