@@ -11,6 +11,7 @@ from claude_run.cli.output import (
     print_error,
     print_json,
     print_line,
+    print_lines,
     print_next,
 )
 from claude_run.cli.terminal import Terminal, ask_key
@@ -62,14 +63,14 @@ def verify(path: Path | None, world: World) -> int:
     """Print what is wrong, a line each; exit code 3 when anything is."""
     found = results.verify_run(path, {name: partial(render, name) for name in FILES}, world)
     for problem in found.problems:
-        print_line(problem)
+        print_lines([problem])
     totals = found.result.played.summary.totals
     conversations = count(totals.conversations, "conversation")
     replies = count(totals.replies, "reply", plural="replies")
     judges = RunFacts.of(found.result.played).judges
     money = f"{usd(totals.cost_usd)}{f', {judges}' if judges else ''}, uncertain {usd(totals.uncertain_usd)}"
     verdict = count(len(found.problems), "problem") if found.problems else "whole"
-    print_line(f"{found.result.folder.path}: {conversations}, {replies}, {money}: {verdict}")
+    print_lines([f"{found.result.folder.path}: {conversations}, {replies}, {money}: {verdict}"])
     return int(ExitCode.NOT_MEASURED if found.problems else ExitCode.PASSED)
 
 

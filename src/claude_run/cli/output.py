@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from claude_run.session.world import World
 
+_COPIED = re.compile(r"next: |\s*-->|\s*\d+ \| ")
+"""What stays as it is, to be copied or followed by an editor: a command, a place, a line of a file."""
+
 
 @contextmanager
 def guarded_streams(world: World) -> Iterator[tuple[LastingStream, LastingStream]]:
@@ -32,8 +37,21 @@ def guarded_streams(world: World) -> Iterator[tuple[LastingStream, LastingStream
 
 
 def print_error(*lines: str) -> None:
-    """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds."""
-    _write(sys.stderr, "".join(f"{safe_line(line)}\n" for line in lines))
+    """Write talk to stderr, safe for a terminal: each argument is one line, whatever breaks it holds.
+
+    A terminal gets those that are too long for it broken between words.
+    """
+    safe = [safe_line(line) for line in lines]
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    if width is None or not any(len(line) > width and not _COPIED.match(line) for line in safe):
+        _write(sys.stderr, "".join(f"{line}\n" for line in safe))
+        return
+    console = open_console(sys.stderr, colour=False)
+    for line in safe:
+        if _COPIED.match(line):
+            _write(sys.stderr, f"{line}\n")
+        else:
+            print_escaped(console, line)
 
 
 def workflow_folder() -> str:

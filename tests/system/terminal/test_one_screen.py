@@ -98,3 +98,13 @@ def test_a_price_breaks_no_word(workspace: Workspace) -> None:
     piped = workspace.run(*arguments).stdout
     assert any(len(line) > COLUMNS for line in piped.split("\n"))
     assert " ".join(screen.rows).split()[:-4] == piped.split(), screen.rows
+
+
+def test_an_error_breaks_no_word(workspace: Workspace) -> None:
+    """A long line goes on below its beginning; a place and a line of a file stay as they are."""
+    workspace.write("s.yaml", 'turns:\n  - user: hi\n    example: "a b \\e"\n')
+    for arguments in (("check", "s.yaml"), ("s.yaml", "--simulate", "--faults", "bad@x")):
+        told = workspace.run(*arguments, url="http://127.0.0.1:9").stderr
+        assert max(map(len, told.splitlines())) > COLUMNS
+        screen = shown(workspace, *arguments, code=2)
+        assert set(" ".join(screen.rows).split()) == set(told.split()), screen.rows
