@@ -190,7 +190,8 @@ def test_what_changed_meanwhile_is_not_written_over(changed: GateWorkspace) -> N
 
     code, shown = walk(changed, "aaa", meanwhile=accept_another)
     assert code == 1
-    assert "refund/case-02/claude-haiku-5-5 stays open: its baseline has been changed meanwhile" in shown
+    words = " ".join(shown.split())
+    assert "refund/case-02/claude-haiku-5-5 stays open: its baseline has been changed meanwhile" in words
     assert "1 change left open" in shown
     assert replies(changed) == {"case-01": NEW, "case-02": "Within 14 days.", "case-03": NEW}
 
@@ -212,7 +213,8 @@ def test_what_was_accepted_meanwhile_is_not_rejected(changed: GateWorkspace) -> 
 
     code, shown = walk(changed, "srs", meanwhile=accept_second)
     assert code == 1
-    assert "refund/case-02/claude-haiku-5-5 stays open: its baseline has been changed meanwhile" in shown
+    words = " ".join(shown.split())
+    assert "refund/case-02/claude-haiku-5-5 stays open: its baseline has been changed meanwhile" in words
     assert not (changed.folder / "second" / "review.json").exists()
     assert replies(changed)["case-02"] == NEW
 
