@@ -231,6 +231,7 @@ RUN = fields("""
     pass_rates; object; For each scenario the share of repeats that must pass.
     baseline_sha256; string or null; Stands for what the run is held against; null for nothing.
     shard; object; Only of a shard: `index`, `count`; of the whole `conversations`, `plan_sha256`, `files`.
+    spent_before; object; Of a later round of `--watch`: `usd`, a string, and `attempts`, for its caps.
     prices; string; The price table and its version.
     simulated; boolean; Whether it was played against the simulator.
     models; list of strings; The models that were asked for.

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from claude_run.conversation.events import Event, SetAside
+from claude_run.errors import StorageError
 from claude_run.record.codec import encode
 from claude_run.record.derive import read_played
 from claude_run.record.folder import RunFolder
+from claude_run.record.run import Run, Spent
 from claude_run.record.transcripts import to_json
+from claude_run.text.strict_json import json_pieces
 from tests.docs import journal_fields, run_fields
 from tests.docs.page_examples import run
 from tests.docs.tables import names, table
+from tests.unit.record.fakes import run as planned_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,19 +154,32 @@ def test_each_key_of_the_summary_is_documented(played: Path) -> None:
 
 def test_each_key_of_run_json_is_documented(played: Path) -> None:
     """The file that is written before anything is sent has exactly the documented keys."""
-    plain = [name for name in names(run_fields.RUN) if name != "shard"]
+    plain = [name for name in names(run_fields.RUN) if name not in {"shard", "spent_before"}]
     assert list(json.loads((played / "run.json").read_text(encoding="utf-8"))) == plain
 
 
 def test_a_shard_says_which_part_it_is(tmp_path: Path) -> None:
-    """It has all documented keys, and in `shard` those that its row names."""
+    """It has all documented keys but that of a round, and in `shard` those that its row names."""
     scenario = tmp_path / "documented.yaml"
     scenario.write_text(_SCENARIO, encoding="utf-8")
     _command(f"claude-run {scenario} --simulate -q --shard 1/1 -o {tmp_path}/run")
     run = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
-    assert list(run) == names(run_fields.RUN)
+    assert list(run) == [name for name in names(run_fields.RUN) if name != "spent_before"]
     about = next(field.about for field in run_fields.RUN if field.name == "shard")
     assert re.findall(r"`(\w+)`", about) == list(run["shard"])
+
+
+def test_a_round_says_what_was_spent_before_it() -> None:
+    """In the keys that its row names, and it is read back as it was written."""
+    spent = Spent(usd=Decimal("0.00000012"), attempts=3)
+    written = replace(planned_run(), spent_before=spent).to_json()
+    about = next(field.about for field in run_fields.RUN if field.name == "spent_before")
+    kept = json.loads("".join(json_pieces(written)))
+    assert re.findall(r"`(\w+)`", about) == list(kept["spent_before"])
+    assert Run.from_json(kept, path="run.json").spent_before == spent
+    for wrong in ({"usd": 1, "attempts": 3}, {"usd": "-1", "attempts": 3}, {"usd": "1", "attempts": -3}):
+        with pytest.raises(StorageError, match="is not what a session has spent"):
+            Run.from_json({**kept, "spent_before": wrong}, path="run.json")
 
 
 def test_each_event_of_the_journal_is_documented(played: Path, batched: list[Any]) -> None:

@@ -13,13 +13,13 @@ from claude_run.cli.write_reports import finish, refuse_unwritable
 from claude_run.errors import ClaudeRunError, InputError
 from claude_run.process import is_in_ci
 from claude_run.report.run.watching import HELP, waiting_line
-from claude_run.session.next_command import next_command
 from claude_run.session.watch import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from claude_run.cli.options import OutputOptions, PlanOptions
+    from claude_run.session.play import RunResult
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
@@ -41,9 +41,8 @@ def watch(ask: Callable[[], RunRequest], output: OutputOptions, plan: PlanOption
     session = Watching(ask, world)
     _refuse(session.request, output, plan)
     refuse_unwritable(output)
-    prepared = session.start()
-    if session.source is not None and not output.quiet:
-        print_error(f"taking replies from {session.source}")
+    tell = (lambda _line: None) if output.quiet else print_error
+    prepared = session.start(tell)
     told: tuple[str, ...] = ()
     while True:
         # A round, as any run is played and told.
@@ -57,14 +56,14 @@ def watch(ask: Callable[[], RunRequest], output: OutputOptions, plan: PlanOption
         session.settle(result)
         # Ctrl-C has stopped the round, and no more; any other signal, and a second one, ends the command.
         if not world.signals.forgive():
+            _say_what_follows(session, result, output)
             return code
 
         # What is played next, if anything is.
         with world.signals.raised():
             following = _following(session, output)
         if following is None:
-            if not output.quiet:
-                print_next(next_command(result))
+            _say_what_follows(session, result, output)
             return code
         prepared = following
 
@@ -144,6 +143,11 @@ def _planned(session: Watching, key: str) -> Prepared | None:
     if key in {"h", "?"}:
         print_error(*HELP)
     return None
+
+
+def _say_what_follows(session: Watching, result: RunResult, output: OutputOptions) -> None:
+    if not output.quiet:
+        print_next(session.next_command(result))
 
 
 def _say_how_it_stands(session: Watching, output: OutputOptions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError
@@ -14,8 +15,7 @@ from claude_run.record.journal import refuse_if_held
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.log import ConversationLog
@@ -45,6 +45,29 @@ class Recording:
     def open(cls, path: Path) -> Recording:
         """Read a run folder or a journal file, as `history_of` does."""
         return cls([cls.history_of(path)])
+
+    @classmethod
+    def line_of(cls, path: Path, told: Callable[[str], None]) -> Sequence[History]:
+        """Return the history of a run, as `history_of` does, behind those that it took replies over from.
+
+        The oldest comes first, so that the newest reply counts. `told` hears how many there are, and which
+        of them is not there any more, where the line ends.
+        """
+        line, seen = [cls.history_of(path)], {path.resolve()}
+        told(f"taking replies from {path}")
+        while (earlier := _reused_by(path)) is not None and earlier.resolve() not in seen:
+            if not earlier.exists():
+                told(
+                    f"warning: {path} took replies over from {earlier}, which is not there any more: what"
+                    " only that has told is asked for again"
+                )
+                break
+            seen.add(earlier.resolve())
+            line.append(cls.history_of(earlier))
+            path = earlier
+        if len(line) > 1:
+            told(f"and from {count(len(line) - 1, 'run')} that it took replies over from")
+        return line[::-1]
 
     @staticmethod
     def history_of(path: Path) -> History:
@@ -82,6 +105,15 @@ class Recording:
         same_turn = [body for body in recorded if len(body["messages"]) == len(messages)]
         difference = _difference(same_turn[-1] if same_turn else recorded[-1], request.body)
         return f"not recorded: {difference}"
+
+
+def _reused_by(path: Path) -> Path | None:
+    """Return the run that a recorded run took replies over from; None for none, and for a journal alone."""
+    folder = RunFolder(path if path.is_dir() else path.parent)
+    if path not in {folder.path, folder.journal} or not folder.run_json.exists():
+        return None
+    reused = folder.read_run().options.get("reuse")
+    return Path(reused) if isinstance(reused, str) else None
 
 
 def may_confirm(path: Path) -> bool:

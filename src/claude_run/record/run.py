@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from claude_run.conversation.identity import PARTS, Identity
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.json_values import JsonObject
 
 SCHEMA_VERSION = 1
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,40})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,14 @@ def plan_digest(identities: Iterable[Identity]) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What counts against the caps of a run besides its own requests: earlier rounds of the same session."""
+
+    usd: Decimal = Decimal(0)
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run as it was asked for.
 
@@ -87,6 +98,7 @@ class Run:
     `options` are the command-line options that shape it, `files` maps each scenario's path to the SHA-256
     of all that it reads, `own_checks` each file of own checks to that of its bytes, and `pass_rates` each
     scenario to the share of repeats that must pass. `changes` are in the order in which they were made.
+    `spent_before` is what a session had spent before this round of it, of which its caps hold too.
     `labels` is the file of labelled replies that a judge is held against, `baseline_sha256` stands for what
     the run is, or the whole of which it is a shard. `shard` is None for a run that is no part of another.
     """
@@ -107,6 +119,7 @@ class Run:
     labels: str | None = None
     baseline_sha256: str | None = None
     shard: ShardOf | None = None
+    spent_before: Spent = field(default_factory=Spent)
 
     @property
     def gates_later(self) -> bool:
@@ -138,6 +151,7 @@ class Run:
             "baseline_sha256": self.baseline_sha256,
             # Where it is no shard nothing says so: a run folder of an earlier version is as it was.
             **({} if self.shard is None else {"shard": self.shard.to_json()}),
+            **({} if self.spent_before == Spent() else {"spent_before": _spent_json(self.spent_before)}),
             "prices": self.prices,
             "simulated": self.simulated,
             "models": list(self.models),
@@ -172,6 +186,7 @@ class Run:
                 labels=data.get("labels"),
                 baseline_sha256=data.get("baseline_sha256"),
                 shard=_shard(data["shard"]) if data.get("shard") is not None else None,
+                spent_before=_spent(data.get("spent_before", {})),
                 options=data["options"],
                 files=data["files"],
                 own_checks=data.get("own_checks", {}),
@@ -209,6 +224,19 @@ def _shard(item: Mapping[str, Any]) -> ShardOf:
     if not 1 <= shard.index <= shard.count:
         raise TypeError(f"there is no shard {shard.name}")
     return shard
+
+
+def _spent_json(spent: Spent) -> JsonObject:
+    return {"usd": f"{spent.usd:f}", "attempts": spent.attempts}
+
+
+def _spent(item: Mapping[str, Any]) -> Spent:
+    if not item:
+        return Spent()
+    attempts = item["attempts"]
+    if not isinstance(item["usd"], str) or not _AMOUNT.fullmatch(item["usd"]) or attempts < 0:
+        raise TypeError(f"{dict(item)!r:.60} is not what a session has spent")
+    return checked_types(Spent(usd=Decimal(item["usd"]), attempts=attempts))
 
 
 def _listed(value: object) -> list[Any]:

@@ -25,7 +25,7 @@ from claude_run.record.recording import Recording
 from claude_run.scenario.diagnostics import Diagnostic, InvalidScenarioError, Window
 from claude_run.scenario.model import Expectation, Graders, Position, Text, UserTurn
 from claude_run.session.play import RunInputs, RunResult, play_new, stamp
-from claude_run.session.prepare import Prepared, refuse_unpriced, with_standing_runs
+from claude_run.session.prepare import Prepared, recorded, refuse_unpriced, with_standing_runs
 from claude_run.text.strict_json import DuplicateKeyError, read_json
 from claude_run.verdict.agreement import agreement
 
@@ -110,8 +110,8 @@ async def grade(
 ) -> RunResult:
     """Let the judge grade every labelled reply; `grades_of` says how often it agrees."""
     request = prepared.request
-    path = request.replay or request.reuse
-    recording = None if path is None else Recording.open(path)
+    histories = recorded(request, observer.warn)
+    recording = Recording(histories) if histories else None
     inputs = with_labels(RunInputs(prepared=prepared, recording=recording), labels, now=world.clock.now())
     # `outputs/latest` still points to the last run of scenarios.
     out = request.out or outputs() / f"{stamp()}-{_NAME}-{secrets.token_hex(2)}"

@@ -54,11 +54,15 @@ COMMANDS = frozenset(
 """The names that a first argument is taken for, be it a path."""
 
 
-def next_command(result: RunResult) -> str | None:
-    """Return what goes on with a run that is not whole, or follows one that is; None for nothing."""
+def next_command(result: RunResult, *, asked: RunRequest | None = None) -> str | None:
+    """Return what goes on with a run that is not whole, or follows one that is; None for nothing.
+
+    `asked` is what its user has asked for, where the run is a part of that.
+    """
     # A run may be read again from another folder than it was started in, where none of it could be done.
     is_here = any(Path(file).exists() for file in result.played.summary.run.files)
-    return _following(result) if is_here else None
+    options = result.played.summary.run.options if asked is None else saved_options(asked)
+    return _following(result, options) if is_here else None
 
 
 def awaits_fresh(result: RunResult) -> bool:
@@ -89,14 +93,14 @@ def play_line(paths: Sequence[str], *options: str) -> str | None:
     return command_line(*run, *files, *options)
 
 
-def _following(result: RunResult) -> str | None:
+def _following(result: RunResult, options: JsonObject) -> str | None:
     summary, folder = result.played.summary, str(result.folder.path)
     outcomes, run = summary.totals.outcomes, summary.run
 
     # What was not recorded is sent, beside what was; a replay would find no more when it goes on.
-    recording = run.options.get("replay")
+    recording = options.get("replay")
     if outcomes[Outcome.ERRORED] and isinstance(recording, str) and run.paths:
-        live = {**run.options, "replay": None, "simulate": summary.simulated}
+        live = {**options, "replay": None, "simulate": summary.simulated}
         return _played_again(run.paths, live, "--reuse", recording)
 
     # What was not measured is gone on with, past the cap that has stopped it.
@@ -113,11 +117,11 @@ def _following(result: RunResult) -> str | None:
     # What failed is mended and played again; held against a baseline, somebody looks at it first.
     against_baseline = summary.gate is not None or any(map(_has_baseline, run.files))
     if outcomes[Outcome.FAILED] and not against_baseline:
-        return _played_again(run.paths, run.options, "--lf")
+        return _played_again(run.paths, options, "--lf")
 
     # What passed becomes the baseline, unless it was only made up: then it is played for real.
     if summary.simulated and not against_baseline:
-        live = {**run.options, "simulate": False, "faults": None}
+        live = {**options, "simulate": False, "faults": None}
         return None if recording is not None else _played_again(run.paths, live)
     return command_line("review" if against_baseline else "accept", folder)
 

@@ -37,7 +37,7 @@ from claude_run.play.stop import Halt, StopSignal
 from claude_run.record.derive import Collector, Played, read_played
 from claude_run.record.folder import RunFolder
 from claude_run.record.history import Submitted
-from claude_run.record.run import Run, ShardOf
+from claude_run.record.run import Run, ShardOf, Spent
 from claude_run.record.runs import note_played
 from claude_run.record.summary import Ending
 from claude_run.session.compare import accepted_replies
@@ -170,6 +170,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             shard=_shard_of(prepared),
             prices=price_table(),
             simulated=prepared.request.simulate,
+            spent_before=Spent(usd=inputs.spent_usd, attempts=inputs.attempts),
             conversations=prepared.plan.identities,
         )
         folder = RunFolder.create(

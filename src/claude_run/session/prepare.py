@@ -17,7 +17,7 @@ from claude_run.plan.prices import price_table
 from claude_run.plan.providers import provider
 from claude_run.plan.shards import parse_shard
 from claude_run.record.folder import standing
-from claude_run.record.recording import may_confirm
+from claude_run.record.recording import Recording, may_confirm
 from claude_run.scenario.model import Graders
 from claude_run.session.compare import arm_of_accepted, arm_of_baseline
 from claude_run.session.last_failed import last_failed
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from claude_run.checks.registry import Registry
+    from claude_run.record.history import History
     from claude_run.scenario.model import Scenario
     from claude_run.session.load import Loaded
     from claude_run.session.request import RunRequest
@@ -74,6 +75,20 @@ def with_standing_runs(request: RunRequest) -> RunRequest:
         None if path is None else standing(path) for path in (request.replay, request.reuse, request.baseline)
     )
     return replace(request, replay=replay, reuse=reuse, baseline=baseline)
+
+
+def recorded(request: RunRequest, told: Callable[[str], None]) -> Sequence[History]:
+    """Return the histories that a request takes replies from, the newest last; `told` hears which they are.
+
+    What is reused brings with it what it took over itself. InputError where there is no recording.
+    """
+    if request.reuse is not None:
+        return Recording.line_of(request.reuse, told)
+    if request.replay is None:
+        return ()
+    history = Recording.history_of(request.replay)
+    told(f"taking replies from {request.replay}")
+    return (history,)
 
 
 def plan_loaded(request: RunRequest, loaded: Loaded, *, ids: frozenset[str] | None = None) -> Prepared:

@@ -26,7 +26,7 @@ from claude_run.session.load import load_scenarios
 from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.options import restored, saved_options
 from claude_run.session.play import RunInputs, RunIO, RunResult, play_new, play_run
-from claude_run.session.prepare import make_plan, plan_loaded
+from claude_run.session.prepare import make_plan, plan_loaded, recorded
 from claude_run.session.request import RunRequest, refuse_contradictions
 
 if TYPE_CHECKING:
@@ -44,11 +44,8 @@ if TYPE_CHECKING:
 async def run(prepared: Prepared, observer: RunObserver, world: World) -> RunResult:
     """Play what was prepared in a new run folder."""
     request, scenarios = prepared.request, list((prepared.plan.whole or prepared.plan).pass_rates)
-    path = request.replay or request.reuse
-    recording = None if path is None else Recording.open(path)
-    if recording is not None:
-        observer.warn(f"taking replies from {path}")
-    inputs = RunInputs(prepared=prepared, recording=recording)
+    histories = recorded(request, observer.warn)
+    inputs = RunInputs(prepared=prepared, recording=Recording(histories) if histories else None)
     if not prepared.plan.conversations:
         observer.notify(f"shard {request.shard} is empty: there are fewer cases than shards")
     return await play_new(inputs, observer, world, name=run_name(scenarios), out=request.out)
@@ -100,7 +97,14 @@ async def resume(
                 folder.write_json("run.json", now.to_json())
             if drift:
                 history = folder.read_history()
-            inputs = _left_to_play(prepared, history, retry_errors=going_on.retry_errors)
+            recording = Recording([history, *recorded(prepared.request, observer.warn)])
+            before = saved.spent_before
+            inputs = replace(
+                _left_to_play(prepared, history, retry_errors=going_on.retry_errors),
+                recording=recording,
+                spent_usd=before.usd + history.spent_usd(),
+                attempts=before.attempts + history.attempts(),
+            )
             if saved.labels is not None:
                 labels = read_labels(saved.labels, prepared.request.judge_models)
                 inputs = with_labels(inputs, labels, now=world.clock.now())
@@ -273,21 +277,16 @@ def _as_it_is_now(saved: Run, prepared: Prepared, drift: Drift, *, lines: int) -
 
 
 def _left_to_play(prepared: Prepared, history: History, *, retry_errors: bool) -> RunInputs:
-    """Leave out what has ended, go on with what has begun, and take every reply that the journal has."""
-    request = prepared.request
+    """Leave out what has ended, and go on with what has begun."""
     done = frozenset(
         name
         for name, log in history.logs.items()
         if log.ended is not None and not (retry_errors and log.ended.outcome is Outcome.ERRORED)
     )
-    path = request.replay or request.reuse
     return RunInputs(
         prepared=prepared,
         earlier={name: log for name, log in history.logs.items() if name not in done},
         done=done,
-        recording=Recording([history] if path is None else [history, Recording.history_of(path)]),
-        spent_usd=history.spent_usd(),
-        attempts=history.attempts(),
         submitted=history.batches,
         proven=frozenset(
             exchange.reply.model

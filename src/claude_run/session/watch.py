@@ -13,14 +13,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
+from claude_run.errors import ExitCode
 from claude_run.record.disk import read_file
 from claude_run.record.recording import Recording
 from claude_run.scenario.beside import baseline_path
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.loader import looked_at
 from claude_run.session.load import load_scenarios
+from claude_run.session.next_command import next_command, play_command
 from claude_run.session.play import RunInputs, play_new
-from claude_run.session.prepare import plan_loaded, with_standing_runs
+from claude_run.session.prepare import plan_loaded, recorded, with_standing_runs
 from claude_run.session.project_file import find_project_file
 from claude_run.session.request import BESIDE
 from claude_run.session.run import run_name
@@ -62,10 +64,9 @@ class Versions:
 
 @dataclass(kw_only=True, eq=False)
 class Round:
-    """A round that was played: its folder, what came to its end there, and what of it no later one has."""
+    """A round that was played: its folder, and what came to its end there and in no later one."""
 
     folder: RunFolder
-    ended: frozenset[str]
     newest_of: frozenset[str]
     has_paid: bool
 
@@ -128,16 +129,21 @@ class Watching:
         self._attempts = 0
         self.spent_usd = Decimal(0)
 
-    def start(self) -> Prepared:
+    def start(self, told: Callable[[str], None]) -> Prepared:
         """Plan all; raises what `prepare` does, and what reading the replies of an earlier run does."""
-        if self.source is not None:
-            self._recording.add(Recording.history_of(self.source))
+        for history in recorded(self.request, told):
+            self._recording.add(history)
         return self._planned()
 
-    @property
-    def source(self) -> Path | None:
-        """The run that replies are taken from besides those of this session."""
-        return self.request.replay or self.request.reuse
+    def next_command(self, result: RunResult) -> str | None:
+        """Return what follows the last round, as its user may type it; nothing is paid twice then."""
+        request = self.request
+        if request.replay is None and not request.simulate:
+            request = replace(request, reuse=result.folder.path)
+        # All of a part may have passed, and others that were played before it have not.
+        if self.failed and result.played.summary.exit_code is ExitCode.PASSED:
+            return play_command(replace(request, last_failed=True))
+        return next_command(result, asked=request)
 
     @property
     def watched(self) -> int:
@@ -177,12 +183,12 @@ class Watching:
 
     async def play(self, prepared: Prepared, observer: RunObserver) -> RunResult:
         """Play a round: what this session was answered is not asked again, and what it spent counts."""
-        request, ids = prepared.request, frozenset(each.id for each in prepared.plan.identities)
-        if request.replay is None:
-            # Whoever resumes the round alone, should it be killed, takes replies from there.
-            covers = (each for each in reversed(self._rounds) if each.has_paid and ids <= each.ended)
-            reuse = next((each.folder.path for each in covers), request.reuse)
-            prepared = replace(prepared, request=replace(request, reuse=reuse))
+        if prepared.request.replay is None:
+            # Whoever resumes the round alone, should it be killed, takes replies from the newest run that
+            # brought any, and from those which that names in turn: from all rounds, and what they began with.
+            paid = (each.folder.path for each in reversed(self._rounds) if each.has_paid)
+            reuse = next(paid, prepared.request.reuse)
+            prepared = replace(prepared, request=replace(prepared.request, reuse=reuse))
         inputs = RunInputs(
             prepared=prepared,
             recording=self._recording,
@@ -210,7 +216,7 @@ class Watching:
         for old in tuple(superseded(self._rounds)):
             old.folder.remove_unpaid()
             self._rounds.remove(old)
-        self._rounds.append(Round(folder=result.folder, ended=ended, newest_of=ended, has_paid=has_paid))
+        self._rounds.append(Round(folder=result.folder, newest_of=ended, has_paid=has_paid))
 
     def _planned(self) -> Prepared:
         """Read all files and plan what the request selects; what is known stays as it is where that fails."""

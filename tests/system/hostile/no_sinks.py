@@ -152,7 +152,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.redact", ("bare_credential",), "a part of a header, which is searched for"),
     **_each("record.redact", ("split_user_info",), "parts of an address, which are shown elsewhere"),
     **_each("record.redact", ("Redactor",), "takes secrets out and puts a word of ours in"),
-    **_each("record.run", ("Run", "ShardOf", "Change", "planned_or_other"), _VALUE),
+    **_each("record.run", ("Run", "ShardOf", "Spent", "Change", "planned_or_other"), _VALUE),
     **_each("record.run", ("plan_digest",), "a digest"),
     **_each("record.journal", ("Extent", "JournalIndex", "Seal"), _VALUE),
     **_each("record.made_of", ("MadeOf", "replies_told"), _VALUE),

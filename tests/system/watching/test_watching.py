@@ -331,6 +331,7 @@ def test_a_termination_during_a_round_ends_it_all(workspace: Workspace) -> None:
         session.terminal.process.send_signal(signal.SIGTERM)
         assert session.ended() == 143
     (run,) = session.runs()
+    assert session.terminal.screen.rows[-2].startswith(f"next: claude-run resume outputs/{run.name}")
     assert json.loads((run / "summary.json").read_bytes())["exit_code"] == 143
 
 
@@ -432,6 +433,105 @@ def test_a_round_that_is_killed_goes_on_without_paying_twice(workspace: Workspac
         assert workspace.run("resume", url=api.url).code == 0
         sent = {("x", 1): 1, ("x", 2): 2, ("x", 3): 3, ("y", 1): 1, ("y", 2): 2, ("y", 3): 2}
         assert api.requests == sent
+
+
+def test_a_killed_round_knows_the_replies_of_every_round_before_it(workspace: Workspace) -> None:
+    """They lie in several runs, none of which has all."""
+    workspace.write("b.yaml", talk("b"))
+    workspace.write("z.yaml", talk("z"))
+    hangs = False
+
+    def answer(asked: TurnRequest) -> Answer:
+        return Answer(silent=True) if hangs and asked.case == "b" else ok()
+
+    with Api(answer=answer) as api:
+        with watching(workspace, api, "-j", "1") as session:
+            session.turn()
+            session.save("z.yaml", talk("z", "one", "other"))
+            hangs = True
+            workspace.write("b.yaml", talk("b", "new", "two"))
+            workspace.write("z.yaml", talk("z", "one", "other", says="Y"))
+            until(lambda: api.requests[("b", 1)] == 2)
+            os.kill(session.terminal.process.pid, signal.SIGKILL)
+        hangs = False
+        assert workspace.run("resume", url=api.url).code == 0
+        assert api.requests == {("b", 1): 3, ("b", 2): 2, ("z", 1): 1, ("z", 2): 2}
+
+
+def test_a_killed_round_knows_what_a_stopped_one_was_answered(workspace: Workspace) -> None:
+    """Also where that was stopped before all of what is played now had begun."""
+    workspace.write("p.md", "two")
+    for name in "abc":
+        workspace.write(f"{name}.yaml", talk(name, "one", "{file: p.md}"))
+    hanging = ("c", 1)
+
+    def answer(asked: TurnRequest) -> Answer:
+        return Answer(silent=True) if (asked.case, asked.turn) == hanging else ok()
+
+    with Api(answer=answer) as api:
+        with watching(workspace, api, "-j", "1", "--grace", "1s") as session:
+            until(lambda: api.requests[("c", 1)] == 1)
+            session.press(CTRL_C)
+            hanging = ("a", 2)
+            workspace.write("p.md", "other")
+            until(lambda: api.requests[("a", 2)] == 2)
+            os.kill(session.terminal.process.pid, signal.SIGKILL)
+        hanging = ("", 0)
+        assert workspace.run("resume", url=api.url).code == 0
+        assert api.requests == {(name, 1): 1 for name in "ab"} | {("c", 1): 2, ("c", 2): 1} | {
+            ("a", 2): 3,
+            ("b", 2): 2,
+        }
+
+
+def test_caps_hold_where_a_killed_round_goes_on(workspace: Workspace) -> None:
+    """Its run knows what the session had sent before it."""
+    workspace.write("a.yaml", talk("a"))
+    hangs = False
+    with Api(answer=lambda _: Answer(silent=True) if hangs else ok()) as api:
+        with watching(workspace, api, "--max-requests", "3") as session:
+            session.turn()
+            hangs = True
+            workspace.write("a.yaml", talk("a", "x", "y"))
+            until(lambda: len(api.ledger) == 3)
+            os.kill(session.terminal.process.pid, signal.SIGKILL)
+        hangs = False
+        done = workspace.run("resume", url=api.url)
+        assert (done.code, len(api.ledger)) == (4, 3)
+        assert workspace.run("resume", "--max-requests", "5", url=api.url).code == 0
+        assert len(api.ledger) == 5
+
+
+def test_a_session_begins_with_all_replies_of_the_one_before(workspace: Workspace) -> None:
+    """Its last round is a part that paid nothing: it leads to the run that did."""
+    for name in "ab":
+        workspace.write(f"{name}.yaml", talk(name))
+    with Api(answer=lambda _: ok()) as api:
+        with watching(workspace, api) as session:
+            session.turn()
+            session.save("a.yaml", talk("a", says="Y"))
+            assert session.quit() == 0
+        with watching(workspace, api, "--reuse", "outputs/latest") as session:
+            assert "and from 1 run that it took replies over from" in session.turn()
+            assert session.quit() == 0
+        assert len(api.ledger) == 4
+
+
+def test_what_follows_is_what_was_asked_for(workspace: Workspace) -> None:
+    """It pays for nothing twice, and plays what failed in any round, not in the last one only."""
+    workspace.write("a.yaml", talk("a"))
+    workspace.write("b.yaml", talk("b", says="No"))
+    with Api(answer=lambda _: ok()) as api:
+        with watching(workspace, api) as session:
+            session.turn()
+            session.save("a.yaml", talk("a", says="Y"))
+            assert session.quit() == 0
+        (latest,) = {str((workspace.folder / "outputs" / "latest").readlink())}
+        follows = next(row for row in reversed(session.terminal.screen.rows) if row.startswith("next: "))
+        assert follows == f"next: claude-run . --lf --reuse outputs/{latest}"
+        done = workspace.run(*follows.split()[2:], url=api.url)
+        assert (done.code, "1 conversation: 0 passed, 1 failed" in done.stdout) == (1, True)
+        assert len(api.ledger) == 4
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from claude_run.conversation.results import CheckResult
 from claude_run.record import codec as module
 from claude_run.record.baseline import AcceptedCase, Baseline
 from claude_run.record.codec import checked_types
-from claude_run.record.run import Run, ShardOf
+from claude_run.record.run import Run, ShardOf, Spent
 from claude_run.record.summary import Ending
 from claude_run.scenario.model import Position
 from tests.unit.record.fakes import conversation, run
@@ -35,7 +35,7 @@ READ = (
         Position,
         Ending,
     ),
-    *(Run, ShardOf, Identity, Baseline, AcceptedCase),
+    *(Run, ShardOf, Spent, Identity, Baseline, AcceptedCase),
 )
 # What a reader has made by itself, and what may be anything.
 MADE = {
@@ -51,6 +51,8 @@ MADE = {
         "Gate | None",
         "Setup | None",
         "ShardOf | None",
+        "Spent",
+        "Decimal",
     ),
     *("tuple[SentMessage, ...]", "tuple[CheckResult, ...]"),
     *("Sequence[Identity]", "tuple[Change, ...]"),

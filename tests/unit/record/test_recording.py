@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from claude_run.conversation.steps import Send, next_step
 from claude_run.errors import InputError
+from claude_run.record.folder import RunFolder
 from claude_run.record.history import read_history
 from claude_run.record.journal import Journal
 from claude_run.record.recording import Recording
 from tests.unit.conversation.builders import PlainRenderer, body, events_of, play, script, sends, text, user
-from tests.unit.record.fakes import FaultDisk
+from tests.unit.record.fakes import FaultDisk, conversation, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +65,25 @@ def test_a_changed_prompt_or_another_conversation_is_not_found(journal: Path) ->
     changed = script(user("How long, please?"), user("And a sofa?"), system=text("Be kind."))
     assert recording.find(_first(changed).key(changed.identity.key_parts)) is None
     assert recording.find(_first(RECORDED).key(["another"])) is None
+
+
+def test_a_run_brings_what_it_took_over_itself(tmp_path: Path) -> None:
+    """The oldest first, each once, as far as they are there; what is not there any more is told."""
+    names = ("one", "two", "three")
+    for name, earlier in zip(names, ("three", "one", "two"), strict=True):
+        planned = replace(run(conversation()), options={"reuse": str(tmp_path / earlier)})
+        folder = RunFolder.create(planned, out=tmp_path / name, stamp="", latest=False)
+        folder.open_journal(planned)[0].close()
+    told: list[str] = []
+    assert len(Recording.line_of(tmp_path / "three", told.append)) == 3
+    assert told == [
+        f"taking replies from {tmp_path / 'three'}",
+        "and from 2 runs that it took replies over from",
+    ]
+    told.clear()
+    shutil.rmtree(tmp_path / "one")
+    assert len(Recording.line_of(tmp_path / "three", told.append)) == 2
+    assert told[1].startswith(f"warning: {tmp_path / 'two'} took replies over from {tmp_path / 'one'}, ")
 
 
 def test_a_place_without_a_journal_is_no_recording(tmp_path: Path) -> None:

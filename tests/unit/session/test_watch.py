@@ -55,7 +55,6 @@ def test_what_all_share_changes_all() -> None:
 def _round(*, newest_of: Iterable[str] = (), has_paid: bool = False) -> Round:
     return Round(
         folder=RunFolder(Path("out")),
-        ended=frozenset("ab"),
         newest_of=frozenset(newest_of),
         has_paid=has_paid,
     )
@@ -122,7 +121,7 @@ def test_a_save_is_over_when_nothing_moves_any_more() -> None:
     Path("a.yaml").write_text(TALK)
     files = _Files()
     session = _watching(files)
-    session.start()
+    session.start(print)
     told = []
     for stamp in (0, 0, 1, 2, 2, 2):
         files.stamp = stamp
@@ -137,7 +136,7 @@ def test_what_is_saved_is_planned_and_nothing_else() -> None:
     for name in ("a.yaml", "b.yaml", "c.yaml"):
         Path(name).write_text(TALK)
     session = _watching()
-    assert [*session.start().plan.files] == ["a.yaml", "b.yaml", "c.yaml"]
+    assert [*session.start(print).plan.files] == ["a.yaml", "b.yaml", "c.yaml"]
     assert session.saved() is None
     Path("b.yaml").write_text(f"{TALK}tags: [new]\n")
     Path("c.yaml").unlink()
@@ -154,7 +153,7 @@ def test_what_was_not_sound_is_played_once_it_is() -> None:
     for name in ("a.yaml", "b.yaml"):
         Path(name).write_text(TALK)
     session = _watching()
-    session.start()
+    session.start(print)
     Path("a.yaml").write_text(f"{TALK}tags: [new]\n")
     Path("b.yaml").write_text(f"{TALK}foo: 1\n")
     for ask in (session.saved, session.all, session.only_failed):
@@ -170,7 +169,7 @@ def test_a_selection_that_leaves_nothing_is_told() -> None:
     """It is no reason to end: the next save may bring back what is selected."""
     Path("a.yaml").write_text(f"{TALK}tags: [smoke]\n")
     session = _watching(tags=("smoke",))
-    session.start()
+    session.start(print)
     Path("a.yaml").write_text(TALK)
     with pytest.raises(SelectionError):
         session.saved()
