@@ -125,6 +125,7 @@ class Signals:
         self.first: signal.Signals | None = None
         self._noted = 0
         self._take: Callable[[signal.Signals], object] = self._end
+        self._undo: Callable[[], object] = lambda: None
 
     def listen(self) -> None:
         """Take the signals from now on; but a SIGHUP that `nohup` has the process ignore stays ignored."""
@@ -157,6 +158,7 @@ class Signals:
         """Forget a SIGINT that came once: what it was to stop has stopped. Return whether none is left."""
         if (self.first, self._noted) == (signal.SIGINT, 1):
             self.first, self._noted = None, 0
+            self.postpone()
         return self.first is None
 
     @contextmanager
@@ -186,12 +188,22 @@ class Signals:
         finally:
             self._take = before
 
+    @contextmanager
+    def undoing(self, undo: Callable[[], object]) -> Iterator[None]:
+        """Have `undo` called also where a signal ends the process at once while the block runs."""
+        before, self._undo = self._undo, undo
+        try:
+            yield
+        finally:
+            self._undo = before
+
     def close(self) -> None:
         """Let no signal change the end of the process any more: its exit code is known."""
         signal.pthread_sigmask(signal.SIG_BLOCK, CODES)
 
     def _end(self, number: signal.Signals) -> NoReturn:
         # No exception: it could be raised in the middle of an import, which swallows it or says too much.
+        self._undo()
         _say(f"stopped by {number.name}")
         os._exit(CODES[self.first or number])
 

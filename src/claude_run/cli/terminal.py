@@ -22,7 +22,7 @@ from claude_run.report.run.watching import print_waiting
 from claude_run.report.text.console import colour_wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from claude_run.cli.options import OutputOptions
     from claude_run.process import Signals
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1024
 _CTRL_D = "\x04"
-_SEQUENCE = re.compile(r"\x1b(?:[\[o][0-9;]*[a-z~]?)?")
-"""What a key sends that is no character, such as an arrow; in small letters."""
+_PIECE_S = 0.05
+_SEQUENCE = re.compile(r"(?s)\x1b\[200~.*?(?:\x1b\[201~|\Z)|\x1b(?:[\[o][0-9;]*[a-z~]?)?")
+"""What a key sends that is no character, such as an arrow, and what is pasted; in small letters."""
+_UNFINISHED = re.compile(r"(?s)\x1b(?:[\[o][0-9;]*)?\Z|\x1b\[200~(?!.*\x1b\[201~)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,38 +96,67 @@ def ask_key(prompt: str, signals: Signals) -> str:
 
     KeyboardInterrupt for a signal. The terminal is left as it was found, whatever ends the wait.
     """
-    with signals.raised(), single_keys() as pressed:
+    with signals.raised(), single_keys(signals) as keys:
         print_error(prompt)
-        return pressed(None) or "q"
+        return keys.pressed(None) or "q"
+
+
+class Keys:
+    """The key presses of a terminal that shows none of them; Ctrl-C is a signal as ever."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._keys = deque[str]()
+
+    def forget(self) -> None:
+        """Drop what was typed until now."""
+        self._keys.clear()
+        with suppress(termios.error):  # a terminal that is gone: whoever reads is told
+            tty.setcbreak(self._descriptor)
+
+    def pressed(self, within_s: float | None) -> str:
+        """Wait for a key, at most so many seconds or without end, and return it, a small letter.
+
+        It is empty where none came in time, and for keys that are no character, and what is pasted. Ctrl-D,
+        and the end of the terminal, is `q`.
+        """
+        if not self._keys and self._comes(within_s):
+            typed = self._read()
+            # What one key sends may come in pieces.
+            while _UNFINISHED.search(typed) and self._comes(_PIECE_S):
+                typed += self._read()
+            self._keys.extend(_SEQUENCE.sub("", typed).replace(_CTRL_D, "q"))
+        return self._keys.popleft() if self._keys else ""
+
+    def _comes(self, within_s: float | None) -> bool:
+        return bool(select.select([self._descriptor], [], [], within_s)[0])
+
+    def _read(self) -> str:
+        came = b""
+        with suppress(OSError):  # how Linux says that the terminal is gone
+            came = os.read(self._descriptor, _AT_ONCE)
+        return came.decode("ascii", "replace").lower() or _CTRL_D
 
 
 @contextmanager
-def single_keys() -> Iterator[Callable[[float | None], str]]:
+def single_keys(signals: Signals) -> Iterator[Keys]:
     """Take key presses as they come while the block runs, and forget those before it.
 
-    Yields what waits for one, at most so many seconds or without end: it returns the key, a small letter;
-    empty where none came in time, and for the keys that are no character. Ctrl-D, and the end of the
-    terminal, is `q`. The terminal is left as it was found, whatever ends the block.
+    The terminal is left as it was found, whatever ends the block, be it a signal that ends the process.
     """
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
-    keys = deque[str]()
 
-    def pressed(within_s: float | None) -> str:
-        if not keys and select.select([descriptor], [], [], within_s)[0]:
-            came = b""
-            with suppress(OSError):  # how Linux says that the terminal is gone
-                came = os.read(descriptor, _AT_ONCE)
-            typed = came.decode("ascii", "replace").lower() or _CTRL_D
-            keys.extend(_SEQUENCE.sub("", typed).replace(_CTRL_D, "q"))
-        return keys.popleft() if keys else ""
-
-    try:
-        tty.setcbreak(descriptor)
-        yield pressed
-    finally:
+    def undo(when: int = termios.TCSANOW) -> None:
         with suppress(termios.error):  # nobody sits before a terminal that is gone
-            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+            termios.tcsetattr(descriptor, when, before)
+
+    with signals.undoing(undo):
+        try:
+            tty.setcbreak(descriptor)
+            yield Keys(descriptor)
+        finally:
+            undo(termios.TCSADRAIN)
 
 
 class _Silent(UnseenProgress):

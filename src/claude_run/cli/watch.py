@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from claude_run.cli.commands import observer
 from claude_run.cli.output import print_error, print_next
-from claude_run.cli.terminal import Terminal, single_keys
+from claude_run.cli.terminal import Keys, Terminal, single_keys
 from claude_run.cli.write_reports import finish, refuse_unwritable
-from claude_run.errors import ClaudeRunError, InputError
+from claude_run.errors import ClaudeRunError, ExitCode, InputError
 from claude_run.process import is_in_ci
 from claude_run.report.run.watching import HELP, waiting_line
-from claude_run.session.watch import Watching
+from claude_run.session.watch import Watching, names_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from claude_run.cli.options import OutputOptions, PlanOptions
     from claude_run.session.play import RunResult
@@ -29,6 +29,7 @@ _LOOK_S = 0.2
 
 _SAVE = ""
 _NAMED = 3  # files that a line names
+_LINE = "names a line, and lines move while you write: select the case by -k instead"
 _LF = "plays what failed before: leave it out, and press f; with --reuse RUN what that recorded costs nothing"
 
 
@@ -41,8 +42,14 @@ def watch(ask: Callable[[], RunRequest], output: OutputOptions, plan: PlanOption
     session = Watching(ask, world)
     _refuse(session.request, output, plan)
     refuse_unwritable(output)
-    tell = (lambda _line: None) if output.quiet else print_error
-    prepared = session.start(tell)
+    prepared = session.start((lambda _line: None) if output.quiet else print_error)
+    # What is typed during a round is neither shown nor heard.
+    with single_keys(world.signals) as keys:
+        return _play_on(session, prepared, keys, output, world)
+
+
+def _play_on(session: Watching, prepared: Prepared, keys: Keys, output: OutputOptions, world: World) -> int:
+    result: RunResult | None = None
     told: tuple[str, ...] = ()
     while True:
         # A round, as any run is played and told.
@@ -51,9 +58,19 @@ def watch(ask: Callable[[], RunRequest], output: OutputOptions, plan: PlanOption
             told = prepared.warnings
             for warning in told:
                 watcher.warn(warning)
-        result = asyncio.run(session.play(prepared, watcher))
-        code = finish(result, output, goes_on=True)
-        session.settle(result)
+        try:
+            played = asyncio.run(session.play(prepared, watcher))
+            try:
+                code = finish(played, output, goes_on=True)
+            finally:
+                session.settle(played)
+            result = played
+        except ClaudeRunError as error:
+            # What an edit brought, or the disk, may be mended while it waits; the first round is any run.
+            if result is None or error.exit_code is ExitCode.BUG:
+                raise
+            print_error("", *_told(error))
+            code = int(error.exit_code)
         # Ctrl-C has stopped the round, and no more; any other signal, and a second one, ends the command.
         if not world.signals.forgive():
             _say_what_follows(session, result, output)
@@ -61,11 +78,12 @@ def watch(ask: Callable[[], RunRequest], output: OutputOptions, plan: PlanOption
 
         # What is played next, if anything is.
         with world.signals.raised():
-            following = _following(session, output)
+            following = _following(session, keys, output)
         if following is None:
             _say_what_follows(session, result, output)
             return code
-        prepared = following
+        prepared, line = following
+        print_error("", line)
 
 
 def _refuse(request: RunRequest, output: OutputOptions, plan: PlanOptions) -> None:
@@ -83,70 +101,76 @@ def _refuse(request: RunRequest, output: OutputOptions, plan: PlanOptions) -> No
         "--shard": (request.shard is not None, "is for several machines: select by -k or --tag instead"),
         "-o": (request.out is not None, "names the folder of one run, and --watch plays many: leave it out"),
         "--lf": (request.last_failed, _LF),
+        **{path: (True, _LINE) for path in request.paths if names_line(path)},
     }
     for flag, (is_given, why) in others.items():
         if is_given:
             raise InputError(f"{flag} cannot go with --watch, it {why}")
 
 
-def _following(session: Watching, output: OutputOptions) -> Prepared | None:
-    """Wait for what is to be played next; None where the user quits."""
+def _following(session: Watching, keys: Keys, output: OutputOptions) -> tuple[Prepared, str] | None:
+    """Wait for what is to be played next, with a line that says so; None where the user quits."""
     refused: tuple[str, ...] = ()
-    # Keys are taken before anybody is told of them.
-    with single_keys() as pressed:
+    keys.forget()
+    _say_how_it_stands(session, output)
+    while (key := _key_or_save(session, keys)) != "q":
+        try:
+            prepared, line = _planned(session, key)
+        except ClaudeRunError as error:
+            # What `check` would say, once; nothing is lost, and the next save may mend it.
+            if key == _SAVE and error.lines == refused:
+                continue
+            refused = error.lines
+            print_error("", *_told(error))
+        else:
+            gone, session.gone = session.gone, ()
+            for path in gone:
+                print_error("", f"{path} is played no more: it is gone, or no scenario")
+            if prepared is not None:
+                return prepared, line
+            if line:
+                print_error("", line)
+            # A save may only have taken back what could not be played.
+            if key != _SAVE or not (refused or gone):
+                continue
+            refused = ()
         _say_how_it_stands(session, output)
-        while (key := _key_or_save(session, pressed)) != "q":
-            try:
-                prepared = _planned(session, key)
-            except ClaudeRunError as error:
-                # What `check` would say, once; nothing is lost, and the next save may mend it.
-                if key == _SAVE and error.lines == refused:
-                    continue
-                refused = error.lines
-                print_error("", f"{error.prefix}{refused[0]}", *refused[1:])
-            else:
-                if prepared is not None:
-                    return prepared
-                # A save may only have taken back what could not be played.
-                if not refused or key != _SAVE:
-                    continue
-                refused = ()
-            _say_how_it_stands(session, output)
     return None
 
 
-def _key_or_save(session: Watching, pressed: Callable[[float], str]) -> str:
+def _told(error: ClaudeRunError) -> Sequence[str]:
+    first, *others = error.lines
+    return (f"{error.prefix}{first}", *others)
+
+
+def _key_or_save(session: Watching, keys: Keys) -> str:
     """Wait for a key, or for a save, which is none."""
-    while not (key := pressed(_LOOK_S)):
+    while not (key := keys.pressed(_LOOK_S)):
         if session.was_saved():
             return _SAVE
     return key
 
 
-def _planned(session: Watching, key: str) -> Prepared | None:
-    """Return what a save or a key asks for; None where that is nothing to be played."""
+def _planned(session: Watching, key: str) -> tuple[Prepared | None, str]:
+    """Return what a save or a key asks for, and what is said of it; None where nothing is to be played."""
     if key == _SAVE:
         prepared = session.saved()
-        if prepared is not None:
-            files = list(prepared.plan.files)
-            print_error("", f"playing {', '.join(files[:_NAMED])}{', ...' if len(files) > _NAMED else ''}")
-        return prepared
+        files = [] if prepared is None else list(prepared.plan.files)
+        named = f"{', '.join(files[:_NAMED])}{', ...' if len(files) > _NAMED else ''}"
+        return prepared, f"playing {named}" if files else ""
     if key in {"a", "\n", "\r"}:
-        print_error("", "playing all again")
-        return session.all()
+        return session.all(), "playing all again"
     if key == "f":
         prepared = session.only_failed()
-        print_error(
-            "", "nothing failed when it was played last" if prepared is None else "playing what failed"
-        )
-        return prepared
+        nothing = "nothing failed when it was played last"
+        return prepared, nothing if prepared is None else "playing what failed"
     if key in {"h", "?"}:
         print_error(*HELP)
-    return None
+    return None, ""
 
 
-def _say_what_follows(session: Watching, result: RunResult, output: OutputOptions) -> None:
-    if not output.quiet:
+def _say_what_follows(session: Watching, result: RunResult | None, output: OutputOptions) -> None:
+    if result is not None and not output.quiet:
         print_next(session.next_command(result))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from claude_run.checks.judge_check import NAME
@@ -20,7 +21,6 @@ from claude_run.checks.judge_question import (
 from claude_run.conversation.exchange import Failure, SentMessage
 from claude_run.conversation.steps import Send
 from claude_run.play.ports import RequestFailedError
-from claude_run.play.sender import key_of
 from claude_run.scenario.model import UserTurn, turn_number
 
 if TYPE_CHECKING:
@@ -114,14 +114,15 @@ class JudgeClient:
         sent = (SentMessage(turn=index, role="user", content=grading.content),)
         step = Send(turn=index, request=grading.request, sent=sent)
         label = f"{grading.label}:turn-{turn_number(index)}"
-        earlier = self.log.earlier(key_of(self.conversation, step, judge=label)) if self.ask_again else None
-        if earlier is not None:
-            problem = self._other_model(grading, earlier.reply) or answer_problem(question, earlier.reply)
-            if problem is not None:
-                self.sender.set_aside(earlier, problem, log=self.log, conversation_id=self.conversation.id)
-        exchange = await self.sender.ask(
-            self.conversation, step, log=self.log, deadline=self.deadline, judge=label
+        ask = partial(
+            self.sender.ask, self.conversation, step, log=self.log, deadline=self.deadline, judge=label
         )
+        exchange = await ask()
+        if self.ask_again:
+            problem = self._other_model(grading, exchange.reply) or answer_problem(question, exchange.reply)
+            whose = self.conversation.id
+            if problem and self.sender.set_aside(exchange, problem, log=self.log, conversation_id=whose):
+                exchange = await ask()
         if other := self._other_model(grading, exchange.reply):
             raise RequestFailedError(Failure(kind="other_model", message=other, may_retry=False))
         return exchange.reply

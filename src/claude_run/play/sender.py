@@ -151,10 +151,11 @@ class Sender:
     def set_aside(self, exchange: Exchange, reason: str, *, log: JournalledLog, conversation_id: str) -> bool:
         """Let a reply that cannot be used count no longer, so that `ask` asks for it again.
 
-        Return whether it was: only what an earlier process was given is asked for again, each time once, and
-        only where something may be sent.
+        Return whether it was: only what an earlier process was given, of this run or of a recorded one, is
+        asked for again, each time once, and only where something may be sent.
         """
-        if self.messages is None or log.earlier(exchange.key) is not exchange:
+        is_earlier = exchange.replayed or log.earlier(exchange.key) is exchange
+        if self.messages is None or not is_earlier:
             return False
         log.append(
             SetAside(

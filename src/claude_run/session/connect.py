@@ -158,11 +158,13 @@ def graceful(
 ) -> Iterator[None]:
     """Request a stop on a signal while the block runs, whatever else is stopping the run.
 
-    The first signal stops new sends and lets what is under way finish, the second stops now. Signals that
-    come after the block wait for the reports.
+    The first signal stops new sends and lets what is under way finish, the second stops now. One that was
+    noted before the block, while this was made ready, is the first. Signals that come after the block wait
+    for the reports.
     """
     loop = asyncio.get_running_loop()
     seen: list[signal.Signals] = []
+    taken: list[signal.Signals] = []
 
     def on_signal(number: signal.Signals) -> None:
         seen.append(number)
@@ -175,7 +177,10 @@ def graceful(
 
     def take(number: signal.Signals) -> None:
         signals.note(number)
+        taken.append(number)
         loop.call_soon_threadsafe(on_signal, number)
 
     with signals.handed_to(take):
+        if signals.first is not None and not taken:
+            on_signal(signals.first)
         yield

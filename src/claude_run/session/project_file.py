@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_run.errors import InputError
-from claude_run.record.project import OUTPUTS, PYPROJECT, TABLE, ProjectFile, is_path, nearest_project_file
+from claude_run.record.project import (
+    OUTPUTS,
+    PROJECT_FILE,
+    PYPROJECT,
+    TABLE,
+    ProjectFile,
+    is_path,
+    nearest_project_file,
+    upwards,
+)
 from claude_run.scenario.diagnostics import InvalidScenarioError, Problems, did_you_mean
 from claude_run.scenario.files import FileProblemError, read_regular
 from claude_run.scenario.loader import find
@@ -207,6 +216,12 @@ def find_project_file(paths: Sequence[str]) -> ProjectFile | None:
         )
         raise InputError(f"these scenarios belong to several projects, {names}: play each by itself")
     return next((file for file, _ in found.values()), None)
+
+
+def project_files_for(paths: Sequence[str]) -> Iterator[Path]:
+    """Yield the files that `find_project_file` looks for, whether or not they are there."""
+    folders = {folder for start in _folders(paths or (".",)) for folder in upwards(start)}
+    return (folder / name for folder in sorted(folders) for name in (PROJECT_FILE, PYPROJECT))
 
 
 def _folders(paths: Sequence[str]) -> dict[Path, str]:

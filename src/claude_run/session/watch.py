@@ -13,9 +13,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from claude_run.conversation.results import Outcome
-from claude_run.errors import ExitCode
+from claude_run.errors import ClaudeRunError, ExitCode, StorageError
 from claude_run.record.disk import read_file
+from claude_run.record.folder import RunFolder, latest, standing
 from claude_run.record.recording import Recording
+from claude_run.scenario.at_line import split_line
 from claude_run.scenario.beside import baseline_path
 from claude_run.scenario.diagnostics import InvalidScenarioError
 from claude_run.scenario.loader import looked_at
@@ -23,7 +25,7 @@ from claude_run.session.load import load_scenarios
 from claude_run.session.next_command import next_command, play_command
 from claude_run.session.play import RunInputs, play_new
 from claude_run.session.prepare import plan_loaded, recorded, with_standing_runs
-from claude_run.session.project_file import find_project_file
+from claude_run.session.project_file import project_files_for
 from claude_run.session.request import BESIDE
 from claude_run.session.run import run_name
 
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from claude_run.conversation.identity import Identity
-    from claude_run.record.folder import RunFolder
     from claude_run.record.summary import RunSummary
     from claude_run.session.load import Loaded
     from claude_run.session.play import RunObserver, RunResult
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from claude_run.session.world import World
 
     Stamps = Mapping[Path, object]
+
+_RESTLESS = 5  # looks after which nobody waits any longer for files to lie still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,15 +120,19 @@ class Watching:
         self._files: set[Path] = set()
         self._read_at: Stamps = {}
         self._last_look: Stamps = {}
-        # The plan of all that is selected; None while the files are not sound.
+        self._restless = 0
+        # The plan of all that is selected, of files that were sound.
         self.request = with_standing_runs(ask())
         self._versions = Versions()
+        self.gone: tuple[str, ...] = ()
         self._loaded: Loaded | None = None
         self._whole: Prepared | None = None
-        # What was played.
+        # What was played, and whether what is played next asks again for answers that are of no use.
+        self._asks_again = False
         self._recording = Recording([])
         self._rounds: list[Round] = []
         self._failed: dict[str, bool] = {}
+        self._unplayed = frozenset[str]()
         self._attempts = 0
         self.spent_usd = Decimal(0)
 
@@ -156,30 +163,39 @@ class Watching:
         return len(self._failed_now())
 
     def was_saved(self) -> bool:
-        """Return whether a file was written since all were read, and none since the last such question."""
+        """Return whether a file was written since all were read, and none since the last such question.
+
+        Where something always moves, such as a folder in which others work, it is looked at now and then.
+        """
         now = self._look(self._files)
         is_still, self._last_look = now == self._last_look, now
-        return is_still and now != self._read_at
+        self._restless = 0 if is_still else self._restless + 1
+        return (is_still or self._restless >= _RESTLESS) and now != self._read_at
 
     def saved(self) -> Prepared | None:
         """Read all anew and plan what has changed; None where that is nothing.
 
         InputError and SelectionError where nothing can be played as the files are now.
         """
-        before = self._versions
-        self._planned()
-        names = self._versions.changed_since(before)
+        self._asks_again = False
+        names = self._changed()
+        # What could not be played waits for a save of something, be it of what was in its way.
+        names |= self._unplayed if names else frozenset()
         return self._part(lambda each: each.path in names)
 
     def all(self) -> Prepared:
-        """Plan all once more; raises what `saved` does."""
-        return self._whole or self._planned()
+        """Plan all anew; raises what `saved` does."""
+        self._asks_again = True
+        return self._planned()
 
     def only_failed(self) -> Prepared | None:
-        """Plan the cases that did not pass when they were played last; None where all did."""
-        self.all()
-        names = self._failed_now()
-        return self._part(lambda each: each.case_name in names)
+        """Plan what did not pass when it was played last, and what was just saved; None for nothing.
+
+        Raises what `saved` does.
+        """
+        self._asks_again = True
+        paths, names = self._changed() | self._unplayed, self._failed_now()
+        return self._part(lambda each: each.path in paths or each.case_name in names)
 
     async def play(self, prepared: Prepared, observer: RunObserver) -> RunResult:
         """Play a round: what this session was answered is not asked again, and what it spent counts."""
@@ -194,33 +210,67 @@ class Watching:
             recording=self._recording,
             spent_usd=self.spent_usd,
             attempts=self._attempts,
+            ask_again=self._asks_again,
         )
         name = run_name(list(prepared.plan.pass_rates))
-        return await play_new(inputs, observer, self._world, name=name, out=None)
+        before = _newest()
+        try:
+            result = await play_new(inputs, observer, self._world, name=name, out=None)
+        except ClaudeRunError:
+            self._unplayed |= frozenset(prepared.plan.files)
+            # What was paid, say before the disk was full, counts.
+            if (newest := _newest()) is not None and newest != before:
+                with suppress(ClaudeRunError):
+                    self._rounds.append(self._paid(RunFolder(newest), frozenset(), request=prepared.request))
+            raise
+        self._unplayed -= frozenset(prepared.plan.files)
+        return result
 
     def settle(self, result: RunResult) -> None:
-        """Learn from a round whose files are written, and remove those before it that tell nothing more."""
-        history, summary = result.folder.read_history(), result.played.summary
-        # The simulator answers anew in every round, for an example may have been edited: nobody pays for it.
-        has_paid = history.attempts() > 0 and not summary.run.simulated
-        if has_paid:
-            self._recording.add(history)
-            self.spent_usd += history.spent_usd()
-            self._attempts += history.attempts()
+        """Learn from a round whose files are written, and remove those before it that tell nothing more.
+
+        StorageError where it cannot be read again.
+        """
+        summary = result.played.summary
         self._failed.update(failed_cases(summary))
         ended = frozenset(
             each.planned.id for each in result.played.records if each.outcome is not Outcome.SKIPPED
         )
+        try:
+            newest = self._paid(result.folder, ended, request=self.request)
+        except StorageError:
+            # Its replies are lost, and were paid; which of them came from earlier rounds nobody can say.
+            totals = summary.totals
+            self.spent_usd += (totals.cost_usd or 0) + (totals.judge_cost_usd or 0) + totals.uncertain_usd
+            self._attempts += totals.replies + totals.judge_replies
+            raise
         for earlier in self._rounds:
             earlier.newest_of -= ended
         for old in tuple(superseded(self._rounds)):
             old.folder.remove_unpaid()
             self._rounds.remove(old)
-        self._rounds.append(Round(folder=result.folder, newest_of=ended, has_paid=has_paid))
+        self._rounds.append(newest)
+
+    def _paid(self, folder: RunFolder, ended: frozenset[str], *, request: RunRequest) -> Round:
+        """Take in what a round was answered and what it cost."""
+        history = folder.read_history()
+        # The simulator answers anew in every round, for an example may have been edited: nobody pays for it.
+        has_paid = history.attempts() > 0 and not request.simulate
+        if has_paid:
+            self._recording.add(history)
+            self.spent_usd += history.spent_usd()
+            self._attempts += history.attempts()
+        return Round(folder=folder, newest_of=ended, has_paid=has_paid)
+
+    def _changed(self) -> frozenset[str]:
+        """Plan all anew, and return the paths of the scenarios that are not what they were."""
+        before = self._versions
+        self._planned()
+        return self._versions.changed_since(before)
 
     def _planned(self) -> Prepared:
         """Read all files and plan what the request selects; what is known stays as it is where that fails."""
-        self._whole = None
+        self.gone = ()
         loaded, request = self._read()
         whole = plan_loaded(request, loaded)
         self._versions = Versions(
@@ -229,23 +279,28 @@ class Watching:
             },
             shared=(request, [_digest(path) for path in _shared_files(request)]),
         )
+        if (before := self._loaded) is not None:
+            now = {each.path for each in loaded.scenarios}
+            self.gone = tuple(each.path for each in before.scenarios if each.path not in now)
         self._loaded, self._whole = loaded, whole
         return whole
 
     def _read(self) -> tuple[Loaded, RunRequest]:
-        # What is written from here on is another save.
+        # What is written from here on is another save. What is found only when it is read has no stamp, so
+        # that it is read once more as soon as somebody waits.
+        self._files.update(_files_around(self.request))
         before = self._look(self._files)
         try:
             request = self._asked()
             self._files.update(_files_around(request))
+            before = {**self._look(self._files), **before}
             loaded = load_scenarios(request, today=self._world.today)
             self._files.update(path for each in loaded.scenarios for path in each.files)
-            self._files.update(baseline_path(each.path) for each in loaded.scenarios)
         except InvalidScenarioError as error:
             self._files.update(error.files)
             raise
         finally:
-            self._read_at = self._last_look = {**self._look(self._files), **before}
+            self._read_at = self._last_look = before
         return loaded, request
 
     def _asked(self) -> RunRequest:
@@ -276,10 +331,21 @@ class Watching:
 
 def _files_around(request: RunRequest) -> Iterator[Path]:
     """Yield what a request reads besides the files that scenarios name."""
-    yield from looked_at(request.paths)
+    for path in looked_at(request.paths):
+        yield path
+        if not path.is_dir():
+            yield baseline_path(str(path))
     yield from _shared_files(request)
-    if (project := find_project_file(request.paths)) is not None:
-        yield project.path
+    yield from project_files_for(request.paths)
+
+
+def names_line(path: str) -> bool:
+    """Return whether a path of a request names a line of a file."""
+    return split_line(path)[1] is not None
+
+
+def _newest() -> Path | None:
+    return standing(latest()) if latest().is_symlink() else None
 
 
 def _shared_files(request: RunRequest) -> Iterator[Path]:

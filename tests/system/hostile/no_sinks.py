@@ -186,6 +186,6 @@ NO_SINKS: dict[str, str] = {
     ),
     **_each("cli.terminal", ("Terminal",), "hands over to the sinks of report"),
     **_each("cli.terminal", ("ask_key",), "prints by `print_error`"),
-    **_each("cli.terminal", ("single_keys",), "shows nothing"),
+    **_each("cli.terminal", ("Keys", "single_keys"), "shows nothing"),
     **_each("record.folder", ("outputs", "make_outputs"), "paths of ours"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import termios
 from contextlib import contextmanager
@@ -284,6 +285,111 @@ def test_ctrl_c_stops_the_round_and_not_the_watching(workspace: Workspace) -> No
         assert api.requests == {("a", 1): 1, ("a", 2): 1, ("b", 1): 2, ("b", 2): 1}
 
 
+def test_ctrl_c_at_the_very_start_of_a_round_stops_it(workspace: Workspace) -> None:
+    """Also while the round is only made ready: hardly anything of it is sent, and watching goes on."""
+    for name in "abcd":
+        workspace.write(f"{name}.yaml", talk(name))
+    slow = 0.0
+    with (
+        Api(answer=lambda _: ok(delay_s=slow)) as api,
+        watching(workspace, api, "-j", "1") as session,
+    ):
+        session.turn()
+        slow = 0.5
+        for name in "abcd":
+            workspace.write(f"{name}.yaml", talk(name, "new", "two"))
+        session.terminal.read(until=lambda screen: any(row.startswith("playing ") for row in screen.rows))
+        assert "INTERRUPTED (exit code 130)" in session.press(CTRL_C)
+        assert len(api.ledger) <= 8 + 1
+        assert session.quit() == 130
+
+
+def test_what_is_typed_during_a_round_is_neither_shown_nor_heard(workspace: Workspace) -> None:
+    """Lines that come from nowhere would tear the progress apart."""
+    workspace.write("a.yaml", talk("a"))
+    with Api(answer=lambda _: ok(delay_s=0.5)) as api, watching(workspace, api) as session:
+        until(lambda: len(api.ledger) == 1)
+        session.terminal.type("zzz\r\rfa")
+        assert "zzz" not in session.turn()
+        assert session.quit() == 0
+        assert sum(row.startswith("playing ") for row in session.terminal.screen.rows) == 0
+
+
+def test_a_round_that_cannot_be_played_is_told_once(workspace: Workspace) -> None:
+    """Nothing of it is tried again before somebody asks for it, and then all that was saved is played."""
+    workspace.write("a.yaml", talk("a"))
+    outputs = workspace.folder / "outputs"
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api) as session:
+        session.turn()
+        shutil.rmtree(outputs)
+        workspace.write("outputs", "which should be a folder")
+        said = session.save("a.yaml", talk("a", says="No"))
+        assert "error: outputs/" in said
+        assert "cannot be created" in said
+        outputs.unlink()
+        workspace.write("b.yaml", talk("b"))
+        assert "2 conversations: 1 passed, 1 failed" in session.turn()
+        assert session.quit() == 1
+        assert len(api.ledger) == 4
+    assert sum(row.startswith("playing ") for row in session.terminal.screen.rows) == 2
+
+
+def test_a_folder_that_goes_during_a_round_is_told(workspace: Workspace) -> None:
+    """What was paid in it counts against the caps all the same."""
+    workspace.write("a.yaml", talk("a", "one"))
+    with Api(answer=lambda _: ok(delay_s=0.5)) as api:
+        with watching(workspace, api, "--max-requests", "2") as session:
+            session.turn()
+            workspace.write("a.yaml", talk("a", "other"))
+            until(lambda: len(api.ledger) == 2)
+            shutil.rmtree(workspace.folder / "outputs")
+            assert "error: " in session.turn()
+            assert "stopped by --max-requests 2, 2 of them before" in session.save(
+                "a.yaml", talk("a", "third")
+            )
+            assert session.quit() == 4
+        assert len(api.ledger) == 2
+
+
+def test_a_judge_whose_answer_is_of_no_use_is_asked_again(workspace: Workspace) -> None:
+    """By a key, as what got no reply is; a save of the scenario costs nothing."""
+    judge = "claude-opus-5-5"
+    text = talk("a", "one").replace("[{contains: Yes}]", "[{judge: It is polite.}]")
+    text += f"judge: {{model: {judge}}}\n"
+    workspace.write("a.yaml", text)
+    verdict = "Of course it passes."
+
+    def answer(asked: TurnRequest) -> Answer:
+        model = asked.http.body["model"]
+        return ok(verdict if model == judge else "Yes.", model=model)
+
+    with Api(answer=answer) as api, watching(workspace, api) as session:
+        assert "NOT MEASURED" in session.turn()
+        verdict = json.dumps({"reason": "it is", "verdict": "pass"})
+        assert "NOT MEASURED" in session.save("a.yaml", f"{text}tags: [x]\n")
+        assert len(api.ledger) == 2
+        assert "PASSED" in session.press("f")
+        assert "PASSED" in session.press("a")
+        assert session.quit() == 0
+        assert len(api.ledger) == 3
+
+
+def test_what_is_gone_is_told_and_what_failed_is_counted(workspace: Workspace) -> None:
+    """A scenario that is deleted, or emptied; failures are counted also while a save is broken."""
+    for name in "abc":
+        workspace.write(f"{name}.yaml", talk(name, says="No"))
+    with Api(answer=lambda _: ok()) as api, watching(workspace, api) as session:
+        session.turn()
+        (workspace.folder / "a.yaml").unlink()
+        said = session.turn()
+        assert "a.yaml is played no more: it is gone, or no scenario" in said
+        assert "f 2 failed" in said
+        assert "b.yaml is played no more" in session.save("b.yaml", "")
+        assert "f 1 failed" in session.save("c.yaml", talk("c") + "foo: 1\n")
+        assert session.quit() == 1
+        assert len(api.ledger) == 6
+
+
 def test_a_second_ctrl_c_quits(workspace: Workspace) -> None:
     """Whoever presses it again while a round is stopping wants no other."""
     workspace.write("a.yaml", talk("a"))
@@ -544,6 +650,7 @@ def test_what_follows_is_what_was_asked_for(workspace: Workspace) -> None:
         (("--shard", "1/2"), "--shard cannot go with --watch"),
         (("-o", "out"), "-o cannot go with --watch"),
         (("--lf",), "--lf cannot go with --watch"),
+        (("a.yaml:2",), "a.yaml:2 cannot go with --watch"),
     ],
 )
 def test_what_is_for_one_run_is_refused(workspace: Workspace, arguments: tuple[str, ...], told: str) -> None:

@@ -127,6 +127,28 @@ def test_only_a_single_ctrl_c_is_forgiven(sent: list[signal.Signals], *, forgive
     assert signals.forgive() is forgiven
 
 
+def test_what_a_process_has_changed_is_undone_before_a_signal_ends_it() -> None:
+    """Such as the settings of its terminal, for nothing else is run then."""
+    told = (
+        "import os, signal; from claude_run.process import Signals; signals = Signals(); signals.listen();"
+        "undoing = signals.undoing(lambda: os.write(1, b'undone'));"
+        "undoing.__enter__(); signal.raise_signal(signal.SIGTERM)"
+    )
+    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (143, b"undone")
+
+
+def test_after_a_forgiven_signal_the_next_one_is_noted() -> None:
+    """It is as if the first had never come: the process does not end at once."""
+    signals = Signals()
+    with signals.heard():
+        signals.postpone()
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+            assert signals.first is signal.SIGINT
+            assert signals.forgive()
+
+
 def test_a_hangup_that_is_ignored_stays_ignored() -> None:
     """`nohup` means what it says."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -13,6 +13,7 @@ from claude_run.errors import SelectionError
 from claude_run.record.folder import RunFolder
 from claude_run.record.summary import Ending, summarize
 from claude_run.scenario.diagnostics import InvalidScenarioError
+from claude_run.session.project_file import requested
 from claude_run.session.request import RunRequest
 from claude_run.session.watch import Round, Versions, Watching, failed_cases, stamps, superseded
 from claude_run.session.world import World
@@ -131,6 +132,65 @@ def test_a_save_is_over_when_nothing_moves_any_more() -> None:
     assert not session.was_saved()
 
 
+def test_what_never_lies_still_is_looked_at_now_and_then() -> None:
+    """A folder in which somebody else works must not keep a save from being seen."""
+    Path("a.yaml").write_text(TALK)
+    files = _Files()
+    session = _watching(files)
+    session.start(print)
+    told = []
+    for stamp in range(1, 7):
+        files.stamp = stamp
+        told.append(session.was_saved())
+    assert told == [False, False, False, False, True, True]
+
+
+def test_what_is_found_when_it_is_read_is_read_once_more() -> None:
+    """It may have been written since: nothing was known of it that could tell."""
+    Path("a.yaml").write_text("model: claude-haiku-5-5\nturns: [{user: {file: p.md}}]\n")
+    Path("p.md").write_text("one")
+    session = _watching()
+    session.start(print)
+    Path("p.md").write_text("other")
+    assert [session.was_saved(), session.was_saved()] == [False, True]
+    part = session.saved()
+    assert part is not None
+    assert [*part.plan.files] == ["a.yaml"]
+    assert [session.was_saved(), session.was_saved()] == [False, False]
+
+
+def test_a_key_knows_what_was_just_saved() -> None:
+    """It may be pressed before anybody has looked at the files again."""
+    for name in ("a.yaml", "b.yaml"):
+        Path(name).write_text(TALK)
+    session = _watching()
+    before = session.start(print).plan.files
+    Path("b.yaml").write_text(f"{TALK}tags: [new]\n")
+    now = session.all().plan.files
+    assert [path for path in now if now[path] != before[path]] == ["b.yaml"]
+    Path("a.yaml").write_text(f"{TALK}tags: [new]\n")
+    part = session.only_failed()
+    assert part is not None
+    assert [*part.plan.files] == ["a.yaml"]
+
+
+def test_a_new_project_file_is_seen_wherever_it_may_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also above the folder that is watched."""
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    Path("a.yaml").write_text(TALK)
+    session = Watching(lambda: requested({"paths": ["."]}), World())
+    session.start(print)
+    assert [session.was_saved(), session.was_saved()] == [False, False]
+    (tmp_path / "claude-run.toml").write_text("repeat = 2\n")
+    assert [session.was_saved(), session.was_saved()] == [False, True]
+    part = session.saved()
+    assert part is not None
+    assert len(part.plan.identities) == 2
+
+
 def test_what_is_saved_is_planned_and_nothing_else() -> None:
     """A file that says the same, such as after a touch, brings nothing; one that is gone leaves the plan."""
     for name in ("a.yaml", "b.yaml", "c.yaml"):
@@ -174,4 +234,6 @@ def test_a_selection_that_leaves_nothing_is_told() -> None:
     with pytest.raises(SelectionError):
         session.saved()
     Path("a.yaml").write_text(f"{TALK}tags: [smoke, more]\n")
-    assert session.saved() is session.all()
+    part = session.saved()
+    assert part is not None
+    assert [*part.plan.files] == [*session.all().plan.files] == ["a.yaml"]
