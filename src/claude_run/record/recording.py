@@ -113,7 +113,7 @@ def _reused_by(path: Path) -> Path | None:
     if path not in {folder.path, folder.journal} or not folder.run_json.exists():
         return None
     reused = folder.read_run().options.get("reuse")
-    return Path(reused) if isinstance(reused, str) else None
+    return Path(reused) if isinstance(reused, str) and "\0" not in reused else None
 
 
 def may_confirm(path: Path) -> bool:

@@ -124,6 +124,7 @@ class Watching:
         # The plan of all that is selected, of files that were sound.
         self.request = with_standing_runs(ask())
         self._versions = Versions()
+        # The scenarios that the newest plan has no more.
         self.gone: tuple[str, ...] = ()
         self._loaded: Loaded | None = None
         self._whole: Prepared | None = None
@@ -301,6 +302,7 @@ class Watching:
             raise
         finally:
             self._read_at = self._last_look = before
+            self._restless = 0
         return loaded, request
 
     def _asked(self) -> RunRequest:

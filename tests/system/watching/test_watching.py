@@ -9,6 +9,7 @@ import signal
 import termios
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -295,7 +296,7 @@ def test_ctrl_c_at_the_very_start_of_a_round_stops_it(workspace: Workspace) -> N
         watching(workspace, api, "-j", "1") as session,
     ):
         session.turn()
-        slow = 0.5
+        slow = 1.0
         for name in "abcd":
             workspace.write(f"{name}.yaml", talk(name, "new", "two"))
         session.terminal.read(until=lambda screen: any(row.startswith("playing ") for row in screen.rows))
@@ -307,9 +308,16 @@ def test_ctrl_c_at_the_very_start_of_a_round_stops_it(workspace: Workspace) -> N
 def test_what_is_typed_during_a_round_is_neither_shown_nor_heard(workspace: Workspace) -> None:
     """Lines that come from nowhere would tear the progress apart."""
     workspace.write("a.yaml", talk("a"))
-    with Api(answer=lambda _: ok(delay_s=0.5)) as api, watching(workspace, api) as session:
+    typed = Event()
+
+    def answer(_: TurnRequest) -> Answer:
+        typed.wait(NOW_S)
+        return ok()
+
+    with Api(answer=answer) as api, watching(workspace, api) as session:
         until(lambda: len(api.ledger) == 1)
         session.terminal.type("zzz\r\rfa")
+        typed.set()
         assert "zzz" not in session.turn()
         assert session.quit() == 0
         assert sum(row.startswith("playing ") for row in session.terminal.screen.rows) == 0
@@ -337,12 +345,19 @@ def test_a_round_that_cannot_be_played_is_told_once(workspace: Workspace) -> Non
 def test_a_folder_that_goes_during_a_round_is_told(workspace: Workspace) -> None:
     """What was paid in it counts against the caps all the same."""
     workspace.write("a.yaml", talk("a", "one"))
-    with Api(answer=lambda _: ok(delay_s=0.5)) as api:
+    gone = Event()
+
+    def answer(asked: TurnRequest) -> Answer:
+        assert asked.attempt == 1 or gone.wait(NOW_S)
+        return ok()
+
+    with Api(answer=answer) as api:
         with watching(workspace, api, "--max-requests", "2") as session:
             session.turn()
             workspace.write("a.yaml", talk("a", "other"))
             until(lambda: len(api.ledger) == 2)
             shutil.rmtree(workspace.folder / "outputs")
+            gone.set()
             assert "error: " in session.turn()
             assert "stopped by --max-requests 2, 2 of them before" in session.save(
                 "a.yaml", talk("a", "third")

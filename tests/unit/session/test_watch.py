@@ -143,6 +143,9 @@ def test_what_never_lies_still_is_looked_at_now_and_then() -> None:
         files.stamp = stamp
         told.append(session.was_saved())
     assert told == [False, False, False, False, True, True]
+    session.saved()
+    files.stamp = 7
+    assert not session.was_saved(), "what was just read is not read again at once"
 
 
 def test_what_is_found_when_it_is_read_is_read_once_more() -> None:
