@@ -91,7 +91,9 @@ def picture(screen: Screen) -> str:
 
 def interrupted(terminal: TerminalProcess) -> None:
     """End the run at once, and see that nothing but its end is left below what was typed."""
-    terminal.type(CTRL_C + CTRL_C)
+    terminal.type(CTRL_C)
+    terminal.read(until=shows("SIGINT: nothing more is sent"))
+    terminal.type(CTRL_C)
     assert terminal.wait() == 130
     closed(terminal, "INTERRUPTED (exit code 130)")
 
