@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,7 @@ _SPAN = "it follows the CPU of a turn, and what else the machine does: the loops
 MODEL = "claude-haiku-5-5"
 SYSTEM = "You are a support agent for Acme. You quote the 30-day rule and never promise more. " * 8
 COMMAND = str(Path(sys.executable).with_name("claude-run"))
+LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,21 +82,17 @@ def measure(command: Sequence[str], server: Server, *, turns: int, cwd: Path) ->
         "PYTHONPATH": str(Path.cwd()),
     }
     server.span()
-    begin = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall_s = time.monotonic() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    came, span_s = server.span()
-    if process.returncode or came != turns:
-        raise RuntimeError(f"{command}: code {process.returncode}, {came} requests: {said.decode()[-2000:]}")
-    return Spent(
-        cpu_s=usage.ru_utime + usage.ru_stime, wall_s=wall_s, peak_mb=usage.ru_maxrss / 1024, span_s=span_s
-    )
+    with tempfile.NamedTemporaryFile() as result:
+        launched = [sys.executable, "-I", "-S", str(LAUNCHER), result.name, *command]
+        ended = subprocess.run(
+            launched, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+        )
+        came, span_s = server.span()
+        if ended.returncode or came != turns:
+            said = ended.stderr.decode()[-2000:]
+            raise RuntimeError(f"{command}: code {ended.returncode}, {came} requests: {said}")
+        took = json.load(result)
+    return Spent(cpu_s=took["cpu_s"], wall_s=took["wall_s"], peak_mb=took["peak_mb"], span_s=span_s)
 
 
 def write_scripts(folder: Path, conversations: int, *, turns: Sequence[str] = TURNS) -> None:
