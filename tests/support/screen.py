@@ -85,6 +85,7 @@ class Process(Protocol):
 
     @property
     def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
     def wait(self, timeout: float | None = None) -> int: ...
     def kill(self) -> None: ...
     def send_signal(self, sig: int) -> None: ...
@@ -169,6 +170,7 @@ def started_in_terminal(
     """Have a process started in a terminal of its own; `start` gets the descriptor of its side."""
     mine, theirs = pty.openpty()
     _set_size(theirs, columns, rows)
+    _keep_output(theirs)
     untouched = termios.tcgetattr(mine)
     process = start(theirs)
     os.close(theirs)
@@ -182,6 +184,13 @@ def started_in_terminal(
         process.wait()
         if terminal.descriptor >= 0:
             os.close(terminal.descriptor)
+
+
+def _keep_output(descriptor: int) -> None:
+    """Have Ctrl-C throw away nothing that was written and not read yet, which would be a matter of chance."""
+    attributes = termios.tcgetattr(descriptor)
+    attributes[3] |= termios.NOFLSH
+    termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
 
 
 def _set_size(descriptor: int, columns: int, rows: int) -> None:
