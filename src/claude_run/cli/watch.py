@@ -16,7 +16,7 @@ from claude_run.report.run.watching import HELP, waiting_line
 from claude_run.session.watch import Watching, names_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from claude_run.cli.options import OutputOptions, PlanOptions
     from claude_run.session.play import RunResult
@@ -69,7 +69,7 @@ def _play_on(session: Watching, prepared: Prepared, keys: Keys, output: OutputOp
             # What an edit brought, or the disk, may be mended while it waits; the first round is any run.
             if result is None or error.exit_code is ExitCode.BUG:
                 raise
-            print_error("", *_told(error))
+            print_error("", *error.told)
             code = int(error.exit_code)
         # Ctrl-C has stopped the round, and no more; any other signal, and a second one, ends the command.
         if not world.signals.forgive():
@@ -121,7 +121,7 @@ def _following(session: Watching, keys: Keys, output: OutputOptions) -> tuple[Pr
             if key == _SAVE and error.lines == refused:
                 continue
             refused = error.lines
-            print_error("", *_told(error))
+            print_error("", *error.told)
         else:
             gone, session.gone = session.gone, ()
             for path in gone:
@@ -136,11 +136,6 @@ def _following(session: Watching, keys: Keys, output: OutputOptions) -> tuple[Pr
             refused = ()
         _say_how_it_stands(session, output)
     return None
-
-
-def _told(error: ClaudeRunError) -> Sequence[str]:
-    first, *others = error.lines
-    return (f"{error.prefix}{first}", *others)
 
 
 def _key_or_save(session: Watching, keys: Keys) -> str:

@@ -107,5 +107,4 @@ def _name(planned: PlannedConversation) -> str:
 
 def _said(error: ClaudeRunError) -> str:
     """Return what a user is told, safe for a terminal."""
-    first, *more = error.lines
-    return "\n".join(safe_line(line) for line in (f"{error.prefix}{first}", *more))
+    return "\n".join(safe_line(line) for line in error.told)
