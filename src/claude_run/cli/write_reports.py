@@ -96,6 +96,9 @@ def _write_named(result: RunResult, facts: RunFacts, output: OutputOptions) -> S
             if path is not None:
                 _write(path, b"".join(render(name, result.played, facts=facts)))
         except StorageError as error:
+            # The last one ends the command; one before it is told here.
+            if unwritten is not None:
+                print_error(*unwritten.told)
             unwritten = error
     # For the summary of a step nobody has asked: without it the run is what it is.
     if step_summary := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -75,6 +75,18 @@ def test_a_report_that_cannot_be_written_hides_no_verdict(tmp_path: Path, fork_s
     assert (tmp_path / "comment.md").read_text().startswith("# NOT MEASURED (exit code 3)")
 
 
+def test_every_report_that_cannot_be_written_is_named(tmp_path: Path, fork_server: ForkServer) -> None:
+    """Whoever mends the first would find the second in the next run, which is paid for."""
+    (tmp_path / "failing.yaml").write_text(FAILING)
+    (tmp_path / "junit.xml").symlink_to("/dev/full")
+    ended = fork_server.claude_run(
+        "failing.yaml", "--simulate", "--junit", "junit.xml", "--comment", "/dev/full", cwd=tmp_path
+    )
+    assert ended.code == 3
+    for name in ("junit.xml", "/dev/full"):
+        assert f"error: {name} cannot be written: No space left on device" in ended.stderr
+
+
 def test_a_comment_tells_of_a_command_that_came_to_nothing(tmp_path: Path, fork_server: ForkServer) -> None:
     """The one of an earlier run, which may say PASSED, does not stay."""
     comment = tmp_path / "comment.md"
