@@ -11,9 +11,10 @@ from pathlib import Path
 
 from claude_run.checks.registry import default_registry
 from claude_run.play.budget import Budget
+from claude_run.play.pace import RunPace
 from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.prefixes import Prefixes
-from claude_run.play.runner import PlayContext, Player
+from claude_run.play.runner import LocalExecutor, PlayContext, Player
 from claude_run.play.sender import Sender
 from claude_run.play.stop import StopSignal
 from claude_run.record.disk import LocalDisk
@@ -68,16 +69,22 @@ def _timed(disk: CountingDisk, messages: FakeMessages) -> float:
 
 async def _play(path: Path, disk: CountingDisk, messages: FakeMessages) -> None:
     stop, clock, progress = StopSignal(), SystemClock(), FakeProgress()
+    pace = RunPace(
+        budget=Budget(None, stop=stop),
+        pacing=AdaptivePacing(ceiling=IN_FLIGHT, clock=clock),
+        prefixes=Prefixes(clock),
+        stop=stop,
+        clock=clock,
+        progress=progress,
+    )
     sender = Sender(
         messages=messages,
         recording=None,
         prices=FlatPrices(),
-        budget=Budget(None, stop=stop),
+        pace=pace,
         stop=stop,
         clock=clock,
         progress=progress,
-        prefixes=Prefixes(clock),
-        pacing=AdaptivePacing(ceiling=IN_FLIGHT, clock=clock),
     )
     with closing(Journal(path, disk=disk)) as journal:
         context = PlayContext(
@@ -86,9 +93,16 @@ async def _play(path: Path, disk: CountingDisk, messages: FakeMessages) -> None:
             registry=default_registry(),
             stop=stop,
             clock=clock,
+        )
+        player = Player(
+            executor=LocalExecutor(context),
+            stop=stop,
+            clock=clock,
             progress=progress,
+            spending=pace.budget,
+            concurrency=IN_FLIGHT,
         )
         conversations = [conversation(f"talk-{number}") for number in range(CONVERSATIONS)]
-        halt = await Player(context=context, concurrency=IN_FLIGHT).play(conversations, {})
+        halt = await player.play(conversations, {})
     assert halt is None
     assert len(progress.finished_ids) == CONVERSATIONS

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.exchange import Exchange
     from claude_run.play.batch_queue import BatchQueue
+    from claude_run.play.pace import RunPace
     from claude_run.play.ports import BatchPrices, RequestFailedError
     from claude_run.play.sender import JournalledLog, PendingRequest
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class BatchSender(Sender):
     """A sender whose attempts are parts of batches, but for those that the queue wants to be sent live."""
 
+    pace: RunPace
     queue: BatchQueue
     batch_prices: BatchPrices
     _failed: Counter[str] = field(default_factory=Counter)
@@ -38,7 +40,7 @@ class BatchSender(Sender):
         if (seat := self.queue.adopted(pending.key)) is not None:
             n = log.known.tries(pending.key) or self._announce(pending, log, None, in_batch=True)
             earlier_usd = log.known.attempts.worst_usd(pending.key, n)
-            async with self.budget.carried(earlier_usd) as reservation:
+            async with self.pace.budget.carried(earlier_usd) as reservation:
                 return await self._end(pending, log, reservation, n=n, received=self.queue.outcome(seat))
         if not self.queue.over:
             exchange = await self._in_batch(pending, log, worst_usd)
@@ -66,24 +68,24 @@ class BatchSender(Sender):
         async with AsyncExitStack() as held:
             # The worst case first: whoever cannot be paid for now is not waited for.
             with self._waits():
-                reservation = await self._reserve(held, worst_usd, at_most_s=DAY_S)
+                reservation = await held.enter_async_context(self.pace.reserved(worst_usd, at_most_s=DAY_S))
                 reservation.unused = True
                 if self.queue.is_proven(pending.model):
-                    self.budget.lower(reservation, batch_usd)
+                    self.pace.budget.lower(reservation, batch_usd)
                 seat = await self.queue.seat(
-                    pending.key, request, lambda: self.budget.lower(reservation, batch_usd)
+                    pending.key, request, lambda: self.pace.budget.lower(reservation, batch_usd)
                 )
                 if seat.live and self.queue.over:
                     return None
                 if seat.live:
-                    await held.enter_async_context(self.pacing.slot(pending.model))
+                    await held.enter_async_context(self.pace.pacing.slot(pending.model))
             reservation.unused = False
             if seat.live:
                 n = self._announce(pending, log, worst_usd)
                 exchange = await self._end(pending, log, reservation, n=n, received=self._received(pending))
                 self.queue.prove(pending.model)
                 return exchange
-            self.budget.lower(reservation, batch_usd)
+            self.pace.budget.lower(reservation, batch_usd)
             try:
                 n = self._announce(pending, log, batch_usd, in_batch=True)
             except BaseException:
@@ -98,7 +100,7 @@ class BatchSender(Sender):
         self._failed[pending.key] += 1
         # What is finished live from now on has failed in no request of its own yet.
         attempts = 1 if self.queue.over else self._failed[pending.key]
-        match self.policy.decide_in_batch(error.failure, attempts=attempts):
+        match self.pace.policy.decide_in_batch(error.failure, attempts=attempts):
             case StopRun():
                 self.stop.request(hopeless(error.failure, wait_s=None, now=self.clock.now()))
                 raise HaltedError(error.failure.message) from error

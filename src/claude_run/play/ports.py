@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.steps import Send
     from claude_run.conversation.transcript import Transcript
     from claude_run.conversation.usage import Usage
+    from claude_run.plan.caching import SharedPrefix
     from claude_run.scenario.json_values import Json, JsonObject
 
     T = TypeVar("T")
@@ -157,6 +158,78 @@ class Pacing(Protocol):
         """Note that a model answers nobody: one request at a time until it does, the next after so long."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A request that is about to be sent, under its key: to whom, and what it may cost at worst.
+
+    It shares its `prefix` with others, and waits no longer than `within_s` seconds.
+    """
+
+    conversation_id: str
+    key: str
+    model: str
+    prefix: SharedPrefix | None
+    worst_usd: Decimal | None
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRequest:
+    """How the last attempt at a request failed, and what came before: times are in seconds.
+
+    Its failures in passing have lasted for `lasted_s`, so many `attempts`, of which so many were probably
+    `billed`; to the deadline of its conversation `left_s` are left.
+    """
+
+    model: str
+    key: str
+    failure: Failure
+    lasted_s: float
+    attempts: int
+    billed: int
+    left_s: float
+
+
+class Charged(Protocol):
+    """What an attempt has cost in US dollars, said once it is known; None where nobody knows."""
+
+    paid_usd: Decimal | None
+
+
+class Admission(Charged, Protocol):
+    """A request that may leave; it holds its place until its block is left."""
+
+    @property
+    def worst_usd(self) -> Decimal | None:
+        """What was set aside for it."""
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether others wait for its reply to begin."""
+
+    def began(self, used: Usage) -> None:
+        """Note that its reply has begun, and what its prompt has read and written."""
+
+    async def confirm(self) -> None:
+        """Return once it may leave at this moment; HaltedError where it may not any more."""
+
+
+class Pace(Protocol):
+    """What all requests of a run share: when each may leave, and what follows from how it ended."""
+
+    def admitted(self, wanted: Wanted) -> AbstractAsyncContextManager[Admission]:
+        """Wait until a request may leave, and hold its place; HaltedError where the run is over."""
+
+    async def replied(self, model: str, headers: Mapping[str, str], *, other: str | None = None) -> None:
+        """Note a whole reply and its headers; `other` says why it comes from another model than was asked."""
+
+    async def failed(self, request: FailedRequest) -> float | None:
+        """Note a failure; return the seconds to wait before the next attempt, None to give the request up.
+
+        HaltedError where all others would fail in the same way.
+        """
+
+
 class Prices(Protocol):
     """What requests may cost and replies did cost, in US dollars; None where the model has no known price."""
 
@@ -179,6 +252,9 @@ class Recorder(Protocol):
 
     def append(self, *events: Event) -> None:
         """Keep events, all or none of them; StorageError ends the run."""
+
+    async def written(self) -> None:
+        """Return when all that was appended survives the end of this process."""
 
     async def synced(self) -> None:
         """Return when all that was appended is safe from a loss of power."""

@@ -9,7 +9,7 @@ import asyncio
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from claude_run.checks.conditions import ScriptRenderer
 from claude_run.checks.custom import question_key
@@ -29,29 +29,42 @@ from claude_run.scenario.template import RenderError
 from claude_run.text.visible import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from claude_run.checks.judge_question import Grades
     from claude_run.checks.kind import Finding
     from claude_run.checks.registry import Registry
+    from claude_run.conversation.events import Event
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Stop
     from claude_run.conversation.transcript import Transcript
     from claude_run.play.evaluate import Findings, Part
-    from claude_run.play.ports import Clock, OwnChecks, Progress, Recorder
+    from claude_run.play.ports import Clock, OwnChecks, Progress, Recorder, Spending
     from claude_run.play.sender import Sender
     from claude_run.play.stop import StopSignal
     from claude_run.scenario.json_values import Json
 
 
+class Executor(Protocol):
+    """Whoever plays single conversations: this process, or others.
+
+    `waiting` are those of the tasks that play which only wait to send something: a stop ends them at once.
+    """
+
+    waiting: set[asyncio.Task[object]]
+
+    async def play(self, conversation: Conversation, earlier: ConversationLog | None) -> Transcript:
+        """Play a conversation to its end from what is known of it; HaltedError when the run is stopped."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlayContext:
-    """What all conversations of a run work with.
+    """What all conversations that a process plays work with.
 
     `accepted` gives the baseline's reply to one of the turns of a conversation. `own_checks` calls those of
     the registry that are code of others. With `ask_again` replies of an earlier process that cannot be used
-    are asked for once more. `crowd` counts those that move.
+    are asked for once more.
     """
 
     sender: Sender
@@ -59,23 +72,38 @@ class PlayContext:
     registry: Registry
     stop: StopSignal
     clock: Clock
-    progress: Progress
     accepted: Callable[[Conversation, int], str | None] = lambda _conversation, _turn: None
     own_checks: OwnChecks | None = None
     ask_again: bool = False
-    crowd: Crowd = field(default_factory=Crowd)
+
+
+class LocalExecutor:
+    """Plays conversations in this process; satisfies `Executor`."""
+
+    def __init__(self, context: PlayContext) -> None:
+        self._context = context
+        self.waiting = context.sender.waiting
+
+    async def play(self, conversation: Conversation, earlier: ConversationLog | None) -> Transcript:
+        return await ConversationRunner(self._context, conversation, earlier).play()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Player:
-    """Plays conversations, at most `concurrency` of them under way for each model.
+    """Plays conversations by an executor, at most `concurrency` of them under way for each model.
 
-    `unfinished` is how many of those that it was to play did not come to their end; `tell` gets each that
-    did. `failures` is how many did not pass, which `max_failures` bounds; fresh attempts do not count.
+    `spending` is what the run has cost so far, and `crowd` counts those that move. `unfinished` is how many
+    of those that it was to play did not come to their end; `tell` gets each that did. `failures` is how many
+    did not pass, which `max_failures` bounds; fresh attempts do not count.
     """
 
-    context: PlayContext
+    executor: Executor
+    stop: StopSignal
+    clock: Clock
+    progress: Progress
+    spending: Spending
     concurrency: int
+    crowd: Crowd = field(default_factory=Crowd)
     max_failures: int | None = None
     tell: Callable[[Transcript], None] = lambda _transcript: None
     unfinished: int = 0
@@ -91,11 +119,11 @@ class Player:
         """
         self.unfinished += len(conversations)
         queues, totals = _queues(conversations)
-        self.context.progress.begin(totals, self.context.sender.budget)
+        self.progress.begin(totals, self.spending)
         places = [
             queue for waiting in queues for queue in [iter(waiting)] * min(self.concurrency, len(waiting))
         ]
-        crowd = self.context.crowd
+        crowd = self.crowd
         crowd.enter(len(places))
         workers = {asyncio.create_task(self._work(queue, earlier)) for queue in places}
         for worker in workers:
@@ -104,54 +132,38 @@ class Player:
             await self._supervise(workers)
         finally:
             await _cancel(workers)
-            self.context.progress.end()
-        return self.context.stop.halt
+            self.progress.end()
+        return self.stop.halt
 
     async def _supervise(self, workers: set[asyncio.Task[None]]) -> None:
         """Wait for the workers; after a stop is requested, only for those that do not wait to send."""
-        requested = asyncio.create_task(self.context.stop.requested())
+        requested = asyncio.create_task(self.stop.requested())
         running = set(workers)
         try:
             while running and not requested.done():
                 done, _ = await asyncio.wait({*running, requested}, return_when=asyncio.FIRST_COMPLETED)
                 running -= _finished(done)
             if running:
-                await self._let_finish(running, requested.result())
+                # A request under way ends, and a conversation that has all its replies is judged. Whatever
+                # else would be sent is held back by the stop itself.
+                waiting = self.executor.waiting
+                await let_finish(
+                    running, requested.result(), waiting=waiting, stop=self.stop, clock=self.clock
+                )
         finally:
             await _cancel({requested})
-
-    async def _let_finish(self, running: set[asyncio.Task[None]], halt: Halt) -> None:
-        # A request under way ends, and a conversation that has all its replies is judged. Whatever else would
-        # be sent is held back by the stop itself.
-        waiting = running & self.context.sender.waiting
-        await _cancel(waiting)
-        under_way = running - waiting
-        stop, clock = self.context.stop, self.context.clock
-        ends = {
-            asyncio.create_task(stop.requested_again()),
-            asyncio.create_task(_grace(clock, halt.grace_s)),
-            asyncio.create_task(_grace_of_user(clock, stop)),
-        }
-        try:
-            while under_way and not any(end.done() for end in ends):
-                done, _ = await asyncio.wait({*under_way, *ends}, return_when=asyncio.FIRST_COMPLETED)
-                under_way -= _finished(done)
-        finally:
-            await _cancel({*under_way, *ends})
 
     async def _work(self, queue: Iterable[Conversation], earlier: Mapping[str, ConversationLog]) -> None:
         for conversation in queue:
             try:
-                self.context.stop.check()
-                transcript = await ConversationRunner(
-                    self.context, conversation, earlier.get(conversation.id)
-                ).play()
+                self.stop.check()
+                transcript = await self.executor.play(conversation, earlier.get(conversation.id))
             except HaltedError:
                 return
             finally:
-                self.context.progress.left(conversation.id)
+                self.progress.left(conversation.id)
             self.unfinished -= 1
-            self.context.progress.finished(transcript)
+            self.progress.finished(transcript)
             self.tell(transcript)
             self._count(transcript)
 
@@ -161,20 +173,52 @@ class Player:
             self.failures += 1
         if self.max_failures is not None and self.failures >= self.max_failures:
             reason = f"stopped after {count(self.failures, 'failed conversation')} (--max-failures)"
-            self.context.stop.request(Halt(code=ExitCode.FAILED, reason=reason))
+            self.stop.request(Halt(code=ExitCode.FAILED, reason=reason))
+
+
+async def let_finish(
+    running: set[asyncio.Task[None]],
+    halt: Halt,
+    *,
+    waiting: Collection[asyncio.Task[object]],
+    stop: StopSignal,
+    clock: Clock,
+) -> None:
+    """End the tasks that wait to send, and let the others come to their end within the grace of a stop."""
+    held_back = {task for task in running if task in waiting}
+    await _cancel(held_back)
+    under_way = running - held_back
+    ends = {
+        asyncio.create_task(stop.requested_again()),
+        asyncio.create_task(_grace(clock, halt.grace_s)),
+        asyncio.create_task(_grace_of_user(clock, stop)),
+    }
+    try:
+        while under_way and not any(end.done() for end in ends):
+            done, _ = await asyncio.wait({*under_way, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            under_way -= _finished(done)
+    finally:
+        await _cancel({*under_way, *ends})
 
 
 class ConversationRunner:
-    """Plays one conversation, from its next unsent turn to its end. `earlier` is what it has already."""
+    """Plays one conversation, from its next unsent turn to its end.
+
+    `earlier` is what earlier processes have left of it, and `handed_on` what became of it since.
+    """
 
     def __init__(
-        self, context: PlayContext, conversation: Conversation, earlier: ConversationLog | None
+        self,
+        context: PlayContext,
+        conversation: Conversation,
+        earlier: ConversationLog | None,
+        handed_on: Sequence[Event] = (),
     ) -> None:
         self._context = context
         self._conversation = conversation
         self._renderer = ScriptRenderer(conversation.vars, context.registry)
         self._steps = Steps(conversation, self._renderer)
-        self._log = JournalledLog(context.recorder, earlier)
+        self._log = JournalledLog(context.recorder, earlier, handed_on)
         self._begin = context.clock.monotonic()
         self._deadline = self._begin + context.sender.deadlines.conversation_s
 

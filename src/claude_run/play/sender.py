@@ -1,9 +1,8 @@
-"""One request until it is answered or given up: recorded, journalled, priced, paced, sent, retried."""
+"""One request until it is answered or given up: recorded, journalled, priced, let out, sent, retried."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,48 +12,51 @@ from claude_run.conversation.events import Asked, Attempted, Failed, Replied, Se
 from claude_run.conversation.exchange import Failure
 from claude_run.conversation.log import ConversationLog
 from claude_run.plan.caching import shared_prefix
-from claude_run.play.ports import Deadlines, RequestFailedError
-from claude_run.play.retry import (
-    Failures,
-    GiveUp,
-    OutageTooLong,
-    Retry,
-    RetryPolicy,
-    StopRun,
-    is_transient,
-)
-from claude_run.play.stop import FailureBreaker, HaltedError, hopeless, outage_too_long
+from claude_run.play.ports import Deadlines, FailedRequest, RequestFailedError, Wanted
+from claude_run.play.retry import Failures, is_transient
+from claude_run.play.stop import HaltedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Iterator, Sequence
 
     from claude_run.conversation.events import Event
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.steps import Send
     from claude_run.plan.caching import SharedPrefix
-    from claude_run.play.budget import Budget, Reservation
     from claude_run.play.ports import (
+        Admission,
+        Charged,
         Clock,
         Messages,
-        Pacing,
+        Pace,
         Prices,
         Progress,
         Received,
         RecordedReplies,
         Recorder,
     )
-    from claude_run.play.prefixes import Prefixes, PrefixTurn
     from claude_run.play.stop import StopSignal
 
 
 class JournalledLog:
-    """The log of one conversation, each event of it journalled before anything comes of it."""
+    """The log of one conversation, each event of it journalled before anything comes of it.
 
-    def __init__(self, recorder: Recorder, known: ConversationLog | None = None) -> None:
+    `known` is what earlier processes have left of it. `handed_on` is what became of it in this run, in the
+    hands of somebody who is gone: it stands in the journal already.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        known: ConversationLog | None = None,
+        handed_on: Sequence[Event] = (),
+    ) -> None:
         self.known = known or ConversationLog()
         self._recorder = recorder
         self._earlier = {exchange.key for exchange in self.known.replies}
+        for event in handed_on:
+            self.known.append(event)
         self._held: list[Asked] = []
         self._knows_prefix = False
         self._prefix: SharedPrefix | None = None
@@ -83,6 +85,9 @@ class JournalledLog:
         exchange = self.known.exchange(event.key)
         assert exchange is not None  # noqa: S101 - the log has just taken the reply in
         return exchange
+
+    async def written(self) -> None:
+        await self._recorder.written()
 
     async def synced(self) -> None:
         await self._recorder.synced()
@@ -115,36 +120,22 @@ def key_of(conversation: Conversation, step: Send, *, judge: str | None = None) 
     return step.request.key(whose if judge is None else (*whose, judge))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
-    """A request that may leave: its turn among those that share its prompt, and its money."""
-
-    turn: PrefixTurn
-    reservation: Reservation
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Sender:
     """Sends the requests of all conversations of a run, each in the same order of steps.
 
-    Without `messages` nothing is ever sent: every reply comes from the recording. `waiting` are the tasks
-    that wait until they may send; `chance` draws the jitter's random numbers from [0, 1). No wait that the
-    API asks for beyond `deadlines.end` is begun; what is under way then is for the stop signal to end.
+    Without `messages` nothing is ever sent: every reply comes from the recording. `pace` is what all requests
+    of the run share, whoever sends them. `waiting` are the tasks that wait until they may send.
     """
 
     messages: Messages | None
     recording: RecordedReplies | None
     prices: Prices
-    budget: Budget
-    pacing: Pacing
+    pace: Pace
     stop: StopSignal
     clock: Clock
     progress: Progress
-    prefixes: Prefixes
     deadlines: Deadlines = field(default_factory=Deadlines)
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    breaker: FailureBreaker = field(default_factory=FailureBreaker)
-    chance: Callable[[], float] = random.random
     waiting: set[asyncio.Task[object]] = field(default_factory=set)
     _in_flight: int = 0
 
@@ -232,10 +223,10 @@ class Sender:
             with self._waits():
                 admission = await self._let_out(held, pending, worst_usd)
             # Sent: the attempt is journalled before it leaves, its end before anything follows.
-            reservation = admission.reservation
-            n = self._announce(pending, log, reservation.worst_usd)
-            received = self._received(pending, admission.turn)
-            return await self._end(pending, log, reservation, n=n, received=received)
+            n = self._announce(pending, log, admission.worst_usd)
+            await self._confirm(pending, log, admission, n=n)
+            received = self._received(pending, admission)
+            return await self._end(pending, log, admission, n=n, received=received)
 
     @contextmanager
     def _waits(self) -> Iterator[None]:
@@ -285,35 +276,20 @@ class Sender:
         left_s = pending.deadline - begin
         if left_s <= 0:
             raise late
+        wanted = Wanted(
+            conversation_id=pending.conversation.id,
+            key=pending.key,
+            model=pending.model,
+            prefix=pending.prefix,
+            worst_usd=worst_usd,
+            within_s=left_s,
+        )
         try:
-            admission = await self.clock.within(left_s, self._enter(held, pending, worst_usd, left_s=left_s))
+            admission = await self.clock.within(left_s, held.enter_async_context(self.pace.admitted(wanted)))
         except TimeoutError as error:
             raise late from error
         pending.failures.excuse(self.clock.monotonic() - begin)
         return admission
-
-    async def _enter(
-        self, held: AsyncExitStack, pending: PendingRequest, worst_usd: Decimal | None, *, left_s: float
-    ) -> Admission:
-        # Its turn among those that share its prompt: whoever waits for it holds nothing that others need.
-        turn = await held.enter_async_context(self.prefixes.turn(pending.prefix, pending.conversation.id))
-        # A place among the requests under way, which is never free in a pause of its model.
-        await held.enter_async_context(self.pacing.slot(pending.model))
-        # The worst case, set aside until the attempt has shown what it cost.
-        at_most_s = min(left_s, self.deadlines.attempt_s)
-        reservation = await self._reserve(held, worst_usd, at_most_s=at_most_s)
-        return Admission(turn=turn, reservation=reservation)
-
-    async def _reserve(
-        self, held: AsyncExitStack, worst_usd: Decimal | None, *, at_most_s: float
-    ) -> Reservation:
-        if not self.budget.must_wait(worst_usd):
-            return await held.enter_async_context(self.budget.reserved(worst_usd))
-        reason = "or sooner: requests under way must first show what they cost"
-        self.progress.waiting("--max-cost", at_most_s, reason)
-        reservation = await held.enter_async_context(self.budget.reserved(worst_usd))
-        self.progress.resumed("--max-cost")
-        return reservation
 
     def _announce(
         self,
@@ -338,11 +314,26 @@ class Sender:
         )
         return n
 
+    async def _confirm(
+        self, pending: PendingRequest, log: JournalledLog, admission: Admission, *, n: int
+    ) -> None:
+        """Make sure that an attempt is written down and may still leave; one that may not costs nothing."""
+        try:
+            await log.written()
+            await admission.confirm()
+        except (HaltedError, asyncio.CancelledError):
+            failure = Failure(
+                kind="canceled", message="not sent: the run was stopped first", may_retry=False, paid="no"
+            )
+            log.append(self._failure(pending, failure, n=n))
+            admission.paid_usd = Decimal(0)
+            raise
+
     async def _end(
         self,
         pending: PendingRequest,
         log: JournalledLog,
-        reservation: Reservation,
+        charged: Charged,
         *,
         n: int,
         received: Awaitable[Received],
@@ -353,18 +344,8 @@ class Sender:
         try:
             came = await received
         except RequestFailedError as error:
-            failure = error.failure
-            log.append(
-                Failed(
-                    conversation_id=conversation_id,
-                    turn=turn,
-                    key=key,
-                    n=n,
-                    failure=failure,
-                    at=self.clock.now(),
-                )
-            )
-            reservation.paid_usd = Decimal(0) if failure.paid == "no" else None
+            log.append(self._failure(pending, error.failure, n=n))
+            charged.paid_usd = Decimal(0) if error.failure.paid == "no" else None
             raise
         cost = self.prices.paid(pending.step.request, came.reply.body)
         exchange = log.answer(
@@ -382,25 +363,23 @@ class Sender:
                 at=self.clock.now(),
             )
         )
-        reservation.paid_usd = cost
+        charged.paid_usd = cost
         # Another model that answers everything is as good as none: each of its replies is paid for nothing.
         other = pending.conversation.served.problem(pending.model, came.reply.model)
-        if other is None:
-            self.breaker.replied(pending.model)
-        elif halt := self.breaker.refused(pending.model, Failure(kind="other_model", message=other)):
-            self.stop.request(halt)
-        self._answered(pending.model, came.headers)
+        await self.pace.replied(pending.model, came.headers, other=other)
         return exchange
 
-    def _answered(self, model: str, headers: Mapping[str, str]) -> None:
-        """Let the next requests out, at once or when the headers allow it; an outage is over."""
-        if self.policy.is_outage(self.breaker.answered(model)):
-            self.progress.resumed(model)
-        wait_s = self.pacing.replied(model, headers)
-        if wait_s > 0:
-            self.progress.waiting(model, wait_s, "the API lets no more requests in before then")
+    def _failure(self, pending: PendingRequest, failure: Failure, *, n: int) -> Failed:
+        return Failed(
+            conversation_id=pending.conversation.id,
+            turn=pending.step.turn,
+            key=pending.key,
+            n=n,
+            failure=failure,
+            at=self.clock.now(),
+        )
 
-    async def _received(self, pending: PendingRequest, turn: PrefixTurn | None = None) -> Received:
+    async def _received(self, pending: PendingRequest, admission: Admission | None = None) -> Received:
         """Send within the deadlines of the attempt and of the conversation, seen by whoever watches."""
         assert self.messages is not None  # noqa: S101 - `_recorded` has raised otherwise
         seconds = min(self.deadlines.attempt_s, pending.deadline - self.clock.monotonic())
@@ -409,7 +388,8 @@ class Sender:
         self.progress.asking(pending.conversation, pending.step.turn if pending.judge is None else None)
         try:
             # Whoever waits for the reply to begin does not wait for its end.
-            began = turn.began if turn is not None and turn.is_waited_for else None
+            is_waited_for = admission is not None and admission.is_waited_for
+            began = admission.began if admission is not None and is_waited_for else None
             received = await self.clock.within(seconds, self.messages.send(pending.step.request, began=began))
         except TimeoutError as error:
             message = f"no whole reply within {seconds:.0f} s"
@@ -417,57 +397,28 @@ class Sender:
         finally:
             self._in_flight -= 1
             self.progress.in_flight(self._in_flight)
-        if turn is not None:
-            turn.began(received.reply.usage)
+        if admission is not None:
+            admission.began(received.reply.usage)
         return received
 
     async def _wait_to_retry(self, error: RequestFailedError, pending: PendingRequest) -> None:
         """Wait before the next attempt, or raise: the error again, or HaltedError when the run is over."""
-        failure, model, now = error.failure, pending.model, self.clock.monotonic()
-
-        # What this request and all to its model have failed in since there was a reply.
-        silence = Failures()
-        if is_transient(failure):
-            pending.failures.add(failure, key=pending.key, now=now)
-            silence = self.breaker.failed(model, failure, key=pending.key, now=now)
-
-        decision = self.policy.decide(
-            failure,
-            request=pending.failures,
-            model=silence,
-            now=now,
-            chance=self.chance(),
-            left_s=pending.deadline - now,
-            run_left_s=self.deadlines.end - now,
+        now = self.clock.monotonic()
+        if is_transient(error.failure):
+            pending.failures.add(error.failure, key=pending.key, now=now)
+        wait_s = await self.pace.failed(
+            FailedRequest(
+                model=pending.model,
+                key=pending.key,
+                failure=error.failure,
+                lasted_s=pending.failures.lasted_s(now),
+                attempts=pending.failures.attempts,
+                billed=pending.failures.billed,
+                left_s=pending.deadline - now,
+            )
         )
-        match decision:
-            case Retry():
-                await self._wait(decision, model, failure.message, silent_s=silence.lasted_s(now))
-            case StopRun(wait_s=seconds):
-                self.stop.request(hopeless(failure, wait_s=seconds, now=self.clock.now()))
-                raise HaltedError(failure.message) from error
-            case OutageTooLong():
-                self.stop.request(outage_too_long(model, silence, failure, now=now))
-                raise HaltedError(failure.message) from error
-            case GiveUp():
-                # One more that the API refused for good: so it does answer.
-                if failure.kind == "status" and not is_transient(failure):
-                    self._answered(model, {})
-                    halt = self.breaker.refused(model, failure)
-                    if halt is not None:
-                        self.stop.request(halt)
-                raise error
-
-    async def _wait(self, retry: Retry, model: str, reason: str, *, silent_s: float) -> None:
-        """Wait before the next attempt; `silent_s` is how long the model has answered nobody."""
-        if retry.pause_s is not None:
-            self.pacing.throttled(model, retry.pause_s)
+        if wait_s is None:
+            raise error
         self.stop.check()
-        if not retry.outage:
-            self.progress.waiting(model, retry.after_s, reason)
-            await self.clock.sleep(retry.after_s)
-            return
-        # In an outage all wait in line for their place, and whoever is first tries for all.
-        self.pacing.outage(model, retry.after_s)
-        self.progress.outage(model, silent_s, reason)
-        self.progress.waiting(model, retry.after_s, reason)
+        if wait_s > 0:
+            await self.clock.sleep(wait_s)

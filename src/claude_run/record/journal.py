@@ -291,6 +291,9 @@ class Journal:
         """Write a line on the run itself: that it was started, resumed, or ended and why."""
         self._write([self._line({"event": "run", "what": what, **fields}, at=self._seq)])
 
+    async def written(self) -> None:
+        """Return at once: what `append` has written survives the death of the process."""
+
     async def synced(self) -> None:
         """Return when all that was appended so far is on the disk; waiters share one sync."""
         target = self._written

@@ -22,6 +22,7 @@ from claude_run.conversation.steps import Finish, Send, Steps, role_of
 from claude_run.conversation.usage import total
 from claude_run.errors import ExitCode, InputError, StorageError
 from claude_run.play.budget import Budget
+from claude_run.play.pace import RunPace
 from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.ports import Deadlines, Progress, ReplyWatcher, RequestFailedError
 from claude_run.play.prefixes import Prefixes
@@ -237,22 +238,30 @@ class Chat:
     def _sender(self, stop: StopSignal) -> Sender:
         """Return who sends the next turn, in the way of a run: what stops one turn stops no other."""
         request, attempts = self._prepared.request, self.log.attempts
-        usual = Deadlines()
+        clock, usual = self._world.clock, Deadlines()
+        deadlines = Deadlines(
+            attempt_s=request.attempt_s,
+            conversation_s=max(usual.conversation_s, 2 * request.patience_s, 2 * request.attempt_s),
+        )
+        pace = RunPace(
+            budget=Budget(request.max_cost, stop=stop, spent_usd=attempts.spent_usd, attempts=attempts.count),
+            pacing=AdaptivePacing(ceiling=1, clock=clock, longest_reset_s=request.patience_s),
+            prefixes=Prefixes(clock),
+            stop=stop,
+            clock=clock,
+            progress=self._watcher,
+            deadlines=deadlines,
+            policy=RetryPolicy(patience_s=request.patience_s),
+        )
         return Sender(
             messages=self._messages,
             recording=None,
             prices=ListPrices(),
-            budget=Budget(request.max_cost, stop=stop, spent_usd=attempts.spent_usd, attempts=attempts.count),
-            prefixes=Prefixes(self._world.clock),
-            pacing=AdaptivePacing(ceiling=1, clock=self._world.clock, longest_reset_s=request.patience_s),
+            pace=pace,
             stop=stop,
-            clock=self._world.clock,
+            clock=clock,
             progress=self._watcher,
-            deadlines=Deadlines(
-                attempt_s=request.attempt_s,
-                conversation_s=max(usual.conversation_s, 2 * request.patience_s, 2 * request.attempt_s),
-            ),
-            policy=RetryPolicy(patience_s=request.patience_s),
+            deadlines=deadlines,
         )
 
     def _set_aside(self, before: int, reason: str) -> None:
@@ -295,6 +304,9 @@ class _KeptNowhere:
 
     def append(self, *events: Event) -> None:
         """Take events, whose place is in the log."""
+
+    async def written(self) -> None:
+        """Return at once."""
 
     async def synced(self) -> None:
         """Return at once."""

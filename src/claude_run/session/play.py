@@ -27,11 +27,12 @@ from claude_run.play.batch_calls import DAY_S, BatchTimes
 from claude_run.play.batch_queue import BatchQueue
 from claude_run.play.batch_sender import BatchSender
 from claude_run.play.budget import Budget
+from claude_run.play.pace import RunPace
 from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.ports import Deadlines
 from claude_run.play.prefixes import Prefixes
 from claude_run.play.retry import RetryPolicy
-from claude_run.play.runner import PlayContext, Player
+from claude_run.play.runner import LocalExecutor, PlayContext, Player
 from claude_run.play.sender import Sender
 from claude_run.play.stop import Halt, StopSignal
 from claude_run.record.derive import Collector, Played, read_played
@@ -357,7 +358,7 @@ async def _confirm(baseline: Arm, player: Player, inputs: RunInputs, io: RunIO) 
         can_be_had=lambda name: not offline or (recording is not None and recording.has(name)),
     ):
         # A stop that came with the last reply leaves the question open, which these would have answered.
-        if player.context.stop.halt is not None:
+        if player.stop.halt is not None:
             return player.unfinished + len(wanted)
         if not is_told:
             names = ", ".join(each.identity.case_name for each in wanted[:_NAMED])
@@ -384,13 +385,8 @@ def _player(  # noqa: PLR0913 - keywords, but for what is played, and where
     concurrency = request.concurrency
     if io.connected.messages is not None:
         concurrency = affordable(concurrency, io.observer.warn)
-    make: Callable[..., Sender] = Sender
-    if queue is not None:
-        make = partial(BatchSender, queue=queue, batch_prices=ListPrices())
-    sender = make(
-        messages=io.connected.messages,
-        recording=inputs.recording,
-        prices=ListPrices(),
+    deadlines = _deadlines(request, clock)
+    pace = RunPace(
         budget=Budget(
             request.max_cost,
             stop=stop,
@@ -399,13 +395,26 @@ def _player(  # noqa: PLR0913 - keywords, but for what is played, and where
             attempts=inputs.attempts,
             crowd=crowd,
         ),
-        prefixes=Prefixes(clock),
         pacing=AdaptivePacing(ceiling=concurrency, clock=clock, longest_reset_s=request.patience_s),
+        prefixes=Prefixes(clock),
         stop=stop,
         clock=clock,
         progress=progress,
-        deadlines=_deadlines(request, clock),
+        deadlines=deadlines,
         policy=RetryPolicy(patience_s=request.patience_s),
+    )
+    make: Callable[..., Sender] = Sender
+    if queue is not None:
+        make = partial(BatchSender, queue=queue, batch_prices=ListPrices())
+    sender = make(
+        messages=io.connected.messages,
+        recording=inputs.recording,
+        prices=ListPrices(),
+        pace=pace,
+        stop=stop,
+        clock=clock,
+        progress=progress,
+        deadlines=deadlines,
     )
     context = PlayContext(
         sender=sender,
@@ -413,15 +422,21 @@ def _player(  # noqa: PLR0913 - keywords, but for what is played, and where
         registry=prepared.registry,
         stop=stop,
         clock=clock,
-        progress=progress,
         accepted=_accepted(prepared),
         own_checks=own_checks,
         ask_again=inputs.ask_again,
-        crowd=crowd,
     )
-    # In a batch every conversation is under way at once.
-    most = concurrency if queue is None else max(1, len(prepared.plan.conversations))
-    player = Player(context=context, concurrency=most, max_failures=request.failures_allowed)
+    player = Player(
+        executor=LocalExecutor(context),
+        stop=stop,
+        clock=clock,
+        progress=progress,
+        spending=pace.budget,
+        # In a batch every conversation is under way at once.
+        concurrency=concurrency if queue is None else max(1, len(prepared.plan.conversations)),
+        crowd=crowd,
+        max_failures=request.failures_allowed,
+    )
     if io.collector is not None:
         player.tell = io.collector.add
     return player

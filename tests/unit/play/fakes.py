@@ -22,6 +22,7 @@ from claude_run.play.batch import Crowd
 from claude_run.play.batch_queue import BatchQueue
 from claude_run.play.batch_sender import BatchSender
 from claude_run.play.budget import Budget
+from claude_run.play.pace import RunPace
 from claude_run.play.pacing import AdaptivePacing
 from claude_run.play.ports import (
     BatchState,
@@ -32,7 +33,7 @@ from claude_run.play.ports import (
 )
 from claude_run.play.prefixes import Prefixes
 from claude_run.play.retry import RetryPolicy
-from claude_run.play.runner import PlayContext, Player
+from claude_run.play.runner import LocalExecutor, PlayContext, Player
 from claude_run.play.sender import Sender
 from claude_run.play.stop import StopSignal
 from claude_run.scenario.model import Expectation, Position, Save, Text, UserTurn
@@ -176,6 +177,9 @@ class MemoryRecorder:
         if self.broken is not None:
             raise self.broken
         self.lines.append({"what": what, **fields})
+
+    async def written(self) -> None:
+        """Return at once: what is in memory is as good as written."""
 
     async def synced(self) -> None:
         await asyncio.sleep(self.sync_s)
@@ -413,19 +417,27 @@ class FakedRun:
 
     def _player(self, stop: StopSignal, crowd: Crowd, make: Callable[..., Sender]) -> Player:
         clock = LoopClock()
+        deadlines = Deadlines(conversation_s=self.conversation_s)
+        pace = RunPace(
+            budget=self.budget,
+            pacing=AdaptivePacing(ceiling=self.concurrency, clock=clock),
+            prefixes=Prefixes(clock),
+            stop=stop,
+            clock=clock,
+            progress=self.progress,
+            deadlines=deadlines,
+            policy=self.policy,
+            chance=lambda: 0.5,
+        )
         sender = make(
             messages=self.messages,
             recording=self.recording,
             prices=self.prices,
-            budget=self.budget,
+            pace=pace,
             stop=stop,
             clock=clock,
             progress=self.progress,
-            prefixes=Prefixes(clock),
-            pacing=AdaptivePacing(ceiling=self.concurrency, clock=clock),
-            deadlines=Deadlines(conversation_s=self.conversation_s),
-            policy=self.policy,
-            chance=lambda: 0.5,
+            deadlines=deadlines,
         )
         context = PlayContext(
             sender=sender,
@@ -433,12 +445,19 @@ class FakedRun:
             registry=default_registry(),
             stop=stop,
             clock=clock,
-            progress=self.progress,
             accepted=self.accepted,
             ask_again=self.ask_again,
-            crowd=crowd,
         )
-        return Player(context=context, concurrency=self.concurrency, max_failures=self.max_failures)
+        return Player(
+            executor=LocalExecutor(context),
+            stop=stop,
+            clock=clock,
+            progress=self.progress,
+            spending=self.budget,
+            concurrency=self.concurrency,
+            crowd=crowd,
+            max_failures=self.max_failures,
+        )
 
     async def _beside(
         self,
