@@ -50,6 +50,7 @@ class RunOptions(TypedDict, total=False):
     attempt_s: Time | None
     patience_s: Time | None
     allowed_models: Mapping[str, str | Sequence[str]] | None
+    engine: str | None
     batch: bool | None
     batch_then_live_s: Time | None
     no_model_rules: bool | None

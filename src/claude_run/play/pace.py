@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from claude_run.conversation.usage import Usage
     from claude_run.play.budget import Budget, Reservation
-    from claude_run.play.ports import Clock, FailedRequest, Pacing, Progress, Wanted
+    from claude_run.play.ports import Clock, FailedRequest, Pacing, Waits, Wanted
     from claude_run.play.prefixes import Prefixes, PrefixTurn
     from claude_run.play.stop import Halt, StopSignal
 
@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 class RunAdmission:
     """A request that may leave: its turn among those that share its prompt, and its money.
 
-    Satisfies `play.ports.Admission`.
+    `let_out_at` is when its model let it out, on the clock. Satisfies `play.ports.Admission`.
     """
 
     turn: PrefixTurn
     reservation: Reservation
+    let_out_at: float
 
     @property
     def worst_usd(self) -> Decimal | None:
@@ -59,6 +60,11 @@ class RunAdmission:
     @property
     def is_waited_for(self) -> bool:
         return self.turn.is_waited_for
+
+    @property
+    def may_be_waited_for(self) -> bool:
+        """Whether others wait for its reply to begin, or may yet come and wait."""
+        return self.turn.may_be_waited_for
 
     def began(self, used: Usage) -> None:
         self.turn.began(used)
@@ -80,7 +86,7 @@ class RunPace:
     prefixes: Prefixes
     stop: StopSignal
     clock: Clock
-    progress: Progress
+    progress: Waits
     deadlines: Deadlines = field(default_factory=Deadlines)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: FailureBreaker = field(default_factory=FailureBreaker)
@@ -88,17 +94,17 @@ class RunPace:
 
     @asynccontextmanager
     async def admitted(self, wanted: Wanted) -> AsyncIterator[RunAdmission]:
+        at_most_s = min(wanted.within_s, self.deadlines.attempt_s)
         async with (
             # Its turn among those that share its prompt: whoever waits for it holds nothing that others need.
             self.prefixes.turn(wanted.prefix, wanted.conversation_id) as turn,
             # A place among the requests under way, which is never free in a pause of its model.
             self.pacing.slot(wanted.model),
-            # The worst case, set aside until the attempt has shown what it cost.
-            self.reserved(
-                wanted.worst_usd, at_most_s=min(wanted.within_s, self.deadlines.attempt_s)
-            ) as reservation,
         ):
-            yield RunAdmission(turn=turn, reservation=reservation)
+            let_out_at = self.clock.monotonic()
+            # The worst case, set aside until the attempt has shown what it cost.
+            async with self.reserved(wanted.worst_usd, at_most_s=at_most_s) as reservation:
+                yield RunAdmission(turn=turn, reservation=reservation, let_out_at=let_out_at)
 
     @asynccontextmanager
     async def reserved(self, worst_usd: Decimal | None, *, at_most_s: float) -> AsyncIterator[Reservation]:

@@ -44,6 +44,12 @@ class AdaptivePacing:
         async with self._pacer(model).slot(), self._in_flight:
             yield
 
+    async def renewed(self, model: str, let_out_at: float) -> None:
+        pass
+
+    def unused(self, model: str, let_out_at: float) -> None:
+        pass
+
     def replied(self, model: str, headers: Mapping[str, str]) -> float:
         return self._pacer(model).replied(headers)
 

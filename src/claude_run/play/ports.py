@@ -148,6 +148,12 @@ class Pacing(Protocol):
     def slot(self, model: str) -> AbstractAsyncContextManager[None]:
         """Hold a place among the requests to a model that are under way; waits until there is one."""
 
+    async def renewed(self, model: str, let_out_at: float) -> None:
+        """Wait until a request that was let out and did not leave in time may leave; it keeps its place."""
+
+    def unused(self, model: str, let_out_at: float) -> None:
+        """Note that a request that was let out then, in seconds of the clock, will not leave."""
+
     def replied(self, model: str, headers: Mapping[str, str]) -> float:
         """Note an answer, and what its headers say of the limits; return the seconds they ask to wait."""
 
@@ -160,13 +166,14 @@ class Pacing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A request that is about to be sent, under its key: to whom, and what it may cost at worst.
+    """A request that is about to be sent for the n-th time: to whom, and what it may cost at worst.
 
     It shares its `prefix` with others, and waits no longer than `within_s` seconds.
     """
 
     conversation_id: str
     key: str
+    n: int
     model: str
     prefix: SharedPrefix | None
     worst_usd: Decimal | None
@@ -311,7 +318,20 @@ class Spending(Protocol):
     def spent_usd(self) -> Decimal: ...
 
 
-class Progress(Protocol):
+class Waits(Protocol):
+    """Somebody who is told why nothing leaves."""
+
+    def waiting(self, what: str, seconds: float, reason: str) -> None:
+        """Note that a model, or what an option bounds, is waited for, how long at most, and why."""
+
+    def outage(self, model: str, seconds: float, reason: str) -> None:
+        """Note that a model has answered nobody for so many seconds: one request at a time goes out."""
+
+    def resumed(self, what: str) -> None:
+        """Note that what was waited for is there: a model answers again, an option lets requests out."""
+
+
+class Progress(Waits, Protocol):
     """Somebody who watches. What is told for every turn must cost next to nothing."""
 
     def begin(self, totals: Mapping[str, int], spending: Spending) -> None:
@@ -325,15 +345,6 @@ class Progress(Protocol):
 
     def in_flight(self, count: int) -> None:
         """Note how many requests are under way."""
-
-    def waiting(self, what: str, seconds: float, reason: str) -> None:
-        """Note that a model, or what an option bounds, is waited for, how long at most, and why."""
-
-    def outage(self, model: str, seconds: float, reason: str) -> None:
-        """Note that a model has answered nobody for so many seconds: one request at a time goes out."""
-
-    def resumed(self, what: str) -> None:
-        """Note that what was waited for is there: a model answers again, an option lets requests out."""
 
     def finished(self, transcript: Transcript) -> None:
         """Note that a conversation is over."""

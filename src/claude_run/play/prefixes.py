@@ -97,6 +97,11 @@ class PrefixTurn:
         """Whether others wait for its reply to begin."""
         return self._role is not _Role.ANY and self._state is not None and self._state.shared
 
+    @property
+    def may_be_waited_for(self) -> bool:
+        """Whether others wait for its reply to begin, or will where they come while it is under way."""
+        return self._role is not _Role.ANY
+
     def began(self, used: Usage) -> None:
         """Note that the reply has begun, and what its prompt has read and written."""
         state = self._state

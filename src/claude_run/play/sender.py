@@ -221,9 +221,10 @@ class Sender:
         async with AsyncExitStack() as held:
             # Cached, paced and budgeted: wait for each, no longer than the conversation may last.
             with self._waits():
-                admission = await self._let_out(held, pending, worst_usd)
+                n = log.known.tries(pending.key) + 1
+                admission = await self._let_out(held, pending, worst_usd, n=n)
             # Sent: the attempt is journalled before it leaves, its end before anything follows.
-            n = self._announce(pending, log, admission.worst_usd)
+            self._announce(pending, log, admission.worst_usd)
             await self._confirm(pending, log, admission, n=n)
             received = self._received(pending, admission)
             return await self._end(pending, log, admission, n=n, received=received)
@@ -267,7 +268,7 @@ class Sender:
         raise RequestFailedError(Failure(kind="not_recorded", message=message, may_retry=False, paid="no"))
 
     async def _let_out(
-        self, held: AsyncExitStack, pending: PendingRequest, worst_usd: Decimal | None
+        self, held: AsyncExitStack, pending: PendingRequest, worst_usd: Decimal | None, *, n: int
     ) -> Admission:
         """Wait for all that must be free; give up at the deadline, before the attempt is written down."""
         message = "the conversation's time was over before its next request could be sent"
@@ -279,6 +280,7 @@ class Sender:
         wanted = Wanted(
             conversation_id=pending.conversation.id,
             key=pending.key,
+            n=n,
             model=pending.model,
             prefix=pending.prefix,
             worst_usd=worst_usd,

@@ -161,7 +161,7 @@ def joined(run_id: str, journals: Iterable[tuple[Path, Seal]], *, ended_at: str 
     What a line says stays as it is, byte by byte: only its number is another one, and with it its checksum.
     Raises StorageError as `read_lines` does.
     """
-    yield _framed(plain_json({"seq": 0, "event": "journal", "version": VERSION, "run_id": run_id}))
+    yield _numbered(plain_json({"event": "journal", "version": VERSION, "run_id": run_id}), 0)
     seq = 1
     for path, seal in journals:
         _refuse_missing(path, seal)
@@ -176,7 +176,7 @@ def joined(run_id: str, journals: Iterable[tuple[Path, Seal]], *, ended_at: str 
             raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
     # How long it took is what they all took together, to which this adds nothing.
     ended: Mapping[str, Json] = {"at": ended_at, "duration_s": 0.0, "stop": None, "reason": None}
-    yield _framed(plain_json({"seq": seq, "event": "run", "what": "ended", **ended}))
+    yield _numbered(plain_json({"event": "run", "what": "ended", **ended}), seq)
 
 
 @contextmanager
@@ -277,19 +277,21 @@ class Journal:
         What was said is never rewritten: StorageError where the credential in use stands in it. What is said
         about it, such as an error, is written without the credential.
         """
-        lines = [
-            self._line(encode(event), at=at, said_in=event.conversation_id if _says(event) else None)
-            for at, event in enumerate(events, start=self._seq)
-        ]
+        self.append_spelled([(event.conversation_id, spelled(event, self._redactor)) for event in events])
+
+    def append_spelled(self, events: Sequence[tuple[str, str]]) -> None:
+        """Write events in one piece that were `spelled` already, each behind the id of its conversation."""
+        lines = [_numbered(text, at) for at, (_, text) in enumerate(events, start=self._seq)]
         at = self._size
         self._write(lines)
-        for event, line in zip(events, lines, strict=True):
-            self.index.add(event.conversation_id, at)
+        for (conversation_id, _), line in zip(events, lines, strict=True):
+            self.index.add(conversation_id, at)
             at += len(line)
 
     def append_run(self, what: str, **fields: Json) -> None:
         """Write a line on the run itself: that it was started, resumed, or ended and why."""
-        self._write([self._line({"event": "run", "what": what, **fields}, at=self._seq)])
+        value: Mapping[str, Json] = {"event": "run", "what": what, **fields}
+        self._write([_numbered(_without_secrets(value, self._redactor), self._seq)])
 
     async def written(self) -> None:
         """Return at once: what `append` has written survives the death of the process."""
@@ -303,6 +305,23 @@ class Journal:
                 self._sync = asyncio.create_task(self._flush())
             await asyncio.shield(self._sync)
         self._refuse_if_broken()
+
+    @contextmanager
+    def lent(self) -> Iterator[Seal]:
+        """Let another process append to the journal while the block runs: the lock is free meanwhile.
+
+        Who takes it gets the seal of what must be there, and not a line more.
+        """
+        run_id = None if self._seal is None else self._seal.run_id
+        extent = self.extent
+        self._disk.close(self._descriptor)
+        try:
+            yield Seal(run_id=run_id, made_of=extent)
+        finally:
+            self._seal = Seal(run_id=run_id, made_of=extent)
+            self._digest = hashlib.sha256()
+            self._descriptor = self._open()
+            self._seq = self._repair(lambda: None)
 
     async def settled(self) -> None:
         """Return when no sync is under way any more, so that the file may be closed."""
@@ -325,19 +344,6 @@ class Journal:
             self._broken = f"{self.path} cannot be synced: {error.strerror or error}"
         finally:
             self._sync = None
-
-    def _line(self, value: Mapping[str, Json], *, at: int, said_in: str | None = None) -> bytes:
-        """Return the line of an event that comes at this place."""
-        value = {"seq": at, **value}
-        text = plain_json(value)
-        if self._redactor.finds(text):
-            if said_in is not None:
-                raise StorageError(
-                    f"the credential in use stands in what {said_in} says, and is written nowhere: take it"
-                    " out of the texts and variables of the scenario"
-                )
-            text = plain_json(self._redactor.json(value))
-        return _framed(text)
 
     def _write(self, lines: Sequence[bytes]) -> None:
         self._refuse_if_broken()
@@ -392,7 +398,8 @@ class Journal:
         self._seq, self._size = lines, size
         if lines == 0:
             whose = {} if self._seal is None else {"run_id": self._seal.run_id}
-            self._write([self._line({"event": "journal", "version": VERSION, **whose}, at=0)])
+            header = plain_json({"event": "journal", "version": VERSION, **whose})
+            self._write([_numbered(header, 0)])
         return max(lines, 1)
 
     def _set_aside(self, size: int) -> None:
@@ -408,13 +415,31 @@ class Journal:
         self._disk.truncate(self._descriptor, size)
 
 
-def _says(event: Event) -> bool:
-    """Return whether an event holds what was said, which is never rewritten."""
-    return isinstance(event, Started | Asked | Replied)
+def spelled(event: Event, redactor: Redactor) -> str:
+    """Return an event as the JSON object that its line holds, but for its place.
+
+    What was said is never rewritten: StorageError where the credential in use stands in it. What is said
+    about it, such as an error, is written without the credential.
+    """
+    if not isinstance(event, Started | Asked | Replied):
+        return _without_secrets(encode(event), redactor)
+    text = plain_json(encode(event))
+    if redactor.finds(text):
+        raise StorageError(
+            f"the credential in use stands in what {event.conversation_id} says, and is written nowhere: take"
+            " it out of the texts and variables of the scenario"
+        )
+    return text
 
 
-def _framed(text: str) -> bytes:
-    return _framed_rest(text.encode()[1:] + b"\n")
+def _without_secrets(value: Mapping[str, Json], redactor: Redactor) -> str:
+    text = plain_json(value)
+    return plain_json(redactor.json(dict(value))) if redactor.finds(text) else text
+
+
+def _numbered(text: str, at: int) -> bytes:
+    """Return the line of a JSON object that comes at this place."""
+    return _framed_rest(_seq(at) + text.encode()[1:] + b"\n")
 
 
 def _framed_rest(rest: bytes) -> bytes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from claude_run.conversation.exchange import Exchange, Request
+    from claude_run.conversation.identity import Identity
     from claude_run.conversation.log import ConversationLog
     from claude_run.record.history import History
     from claude_run.scenario.json_values import Json
@@ -32,6 +33,8 @@ class Recording:
     def __init__(self, histories: Iterable[History]) -> None:
         self._replies: dict[str, Exchange] = {}
         self._conversations: dict[str, ConversationLog] = {}
+        self._logs: list[ConversationLog] = []
+        self._of_parts: dict[tuple[Json, ...], list[ConversationLog]] = {}
         for history in histories:
             self.add(history)
 
@@ -39,7 +42,22 @@ class Recording:
         """Take the replies of one more journal in."""
         for log in history.all_logs:
             self._replies.update((exchange.key, exchange) for exchange in log.replies)
+        self._logs += history.all_logs
+        self._of_parts.clear()
         self._conversations.update(history.logs)
+
+    def of(self, identity: Identity) -> Recording:
+        """Return what is recorded of one conversation: all that its requests may be answered with."""
+        if not self._of_parts:
+            for log in self._logs:
+                assert log.started is not None  # noqa: S101 - no log in a journal begins otherwise
+                self._of_parts.setdefault(tuple(log.started.identity.key_parts), []).append(log)
+        part = Recording(())
+        for log in self._of_parts.get(tuple(identity.key_parts), ()):
+            part._replies.update((exchange.key, exchange) for exchange in log.replies)
+        if (known := self._conversations.get(identity.id)) is not None:
+            part._conversations[identity.id] = known
+        return part
 
     @classmethod
     def open(cls, path: Path) -> Recording:

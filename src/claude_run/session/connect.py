@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AsyncExitStack
 
+    from claude_run.cluster.executor import Cluster
     from claude_run.conversation.script import Conversation
     from claude_run.play.ports import Batches, Messages, ReplyWatcher
     from claude_run.play.stop import StopSignal
@@ -34,10 +35,14 @@ _ANY_MODEL = "claude-haiku-5-5"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """The API, live and for a run in batches; None where nothing may be sent, or it is not asked for."""
+    """The API, live and for a run in batches; None where nothing may be sent, or it is not asked for.
+
+    On a cluster its players are connected, each on its machine.
+    """
 
     messages: Messages | None = None
     batches: Batches | None = None
+    cluster: Cluster | None = None
 
 
 async def simulate(  # noqa: PLR0913 - keywords, but for the paths

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.json_values import Json
     from claude_run.session.options import Option
 
+_ENGINE = re.compile(r"local|ray(://(auto|[A-Za-z0-9._-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}))?")
 _SET = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _MOST = 10**15  # no number that the command line takes is larger
 
@@ -175,6 +176,12 @@ def _pairs(parts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     return ((name, part) for name, found in parts.items() for part in _texts(found))
 
 
+def _read_engine(option: Option, text: str) -> str:
+    if not _ENGINE.fullmatch(text):
+        option.refuse(text, "write local, ray, or ray://HOST:PORT for a cluster that is there already")
+    return text
+
+
 def choice(*words: str) -> Kind:
     """Return the kind of an option that is one of a few words."""
 
@@ -188,6 +195,7 @@ def choice(*words: str) -> Kind:
 
 
 TEXT = Kind()
+ENGINE = Kind(metavar="ENGINE", words=("local", "ray"), read=_read_engine)
 TEXTS = Kind(several=True, to_json=list, from_json=lambda _option, value: _texts(value))
 PATH = Kind(given=Path, metavar="PATH", read=_read_path, to_json=str)
 PATHS = Kind(

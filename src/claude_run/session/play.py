@@ -42,7 +42,7 @@ from claude_run.record.run import Run, ShardOf, Spent
 from claude_run.record.runs import note_played
 from claude_run.record.summary import Ending
 from claude_run.session.compare import accepted_replies
-from claude_run.session.connect import connect, graceful
+from claude_run.session.connect import Connected, connect, graceful
 from claude_run.session.gate import digest_of, fresh_attempts, gate, match, samples_of
 from claude_run.session.known_checks import digests
 from claude_run.session.open_files import affordable, exhaustion_said_once
@@ -56,15 +56,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from claude_run.cluster.executor import Cluster
     from claude_run.conversation.events import Event
     from claude_run.conversation.identity import Identity
     from claude_run.conversation.log import ConversationLog
     from claude_run.conversation.script import Conversation
     from claude_run.conversation.transcript import Transcript
-    from claude_run.play.ports import Clock, OwnChecks, Progress, RecordedReplies
+    from claude_run.play.ports import Clock, OwnChecks, Progress
     from claude_run.record.derive import Sections
     from claude_run.record.journal import Journal
-    from claude_run.session.connect import Connected
+    from claude_run.record.recording import Recording
     from claude_run.session.prepare import Prepared
     from claude_run.session.request import RunRequest
     from claude_run.session.world import World
@@ -104,7 +105,7 @@ class RunInputs:
     prepared: Prepared
     earlier: Mapping[str, ConversationLog] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
-    recording: RecordedReplies | None = None
+    recording: Recording | None = None
     spent_usd: Decimal = Decimal(0)
     attempts: int = 0
     submitted: Submitted = field(default_factory=Submitted)
@@ -149,13 +150,7 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
     prepared = inputs.prepared
     async with AsyncExitStack() as stack:
         stack.enter_context(exhaustion_said_once(observer.notify))
-        connected = await connect(
-            prepared.request,
-            prepared.plan.conversations,
-            stack,
-            redactor=world.redactor,
-            warn=observer.warn,
-        )
+        connected = await connect_run(prepared, stack, observer, world)
         run = Run(
             run_id=secrets.token_hex(8),
             name=name,
@@ -189,9 +184,31 @@ async def play_new(  # noqa: PLR0913 - three of them say where the run lands
             connected=connected,
             observer=observer,
             world=world,
-            collector=Collector(folder, journal, run, observer.sections),
+            # What others write is read back from the journal.
+            collector=None
+            if connected.cluster is not None
+            else Collector(folder, journal, run, observer.sections),
         )
         return await play_run(inputs, io)
+
+
+async def connect_run(
+    prepared: Prepared, stack: AsyncExitStack, observer: RunObserver, world: World
+) -> Connected:
+    """Connect to whoever answers, or plays, a run; errors as `connect` raises them."""
+    request, conversations = prepared.request, prepared.plan.conversations
+    if request.engine == "local" or not conversations:
+        return await connect(request, conversations, stack, redactor=world.redactor, warn=observer.warn)
+    from claude_run.session.on_cluster import PlayersKit, cluster_of  # noqa: PLC0415 - most runs are local
+
+    kit = PlayersKit(
+        request=request,
+        conversations=conversations,
+        registry=prepared.registry,
+        accepted=_accepted(prepared),
+        deadlines=_deadlines(request, world.clock),
+    )
+    return Connected(cluster=await stack.enter_async_context(cluster_of(kit, world, observer.warn)))
 
 
 async def play_run(inputs: RunInputs, io: RunIO) -> RunResult:
@@ -292,6 +309,10 @@ async def _playing(
     crowd = Crowd()
     queue = _queue(inputs, io, stop, crowd)
     try:
+        if io.connected.cluster is not None:
+            async with _playing_on(io.connected.cluster, inputs, io, stop) as player:
+                yield player
+            return
         if queue is None:
             yield _player(inputs, io, stop, own_checks=own_checks, crowd=crowd)
             return
@@ -313,6 +334,50 @@ async def _playing(
     finally:
         timer.cancel()
         own_checks.end()
+
+
+@asynccontextmanager
+async def _playing_on(
+    cluster: Cluster, inputs: RunInputs, io: RunIO, stop: StopSignal
+) -> AsyncIterator[Player]:
+    """Yield who plays on a cluster, which writes the journal meanwhile."""
+    from claude_run.cluster.executor import ClusterRun, playing  # noqa: PLC0415 - most runs are local
+    from claude_run.cluster.pace import Terms  # noqa: PLC0415 - same
+
+    prepared, request, recording = inputs.prepared, inputs.prepared.request, inputs.recording
+    places = {identity.id: place for place, identity in enumerate(prepared.plan.identities)}
+    run = ClusterRun(
+        terms=Terms(
+            concurrency=request.concurrency,
+            cap_usd=request.max_cost,
+            spent_usd=inputs.spent_usd,
+            attempts=inputs.attempts,
+            max_requests=request.max_requests,
+            patience_s=request.patience_s,
+            attempt_s=request.attempt_s,
+            left_s=request.max_time_s or math.inf,
+        ),
+        stop=stop,
+        progress=io.observer.progress,
+        place_of=lambda conversation: places.get(conversation.id),
+        recorded=lambda conversation: _part(recording, conversation),
+        say=io.observer.warn,
+        ask_again=inputs.ask_again,
+    )
+    async with playing(cluster, run, io.journal) as (executor, spending):
+        yield Player(
+            executor=executor,
+            stop=stop,
+            clock=io.world.clock,
+            progress=io.observer.progress,
+            spending=spending,
+            concurrency=request.concurrency,
+            max_failures=request.failures_allowed,
+        )
+
+
+def _part(recording: Recording | None, conversation: Conversation) -> Recording | None:
+    return None if recording is None else recording.of(conversation.identity)
 
 
 def _queue(inputs: RunInputs, io: RunIO, stop: StopSignal, crowd: Crowd) -> BatchQueue | None:

@@ -15,6 +15,7 @@ from claude_run.scenario.json_values import EMPTY
 from claude_run.session.option_kinds import (
     ASSIGNMENTS,
     DURATION,
+    ENGINE,
     FRACTION,
     MONEY,
     NAMES,
@@ -308,6 +309,13 @@ class RunRequest:
         panel=HOW,
         help="Another name under which a model may answer, as a gateway has it; repeatable.",
     )
+    engine: str = option(
+        "--engine",
+        kind=ENGINE,
+        shown="local",
+        panel=HOW,
+        help="Who plays: this process, or players on Ray: ray, ray://HOST:PORT.",
+    )
     batch: bool = option(
         "--batch",
         kind=SWITCH,
@@ -577,6 +585,10 @@ def refuse_contradictions(request: RunRequest) -> None:
         raise InputError(
             f"--provider {request.provider} has no Message Batches: leave --batch out, or choose one that has"
             f" them: {those}"
+        )
+    if request.engine != "local" and request.batch:
+        raise InputError(
+            "--batch leaves the pace to the API, so --engine ray cannot go with it: leave one of them out"
         )
     if request.gate.no_confirm and request.baseline is None:
         raise InputError("--no-confirm is for a gate: add --baseline")

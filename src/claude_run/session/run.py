@@ -17,7 +17,6 @@ from claude_run.record.recording import Recording
 from claude_run.record.run import Change
 from claude_run.record.runs import note_played
 from claude_run.scenario.at_line import split_line
-from claude_run.session.connect import connect
 from claude_run.session.env_file import enter_environment
 from claude_run.session.gate import digest_of
 from claude_run.session.grade import prepare_grading, read_labels, with_labels
@@ -25,7 +24,7 @@ from claude_run.session.known_checks import changed, digests, refuse_unknown
 from claude_run.session.load import load_scenarios
 from claude_run.session.open_files import exhaustion_said_once
 from claude_run.session.options import restored, saved_options
-from claude_run.session.play import RunInputs, RunIO, RunResult, play_new, play_run
+from claude_run.session.play import RunInputs, RunIO, RunResult, connect_run, play_new, play_run
 from claude_run.session.prepare import make_plan, plan_loaded, recorded
 from claude_run.session.request import RunRequest, refuse_contradictions
 
@@ -82,13 +81,7 @@ async def resume(
         prepared, drift = _prepare_again(folder, saved, going_on, given, warn=observer.warn, world=world)
         async with AsyncExitStack() as stack:
             stack.enter_context(exhaustion_said_once(observer.notify))
-            connected = await connect(
-                prepared.request,
-                prepared.plan.conversations,
-                stack,
-                redactor=world.redactor,
-                warn=observer.warn,
-            )
+            connected = await connect_run(prepared, stack, observer, world)
             now = _as_it_is_now(saved, prepared, drift, lines=journal.lines) if drift else saved
             # Whoever reads the run later must allow what was allowed here.
             allowed = saved_options(prepared.request)["allowed_models"]

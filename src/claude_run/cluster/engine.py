@@ -1,0 +1,235 @@
+"""The only importer of Ray: starts or joins a cluster, and starts the actors of a run in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import shutil
+import tempfile
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from claude_run.cluster.actors import ActorLostError
+from claude_run.cluster.executor import Cluster, Seat
+from claude_run.cluster.pace import Pace
+from claude_run.cluster.player import Player, Versions
+from claude_run.cluster.recorder import Recorder
+from claude_run.errors import ClaudeRunError, InputError, MeasureError, SetupError
+from claude_run.text.visible import count as counted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from claude_run.cluster.actors import Actor
+    from claude_run.cluster.player import Hello, Kit
+    from claude_run.play.ports import Clock
+
+KIT = "plan.pickle"
+CHECKS = "checks"
+"""What the folder holds that travels to the workers: the plan, and the files with own checks by number."""
+
+_AT_ONCE = 100_000
+"""Calls that an actor may have under way: whoever waits for a lease is one."""
+_START_S = 120.0
+_COME_BACK_S = 60.0
+_RETRY_S = 0.2
+_STORE_BYTES = 200 * 2**20
+_STORE_FULL = (
+    "the object store of the Ray cluster is full: nothing more can be passed between its processes; make room"
+    " there, or start it with a larger --object-store-memory, and go on with the run"
+)
+
+
+class RayActor:
+    """An actor of Ray; satisfies `cluster.actors.Actor`. It may be handed on to other actors."""
+
+    def __init__(self, handle: Any) -> None:  # noqa: ANN401 - Ray has no types
+        self.handle = handle
+
+    async def call(self, method: str, *arguments: Any, **keywords: Any) -> Any:  # noqa: ANN401 - as the method
+        from ray import exceptions  # noqa: PLC0415 - only the engine needs it
+
+        try:
+            return await getattr(self.handle, method).remote(*arguments, **keywords)
+        except exceptions.RayTaskError as error:
+            if isinstance(error.cause, ClaudeRunError):
+                raise error.cause from None
+            raise
+        except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError) as error:
+            raise MeasureError(_STORE_FULL) from error
+        except exceptions.RayError as error:
+            raise ActorLostError(_first_line(error)) from error
+
+    def end(self) -> None:
+        import ray  # noqa: PLC0415 - only the engine needs it
+
+        with suppress(Exception):  # it may be gone already, in as many ways as Ray has
+            ray.kill(self.handle, no_restart=True)
+
+
+@asynccontextmanager
+async def open_cluster(  # noqa: PLR0913 - keywords, but for where and what
+    address: str | None,
+    kit: Kit,
+    checks: Sequence[Path],
+    *,
+    most: int,
+    clock: Clock,
+    say: Callable[[str], None],
+) -> AsyncIterator[Cluster]:
+    """Start a cluster on this machine, or join the one at an address, with at most so many players.
+
+    InputError without the extra; SetupError where the cluster cannot be used, CredentialsError where a worker
+    has no credentials: nothing is sent before all is known to be there.
+    """
+    ray = _ray()
+    with tempfile.TemporaryDirectory(prefix="claude-run-") as folder:
+        _pack(Path(folder), kit, checks)
+        _connect(ray, address, Path(folder))
+        try:
+            yield await _start(ray, most=most, clock=clock, say=say)
+        finally:
+            ray.shutdown()
+
+
+def _ray() -> Any:  # noqa: ANN401 - Ray has no types
+    # No figures about its use leave the machine: neither of a cluster that is started here, nor later.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # What is played is ours; what else a job brings along, such as packages, stays as it is.
+    os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
+    try:
+        import ray  # noqa: PLC0415 - only who plays on a cluster has it
+        import ray._private.worker  # noqa: PLC0415 - same
+    except ImportError as error:
+        raise InputError(
+            "--engine ray needs the extra `cluster`: pip install 'claude-run[cluster]'"
+        ) from error
+    # It prints what befalls workers to stdout, where results go; what matters of it is told by the driver.
+    ray._private.worker.listen_error_messages = lambda _worker, stopped: stopped.wait()  # noqa: SLF001 - no other way
+    return ray
+
+
+def _pack(folder: Path, kit: Kit, checks: Sequence[Path]) -> None:
+    """Lay out what travels to the workers: the plan with all that its files say, and the own checks."""
+    from ray import cloudpickle  # noqa: PLC0415 - only who plays on a cluster has it
+
+    (folder / KIT).write_bytes(cloudpickle.dumps(kit))
+    for number, path in enumerate(checks):
+        (folder / CHECKS / str(number)).mkdir(parents=True)
+        shutil.copyfile(path, folder / CHECKS / str(number) / path.name)
+
+
+def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN401 - no types
+    where: Mapping[str, Any] = {"address": address}
+    if address is None:
+        where = {
+            "address": "local",
+            "num_cpus": _cores(),
+            "include_dashboard": False,
+            "object_store_memory": _STORE_BYTES,
+        }
+    try:
+        ray.init(
+            **where,
+            runtime_env={"working_dir": str(folder)},
+            log_to_driver=False,
+            configure_logging=False,
+            logging_level="ERROR",
+        )
+    except Exception as error:  # Ray raises whatever comes to hand
+        raise SetupError(_no_cluster(address, error)) from error
+
+
+async def _start(
+    ray: Any,  # noqa: ANN401 - no types
+    *,
+    most: int,
+    clock: Clock,
+    say: Callable[[str], None],
+) -> Cluster:
+    free = int(ray.cluster_resources().get("CPU", 0))
+    count = max(1, min(most, free))
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=False
+    )
+    single = {"num_cpus": 0, "max_concurrency": _AT_ONCE, "max_restarts": 0, "max_task_retries": 0}
+    pace = RayActor(ray.remote(Pace).options(**single, scheduling_strategy=here).remote(clock))
+    recorder = RayActor(ray.remote(Recorder).options(**single, scheduling_strategy=here).remote())
+    player = ray.remote(Player).options(
+        num_cpus=1,
+        max_concurrency=_AT_ONCE,
+        max_restarts=-1,
+        max_task_retries=0,
+        scheduling_strategy="SPREAD",
+    )
+    actors = [RayActor(player.remote(clock)) for _ in range(count)]
+    said: dict[str, None] = {}
+
+    async def ready(actor: Actor) -> Hello:
+        hello: Hello = await _answering(actor, within_s=_START_S)
+        if hello.versions != Versions.here():
+            raise SetupError(
+                f"the workers on {hello.node} have {hello.versions}, and here is {Versions.here()}: install"
+                " the same everywhere"
+            )
+        try:
+            said.update(dict.fromkeys(await actor.call("set_up", load_kit)))
+        except ClaudeRunError as error:
+            raise type(error)(f"on {hello.node}: {error}") from error
+        return hello
+
+    hellos = await asyncio.gather(*map(ready, actors))
+    for line in said:
+        say(line)
+    machines = len({hello.node for hello in hellos})
+    say(f"playing on Ray: {counted(count, 'player')} on {counted(machines, 'machine')}")
+    seats = [Seat(actor=actor, hello=hello) for actor, hello in zip(actors, hellos, strict=True)]
+    return Cluster(seats=seats, pace=pace, recorder=recorder, ready=ready)
+
+
+async def _answering(actor: Actor, *, within_s: float) -> Hello:
+    """Return who an actor is as soon as it answers."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + within_s
+    while True:
+        try:
+            return await asyncio.wait_for(actor.call("hello"), end - loop.time())
+        except TimeoutError:
+            raise SetupError(f"a worker did not start within {within_s:g} s") from None
+        except ActorLostError as error:
+            if loop.time() >= end:
+                raise SetupError(f"a worker does not start: {error}") from error
+            await asyncio.sleep(_RETRY_S)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def own_checks_here() -> tuple[Path, ...]:
+    """Return the files with own checks that have travelled to the worker that calls this."""
+    folders = sorted(Path(CHECKS).glob("*"), key=lambda each: int(each.name))
+    return tuple(path.resolve() for folder in folders for path in folder.iterdir())
+
+
+def _no_cluster(address: str | None, error: Exception) -> str:
+    where = "on this machine" if address is None else f"at {address}"
+    told = f"Ray cannot be used {where}: {_first_line(error)}"
+    if address is None:
+        return told
+    return (
+        f"{told}; start the run on a machine of the cluster, with the HOST:PORT that `ray start` names there"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def load_kit() -> Kit:
+    """Return what travelled to the worker that calls this, by its current folder."""
+    kit: Kit = pickle.loads(Path(KIT).read_bytes())  # noqa: S301 - the driver has packed it
+    return kit

@@ -1,0 +1,119 @@
+"""A run on a cluster: what travels to the players, and how the journal is lent to its writer there."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from claude_run.errors import SetupError
+from claude_run.play.runner import PlayContext
+from claude_run.play.sender import Sender
+from claude_run.session.connect import connect
+from claude_run.session.open_files import affordable
+from claude_run.session.own_check_files import OwnCheckFiles
+from claude_run.session.own_checks import OwnCheckProcesses
+from claude_run.session.world import ListPrices, SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+    from claude_run.checks.registry import Registry
+    from claude_run.cluster.executor import Cluster
+    from claude_run.cluster.player import PlayerPorts
+    from claude_run.conversation.script import Conversation
+    from claude_run.play.ports import Deadlines
+    from claude_run.record.redact import Redactor
+    from claude_run.session.request import RunRequest
+    from claude_run.session.world import World
+
+_SCHEME = "ray://"
+_CLIENT_PORT = 10001
+_REACH_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayersKit:
+    """What the players of a run play, and with what; satisfies `cluster.player.Kit`.
+
+    It holds no credential: each machine has its own, in the environment of its workers.
+    """
+
+    request: RunRequest
+    conversations: Sequence[Conversation]
+    registry: Registry
+    accepted: Callable[[Conversation, int], str | None]
+    deadlines: Deadlines
+
+    async def connect(
+        self, stack: AsyncExitStack, redactor: Redactor, say: Callable[[str], None]
+    ) -> Callable[[PlayerPorts], PlayContext]:
+        from claude_run.cluster.engine import own_checks_here  # noqa: PLC0415 - only a player comes here
+
+        request, clock = self.request, SystemClock()
+        affordable(request.concurrency, say)
+        connected = await connect(request, self.conversations, stack, redactor=redactor, warn=say)
+        own_checks = OwnCheckProcesses(
+            OwnCheckFiles.of(own_checks_here()), limit_s=request.check_limit_s, clock=clock, tell=say
+        )
+        stack.callback(own_checks.end)
+
+        def context(ports: PlayerPorts) -> PlayContext:
+            return PlayContext(
+                sender=Sender(
+                    messages=connected.messages,
+                    recording=ports.recording,
+                    prices=ListPrices(),
+                    pace=ports.pace,
+                    stop=ports.stop,
+                    clock=clock,
+                    progress=ports.progress,
+                    deadlines=self.deadlines,
+                ),
+                recorder=ports.recorder,
+                registry=self.registry,
+                stop=ports.stop,
+                clock=clock,
+                accepted=self.accepted,
+                own_checks=own_checks,
+                ask_again=ports.ask_again,
+            )
+
+        return context
+
+
+def cluster_of(
+    kit: PlayersKit, world: World, say: Callable[[str], None]
+) -> AbstractAsyncContextManager[Cluster]:
+    """Return the cluster that a request names, with players that are ready for its conversations."""
+    from claude_run.cluster.engine import open_cluster  # noqa: PLC0415 - Ray is an extra
+
+    request = kit.request
+    address = request.engine.removeprefix("ray").removeprefix("://") or os.environ.get("RAY_ADDRESS") or None
+    if address is not None:
+        _refuse_unreachable(address)
+    players = max(1, min(request.concurrency, len(kit.conversations)))
+    return open_cluster(address, kit, request.own_checks, most=players, clock=world.clock, say=say)
+
+
+def _refuse_unreachable(address: str) -> None:
+    """Raise SetupError where nobody listens: Ray itself would try for minutes."""
+    if address.startswith(_SCHEME):
+        raise SetupError(
+            f"RAY_ADDRESS is {address}, for Ray's client: the journal is written where the run starts, so"
+            " start it on a machine of the cluster, with the HOST:PORT that `ray start` names"
+        )
+    if address in {"auto", "local"}:
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S):
+            return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SetupError(
+            f"no Ray cluster answers at {address} ({reason}): write the address that `ray start --head` says,"
+            " or --engine ray for one on this machine"
+        ) from error
