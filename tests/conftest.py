@@ -1,8 +1,9 @@
-"""What the tests of several folders share: the process that forks into commands."""
+"""What the tests of several folders share: the process that forks into commands, and what is left out."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,3 +24,11 @@ def fork_server() -> Iterator[ForkServer]:
 def pytest_xdist_auto_num_workers() -> int:
     """Return one worker more than there are cores: many tests wait for what they have started."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once for each reason, however many tests it keeps away, what a run has left out."""
+    skipped: list[pytest.TestReport] = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple | list))
+    for reason, tests in reasons.items():
+        terminalreporter.write_line(f"{tests} left out: {reason.removeprefix('Skipped: ')}")

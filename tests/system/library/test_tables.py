@@ -150,7 +150,7 @@ print(db.execute("select distinct tags->>'$[1]' from conversations where tags is
 @pytest.mark.parametrize(("library", "code"), [("pandas", _PANDAS), ("polars", _POLARS), ("duckdb", _DUCKDB)])
 def test_frames_are_made_of_the_rows(here: Path, library: str, code: str) -> None:
     """With the types of the columns, and joined by their ids; `make test-tables` installs the libraries."""
-    pytest.importorskip(library)
+    pytest.importorskip(library, reason="a library of data frames is missing: `make test-tables` runs these")
     claude_run.run("talk.yaml", simulate=True, max_requests=3, concurrency=1, out="run")
     result = execute([sys.executable, "-c", code], cwd=here)
     assert result.stderr == ""

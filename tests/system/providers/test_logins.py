@@ -26,8 +26,12 @@ SESSION = "canary-session-token-0123456789abcdef"
 GOOGLE_TOKEN = "ya29.canary-of-a-google-token-0123456789"  # noqa: S105 - a canary
 SERVICES = {"aws": "aws-external-anthropic", "bedrock": "bedrock", "bedrock-mantle": "bedrock-mantle"}
 LOGIN = {"AWS_ACCESS_KEY_ID": ID, "AWS_SECRET_ACCESS_KEY": AWS_SECRET, "AWS_SESSION_TOKEN": SESSION}
-needs_aws = pytest.mark.skipif(not HAS_AWS, reason="needs the extra `bedrock`")
-needs_google = pytest.mark.skipif(not HAS_GOOGLE, reason="needs the extra `vertex`")
+needs_aws = pytest.mark.skipif(
+    not HAS_AWS, reason="needs the extra `bedrock`: `make test-providers` runs these"
+)
+needs_google = pytest.mark.skipif(
+    not HAS_GOOGLE, reason="needs the extra `vertex`: `make test-providers` runs these"
+)
 OFFLINE = {"AWS_EC2_METADATA_DISABLED": "true", "NO_GCE_CHECK": "true"}
 
 
