@@ -10,6 +10,8 @@ RUN  := $(VENV)/.ready-run
 DEV  := $(VENV)/.ready-dev
 # The site of the documentation is built in an environment of its own: neither the program nor its tests need it.
 SITE := .venv-site
+# So are the tests of a run on a cluster: with the tools and Ray, which no other test may come to need.
+CLUSTER := .venv-cluster
 
 # A lock names each package that is needed, so there is nothing to resolve, nothing to build, and no pip too old for it.
 PIP     = $(BIN)/python -m pip --disable-pip-version-check
@@ -23,7 +25,7 @@ NODE  := tests/node
 NODED := $(NODE)/node_modules/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-providers test-tables check fmt docs site pictures bench simulate-verdicts torture coverage dist lock clean
+.PHONY: help demo test test-providers test-cluster test-tables check fmt docs site pictures bench bench-cluster simulate-verdicts torture coverage dist lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +59,16 @@ $(SITE)/.ready: requirements/docs.txt
 	@$(PIP) check
 	@touch $@
 
+$(CLUSTER)/.ready: BIN := $(CLUSTER)/bin
+$(CLUSTER)/.ready: requirements/dev.txt requirements/cluster.txt pyproject.toml
+	@$(PYTHON) -m venv --clear $(CLUSTER)
+	@echo "installing the tools, Ray and the command claude-run into $(CLUSTER) (once)"
+	@$(LOCKED) requirements/dev.txt
+	@$(LOCKED) requirements/cluster.txt
+	@$(PIP) install --quiet --no-deps --no-index --no-build-isolation --editable .
+	@$(PIP) check
+	@touch $@
+
 $(NODED): $(NODE)/package-lock.json
 	@if command -v npm >/dev/null; then \
 	  echo "installing what the tests of exported programs and of pages need into $(NODE) (once)"; \
@@ -73,6 +85,10 @@ test: $(DEV) $(NODED) ## run the tests
 test-providers: $(DEV) ## the logins that need an extra, by the real libraries, which it installs (50 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'boto3>=1.28.57,<2' 'google-auth[requests]>=2,<3'
 	@$(BIN)/python -m pytest tests/system/providers
+
+# Each process of the tests may start a Ray, which is a dozen processes: so there are two, however many cores there are.
+test-cluster: $(CLUSTER)/.ready ## the engine on a local Ray, with the extra, which it installs (300 MB)
+	@$(CLUSTER)/bin/python -m pytest -n 2 tests/cluster tests/packaging/test_locks.py
 
 test-tables: $(DEV) ## data frames of runs, by the real libraries, which it installs (430 MB)
 	@$(LOCKED) requirements/tables.txt
@@ -113,6 +129,9 @@ pictures: $(DEV) ## take the pictures of the documentation anew; needs chromium
 bench: $(DEV) ## CPU, wall, memory and start-up beside the loops that users write, as ratios
 	@$(BIN)/python -m tests.bench
 
+bench-cluster: $(CLUSTER)/.ready ## throughput of 1, 2 and 4 players beside one process
+	@$(CLUSTER)/bin/python -m tests.bench.cluster
+
 simulate-verdicts: $(DEV) ## false alarms and power of the gate on simulated suites (a quarter of an hour)
 	@$(BIN)/python -m tests.unit.verdict.simulate
 
@@ -125,13 +144,16 @@ dist: $(DEV) ## build wheel and sdist into dist/, and play the quickstart from t
 	@$(BIN)/hatchling build
 	@$(BIN)/python -m tests.packaging
 
-# uv keeps the pins that it finds in an output file: so the run lock is a part of the dev lock, version by version.
+# uv keeps the pins that it finds in an output file: so the run lock is a part of the dev lock, version by version,
+# and the cluster lock, the run lock with Ray, moves no package of it.
 lock: ## pin all locks anew, everything at its newest (needs uv)
 	@$(COMPILE) pyproject.toml --group dev --upgrade --output-file requirements/dev.txt
 	@cp requirements/dev.txt requirements/run.txt
 	@$(COMPILE) pyproject.toml --output-file requirements/run.txt
+	@cp requirements/dev.txt requirements/cluster.txt
+	@$(COMPILE) pyproject.toml --extra cluster --output-file requirements/cluster.txt
 	@$(COMPILE) --group docs --upgrade --output-file requirements/docs.txt
 	@$(COMPILE) --group tables --upgrade --output-file requirements/tables.txt
 
 clean: ## remove the virtual environments, the caches, and what `make dist` and `make site` built
-	@rm -rf $(VENV) $(SITE) .site site $(NODE)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	@rm -rf $(VENV) $(SITE) $(CLUSTER) .site site $(NODE)/node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+_RUN, _EXTRAS = _PROJECT["project"]["dependencies"], _PROJECT["project"]["optional-dependencies"]
 ASKED = {
-    "run": [Requirement(line) for line in _PROJECT["project"]["dependencies"]],
-    "dev": [
-        Requirement(line)
-        for line in (*_PROJECT["project"]["dependencies"], *_PROJECT["dependency-groups"]["dev"])
-    ],
+    "run": [Requirement(line) for line in _RUN],
+    "dev": [Requirement(line) for line in (*_RUN, *_PROJECT["dependency-groups"]["dev"])],
+    "cluster": [Requirement(line) for line in (*_RUN, *_EXTRAS["cluster"])],
 }
 """What each lock has to satisfy."""
 
@@ -79,6 +78,8 @@ def _needs(lock: str, environment: dict[str, str]) -> Iterator[tuple[str, Requir
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 def test_nothing_is_left_to_resolve(lock: str, python: str) -> None:
     """Whatever a package of the lock needs is in the lock too, in a version that will do, for each Python."""
+    if lock == "cluster":
+        pytest.importorskip("ray", reason="Ray is not installed here: `make test-cluster` runs these")
     pins, environment = _pins(lock), {"python_version": python, "python_full_version": f"{python}.0"}
 
     for who, need in _needs(lock, environment):
@@ -107,6 +108,17 @@ def test_the_run_lock_is_a_part_of_the_dev_lock() -> None:
         name: (pin.version, pin.hashes) for name, pin in dev.items() if name in run
     }
     assert not run.keys() & {"pytest", "mypy", "ruff", "hatchling"}
+
+
+def test_ray_moves_no_package() -> None:
+    """The cluster lock holds all of the run lock, and installed over the dev lock it replaces nothing."""
+    run, dev, cluster = _pins("run"), _pins("dev"), _pins("cluster")
+
+    assert run.keys() < cluster.keys()
+    assert {name: (pin.version, pin.hashes) for name, pin in cluster.items() if name in dev} == {
+        name: (pin.version, pin.hashes) for name, pin in dev.items() if name in cluster
+    }
+    assert "ray" not in dev
 
 
 @pytest.mark.parametrize("lock", [*ASKED, "docs"])
