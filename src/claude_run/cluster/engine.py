@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import secrets
 import shutil
 import tempfile
 from contextlib import asynccontextmanager, suppress
@@ -95,7 +96,7 @@ async def open_cluster(  # noqa: PLR0913 - keywords, but for where and what
 
 
 def _ray() -> Any:  # noqa: ANN401 - Ray has no types
-    # No figures about its use leave the machine: neither of a cluster that is started here, nor later.
+    # No figures about its use leave the machine.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # What is played is ours; what else a job brings along, such as packages, stays as it is.
     os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
@@ -124,6 +125,10 @@ def _pack(folder: Path, kit: Kit, checks: Sequence[Path]) -> None:
 def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN401 - no types
     where: Mapping[str, Any] = {"address": address}
     if address is None:
+        # Only who has the token may use what is started here; without one Ray would leave a file of it.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         where = {
             "address": "local",
             "num_cpus": _cores(),

@@ -149,7 +149,7 @@ class ClusterExecutor:
             player = seat.hello.player
             seat.playing.add(conversation.id)
             try:
-                return self._transcript(await seat.actor.call("play", task))
+                return self._transcript(await seat.actor.call("play", player, task))
             except ActorLostError:
                 # What it has written is known once nothing more is taken from it: all since the run began.
                 written = await self._loss(seat, player)

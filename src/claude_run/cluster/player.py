@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from claude_run import __version__
+from claude_run.cluster.actors import ActorLostError
 from claude_run.cluster.leased import LeasedPace, RemoteRecorder, ToldProgress
 from claude_run.errors import ClaudeRunError
 from claude_run.play.runner import ConversationRunner, let_finish
@@ -169,8 +170,10 @@ class Player:
         )
         self._stopping = asyncio.create_task(self._let_finish())
 
-    async def play(self, task: Task) -> Answer:
-        """Play a conversation from where it is."""
+    async def play(self, player: str, task: Task) -> Answer:
+        """Play a conversation from where it is; ActorLostError in the process that comes after the player."""
+        if player != self._name:
+            raise ActorLostError(f"{player} is gone")
         conversation = task.conversation
         if conversation is None:
             assert task.place is not None  # noqa: S101 - a task names one of the two
