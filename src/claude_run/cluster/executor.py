@@ -165,6 +165,9 @@ class ClusterExecutor:
                 self._lost_in_a_row = 0
                 return answer.transcript
             case Stopped():
+                # It may be here before the news of the pace are.
+                if answer.halt is not None:
+                    self._run.stop.request(answer.halt)
                 raise HaltedError("stopped")
             case Broken(error=ClaudeRunError() as error):
                 raise error

@@ -82,7 +82,9 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """A conversation was left where it is, because the run is being stopped."""
+    """A conversation was left where it is, because the run is being stopped; `halt` says why, if known."""
+
+    halt: Halt | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +180,7 @@ class Player:
         if conversation is None:
             assert task.place is not None  # noqa: S101 - a task names one of the two
             conversation = self._kit.conversations[task.place]
-        answer: Answer = Stopped()
+        answer: Answer | None = None
 
         async def work() -> None:
             nonlocal answer
@@ -190,7 +192,14 @@ class Player:
             await asyncio.wait({playing})
         finally:
             del self._running[playing]
-        return answer
+        return answer or self._stopped()
+
+    def _stopped(self) -> Stopped:
+        return Stopped(halt=self._stop.halt)
+
+    def _refuse_unless(self, player: str) -> None:
+        if player != self._name:
+            raise ActorLostError(f"{player} is gone")
 
     async def _play(self, conversation: Conversation, task: Task) -> Answer:
         if task.recorded is not None:
@@ -200,7 +209,7 @@ class Player:
             self._stop.check()
             return Finished(transcript=await runner.play())
         except HaltedError:
-            return Stopped()
+            return self._stopped()
         except ClaudeRunError as error:
             return Broken(error=error)
         except Exception:  # noqa: BLE001 - it is raised by the driver, which tells bugs from errors
