@@ -222,8 +222,7 @@ class ClusterExecutor:
     async def _revive(self, seat: Seat) -> None:
         """Wait for the process that takes the place of a lost one, and have it play on."""
         try:
-            seat.hello = await self._cluster.ready(seat.actor)
-            await self._enter(seat)
+            await self._let_in(seat, is_ready=False)
         except ClaudeRunError as error:
             self._run.say(f"warning: a player on {seat.hello.node} did not come back: {error}")
             self._gone += 1
@@ -241,7 +240,7 @@ class ClusterExecutor:
     @asynccontextmanager
     async def attended(self, spending: RemoteSpending) -> AsyncIterator[None]:
         """Let the players in; pass news on to whoever watches, and stops to the players, during the block."""
-        await asyncio.gather(*map(self._enter, self._cluster.seats))
+        await asyncio.gather(*(self._let_in(seat, is_ready=True) for seat in self._cluster.seats))
         attending = [
             asyncio.create_task(self._pass_news_on(spending)),
             asyncio.create_task(self._pass_stop_on()),
@@ -255,9 +254,26 @@ class ClusterExecutor:
                 task.cancel()
             await asyncio.gather(*attending, *self._revivals, *self._losses.values(), return_exceptions=True)
 
-    async def _enter(self, seat: Seat) -> None:
+    async def _let_in(self, seat: Seat, *, is_ready: bool) -> None:
+        """Have a player take part in the run; whoever is lost before it does is waited for anew."""
         cluster = self._cluster
-        await seat.actor.call("enter", cluster.pace, cluster.recorder, ask_again=self._run.ask_again)
+        for chances in reversed(range(_LOST_IN_A_ROW)):
+            try:
+                if not is_ready:
+                    seat.hello = await cluster.ready(seat.actor)
+                await seat.actor.call(
+                    "enter",
+                    seat.hello.player,
+                    cluster.pace,
+                    cluster.recorder,
+                    ask_again=self._run.ask_again,
+                )
+            except ActorLostError:
+                is_ready = False
+                if not chances:
+                    raise
+            else:
+                return
 
     async def _pass_news_on(self, spending: RemoteSpending) -> None:
         progress = self._run.progress

@@ -24,7 +24,7 @@ from claude_run.play.stop import HaltedError
 from claude_run.record.journal import spelled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from decimal import Decimal
 
     from claude_run.cluster.actors import Actor
@@ -67,14 +67,26 @@ class Lease:
 class LeasedPace:
     """The pace of a run, seen from a player; satisfies `play.ports.Pace`.
 
+    What a request has cost is told once the journal has it, by `written`: where the player is lost before,
+    the journal knows only that the request was sent, and it counts at its worst.
+
     The clocks of two machines differ: how far that of the pace can be ahead of ours is known from its
     answers, none of which was given before we asked.
     """
 
-    def __init__(self, pace: Actor, player: str, *, stop: StopSignal, clock: Clock) -> None:
+    def __init__(
+        self,
+        pace: Actor,
+        player: str,
+        *,
+        written: Callable[[], Awaitable[None]],
+        stop: StopSignal,
+        clock: Clock,
+    ) -> None:
         self.told: Link[Message] = Link(self._tell)
         self._pace = pace
         self._player = player
+        self._written = written
         self._stop = stop
         self._clock = clock
         self._tickets = count()
@@ -96,6 +108,7 @@ class LeasedPace:
         try:
             yield lease
         finally:
+            await self._written()
             self.told.put(Over(ticket=ticket, paid_usd=lease.paid_usd))
 
     async def replied(self, model: str, headers: Mapping[str, str], *, other: str | None = None) -> None:

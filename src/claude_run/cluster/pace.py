@@ -274,6 +274,9 @@ class Pace:
     async def tell(self, player: str, messages: Iterable[Message]) -> float:
         """Take in what a player has to say, in order; return the moment on the clock of the pace."""
         leases = self._players.setdefault(player, _Leases())
+        if leases.is_lost:
+            # What its requests came to is decided by the journal, which takes nothing more from it either.
+            return self._clock.monotonic()
         for message in messages:
             match message:
                 case Began():

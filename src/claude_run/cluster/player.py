@@ -155,15 +155,17 @@ class Player:
         """Tell the user a line, by whatever way there is by now."""
         self._say(line)
 
-    async def enter(self, pace: Actor, recorder: Actor, *, ask_again: bool) -> None:
-        """Begin to take part in a run."""
-        leased = LeasedPace(pace, self._name, stop=self._stop, clock=self._clock)
+    async def enter(self, player: str, pace: Actor, recorder: Actor, *, ask_again: bool) -> None:
+        """Begin to take part in a run; ActorLostError in the process that comes after the player."""
+        self._refuse_unless(player)
+        journal = RemoteRecorder(recorder, self._name, self._redactor)
+        leased = LeasedPace(pace, self._name, written=journal.written, stop=self._stop, clock=self._clock)
         progress = ToldProgress(leased.told)
         self._say = progress.say
         self._context = self._make(
             PlayerPorts(
                 pace=leased,
-                recorder=RemoteRecorder(recorder, self._name, self._redactor),
+                recorder=journal,
                 recording=self._recording,
                 progress=progress,
                 stop=self._stop,
@@ -174,8 +176,7 @@ class Player:
 
     async def play(self, player: str, task: Task) -> Answer:
         """Play a conversation from where it is; ActorLostError in the process that comes after the player."""
-        if player != self._name:
-            raise ActorLostError(f"{player} is gone")
+        self._refuse_unless(player)
         conversation = task.conversation
         if conversation is None:
             assert task.place is not None  # noqa: S101 - a task names one of the two
