@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from claude_run.conversation.events import Event
+    from claude_run.record.disk import Disk
     from claude_run.record.journal import Seal
 
 
 class Recorder:
     """The actor. What `append` has returned for is safe from a loss of power."""
 
-    def __init__(self) -> None:
+    def __init__(self, disk: Disk | None = None) -> None:
+        self._disk = disk
         self._journal: Journal
         self._lost: set[str] = set()
 
     async def open(self, path: Path, seal: Seal) -> None:
         """Take the journal over; StorageError unless it is what was left for us."""
-        journal = Journal(path, seal=seal)
+        journal = Journal(path, seal=seal, disk=self._disk)
         if seal.made_of is not None and journal.lines != seal.made_of.lines:
             journal.close()
             raise StorageError(f"{path}: another process has gone on with the run meanwhile; resume it again")
