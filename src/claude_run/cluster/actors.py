@@ -39,6 +39,7 @@ class Link(Generic[T]):
         self._put = self._carried = 0
         self._pump: asyncio.Task[None] | None = None
         self._error: Exception | None = None
+        self._changed = asyncio.Event()
 
     def put(self, *items: T) -> None:
         """Send items off; what this has returned for may still be lost with the process."""
@@ -50,13 +51,10 @@ class Link(Generic[T]):
             self._pump = asyncio.create_task(self._run())
 
     async def delivered(self) -> None:
-        """Return when all that was put so far has been taken."""
+        """Return when all that was put so far has been taken, whatever others put meanwhile."""
         target = self._put
-        while self._carried < target:
-            if self._error is not None:
-                raise self._error
-            assert self._pump is not None  # noqa: S101 - it runs as long as anything is left
-            await asyncio.shield(self._pump)
+        while self._carried < target and self._error is None:
+            await self._changed.wait()
         if self._error is not None:
             raise self._error
 
@@ -66,7 +64,17 @@ class Link(Generic[T]):
                 items, self._items = self._items, []
                 await self._carry(items)
                 self._carried += len(items)
+                self._wake()
         except Exception as error:  # noqa: BLE001 - it is raised where somebody waits, or puts more
             self._error = error
+        except asyncio.CancelledError:
+            self._error = ActorLostError("it is not known what was taken: this process is ending")
+            raise
         finally:
             self._pump = None
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let all who wait look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
