@@ -99,10 +99,12 @@ async def playing(
             # Nobody sends any more; what was on its way to the journal is taken in before it is given back.
             for seat in cluster.seats:
                 seat.actor.end()
-            with suppress(ActorLostError):
-                await cluster.recorder.call("close")
-            cluster.recorder.end()
-            await _until_free(journal)
+            try:
+                with suppress(ActorLostError):
+                    await cluster.recorder.call("close")
+            finally:
+                cluster.recorder.end()
+                await _until_free(journal)
 
 
 async def _until_free(journal: Journal) -> None:
