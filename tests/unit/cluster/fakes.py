@@ -394,7 +394,8 @@ class _Load:
 class FakeCluster:
     """A run on players in this process. Everything about it is as it is with Ray, but for the processes.
 
-    `players` of them, each of which comes back `back_s` seconds after it was lost; `meanwhile` runs beside.
+    `players` of them, each of which comes back `back_s` seconds after it was lost. What is `planned` is
+    played, or else all that the kit has.
     """
 
     kit: FakeKit
@@ -412,6 +413,7 @@ class FakeCluster:
     progress: FakeProgress = field(default_factory=FakeProgress)
     said: list[str] = field(default_factory=list)
     earlier: Mapping[str, ConversationLog] = field(default_factory=dict)
+    planned: Sequence[Conversation] | None = None
 
     def play(self, meanwhile: Callable[[StopSignal], Coroutine[Any, Any, None]] | None = None) -> Halt | None:
         """Play all conversations of the kit; return why the run ended early, or None."""
@@ -453,7 +455,7 @@ class FakeCluster:
                     concurrency=self.concurrency,
                     max_failures=self.max_failures,
                 )
-                halt = await self.driver.play(self.kit.conversations, self.earlier)
+                halt = await self.driver.play(self.planned or self.kit.conversations, self.earlier)
                 # What is on its way to the pace is there soon, and nobody else is under way.
                 await passed(1.5)
                 return halt
