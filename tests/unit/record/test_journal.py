@@ -237,3 +237,44 @@ def test_files_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path) -> N
         os.umask(before)
     modes = {entry.name: entry.stat().st_mode & 0o777 for entry in tmp_path.iterdir()}
     assert modes == {"journal.jsonl": 0o600, "journal.lock": 0o600, "journal.torn": 0o600}
+
+
+def test_a_journal_that_is_lent_is_free_and_comes_back_longer(tmp_path: Path) -> None:
+    """Who takes it knows how far it must go; who lent it goes on behind what was written meanwhile."""
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path, disk=FaultDisk())
+    journal.append(*events(2))
+    with journal.lent() as seal:
+        assert seal.made_of == journal.extent
+        other = Journal(path, seal=seal, disk=FaultDisk())
+        other.append(events(3)[2])
+        other.close()
+    with pytest.raises(InputError, match="the run is still going on"):
+        Journal(path, disk=FaultDisk())
+    assert journal.lines == 4
+    journal.append(events(4)[3])
+    journal.close()
+    assert [decode(value) for value in _values(path)[1:]] == events(4)
+
+
+def test_a_journal_comes_back_though_its_borrower_died_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    """The torn line is kept aside, as after any death."""
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path, disk=FaultDisk())
+    journal.append(*events(2))
+    with journal.lent():
+        path.write_bytes(path.read_bytes() + b"torn")
+    journal.append(events(3)[2])
+    journal.close()
+    assert [decode(value) for value in _values(path)[1:]] == events(3)
+    assert path.with_suffix(".torn").read_bytes() == b"torn\n"
+
+
+def test_a_journal_that_lost_lines_while_it_was_lent_is_refused(tmp_path: Path) -> None:
+    """What was there before must be there still, byte by byte."""
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path, disk=FaultDisk())
+    journal.append(*events(3))
+    shorter = path.read_bytes().splitlines(keepends=True)[:-1]
+    with pytest.raises(StorageError, match="so replies may be lost"), journal.lent():
+        path.write_bytes(b"".join(shorter))

@@ -148,3 +148,37 @@ def test_a_recorded_conversation_without_a_reply_says_so(tmp_path: Path) -> None
     written.close()
     explained = Recording.open(path).explain(_first(RECORDED), RECORDED.id)
     assert explained == f"not recorded: the recorded conversation {RECORDED.id} has no reply"
+
+
+def test_a_part_of_a_recording_holds_all_of_one_conversation(journal: Path) -> None:
+    """What its requests may be answered with, superseded replies too, and how it explains itself."""
+    recording = Recording.open(journal)
+    steps = sends(play(RECORDED, REPLIES)[0])
+    part = recording.of(RECORDED.identity)
+    for step in steps:
+        key = step.request.key(RECORDED.identity.key_parts)
+        assert part.find(key) is not None
+        assert part.find(key) is recording.find(key)
+    changed = _first(script(user("How long, please?"), system=RECORDED.system))
+    assert part.has(RECORDED.id)
+    assert part.explain(changed, RECORDED.id) == recording.explain(changed, RECORDED.id)
+
+
+def test_a_part_of_a_recording_holds_nothing_of_the_others(tmp_path: Path) -> None:
+    """Neither of another case nor of another model; what was added later is in it."""
+    path = tmp_path / "journal.jsonl"
+    written = Journal(path, disk=FaultDisk())
+    for event in events_of(RECORDED, REPLIES):
+        written.append(event)
+    written.close()
+    other = replace(RECORDED.identity, id="greet/other", model="other", model_label="other")
+    recording = Recording(())
+    assert not recording.of(RECORDED.identity).has(RECORDED.id)
+    recording.add(read_history(path))
+    key = _first(RECORDED).key(RECORDED.identity.key_parts)
+    assert recording.of(RECORDED.identity).find(key) is not None
+    assert recording.of(other).find(key) is None
+    assert not recording.of(other).has(RECORDED.id)
+    assert recording.of(other).explain(_first(RECORDED), "greet/other") == (
+        "not recorded: the recording has no conversation greet/other"
+    )
