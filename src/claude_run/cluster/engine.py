@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import re
 import secrets
 import shutil
+import signal
 import tempfile
+import threading
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,16 +34,20 @@ KIT = "plan.pickle"
 CHECKS = "checks"
 """What the folder holds that travels to the workers: the plan, and the files with own checks by number."""
 
+_RAISED = re.compile(r"(\w+\.)*\w*(Error|Exception): ")
 _AT_ONCE = 100_000
 """Calls that an actor may have under way: whoever waits for a lease is one."""
 _START_S = 120.0
-_COME_BACK_S = 60.0
 _RETRY_S = 0.2
 _STORE_BYTES = 200 * 2**20
 _STORE_FULL = (
     "the object store of the Ray cluster is full: nothing more can be passed between its processes; make room"
     " there, or start it with a larger --object-store-memory, and go on with the run"
 )
+
+
+class ActorDeadError(ActorLostError):
+    """An actor is gone for good; no process takes its place."""
 
 
 class RayActor:
@@ -60,14 +67,22 @@ class RayActor:
             raise
         except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError) as error:
             raise MeasureError(_STORE_FULL) from error
+        except exceptions.ActorDiedError as error:
+            raise ActorDeadError(_why_dead(error)) from error
         except exceptions.RayError as error:
             raise ActorLostError(_first_line(error)) from error
 
     def end(self) -> None:
+        self._kill(no_restart=True)
+
+    def restart(self) -> None:
+        self._kill(no_restart=False)
+
+    def _kill(self, *, no_restart: bool) -> None:
         import ray  # noqa: PLC0415 - only the engine needs it
 
-        with suppress(Exception):  # it may be gone already, in as many ways as Ray has
-            ray.kill(self.handle, no_restart=True)
+        with suppress(ValueError, ray.exceptions.RayError):  # it is gone already
+            ray.kill(self.handle, no_restart=no_restart)
 
 
 @asynccontextmanager
@@ -135,6 +150,7 @@ def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN4
             "include_dashboard": False,
             "object_store_memory": _STORE_BYTES,
         }
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(
             **where,
@@ -145,6 +161,11 @@ def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN4
         )
     except Exception as error:  # Ray raises whatever comes to hand
         raise SetupError(_no_cluster(address, error)) from error
+    finally:
+        # Ray ends a process for SIGTERM at once; here it means that what is under way may come to its end.
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler or signal.SIG_DFL)
 
 
 async def _start(
@@ -172,8 +193,8 @@ async def _start(
     actors = [RayActor(player.remote(clock)) for _ in range(count)]
     said: dict[str, None] = {}
 
-    async def ready(actor: Actor) -> Hello:
-        hello: Hello = await _answering(actor, within_s=_START_S)
+    async def ready(actor: Actor, lost: str | None = None) -> Hello:
+        hello = await _answering(actor, lost)
         if hello.versions != Versions.here():
             raise SetupError(
                 f"the workers on {hello.node} have {hello.versions}, and here is {Versions.here()}: install"
@@ -194,19 +215,22 @@ async def _start(
     return Cluster(seats=seats, pace=pace, recorder=recorder, ready=ready)
 
 
-async def _answering(actor: Actor, *, within_s: float) -> Hello:
-    """Return who an actor is as soon as it answers."""
+async def _answering(actor: Actor, lost: str | None) -> Hello:
+    """Return who an actor is as soon as it answers, and is no more the player that was lost."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + within_s
+    end = loop.time() + _START_S
     while True:
         try:
-            return await asyncio.wait_for(actor.call("hello"), end - loop.time())
+            hello: Hello = await asyncio.wait_for(actor.call("hello"), end - loop.time())
+            if hello.player != lost:
+                return hello
+            actor.restart()
         except TimeoutError:
-            raise SetupError(f"a worker did not start within {within_s:g} s") from None
+            raise SetupError(f"a worker did not start within {_START_S:g} s") from None
         except ActorLostError as error:
-            if loop.time() >= end:
+            if isinstance(error, ActorDeadError) or loop.time() >= end:
                 raise SetupError(f"a worker does not start: {error}") from error
-            await asyncio.sleep(_RETRY_S)
+        await asyncio.sleep(_RETRY_S)
 
 
 def _cores() -> int:
@@ -228,6 +252,14 @@ def _no_cluster(address: str | None, error: Exception) -> str:
     return (
         f"{told}; start the run on a machine of the cluster, with the HOST:PORT that `ray start` names there"
     )
+
+
+def _why_dead(error: Exception) -> str:
+    """Return why an actor is gone: what it raised itself, where it was that."""
+    raised = [line for line in str(error).splitlines() if _RAISED.match(line)]
+    if any("No module named 'claude_run'" in line for line in raised):
+        return "claude-run is not installed there: install the same version, with the extra `cluster`"
+    return raised[-1] if raised else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_run.cluster.actors import ActorLostError
 from claude_run.cluster.pace import Asking, Outage, Resumed, Said, Waiting
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from claude_run.play.ports import Progress, RecordedReplies
     from claude_run.play.stop import StopSignal
     from claude_run.record.journal import Journal
+
+T = TypeVar("T")
 
 _LOST_IN_A_ROW = 20
 """Players lost without a conversation that ended in between, after which it is not chance any more."""
@@ -57,12 +59,15 @@ class Seat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """The actors of a run, the players ready: `ready` makes one so that was started anew."""
+    """The actors of a run, the players ready.
+
+    `ready` makes one so again, once another process has taken the place of the player that is named.
+    """
 
     seats: Sequence[Seat]
     pace: Actor
     recorder: Actor
-    ready: Callable[[Actor], Awaitable[Hello]]
+    ready: Callable[[Actor, str], Awaitable[Hello]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +104,12 @@ async def playing(
             # Nobody sends any more; what was on its way to the journal is taken in before it is given back.
             for seat in cluster.seats:
                 seat.actor.end()
-            with suppress(ActorLostError):
-                await cluster.recorder.call("close")
-            cluster.recorder.end()
-            await _until_free(journal)
+            try:
+                with suppress(ActorLostError):
+                    await cluster.recorder.call("close")
+            finally:
+                cluster.recorder.end()
+                await _until_free(journal)
 
 
 async def _until_free(journal: Journal) -> None:
@@ -202,24 +209,24 @@ class ClusterExecutor:
         if self._lost_in_a_row >= _LOST_IN_A_ROW:
             self._end(f"{self._lost_in_a_row} players were lost one after the other: look at their logs")
         # No more leases, and then no more lines: what it holds is decided by what it has written.
-        leases: Sequence[OpenLease] = await self._cluster.pace.call("lost", player)
+        leases: Sequence[OpenLease] = await self._of_pace("lost", player)
         names = sorted({*seat.playing, *(lease.conversation_id for lease in leases)})
-        events: Sequence[Sequence[Event]] = await self._cluster.recorder.call("fence", player, names)
+        events: Sequence[Sequence[Event]] = await self._of_recorder("fence", player, names)
         written = dict(zip(names, events, strict=True))
         paid = {
             lease.ticket: fate.paid_usd
             for lease in leases
             if (fate := _fate(lease, written[lease.conversation_id])) is not None
         }
-        await self._cluster.pace.call("settle", player, paid)
+        await self._of_pace("settle", player, paid)
         seat.playing.clear()
-        self._revivals.add(asyncio.create_task(self._revive(seat)))
+        self._revivals.add(asyncio.create_task(self._revive(seat, player)))
         return written
 
-    async def _revive(self, seat: Seat) -> None:
+    async def _revive(self, seat: Seat, lost: str) -> None:
         """Wait for the process that takes the place of a lost one, and have it play on."""
         try:
-            seat.hello = await self._cluster.ready(seat.actor)
+            seat.hello = await self._cluster.ready(seat.actor, lost)
             await self._enter(seat)
         except ClaudeRunError as error:
             self._run.say(f"warning: a player on {seat.hello.node} did not come back: {error}")
@@ -229,6 +236,20 @@ class ClusterExecutor:
             return
         seat.is_there = True
         await self._notify()
+
+    async def _of_pace(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever it returns
+        return await self._vital(self._cluster.pace.call(method, *arguments), "lets requests out")
+
+    async def _of_recorder(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - same
+        return await self._vital(self._cluster.recorder.call(method, *arguments), "writes the journal")
+
+    async def _vital(self, call: Awaitable[T], does: str) -> T:
+        """Await what nobody can do without: where the process is gone the run ends, to be gone on with."""
+        try:
+            return await call
+        except ActorLostError as error:
+            self._end(f"the process that {does} was lost ({error}): go on with the run")
+            raise HaltedError(str(error)) from error
 
     def _end(self, reason: str) -> None:
         self._run.stop.request(Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S))
@@ -260,9 +281,8 @@ class ClusterExecutor:
         progress = self._run.progress
         while True:
             try:
-                news: News = await self._cluster.pace.call("news")
-            except ActorLostError as error:
-                self._end(f"the process that lets requests out was lost ({error})")
+                news: News = await self._of_pace("news")
+            except HaltedError:
                 return
             spending.paid_usd, spending.spent_usd = news.paid_usd, news.spent_usd
             progress.in_flight(news.in_flight)
