@@ -25,6 +25,8 @@ START = 20
 """Requests to a model that go out before any reply has come; half of the ceiling where that is more."""
 AFTER_OUTAGE = 4
 """The same where the model has just begun to answer again."""
+BEFORE_LIMIT = 4
+"""The same where requests are to leave evenly, and no reply has told yet how fast."""
 
 _LIMIT = "anthropic-ratelimit-requests-limit"
 _REMAINING = "anthropic-ratelimit-{}-remaining"
@@ -105,8 +107,8 @@ class ModelPacer:
     def __init__(
         self, *, ceiling: int, clock: Clock, longest_reset_s: float = 300.0, evenly: bool = False
     ) -> None:
-        # What leaves before the first reply leaves at a rate that nobody has allowed.
-        self.limit = min(START if evenly else max(START, ceiling // 2), ceiling)
+        self._start = min(max(START, ceiling // 2), ceiling)
+        self.limit = min(BEFORE_LIMIT, ceiling) if evenly else self._start
         self._rate = Rate() if evenly else None
         self._ceiling = ceiling
         self._clock = clock
@@ -175,6 +177,9 @@ class ModelPacer:
             self._credit = 0
         self._changed.set()
         if self._rate is not None and (limit := _count(headers.get(_LIMIT))):
+            if not self._rate.is_known and self._threshold == self._ceiling:
+                # From now on the rate sees to it that they do not leave together.
+                self.limit = max(self.limit, self._start)
             self._rate.told(
                 self._clock.monotonic(),
                 limit=limit,

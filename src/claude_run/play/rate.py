@@ -44,6 +44,11 @@ class Rate:
         self._scarce_a_second = math.inf
         self._scarce_until = -math.inf
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a limit was told."""
+        return self._limit is not None
+
     def wait_s(self, now: float) -> float:
         """Return for how many seconds no request may leave, as far as is known now."""
         if self._limit is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.play.pacing import AFTER_OUTAGE, START, AdaptivePacing, ModelPacer
+from claude_run.play.pacing import AFTER_OUTAGE, BEFORE_LIMIT, START, AdaptivePacing, ModelPacer
 from tests.unit.play.fakes import EPOCH, LoopClock, run
 
 if TYPE_CHECKING:
@@ -164,10 +164,12 @@ def test_a_lane_without_tokens_left_waits_as_well(kind: str) -> None:
     assert lane().replied({**headers, **requests}) == pytest.approx(8.0)
 
 
-async def sent_evenly(pacing: AdaptivePacing, limit: str, *, requests: int, models: int = 1) -> list[float]:
+async def sent_evenly(
+    pacing: AdaptivePacing, limit: str | None, *, requests: int, models: int = 1
+) -> list[float]:
     """Send requests that take half a second each, in turn to several models; return when they left."""
     left: list[float] = []
-    headers = {"anthropic-ratelimit-requests-limit": limit}
+    headers = {} if limit is None else {"anthropic-ratelimit-requests-limit": limit}
 
     async def request(model: str) -> None:
         async with pacing.slot(model):
@@ -185,19 +187,31 @@ def most_within_10_s(moments: list[float]) -> int:
 
 
 def test_requests_leave_evenly_once_a_reply_tells_the_limit() -> None:
-    """Twenty before the first reply; all of them count, and nearly all of the limit is used."""
+    """Four before the first reply; all of them count, and nearly all of the limit is used from then on."""
     pacing = AdaptivePacing(ceiling=400, clock=LoopClock(), evenly=True)
     left = run(sent_evenly(pacing, "600", requests=600))
-    assert sum(moment < 0.5 for moment in left) == START
+    assert sum(moment < 0.5 for moment in left) == BEFORE_LIMIT
     assert most_within_10_s(left) <= 102
     assert max(left) <= 60 / 0.95
+
+
+def test_a_known_limit_needs_no_slow_start() -> None:
+    """As many as in one process may be under way once it is told, unless the API has refused some before."""
+    told = {"anthropic-ratelimit-requests-limit": "60000"}
+    wide, refused, untold = (ModelPacer(ceiling=400, clock=SetClock(), evenly=True) for _ in range(3))
+    refused.throttled(1.0)
+    for pacer, headers in ((wide, told), (refused, told), (untold, {})):
+        pacer.replied(headers)
+    assert (wide.limit, refused.limit, untold.limit) == (200, BEFORE_LIMIT // 2, BEFORE_LIMIT + 1)
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many", "", "1" * 30, "1" * 5000, "1e9", "60.0", "٦٠", " 60"])
 def test_a_limit_beyond_belief_changes_nothing(limit: str) -> None:
     """What cannot be a limit per minute holds nobody back."""
-    pacing = AdaptivePacing(ceiling=400, clock=LoopClock(), evenly=True)
-    assert max(run(sent_evenly(pacing, limit, requests=600))) < 3.0
+    told, untold = (AdaptivePacing(ceiling=400, clock=LoopClock(), evenly=True) for _ in range(2))
+    left = run(sent_evenly(told, limit, requests=600))
+    assert left == run(sent_evenly(untold, None, requests=600))
+    assert max(left) < 5.0
 
 
 def test_requests_leave_as_they_come_where_one_process_sends() -> None:
