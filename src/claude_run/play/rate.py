@@ -41,6 +41,7 @@ class Rate:
         self._left: deque[float] = deque()
         self._tokens = 0.0
         self._filled_at = -math.inf
+        self._full_at = -math.inf
         self._scarce_a_second = math.inf
         self._scarce_until = -math.inf
 
@@ -74,11 +75,12 @@ class Rate:
         """Note that the request that was let out at `at` did not leave: another may in its place.
 
         The oldest is forgotten for it: windows that hold the oldest hold the unused one as well. So no window
-        holds more than it should. What was let out too long ago stands in no window any more.
+        holds more than it should. What was let out too long ago stands in no window any more; and its token
+        is lost if the bucket has been full since then, as it would have been with it.
         """
         if self._left and now - at < WINDOW_S:
             self._left.popleft()
-            self._tokens += 1
+            self._tokens += at >= self._full_at
 
     def told(self, now: float, *, limit: int, remaining: int | None, reset_s: float) -> None:
         """Take the limit per minute that an answer tells, and what is left of it for so many seconds.
@@ -113,8 +115,11 @@ class Rate:
         scarce_s = max(0.0, min(now, self._scarce_until) - self._filled_at)
         came = min(a_second, self._scarce_a_second) * scarce_s if scarce_s else 0.0
         came += a_second * (now - self._filled_at - scarce_s)
-        self._tokens = min(self._capacity(self._limit), self._tokens + came)
+        self._tokens += came
         self._filled_at = now
+        if self._tokens >= self._capacity(self._limit):
+            self._tokens = self._capacity(self._limit)
+            self._full_at = now
 
     def _forget(self, now: float) -> None:
         while self._left and self._left[0] < now - _SPAN_S:
