@@ -71,12 +71,6 @@ class AdaptivePacing:
         """Note that a request that was let out then, in seconds of the clock, will not leave."""
         self._pacer(model).unused(let_out_at)
 
-    async def renewed(self, model: str, let_out_at: float) -> None:
-        pass
-
-    def unused(self, model: str, let_out_at: float) -> None:
-        pass
-
     def replied(self, model: str, headers: Mapping[str, str]) -> float:
         return self._pacer(model).replied(headers)
 
