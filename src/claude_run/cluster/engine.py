@@ -39,6 +39,7 @@ _AT_ONCE = 100_000
 """Calls that an actor may have under way: whoever waits for a lease is one."""
 _START_S = 120.0
 _RETRY_S = 0.2
+_TRIES = 50
 _STORE_BYTES = 200 * 2**20
 _STORE_FULL = (
     "the object store of the Ray cluster is full: nothing more can be passed between its processes; make room"
@@ -175,8 +176,7 @@ async def _start(
     clock: Clock,
     say: Callable[[str], None],
 ) -> Cluster:
-    free = int(ray.cluster_resources().get("CPU", 0))
-    count = max(1, min(most, free))
+    count = min(most, await _free_cores(ray))
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
@@ -213,6 +213,15 @@ async def _start(
     say(f"playing on Ray: {counted(count, 'player')} on {counted(machines, 'machine')}")
     seats = [Seat(actor=actor, hello=hello) for actor, hello in zip(actors, hellos, strict=True)]
     return Cluster(seats=seats, pace=pace, recorder=recorder, ready=ready)
+
+
+async def _free_cores(ray: Any) -> int:  # noqa: ANN401 - no types
+    """Return how many cores nobody uses: what has just been started is counted a little later."""
+    for _ in range(_TRIES):
+        if (free := int(ray.available_resources().get("CPU", 0))) > 0:
+            return free
+        await asyncio.sleep(_RETRY_S)
+    raise SetupError("no core of the Ray cluster is free: each player takes one")
 
 
 async def _answering(actor: Actor, lost: str | None) -> Hello:

@@ -36,6 +36,7 @@ T = TypeVar("T")
 _LOST_IN_A_ROW = 20
 """Players lost without a conversation that ended in between, after which it is not chance any more."""
 _TRIES, _TRY_S = 100, 0.1
+_LEAVE_S = 2.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +103,9 @@ async def playing(
                 yield executor, spending
         finally:
             # Nobody sends any more; what was on its way to the journal is taken in before it is given back.
+            with suppress(TimeoutError):
+                leaving = (seat.actor.call("leave") for seat in cluster.seats)
+                await asyncio.wait_for(asyncio.gather(*leaving, return_exceptions=True), _LEAVE_S)
             for seat in cluster.seats:
                 seat.actor.end()
             try:
@@ -172,7 +176,8 @@ class ClusterExecutor:
                 self._lost_in_a_row = 0
                 return answer.transcript
             case Stopped():
-                raise HaltedError("stopped")
+                self._run.stop.request(answer.halt)
+                raise HaltedError(answer.halt.reason)
             case Broken(error=ClaudeRunError() as error):
                 raise error
             case Broken():

@@ -84,6 +84,8 @@ class Finished:
 class Stopped:
     """A conversation was left where it is, because the run is being stopped."""
 
+    halt: Halt
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
@@ -178,21 +180,22 @@ class Player:
         if conversation is None:
             assert task.place is not None  # noqa: S101 - a task names one of the two
             conversation = self._kit.conversations[task.place]
-        answer: Answer = Stopped()
+        answer: Answer | None = None
 
         async def work() -> None:
             nonlocal answer
             answer = await self._play(conversation, task)
 
+        # What is cancelled by a stop is left where it is.
         playing = asyncio.create_task(work())
         self._running[playing] = None
         try:
             await asyncio.wait({playing})
         finally:
             del self._running[playing]
-        return answer
+        return answer or Stopped(halt=await self._stop.requested())
 
-    async def _play(self, conversation: Conversation, task: Task) -> Answer:
+    async def _play(self, conversation: Conversation, task: Task) -> Answer | None:
         if task.recorded is not None:
             self._recording.add(conversation.id, task.recorded)
         runner = ConversationRunner(self._context, conversation, task.earlier, task.handed_on)
@@ -200,7 +203,7 @@ class Player:
             self._stop.check()
             return Finished(transcript=await runner.play())
         except HaltedError:
-            return Stopped()
+            return None
         except ClaudeRunError as error:
             return Broken(error=error)
         except Exception:  # noqa: BLE001 - it is raised by the driver, which tells bugs from errors
@@ -218,6 +221,12 @@ class Player:
     async def stop_now(self) -> None:
         """Wait for nothing that is under way."""
         self._stop.request_now()
+
+    async def leave(self) -> None:
+        """Drop what is under way, and end what this process has started."""
+        for playing in self._running:
+            playing.cancel()
+        await self._stack.aclose()
 
     async def _let_finish(self) -> None:
         halt = await self._stop.requested()
