@@ -168,7 +168,6 @@ class ClusterExecutor:
             finally:
                 if seat.hello.player == player:
                     seat.playing.discard(conversation.id)
-                    await self._notify()
 
     def _transcript(self, answer: Answer) -> Transcript:
         match answer:
@@ -185,6 +184,7 @@ class ClusterExecutor:
 
     async def _seat(self) -> Seat:
         """Return the player with the least to do, as soon as there is one at all."""
+        self._run.stop.check()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - coroutines run in tasks
         self.waiting.add(task)
@@ -195,10 +195,6 @@ class ClusterExecutor:
         finally:
             self.waiting.discard(task)
         return min(there, key=lambda seat: len(seat.playing))
-
-    async def _notify(self) -> None:
-        async with self._free:
-            self._free.notify_all()
 
     # A player is lost.
 
@@ -239,8 +235,9 @@ class ClusterExecutor:
             if self._gone == len(self._cluster.seats):
                 self._end("no player is left")
             return
-        seat.is_there = True
-        await self._notify()
+        async with self._free:
+            seat.is_there = True
+            self._free.notify_all()
 
     async def _of_pace(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever it returns
         return await self._vital(self._cluster.pace.call(method, *arguments), "lets requests out")
@@ -264,7 +261,7 @@ class ClusterExecutor:
     @asynccontextmanager
     async def attended(self, spending: RemoteSpending) -> AsyncIterator[None]:
         """Let the players in; pass news on to whoever watches, and stops to the players, during the block."""
-        await asyncio.gather(*map(self._enter, self._cluster.seats))
+        await asyncio.gather(*map(self._let_in, self._cluster.seats))
         attending = [
             asyncio.create_task(self._pass_news_on(spending)),
             asyncio.create_task(self._pass_stop_on()),
@@ -277,6 +274,13 @@ class ClusterExecutor:
             for task in (*attending, *self._revivals, *self._losses.values()):
                 task.cancel()
             await asyncio.gather(*attending, *self._revivals, *self._losses.values(), return_exceptions=True)
+
+    async def _let_in(self, seat: Seat) -> None:
+        try:
+            await self._enter(seat)
+        except ActorLostError:
+            seat.is_there = False
+            self._revivals.add(asyncio.create_task(self._revive(seat, seat.hello.player)))
 
     async def _enter(self, seat: Seat) -> None:
         cluster = self._cluster
