@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from contextlib import asynccontextmanager, suppress
@@ -35,6 +36,7 @@ CHECKS = "checks"
 """What the folder holds that travels to the workers: the plan, and the files with own checks by number."""
 
 _RAISED = re.compile(r"(\w+\.)*\w*(Error|Exception): ")
+_TOKEN_FILE = Path("~/.ray/auth_token")
 _AT_ONCE = 100_000
 """Calls that an actor may have under way: whoever waits for a lease is one."""
 _START_S = 120.0
@@ -101,14 +103,33 @@ async def open_cluster(  # noqa: PLR0913 - keywords, but for where and what
     InputError without the extra; SetupError where the cluster cannot be used, CredentialsError where a worker
     has no credentials: nothing is sent before all is known to be there.
     """
+    _bring_token(address)
     ray = _ray()
     with tempfile.TemporaryDirectory(prefix="claude-run-") as folder:
+        say("starting Ray on this machine" if address is None else f"joining the Ray cluster at {address}")
         _pack(Path(folder), kit, checks)
         _connect(ray, address, Path(folder))
         try:
             yield await _start(ray, most=most, clock=clock, say=say)
         finally:
             ray.shutdown()
+
+
+def _bring_token(address: str | None) -> None:
+    """Have a token for the cluster, which Ray looks for once, when it is imported.
+
+    What is started here gets one of its own: otherwise Ray would leave a file of it in the home folder. A
+    cluster that is there already takes the user's, and without tokens it takes everybody.
+    """
+    environment = os.environ
+    named = any(environment.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if environment.get("RAY_AUTH_MODE") or "ray" in sys.modules:
+        return
+    if address is None and not named:
+        environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        named = True
+    if named or _TOKEN_FILE.expanduser().is_file():
+        environment["RAY_AUTH_MODE"] = "token"
 
 
 def _ray() -> Any:  # noqa: ANN401 - Ray has no types
@@ -141,10 +162,6 @@ def _pack(folder: Path, kit: Kit, checks: Sequence[Path]) -> None:
 def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN401 - no types
     where: Mapping[str, Any] = {"address": address}
     if address is None:
-        # Only who has the token may use what is started here; without one Ray would leave a file of it.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         where = {
             "address": "local",
             "num_cpus": _cores(),
