@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from claude_run.scenario.json_values import Json
 
 VERSION = 1
+_CLOSED = -1
 _PREFIX = b'{"crc":"'
 _REST = len(_PREFIX) + 10  # eight hexadecimal digits, a quote and a comma
 _RESTORE = "restore the file from a backup, or --reuse a copy of it that ends before the line"
@@ -314,13 +315,15 @@ class Journal:
         """
         run_id = None if self._seal is None else self._seal.run_id
         extent = self.extent
-        self._disk.close(self._descriptor)
+        self.close()
+        self._broken = f"{self.path} is lent to another process"
         try:
             yield Seal(run_id=run_id, made_of=extent)
         finally:
             self._seal = Seal(run_id=run_id, made_of=extent)
             self._digest = hashlib.sha256()
             self._descriptor = self._open()
+            self._broken = None
             self._seq = self._repair(lambda: None)
 
     async def settled(self) -> None:
@@ -330,8 +333,11 @@ class Journal:
 
     def close(self) -> None:
         """Close the file and release the lock; StorageError when the disk reports a late failure."""
+        descriptor, self._descriptor = self._descriptor, _CLOSED
+        if descriptor == _CLOSED:
+            return
         try:
-            self._disk.close(self._descriptor)
+            self._disk.close(descriptor)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be closed: {error.strerror or error}") from error
 
