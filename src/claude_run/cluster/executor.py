@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -96,7 +97,7 @@ async def playing(
     spending = RemoteSpending(cap_usd=run.terms.cap_usd, spent_usd=run.terms.spent_usd)
     with journal.lent() as seal:
         try:
-            await cluster.recorder.call("open", journal.path.resolve(), seal)
+            await cluster.recorder.call("open", journal.path.resolve(), seal, driver=os.getpid())
             await cluster.pace.call("open", run.terms)
             executor = ClusterExecutor(cluster, run)
             async with executor.attended(spending):
