@@ -25,15 +25,14 @@ from claude_run.errors import ClaudeRunError, InputError, MeasureError, SetupErr
 from claude_run.text.visible import count as counted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from claude_run.cluster.actors import Actor
     from claude_run.cluster.player import Hello, Kit
     from claude_run.play.ports import Clock
 
-KIT = "plan.pickle"
-CHECKS = "checks"
-"""What the folder holds that travels to the workers: the plan, and the files with own checks by number."""
+PLAN, KIT, CHECKS = "plan", "plan.pickle", "checks"
+"""The folder that travels to the workers, and what it holds: the plan, and own checks by number."""
 
 _RAISED = re.compile(r"(\w+\.)*\w*(Error|Exception): ")
 _TOKEN_FILE = Path("~/.ray/auth_token")
@@ -42,6 +41,8 @@ _AT_ONCE = 100_000
 _START_S = 120.0
 _RETRY_S = 0.2
 _TRIES = 50
+_MOST_CHARACTERS = 20
+"""Of a folder for temporary files: a socket's path may have 107, and Ray needs most of them."""
 _STORE_BYTES = 200 * 2**20
 _STORE_FULL = (
     "the object store of the Ray cluster is full: nothing more can be passed between its processes; make room"
@@ -105,10 +106,11 @@ async def open_cluster(  # noqa: PLR0913 - keywords, but for where and what
     """
     _bring_token(address)
     ray = _ray()
-    with tempfile.TemporaryDirectory(prefix="claude-run-") as folder:
+    with tempfile.TemporaryDirectory(prefix="claude-run-", dir=_near(), ignore_cleanup_errors=True) as made:
         say("starting Ray on this machine" if address is None else f"joining the Ray cluster at {address}")
-        _pack(Path(folder), kit, checks)
-        _connect(ray, address, Path(folder))
+        folder = Path(made)
+        _pack(folder / PLAN, kit, checks)
+        _connect(ray, address, folder)
         try:
             yield await _start(ray, most=most, clock=clock, say=say)
         finally:
@@ -153,6 +155,7 @@ def _pack(folder: Path, kit: Kit, checks: Sequence[Path]) -> None:
     """Lay out what travels to the workers: the plan with all that its files say, and the own checks."""
     from ray import cloudpickle  # noqa: PLC0415 - only who plays on a cluster has it
 
+    folder.mkdir()
     (folder / KIT).write_bytes(cloudpickle.dumps(kit))
     for number, path in enumerate(checks):
         (folder / CHECKS / str(number)).mkdir(parents=True)
@@ -160,9 +163,12 @@ def _pack(folder: Path, kit: Kit, checks: Sequence[Path]) -> None:
 
 
 def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN401 - no types
-    where: Mapping[str, Any] = {"address": address}
+    where: dict[str, Any] = {"address": address}
     if address is None:
-        where = {
+        # All that Ray keeps of the run lies where nobody else can read it, and is gone with it.
+        if "RAY_TMPDIR" not in os.environ:
+            where["_temp_dir"] = str(folder)
+        where |= {
             "address": "local",
             "num_cpus": _cores(),
             "include_dashboard": False,
@@ -172,7 +178,7 @@ def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN4
     try:
         ray.init(
             **where,
-            runtime_env={"working_dir": str(folder)},
+            runtime_env={"working_dir": str(folder / PLAN)},
             log_to_driver=False,
             configure_logging=False,
             logging_level="ERROR",
@@ -257,6 +263,11 @@ async def _answering(actor: Actor, lost: str | None) -> Hello:
             if isinstance(error, ActorDeadError) or loop.time() >= end:
                 raise SetupError(f"a worker does not start: {error}") from error
         await asyncio.sleep(_RETRY_S)
+
+
+def _near() -> str | None:
+    """Return a folder for temporary files whose path leaves room for Ray's sockets; None for the usual."""
+    return None if len(tempfile.gettempdir()) <= _MOST_CHARACTERS else "/tmp"  # noqa: S108 - we make our own in it
 
 
 def _cores() -> int:
