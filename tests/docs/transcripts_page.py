@@ -25,8 +25,8 @@ played: a path on each line, seen from `outputs/`, as JSON text.
 | `review.json` | after `claude-run review`: the ids of the conversations that were rejected |
 
 `claude-run report` writes the four in the middle again, from the first two. `journal.lock` has the process id
-of who writes the journal, and `journal.torn` what was cut off where a line was torn. Only their owner can
-read the folder and the files.
+of who writes the journal, followed on a cluster by that of the command that plays the run, and `journal.torn`
+what was cut off where a line was torn. Only their owner can read the folder and the files.
 
 JSON is ASCII with escapes. Numbers are numbers, money is US dollars, times are seconds. A value that is
 absent is null, so that every field is always there.

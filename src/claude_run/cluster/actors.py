@@ -26,6 +26,9 @@ class Actor(Protocol):
     def end(self) -> None:
         """End the process for good, whatever it is at."""
 
+    def restart(self) -> None:
+        """End the process, whatever it is at, and have another one take its place."""
+
 
 class Link(Generic[T]):
     """Carries items to an actor in order: all that have gathered go together, one call at a time.

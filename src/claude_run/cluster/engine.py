@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import re
 import secrets
 import shutil
+import signal
+import sys
 import tempfile
+import threading
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,26 +25,33 @@ from claude_run.errors import ClaudeRunError, InputError, MeasureError, SetupErr
 from claude_run.text.visible import count as counted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from claude_run.cluster.actors import Actor
     from claude_run.cluster.player import Hello, Kit
     from claude_run.play.ports import Clock
 
-KIT = "plan.pickle"
-CHECKS = "checks"
-"""What the folder holds that travels to the workers: the plan, and the files with own checks by number."""
+PLAN, KIT, CHECKS = "plan", "plan.pickle", "checks"
+"""The folder that travels to the workers, and what it holds: the plan, and own checks by number."""
 
+_RAISED = re.compile(r"(\w+\.)*\w*(Error|Exception): ")
+_TOKEN_FILE = Path("~/.ray/auth_token")
 _AT_ONCE = 100_000
 """Calls that an actor may have under way: whoever waits for a lease is one."""
 _START_S = 120.0
-_COME_BACK_S = 60.0
 _RETRY_S = 0.2
+_TRIES = 50
+_MOST_CHARACTERS = 20
+"""Of a folder for temporary files: a socket's path may have 107, and Ray needs most of them."""
 _STORE_BYTES = 200 * 2**20
 _STORE_FULL = (
     "the object store of the Ray cluster is full: nothing more can be passed between its processes; make room"
     " there, or start it with a larger --object-store-memory, and go on with the run"
 )
+
+
+class ActorDeadError(ActorLostError):
+    """An actor is gone for good; no process takes its place."""
 
 
 class RayActor:
@@ -60,14 +71,22 @@ class RayActor:
             raise
         except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError) as error:
             raise MeasureError(_STORE_FULL) from error
+        except exceptions.ActorDiedError as error:
+            raise ActorDeadError(_why_dead(error)) from error
         except exceptions.RayError as error:
             raise ActorLostError(_first_line(error)) from error
 
     def end(self) -> None:
+        self._kill(no_restart=True)
+
+    def restart(self) -> None:
+        self._kill(no_restart=False)
+
+    def _kill(self, *, no_restart: bool) -> None:
         import ray  # noqa: PLC0415 - only the engine needs it
 
-        with suppress(Exception):  # it may be gone already, in as many ways as Ray has
-            ray.kill(self.handle, no_restart=True)
+        with suppress(ValueError, ray.exceptions.RayError):  # it is gone already
+            ray.kill(self.handle, no_restart=no_restart)
 
 
 @asynccontextmanager
@@ -85,14 +104,34 @@ async def open_cluster(  # noqa: PLR0913 - keywords, but for where and what
     InputError without the extra; SetupError where the cluster cannot be used, CredentialsError where a worker
     has no credentials: nothing is sent before all is known to be there.
     """
+    _bring_token(address)
     ray = _ray()
-    with tempfile.TemporaryDirectory(prefix="claude-run-") as folder:
-        _pack(Path(folder), kit, checks)
-        _connect(ray, address, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="claude-run-", dir=_near(), ignore_cleanup_errors=True) as made:
+        say("starting Ray on this machine" if address is None else f"joining the Ray cluster at {address}")
+        folder = Path(made)
+        _pack(folder / PLAN, kit, checks)
+        _connect(ray, address, folder)
         try:
             yield await _start(ray, most=most, clock=clock, say=say)
         finally:
             ray.shutdown()
+
+
+def _bring_token(address: str | None) -> None:
+    """Have a token for the cluster, which Ray looks for once, when it is imported.
+
+    What is started here gets one of its own: otherwise Ray would leave a file of it in the home folder. A
+    cluster that is there already takes the user's, and without tokens it takes everybody.
+    """
+    environment = os.environ
+    named = any(environment.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if environment.get("RAY_AUTH_MODE") or "ray" in sys.modules:
+        return
+    if address is None and not named:
+        environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        named = True
+    if named or _TOKEN_FILE.expanduser().is_file():
+        environment["RAY_AUTH_MODE"] = "token"
 
 
 def _ray() -> Any:  # noqa: ANN401 - Ray has no types
@@ -116,6 +155,7 @@ def _pack(folder: Path, kit: Kit, checks: Sequence[Path]) -> None:
     """Lay out what travels to the workers: the plan with all that its files say, and the own checks."""
     from ray import cloudpickle  # noqa: PLC0415 - only who plays on a cluster has it
 
+    folder.mkdir()
     (folder / KIT).write_bytes(cloudpickle.dumps(kit))
     for number, path in enumerate(checks):
         (folder / CHECKS / str(number)).mkdir(parents=True)
@@ -123,28 +163,33 @@ def _pack(folder: Path, kit: Kit, checks: Sequence[Path]) -> None:
 
 
 def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN401 - no types
-    where: Mapping[str, Any] = {"address": address}
+    where: dict[str, Any] = {"address": address}
     if address is None:
-        # Only who has the token may use what is started here; without one Ray would leave a file of it.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        if os.environ["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        where = {
+        # All that Ray keeps of the run lies where nobody else can read it, and is gone with it.
+        if "RAY_TMPDIR" not in os.environ:
+            where["_temp_dir"] = str(folder)
+        where |= {
             "address": "local",
             "num_cpus": _cores(),
             "include_dashboard": False,
             "object_store_memory": _STORE_BYTES,
         }
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(
             **where,
-            runtime_env={"working_dir": str(folder)},
+            runtime_env={"working_dir": str(folder / PLAN)},
             log_to_driver=False,
             configure_logging=False,
             logging_level="ERROR",
         )
     except Exception as error:  # Ray raises whatever comes to hand
         raise SetupError(_no_cluster(address, error)) from error
+    finally:
+        # Ray ends a process for SIGTERM at once; here it means that what is under way may come to its end.
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler or signal.SIG_DFL)
 
 
 async def _start(
@@ -154,8 +199,7 @@ async def _start(
     clock: Clock,
     say: Callable[[str], None],
 ) -> Cluster:
-    free = int(ray.cluster_resources().get("CPU", 0))
-    count = max(1, min(most, free))
+    count = min(most, await _free_cores(ray))
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
@@ -172,8 +216,8 @@ async def _start(
     actors = [RayActor(player.remote(clock)) for _ in range(count)]
     said: dict[str, None] = {}
 
-    async def ready(actor: Actor) -> Hello:
-        hello: Hello = await _answering(actor, within_s=_START_S)
+    async def ready(actor: Actor, lost: str | None = None) -> Hello:
+        hello = await _answering(actor, lost)
         if hello.versions != Versions.here():
             raise SetupError(
                 f"the workers on {hello.node} have {hello.versions}, and here is {Versions.here()}: install"
@@ -194,19 +238,36 @@ async def _start(
     return Cluster(seats=seats, pace=pace, recorder=recorder, ready=ready)
 
 
-async def _answering(actor: Actor, *, within_s: float) -> Hello:
-    """Return who an actor is as soon as it answers."""
+async def _free_cores(ray: Any) -> int:  # noqa: ANN401 - no types
+    """Return how many cores nobody uses: what has just been started is counted a little later."""
+    for _ in range(_TRIES):
+        if (free := int(ray.available_resources().get("CPU", 0))) > 0:
+            return free
+        await asyncio.sleep(_RETRY_S)
+    raise SetupError("no core of the Ray cluster is free: each player takes one")
+
+
+async def _answering(actor: Actor, lost: str | None) -> Hello:
+    """Return who an actor is as soon as it answers, and is no more the player that was lost."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + within_s
+    end = loop.time() + _START_S
     while True:
         try:
-            return await asyncio.wait_for(actor.call("hello"), end - loop.time())
+            hello: Hello = await asyncio.wait_for(actor.call("hello"), end - loop.time())
+            if hello.player != lost:
+                return hello
+            actor.restart()
         except TimeoutError:
-            raise SetupError(f"a worker did not start within {within_s:g} s") from None
+            raise SetupError(f"a worker did not start within {_START_S:g} s") from None
         except ActorLostError as error:
-            if loop.time() >= end:
+            if isinstance(error, ActorDeadError) or loop.time() >= end:
                 raise SetupError(f"a worker does not start: {error}") from error
-            await asyncio.sleep(_RETRY_S)
+        await asyncio.sleep(_RETRY_S)
+
+
+def _near() -> str | None:
+    """Return a folder for temporary files whose path leaves room for Ray's sockets; None for the usual."""
+    return None if len(tempfile.gettempdir()) <= _MOST_CHARACTERS else "/tmp"  # noqa: S108 - we make our own in it
 
 
 def _cores() -> int:
@@ -228,6 +289,14 @@ def _no_cluster(address: str | None, error: Exception) -> str:
     return (
         f"{told}; start the run on a machine of the cluster, with the HOST:PORT that `ray start` names there"
     )
+
+
+def _why_dead(error: Exception) -> str:
+    """Return why an actor is gone: what it raised itself, where it was that."""
+    raised = [line for line in str(error).splitlines() if _RAISED.match(line)]
+    if any("No module named 'claude_run'" in line for line in raised):
+        return "claude-run is not installed there: install the same version, with the extra `cluster`"
+    return raised[-1] if raised else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

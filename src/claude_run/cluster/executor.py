@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_run.cluster.actors import ActorLostError
 from claude_run.cluster.pace import Asking, Outage, Resumed, Said, Waiting
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
     from claude_run.play.stop import StopSignal
     from claude_run.record.journal import Journal
 
+T = TypeVar("T")
+
 _LOST_IN_A_ROW = 20
 """Players lost without a conversation that ended in between, after which it is not chance any more."""
 _TRIES, _TRY_S = 100, 0.1
+_LEAVE_S = 2.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,12 +61,15 @@ class Seat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """The actors of a run, the players ready: `ready` makes one so that was started anew."""
+    """The actors of a run, the players ready.
+
+    `ready` makes one so again, once another process has taken the place of the player that is named.
+    """
 
     seats: Sequence[Seat]
     pace: Actor
     recorder: Actor
-    ready: Callable[[Actor], Awaitable[Hello]]
+    ready: Callable[[Actor, str], Awaitable[Hello]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +97,16 @@ async def playing(
     spending = RemoteSpending(cap_usd=run.terms.cap_usd, spent_usd=run.terms.spent_usd)
     with journal.lent() as seal:
         try:
-            await cluster.recorder.call("open", journal.path.resolve(), seal)
+            await cluster.recorder.call("open", journal.path.resolve(), seal, driver=os.getpid())
             await cluster.pace.call("open", run.terms)
             executor = ClusterExecutor(cluster, run)
             async with executor.attended(spending):
                 yield executor, spending
         finally:
             # Nobody sends any more; what was on its way to the journal is taken in before it is given back.
+            with suppress(TimeoutError):
+                leaving = (seat.actor.call("leave") for seat in cluster.seats)
+                await asyncio.wait_for(asyncio.gather(*leaving, return_exceptions=True), _LEAVE_S)
             for seat in cluster.seats:
                 seat.actor.end()
             try:
@@ -159,7 +169,6 @@ class ClusterExecutor:
             finally:
                 if seat.hello.player == player:
                     seat.playing.discard(conversation.id)
-                    await self._notify()
 
     def _transcript(self, answer: Answer) -> Transcript:
         match answer:
@@ -167,10 +176,8 @@ class ClusterExecutor:
                 self._lost_in_a_row = 0
                 return answer.transcript
             case Stopped():
-                # It may be here before the news of the pace are.
-                if answer.halt is not None:
-                    self._run.stop.request(answer.halt)
-                raise HaltedError("stopped")
+                self._run.stop.request(answer.halt)
+                raise HaltedError(answer.halt.reason)
             case Broken(error=ClaudeRunError() as error):
                 raise error
             case Broken():
@@ -178,6 +185,7 @@ class ClusterExecutor:
 
     async def _seat(self) -> Seat:
         """Return the player with the least to do, as soon as there is one at all."""
+        self._run.stop.check()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - coroutines run in tasks
         self.waiting.add(task)
@@ -188,10 +196,6 @@ class ClusterExecutor:
         finally:
             self.waiting.discard(task)
         return min(there, key=lambda seat: len(seat.playing))
-
-    async def _notify(self) -> None:
-        async with self._free:
-            self._free.notify_all()
 
     # A player is lost.
 
@@ -207,32 +211,56 @@ class ClusterExecutor:
         if self._lost_in_a_row >= _LOST_IN_A_ROW:
             self._end(f"{self._lost_in_a_row} players were lost one after the other: look at their logs")
         # No more leases, and then no more lines: what it holds is decided by what it has written.
-        leases: Sequence[OpenLease] = await self._cluster.pace.call("lost", player)
+        leases: Sequence[OpenLease] = await self._of_pace("lost", player)
         names = sorted({*seat.playing, *(lease.conversation_id for lease in leases)})
-        events: Sequence[Sequence[Event]] = await self._cluster.recorder.call("fence", player, names)
+        events: Sequence[Sequence[Event]] = await self._of_recorder("fence", player, names)
         written = dict(zip(names, events, strict=True))
         paid = {
             lease.ticket: fate.paid_usd
             for lease in leases
             if (fate := _fate(lease, written[lease.conversation_id])) is not None
         }
-        await self._cluster.pace.call("settle", player, paid)
+        await self._of_pace("settle", player, paid)
         seat.playing.clear()
-        self._revivals.add(asyncio.create_task(self._revive(seat)))
+        self._revivals.add(asyncio.create_task(self._revive(seat, player)))
         return written
 
-    async def _revive(self, seat: Seat) -> None:
+    async def _revive(self, seat: Seat, lost: str) -> None:
         """Wait for the process that takes the place of a lost one, and have it play on."""
         try:
-            await self._let_in(seat, is_ready=False)
+            # Whoever is lost before it takes part is waited for anew, as long as that may be chance.
+            for chances in reversed(range(_LOST_IN_A_ROW)):
+                try:
+                    seat.hello = await self._cluster.ready(seat.actor, lost)
+                    lost = seat.hello.player
+                    await self._enter(seat)
+                    break
+                except ActorLostError:
+                    if not chances:
+                        raise
         except ClaudeRunError as error:
             self._run.say(f"warning: a player on {seat.hello.node} did not come back: {error}")
             self._gone += 1
             if self._gone == len(self._cluster.seats):
                 self._end("no player is left")
             return
-        seat.is_there = True
-        await self._notify()
+        async with self._free:
+            seat.is_there = True
+            self._free.notify_all()
+
+    async def _of_pace(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever it returns
+        return await self._vital(self._cluster.pace.call(method, *arguments), "lets requests out")
+
+    async def _of_recorder(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - same
+        return await self._vital(self._cluster.recorder.call(method, *arguments), "writes the journal")
+
+    async def _vital(self, call: Awaitable[T], does: str) -> T:
+        """Await what nobody can do without: where the process is gone the run ends, to be gone on with."""
+        try:
+            return await call
+        except ActorLostError as error:
+            self._end(f"the process that {does} was lost ({error}): go on with the run")
+            raise HaltedError(str(error)) from error
 
     def _end(self, reason: str) -> None:
         self._run.stop.request(Halt(code=ExitCode.NOT_MEASURED, reason=reason, grace_s=FATAL_GRACE_S))
@@ -242,7 +270,7 @@ class ClusterExecutor:
     @asynccontextmanager
     async def attended(self, spending: RemoteSpending) -> AsyncIterator[None]:
         """Let the players in; pass news on to whoever watches, and stops to the players, during the block."""
-        await asyncio.gather(*(self._let_in(seat, is_ready=True) for seat in self._cluster.seats))
+        await asyncio.gather(*map(self._let_in, self._cluster.seats))
         attending = [
             asyncio.create_task(self._pass_news_on(spending)),
             asyncio.create_task(self._pass_stop_on()),
@@ -256,34 +284,25 @@ class ClusterExecutor:
                 task.cancel()
             await asyncio.gather(*attending, *self._revivals, *self._losses.values(), return_exceptions=True)
 
-    async def _let_in(self, seat: Seat, *, is_ready: bool) -> None:
-        """Have a player take part in the run; whoever is lost before it does is waited for anew."""
+    async def _let_in(self, seat: Seat) -> None:
+        try:
+            await self._enter(seat)
+        except ActorLostError:
+            seat.is_there = False
+            self._revivals.add(asyncio.create_task(self._revive(seat, seat.hello.player)))
+
+    async def _enter(self, seat: Seat) -> None:
         cluster = self._cluster
-        for chances in reversed(range(_LOST_IN_A_ROW)):
-            try:
-                if not is_ready:
-                    seat.hello = await cluster.ready(seat.actor)
-                await seat.actor.call(
-                    "enter",
-                    seat.hello.player,
-                    cluster.pace,
-                    cluster.recorder,
-                    ask_again=self._run.ask_again,
-                )
-            except ActorLostError:
-                is_ready = False
-                if not chances:
-                    raise
-            else:
-                return
+        await seat.actor.call(
+            "enter", seat.hello.player, cluster.pace, cluster.recorder, ask_again=self._run.ask_again
+        )
 
     async def _pass_news_on(self, spending: RemoteSpending) -> None:
         progress = self._run.progress
         while True:
             try:
-                news: News = await self._cluster.pace.call("news")
-            except ActorLostError as error:
-                self._end(f"the process that lets requests out was lost ({error})")
+                news: News = await self._of_pace("news")
+            except HaltedError:
                 return
             spending.paid_usd, spending.spent_usd = news.paid_usd, news.spent_usd
             progress.in_flight(news.in_flight)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
-from claude_run.cluster.actors import Link
+from claude_run.cluster.actors import ActorLostError, Link
 from claude_run.cluster.pace import (
     LEASE_S,
     Answered,
@@ -102,7 +102,7 @@ class LeasedPace:
             raise
         grant = self._unless_halted(answer)
         if grant is None:
-            raise HaltedError("this player was given up")
+            raise ActorLostError(f"{self._player} was given up")
         self._compare(grant.at, asked_at)
         lease = Lease(self, ticket, grant, asked_at=asked_at)
         try:

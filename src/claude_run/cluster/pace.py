@@ -216,7 +216,9 @@ class Pace:
         )
         self._run = RunPace(
             budget=self._budget,
-            pacing=AdaptivePacing(ceiling=terms.concurrency, clock=clock, longest_reset_s=terms.patience_s),
+            pacing=AdaptivePacing(
+                ceiling=terms.concurrency, clock=clock, longest_reset_s=terms.patience_s, evenly=True
+            ),
             prefixes=Prefixes(clock),
             stop=stop,
             clock=clock,

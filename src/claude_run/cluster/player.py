@@ -82,9 +82,9 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """A conversation was left where it is, because the run is being stopped; `halt` says why, if known."""
+    """A conversation was left where it is, because the run is being stopped."""
 
-    halt: Halt | None
+    halt: Halt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,22 +187,20 @@ class Player:
             nonlocal answer
             answer = await self._play(conversation, task)
 
+        # What is cancelled by a stop is left where it is.
         playing = asyncio.create_task(work())
         self._running[playing] = None
         try:
             await asyncio.wait({playing})
         finally:
             del self._running[playing]
-        return answer or self._stopped()
-
-    def _stopped(self) -> Stopped:
-        return Stopped(halt=self._stop.halt)
+        return answer or Stopped(halt=await self._stop.requested())
 
     def _refuse_unless(self, player: str) -> None:
         if player != self._name:
             raise ActorLostError(f"{player} is gone")
 
-    async def _play(self, conversation: Conversation, task: Task) -> Answer:
+    async def _play(self, conversation: Conversation, task: Task) -> Answer | None:
         if task.recorded is not None:
             self._recording.add(conversation.id, task.recorded)
         runner = ConversationRunner(self._context, conversation, task.earlier, task.handed_on)
@@ -210,7 +208,7 @@ class Player:
             self._stop.check()
             return Finished(transcript=await runner.play())
         except HaltedError:
-            return self._stopped()
+            return None
         except ClaudeRunError as error:
             return Broken(error=error)
         except Exception:  # noqa: BLE001 - it is raised by the driver, which tells bugs from errors
@@ -228,6 +226,12 @@ class Player:
     async def stop_now(self) -> None:
         """Wait for nothing that is under way."""
         self._stop.request_now()
+
+    async def leave(self) -> None:
+        """Drop what is under way, and end what this process has started."""
+        for playing in self._running:
+            playing.cancel()
+        await self._stack.aclose()
 
     async def _let_finish(self) -> None:
         halt = await self._stop.requested()

@@ -26,9 +26,9 @@ class Recorder:
         self._journal: Journal
         self._lost: set[str] = set()
 
-    async def open(self, path: Path, seal: Seal) -> None:
-        """Take the journal over; StorageError unless it is what was left for us."""
-        journal = Journal(path, seal=seal, disk=self._disk)
+    async def open(self, path: Path, seal: Seal, *, driver: int) -> None:
+        """Take the journal over from the process of the driver; StorageError unless it is what was left."""
+        journal = Journal(path, seal=seal, disk=self._disk, writes_for=driver)
         if seal.made_of is not None and journal.lines != seal.made_of.lines:
             journal.close()
             raise StorageError(f"{path}: another process has gone on with the run meanwhile; resume it again")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 import zlib
 from array import array
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from claude_run.scenario.json_values import Json
 
 VERSION = 1
+_CLOSED = -1
+_ORPHAN_TRIES, _ORPHAN_TRY_S = 100, 0.1
 _PREFIX = b'{"crc":"'
 _REST = len(_PREFIX) + 10  # eight hexadecimal digits, a quote and a comma
 _RESTORE = "restore the file from a backup, or --reuse a copy of it that ends before the line"
@@ -207,30 +210,37 @@ def torn_bytes(path: Path) -> int:
 def refuse_if_held(path: Path, disk: Disk) -> None:
     """Raise InputError that names the process which has this journal open for appending, if there is one.
 
-    What such a run came to is not known yet: nothing is judged by it, and nothing is taken from it.
+    What such a run came to is not known yet: nothing is judged by it, and nothing is taken from it. A process
+    that writes for another one, which is dead, is about to end, and is waited for.
     """
     if not path.exists():
         return
     try:
-        descriptor = disk.open(path.resolve(), os.O_RDONLY)
-        try:
-            held = disk.is_locked(descriptor)
-        finally:
-            disk.close(descriptor)
+        for left in reversed(range(_ORPHAN_TRIES)):
+            descriptor = disk.open(path.resolve(), os.O_RDONLY)
+            try:
+                held = disk.is_locked(descriptor)
+            finally:
+                disk.close(descriptor)
+            if not held:
+                return
+            if not left or not _is_orphaned(path):
+                break
+            time.sleep(_ORPHAN_TRY_S)
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
-    if held:
-        raise InputError(_held(path))
+    raise InputError(_held(path))
 
 
 class Journal:
     """The journal of a run, opened for appending by this process alone.
 
     What is there already is looked at before anything is changed: here as `read_lines` does it, and by
-    `inspect`, which is called once the lock is held and may raise.
+    `inspect`, which is called once the lock is held and may raise. `writes_for` is the id of the process that
+    the run is played by, where that is another one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, but for the path
         self,
         path: Path,
         *,
@@ -238,9 +248,11 @@ class Journal:
         inspect: Callable[[], object] = lambda: None,
         disk: Disk | None = None,
         redactor: Redactor | None = None,
+        writes_for: int | None = None,
     ) -> None:
         _refuse_missing(path, seal)
         self.path = path
+        self._writes_for = writes_for
         self._seal = seal
         self._disk: Disk = disk or LocalDisk()
         self._redactor = redactor or Redactor()
@@ -314,13 +326,15 @@ class Journal:
         """
         run_id = None if self._seal is None else self._seal.run_id
         extent = self.extent
-        self._disk.close(self._descriptor)
+        self.close()
+        self._broken = f"{self.path} is lent to another process"
         try:
             yield Seal(run_id=run_id, made_of=extent)
         finally:
             self._seal = Seal(run_id=run_id, made_of=extent)
             self._digest = hashlib.sha256()
             self._descriptor = self._open()
+            self._broken = None
             self._seq = self._repair(lambda: None)
 
     async def settled(self) -> None:
@@ -330,8 +344,11 @@ class Journal:
 
     def close(self) -> None:
         """Close the file and release the lock; StorageError when the disk reports a late failure."""
+        descriptor, self._descriptor = self._descriptor, _CLOSED
+        if descriptor == _CLOSED:
+            return
         try:
-            self._disk.close(self._descriptor)
+            self._disk.close(descriptor)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be closed: {error.strerror or error}") from error
 
@@ -391,7 +408,7 @@ class Journal:
                 inspect()
             if size < self.path.stat().st_size:
                 self._set_aside(size)
-            _note_holder(self._disk, self.path)
+            _note_holder(self._disk, self.path, writes_for=self._writes_for)
             sync_folder(self._disk, self.path.parent)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be repaired: {error.strerror or error}") from error
@@ -532,17 +549,36 @@ def _whole_size(path: Path, seal: Seal | None, digest: hashlib._Hash | None = No
     return size, lines
 
 
-def _note_holder(disk: Disk, path: Path) -> None:
+def _note_holder(disk: Disk, path: Path, *, writes_for: int | None) -> None:
+    """Write down which process has the journal open, and on the next line for which other one, if any."""
+    pids = [os.getpid()] if writes_for is None else [os.getpid(), writes_for]
     holder = disk.open(path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        write_whole(disk, holder, f"{os.getpid()}\n".encode())
+        write_whole(disk, holder, "".join(f"{pid}\n" for pid in pids).encode())
     finally:
         disk.close(holder)
 
 
-def _held(path: Path) -> str:
+def _holders(path: Path) -> Sequence[str]:
+    """Return the processes that a journal's lock names, the writer first; nothing where that is unknown."""
     try:
-        pid = read_file(path.with_suffix(".lock")).decode("ascii").strip()
+        return read_file(path.with_suffix(".lock")).decode("ascii").split()
     except (OSError, UnicodeDecodeError):
-        pid = "unknown"
+        return ()
+
+
+def _is_orphaned(path: Path) -> bool:
+    """Return whether the journal is written for a process that is not there any more."""
+    _, *writes_for = _holders(path) or ("",)
+    try:
+        os.kill(int(writes_for[0]), 0)
+    except ProcessLookupError:
+        return True
+    except (IndexError, ValueError, OSError, OverflowError):
+        return False
+    return False
+
+
+def _held(path: Path) -> str:
+    pid = next(iter(_holders(path)), "unknown")
     return f"{path.parent}: the run is still going on (pid {pid}): wait for it to end"

@@ -53,7 +53,8 @@ class PlayersKit:
         from claude_run.cluster.engine import own_checks_here  # noqa: PLC0415 - only a player comes here
 
         request, clock = self.request, SystemClock()
-        affordable(request.concurrency, say)
+        # As many files as it may open, for whatever share of the requests comes to this player.
+        affordable(request.concurrency, lambda _warning: None)
         connected = await connect(request, self.conversations, stack, redactor=redactor, warn=say)
         own_checks = OwnCheckProcesses(
             OwnCheckFiles.of(own_checks_here()), limit_s=request.check_limit_s, clock=clock, tell=say

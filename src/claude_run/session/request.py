@@ -246,7 +246,7 @@ class RunRequest:
         kind=NUMBER,
         shown="20",
         least=1,
-        most=1000,
+        most=100_000,
         project=True,
         panel=HOW,
         help="At most so many requests under way.",

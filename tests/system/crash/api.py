@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import threading
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.support.scripted_server import events_of, sse
+from tests.support.scripted_server import events_of, message_for, sse
 from tests.support.threaded import ThreadedServer
 
 if TYPE_CHECKING:
@@ -79,34 +78,3 @@ class LedgerApi(ThreadedServer):
             await stream.write(sse([event]))
             await asyncio.sleep(self.latency_s / 4)
         return stream
-
-
-def message_for(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the message that answers a request: equal requests get equal messages."""
-    text = json.dumps(body, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    # Where there are tools, the user's words bring two calls at once, and their results an answer.
-    calls = [
-        {"type": "tool_use", "id": f"toolu_{digest[:8]}_{name}", "name": name, "input": {"id": digest[:4]}}
-        for name in (str(tool["name"]) for tool in body.get("tools", ()))
-    ]
-    if calls and "tool_result" not in json.dumps(body["messages"][-1]):
-        thinking = {"type": "thinking", "thinking": "", "signature": digest[20:40]}
-        return {
-            **message_for({**body, "tools": []}),
-            "content": [thinking, *calls],
-            "stop_reason": "tool_use",
-        }
-    return {
-        "id": f"msg_{digest[:12]}",
-        "type": "message",
-        "role": "assistant",
-        "model": body["model"],
-        "content": [
-            {"type": "thinking", "thinking": f"Hm, {digest[12:20]}.", "signature": digest[20:40]},
-            {"type": "text", "text": f"My number is {int(digest[:6], 16)}, dear {len(body['messages'])}."},
-        ],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": len(text) // 4, "output_tokens": 20},
-    }

@@ -6,7 +6,7 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.system.crash.api import message_for
+from tests.support.scripted_server import message_for
 from tests.system.crash.promises import RunState, assert_promises_kept
 from tests.system.crash.workspace import TALK
 from tests.system.harness.fork_server import KILLED

@@ -40,7 +40,7 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ([FILE, "--color", "never", "--color", "always"], "--color was given twice, as never and always"),
         ([FILE, "--shard", " 1/2"], "write it as i/n"),
         (["resume", "--max-cost", "1", "--max-cost", "2"], "--max-cost was given twice, as 1 and 2"),
-        (["judge-eval", "labels.jsonl", "-j", "0x10"], "-j 0x10: write a whole number from 1 to 1000"),
+        (["judge-eval", "labels.jsonl", "-j", "0x10"], "-j 0x10: write a whole number from 1 to 100000"),
         (["compare", "a", "b", "--margin", "inf"], "--margin inf: write a plain decimal number"),
         (["compare", "a", "b", "--margin", "2"], "--margin must be above 0 and at most 1"),
         ([FILE, "-j", "0"], "-j"),

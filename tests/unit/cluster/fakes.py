@@ -224,6 +224,9 @@ class FakeActor(Shared):
             self.process.is_cut_off = True
             self._lose()
 
+    def restart(self) -> None:
+        self.kill()
+
     def end(self) -> None:
         self._back_s = None
         self.kill()
@@ -471,15 +474,14 @@ class FakeCluster:
         actor = self.actors[player]
         actor.kill() if fate == "kill" else actor.cut_off()
 
-    async def _ready(self, actor: Actor) -> Hello:
+    async def _ready(self, actor: Actor, lost: str = "") -> Hello:
         while True:
-            try:
+            with suppress(ActorLostError):
                 hello: Hello = await actor.call("hello")
-                await actor.call("set_up", _Load(kit=self.kit))
-            except ActorLostError:
-                await asyncio.sleep(0.1)
-            else:
-                return hello
+                if hello.player != lost:
+                    await actor.call("set_up", _Load(kit=self.kit))
+                    return hello
+            await asyncio.sleep(0.1)
 
     @property
     def gists(self) -> list[Any]:

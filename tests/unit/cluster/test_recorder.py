@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +39,7 @@ def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
 
     async def work() -> None:
         recorder = Recorder(disk)
-        await recorder.open(path, Seal(run_id=None))
+        await recorder.open(path, Seal(run_id=None), driver=os.getpid())
         for event in events(3):
             await recorder.append("p", _spelled([event]))
             assert disk.synced == disk.written
@@ -55,7 +56,7 @@ def test_a_player_that_was_given_up_writes_nothing_more(tmp_path: Path) -> None:
 
     async def work() -> None:
         recorder = Recorder(CountingDisk())
-        await recorder.open(path, Seal(run_id=None))
+        await recorder.open(path, Seal(run_id=None), driver=os.getpid())
         await recorder.append("p", _spelled([first]))
         assert await recorder.fence("p", [first.conversation_id, "unknown"]) == [(first,), ()]
         with pytest.raises(ActorLostError, match="the player p was given up"):
@@ -76,7 +77,7 @@ def test_a_journal_is_lent_and_given_back(tmp_path: Path) -> None:
     async def work() -> None:
         with journal.lent() as seal:
             recorder = Recorder(CountingDisk())
-            await recorder.open(path, seal)
+            await recorder.open(path, seal, driver=os.getpid())
             await recorder.append("p", _spelled(events(2)[1:]))
             await recorder.close()
         journal.append(events(3)[2])
@@ -118,7 +119,7 @@ def test_only_the_journal_that_was_left_is_taken_over(tmp_path: Path, meanwhile:
                 path.rename(tmp_path / "aside")
             there = path.read_bytes() if path.exists() else b""
             with pytest.raises(error, match=words):
-                await Recorder(disk).open(path, seal)
+                await Recorder(disk).open(path, seal, driver=os.getpid())
             assert not path.exists() or path.read_bytes() == there
             disk.close_all()
             if other is not None and meanwhile == "is at it":
@@ -137,7 +138,7 @@ def test_a_credential_reaches_neither_recorder_nor_journal(tmp_path: Path) -> No
 
     async def work() -> None:
         actor = FakeActor(Network(), lambda: Recorder(CountingDisk()))
-        await actor.call("open", path, Seal(run_id=None))
+        await actor.call("open", path, Seal(run_id=None), driver=os.getpid())
         recorder = RemoteRecorder(actor, "p", Redactor([asked.key]))
         recorder.append(started)
         await recorder.written()
@@ -165,7 +166,7 @@ def test_a_sync_that_fails_is_told_to_whoever_waits(tmp_path: Path) -> None:
     async def work() -> None:
         disk = Syncless()
         recorder = Recorder(disk)
-        await recorder.open(tmp_path / "journal.jsonl", Seal(run_id=None))
+        await recorder.open(tmp_path / "journal.jsonl", Seal(run_id=None), driver=os.getpid())
         disk.is_worn_out = True
         for _ in range(2):
             with pytest.raises(StorageError, match="cannot be"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_run.play.pacing import AFTER_OUTAGE, START, ModelPacer
+from claude_run.play.pacing import AFTER_OUTAGE, BEFORE_LIMIT, START, AdaptivePacing, ModelPacer
 from tests.unit.play.fakes import EPOCH, LoopClock, run
 
 if TYPE_CHECKING:
@@ -146,6 +147,126 @@ def test_a_lane_without_requests_left_waits_for_the_reset(headers: Mapping[str, 
     told, waited = run(play())
     assert told == pytest.approx(pause)
     assert waited == pytest.approx(pause)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "input-tokens", "output-tokens"])
+def test_a_lane_without_tokens_left_waits_as_well(kind: str) -> None:
+    """Whatever is used up, the next request would be refused; the longest wait within bounds counts."""
+    headers = {
+        "anthropic-ratelimit-requests-remaining": "7",
+        "anthropic-ratelimit-requests-reset": "2026-11-23T12:00:59Z",
+        f"anthropic-ratelimit-{kind}-remaining": "0",
+        f"anthropic-ratelimit-{kind}-reset": "2026-11-23T12:00:08Z",
+    }
+    assert lane().replied(headers) == pytest.approx(8.0)
+    requests = {**NONE_LEFT, "anthropic-ratelimit-requests-reset": "2026-11-23T12:00:03Z"}
+    assert lane().replied({**headers, **requests}) == pytest.approx(8.0)
+    requests["anthropic-ratelimit-requests-reset"] = "2099-01-01T00:00:00Z"
+    assert lane().replied({**headers, **requests}) == pytest.approx(8.0)
+
+
+async def sent_evenly(pacing: AdaptivePacing, limit: str | None, *, requests: int) -> list[float]:
+    """Send requests that take half a second each; return when they left."""
+    left: list[float] = []
+    headers = {} if limit is None else {"anthropic-ratelimit-requests-limit": limit}
+
+    async def request() -> None:
+        async with pacing.slot("model"):
+            left.append(LoopClock().monotonic())
+            await asyncio.sleep(0.5)
+            pacing.replied("model", headers)
+
+    await asyncio.gather(*(request() for _ in range(requests)))
+    return left
+
+
+def most_within_10_s(moments: list[float]) -> int:
+    """Return how many there are in the fullest window."""
+    return max(sum(first <= each <= first + 10.0 for each in moments) for first in moments)
+
+
+def test_requests_leave_evenly_once_a_reply_tells_the_limit() -> None:
+    """Four before the first reply; all of them count, and nearly all of the limit is used from then on."""
+    pacing = AdaptivePacing(ceiling=400, clock=LoopClock(), evenly=True)
+    left = run(sent_evenly(pacing, "600", requests=600))
+    assert sum(moment < 0.5 for moment in left) == BEFORE_LIMIT
+    assert most_within_10_s(left) <= 102
+    assert max(left) <= 60 / 0.95
+
+
+def test_a_known_limit_needs_no_slow_start() -> None:
+    """As many as in one process may be under way once it is told, unless the API has refused some before."""
+    told = {"anthropic-ratelimit-requests-limit": "60000"}
+    wide, refused, untold = (ModelPacer(ceiling=400, clock=SetClock(), evenly=True) for _ in range(3))
+    refused.throttled(1.0)
+    for pacer, headers in ((wide, told), (refused, told), (untold, {})):
+        pacer.replied(headers)
+    assert (wide.limit, refused.limit, untold.limit) == (200, BEFORE_LIMIT // 2, BEFORE_LIMIT + 1)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many", "", "1" * 30, "1" * 5000, "1e9", "60.0", "٦٠", " 60"])
+def test_a_limit_beyond_belief_changes_nothing(limit: str) -> None:
+    """What cannot be a limit per minute holds nobody back."""
+    told, untold = (AdaptivePacing(ceiling=400, clock=LoopClock(), evenly=True) for _ in range(2))
+    left = run(sent_evenly(told, limit, requests=600))
+    assert left == run(sent_evenly(untold, None, requests=600))
+    assert max(left) < 5.0
+
+
+def test_requests_leave_as_they_come_where_one_process_sends() -> None:
+    """Unless asked for, the limit that replies tell of changes nothing: the API's refusals do."""
+    pacing = AdaptivePacing(ceiling=400, clock=LoopClock())
+    assert max(run(sent_evenly(pacing, "60", requests=600))) < 3.0
+
+
+def test_whoever_waited_for_other_models_leaves_evenly_too() -> None:
+    """Places that come free together are worth nothing without a new turn each."""
+
+    async def play() -> list[float]:
+        pacing = AdaptivePacing(ceiling=10, clock=LoopClock(), evenly=True)
+        pacing.replied("ours", {"anthropic-ratelimit-requests-limit": "600"})
+        for _ in range(10):
+            pacing.replied("other", {})
+        left: list[float] = []
+
+        async def request(model: str, took_s: float) -> None:
+            async with pacing.slot(model):
+                left.extend([LoopClock().monotonic()] if model == "ours" else [])
+                await asyncio.sleep(took_s)
+
+        others = [request("other", 5.0) for _ in range(10)]
+        await asyncio.gather(*others, *(request("ours", 0.0) for _ in range(10)))
+        return left
+
+    left = run(play())
+    assert min(left) == pytest.approx(5.0)
+    assert all(later - earlier >= 0.9 / 10 for earlier, later in pairwise(left[1:]))
+    assert max(left) <= 5.0 + 10 / 9.5
+
+
+def test_a_permit_that_ran_out_needs_another_turn_and_keeps_its_place() -> None:
+    """It waits for the rate and for pauses, not for a place; an unused one lets another out at once."""
+
+    async def play() -> tuple[float, float, float]:
+        clock = LoopClock()
+        pacing = AdaptivePacing(ceiling=1, clock=clock, evenly=True)
+        async with pacing.slot("model"):
+            pacing.replied("model", {"anthropic-ratelimit-requests-limit": "6"})
+            waiting = asyncio.ensure_future(sent_evenly(pacing, "6", requests=1))
+            await pacing.renewed("model", clock.monotonic())
+            at_once = clock.monotonic()
+            pacing.throttled("model", 20.0)
+            await pacing.renewed("model", at_once)
+            after_pause = clock.monotonic()
+            assert not waiting.done()
+        pacing.unused("model", after_pause)
+        [last] = await waiting
+        return at_once, after_pause, last
+
+    at_once, after_pause, last = run(play())
+    assert at_once == 0.0
+    assert after_pause == pytest.approx(20.0)
+    assert last == pytest.approx(20.0)
 
 
 async def outage(narrow: ModelPacer, until: float, took_s: float) -> list[float]:

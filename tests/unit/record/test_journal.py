@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import zlib
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from claude_run.errors import InputError, StorageError
 from claude_run.record.codec import decode
-from claude_run.record.journal import VERSION, Journal, read_lines
+from claude_run.record.disk import LocalDisk
+from claude_run.record.journal import VERSION, Extent, Journal, read_lines, refuse_if_held
 from tests.unit.conversation.builders import ended
 from tests.unit.record.fakes import FaultDisk, events
 
@@ -239,22 +242,51 @@ def test_files_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path) -> N
     assert modes == {"journal.jsonl": 0o600, "journal.lock": 0o600, "journal.torn": 0o600}
 
 
-def test_a_journal_that_is_lent_is_free_and_comes_back_longer(tmp_path: Path) -> None:
-    """Who takes it knows how far it must go; who lent it goes on behind what was written meanwhile."""
+def test_a_journal_that_is_written_for_a_dead_process_is_waited_for(tmp_path: Path) -> None:
+    """A recorder whose driver was killed ends a little later: nobody is told to wait for it."""
     path = tmp_path / "journal.jsonl"
-    journal = Journal(path, disk=FaultDisk())
-    journal.append(*events(2))
-    with journal.lent() as seal:
-        assert seal.made_of == journal.extent
-        other = Journal(path, seal=seal, disk=FaultDisk())
-        other.append(events(3)[2])
-        other.close()
-    with pytest.raises(InputError, match="the run is still going on"):
-        Journal(path, disk=FaultDisk())
-    assert journal.lines == 4
-    journal.append(events(4)[3])
-    journal.close()
-    assert [decode(value) for value in _values(path)[1:]] == events(4)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    orphan = Journal(path, writes_for=dead.pid)
+    ending = threading.Timer(0.3, orphan.close)
+    ending.start()
+    refuse_if_held(path, LocalDisk())
+    ending.join()
+
+
+def test_a_journal_that_is_written_for_a_living_process_is_held(tmp_path: Path) -> None:
+    """The writer is named, and not whom it writes for."""
+    path = tmp_path / "journal.jsonl"
+    with closing(Journal(path, writes_for=os.getppid())), pytest.raises(InputError) as error:
+        refuse_if_held(path, LocalDisk())
+    assert f"(pid {os.getpid()})" in str(error.value)
+
+
+def test_a_lent_journal_is_written_by_another_and_goes_on_behind_it(tmp_path: Path) -> None:
+    """Nothing can be written meanwhile, and what the other has written stands before what comes next."""
+    path = tmp_path / "journal.jsonl"
+    with closing(Journal(path)) as journal:
+        journal.append_run("started")
+        with journal.lent() as seal:
+            with pytest.raises(StorageError, match="lent"):
+                journal.append_run("ended")
+            with closing(Journal(path, seal=seal)) as other:
+                other.append_run("gated")
+        journal.append_run("ended")
+    assert [line.value.get("what") for line in read_lines(path)] == [None, "started", "gated", "ended"]
+    assert Extent.of(path) == journal.extent
+
+
+def test_a_lent_journal_that_was_changed_is_refused(tmp_path: Path) -> None:
+    """What was there when it was lent must be there when it comes back, and it is closed only once."""
+    path = tmp_path / "journal.jsonl"
+    with closing(Journal(path)) as journal:
+        journal.append_run("started")
+        lent = journal.lent()
+        lent.__enter__()
+        path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+        with pytest.raises(StorageError, match="ends after 1 whole line"):
+            lent.__exit__(None, None, None)
 
 
 def test_a_journal_comes_back_though_its_borrower_died_in_the_middle_of_a_line(tmp_path: Path) -> None:
@@ -268,13 +300,3 @@ def test_a_journal_comes_back_though_its_borrower_died_in_the_middle_of_a_line(t
     journal.close()
     assert [decode(value) for value in _values(path)[1:]] == events(3)
     assert path.with_suffix(".torn").read_bytes() == b"torn\n"
-
-
-def test_a_journal_that_lost_lines_while_it_was_lent_is_refused(tmp_path: Path) -> None:
-    """What was there before must be there still, byte by byte."""
-    path = tmp_path / "journal.jsonl"
-    journal = Journal(path, disk=FaultDisk())
-    journal.append(*events(3))
-    shorter = path.read_bytes().splitlines(keepends=True)[:-1]
-    with pytest.raises(StorageError, match="so replies may be lost"), journal.lent():
-        path.write_bytes(b"".join(shorter))

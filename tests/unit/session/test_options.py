@@ -17,6 +17,7 @@ from claude_run.plan.providers import PROVIDER_NAMES
 from claude_run.session.option_kinds import (
     ASSIGNMENTS,
     DURATION,
+    ENGINE,
     FRACTION,
     MONEY,
     NAMES,
@@ -66,6 +67,7 @@ SAVED_DEFAULTS: list[tuple[str, Any]] = [
     ("attempt_s", 600.0),
     ("patience_s", 300.0),
     ("allowed_models", {}),
+    ("engine", "local"),
     ("batch", False),
     ("batch_then_live_s", None),
     ("no_model_rules", False),
@@ -113,6 +115,7 @@ _VALUES: list[tuple[object, SearchStrategy[Any]]] = [
     (NUMBER, _one(st.integers(1, 10).map(str))),
     (FRACTION, _one(st.decimals(0, 1, places=4).map(lambda number: f"{number:f}"))),
     (MONEY, _one(st.decimals("0.01", 1000, places=2).map(str) | st.sampled_from(["$3", "0.0000001"]))),
+    (ENGINE, _one(st.sampled_from(["local", "ray", "ray://auto", "ray://10.0.0.1:6379"]))),
     (DURATION, _one(st.sampled_from(["90s", "1.5m", "1h", "0.25", "200ms"]))),
     (PATIENCE, _one(st.sampled_from(["0s", "90s", "1h"]))),
     (
@@ -217,7 +220,7 @@ def test_arguments_that_make_no_sense_are_refused(arguments: list[str], said: st
         ("max_requests", 0),
         ("concurrency", -1),
         ("concurrency", 0),
-        ("concurrency", 1001),
+        ("concurrency", 100_001),
         ("concurrency", True),
         ("concurrency", None),
         ("attempt_s", None),
