@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,4 +181,36 @@ def test_a_lease_is_used_soon_after_it_was_given(
 
 
 def _wanted(key: str) -> Wanted:
-    return Wanted(conversation_id="c", key=key, n=1, model="m", prefix=None, worst_usd=None, within_s=600.0)
+    return Wanted(
+        conversation_id="c", key=key, n=1, model="m", prefix=None, worst_usd=Decimal("0.02"), within_s=600.0
+    )
+
+
+def test_what_a_request_has_cost_is_told_once_the_journal_has_it() -> None:
+    """A player that is lost before leaves a lease, which is settled by what the journal says."""
+
+    async def work() -> None:
+        actor = FakeActor(Network(), lambda: Pace(LoopClock()))
+        await actor.call("open", Terms(concurrency=4, cap_usd=Decimal(1)))
+        in_the_journal = asyncio.Event()
+
+        async def written() -> None:
+            await in_the_journal.wait()
+
+        leased = LeasedPace(actor, "p", written=written, stop=StopSignal(), clock=LoopClock())
+
+        async def ask() -> None:
+            async with leased.admitted(_wanted("k")) as lease:
+                lease.paid_usd = Decimal("0.01")
+
+        asking = asyncio.create_task(ask())
+        await passed(1.0)
+        news = await actor.call("news")
+        assert (news.in_flight, news.spent_usd) == (1, 0)
+        in_the_journal.set()
+        await asking
+        await leased.told.delivered()
+        news = await actor.call("news")
+        assert (news.in_flight, news.spent_usd) == (0, Decimal("0.01"))
+
+    run(work())
