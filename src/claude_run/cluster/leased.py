@@ -20,6 +20,7 @@ from claude_run.cluster.pace import (
     Said,
     Withdrawn,
 )
+from claude_run.errors import MeasureError
 from claude_run.play.stop import HaltedError
 from claude_run.record.journal import spelled
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_RENEWALS = 100
+"""Leases that come too late one after the other, after which none will come in time."""
 _PACED_BY = ("anthropic-ratelimit-", "retry-after")
 """How the headers begin that the pace reads."""
 
@@ -60,8 +63,14 @@ class Lease:
             self.is_waited_for = False
 
     async def confirm(self) -> None:
-        while not self._pace.is_live(self._given_at, self._asked_at):
+        for _ in range(_RENEWALS):
+            if self._pace.is_live(self._given_at, self._asked_at):
+                return
             self._given_at, self._asked_at = await self._pace.renew(self._ticket)
+        raise MeasureError(
+            f"what lets requests out answers too late: a lease holds for {LEASE_S:g} s, and each of"
+            f" {_RENEWALS} was older when it came; play on machines that are near to each other, and not busy"
+        )
 
 
 class LeasedPace:
@@ -122,7 +131,9 @@ class LeasedPace:
     async def renew(self, ticket: int) -> tuple[float, float]:
         """Return when a lease was given anew, on the clock of the pace, and when we asked, on ours."""
         asked_at = self._clock.monotonic()
-        given_at = self._unless_halted(await self._pace.call("renew", self._player, ticket))
+        given_at: float | None = await self._pace.call("renew", self._player, ticket)
+        if given_at is None:
+            raise ActorLostError(f"{self._player} was given up")
         self._compare(given_at, asked_at)
         return given_at, asked_at
 

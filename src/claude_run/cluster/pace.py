@@ -257,11 +257,14 @@ class Pace:
             is_waited_for=admission.may_be_waited_for,
         )
 
-    async def renew(self, player: str, ticket: int) -> float | Halted:
-        """Return the moment from which on a lease may be used again; its place and its money stay."""
-        if (halted := self._halted()) is not None:
-            return halted
-        lease = self._players[player].open[ticket]
+    async def renew(self, player: str, ticket: int) -> float | None:
+        """Return the moment from which on a lease may be used again; its place and its money stay.
+
+        What was let out before a stop may leave after it, as on one machine. None of a player that is lost.
+        """
+        lease = self._players.setdefault(player, _Leases()).open.get(ticket)
+        if lease is None:
+            return None
         await self._run.pacing.renewed(lease.wanted.model, lease.given_at)
         lease.given_at = self._clock.monotonic()
         return lease.given_at

@@ -11,6 +11,7 @@ import pytest
 from claude_run.cluster.actors import ActorLostError, Link
 from claude_run.cluster.leased import LeasedPace
 from claude_run.cluster.pace import LEASE_S, Pace, Terms
+from claude_run.errors import MeasureError
 from claude_run.play.ports import Wanted
 from claude_run.play.stop import StopSignal
 from tests.unit.cluster.fakes import FakeActor, Network, passed, run
@@ -175,6 +176,27 @@ def test_a_lease_is_used_soon_after_it_was_given(
             # Asked for and given within the time it needs no call.
             if there_s + back_s + idle_s < LEASE_S:
                 assert actor.calls.count("renew") == renewals
+        await leased.told.delivered()
+
+    run(work())
+
+
+def test_a_pace_that_is_too_far_away_is_an_error() -> None:
+    """No lease could be used in time: nothing is sent, and nobody asks for ever."""
+    clock = LoopClock()
+
+    async def work() -> None:
+        actor = SlowActor(Network(latest_s=0.0), lambda: Pace(clock))
+        await actor.call("open", Terms(concurrency=4))
+
+        async def written() -> None:
+            """Return at once."""
+
+        actor.there_s = actor.back_s = LEASE_S
+        leased = LeasedPace(actor, "p", written=written, stop=StopSignal(), clock=clock)
+        async with leased.admitted(_wanted("first")) as lease:
+            with pytest.raises(MeasureError, match="answers too late"):
+                await lease.confirm()
         await leased.told.delivered()
 
     run(work())

@@ -130,7 +130,6 @@ def test_a_cap_that_allows_no_more_halts_everybody() -> None:
         assert isinstance(answer, Halted)
         assert answer.halt.code is ExitCode.CAPPED
         assert await pace.admit("q", 0, wanted()) == answer
-        assert await pace.renew("p", 0) == answer
         assert (await pace.news()).halt == answer.halt
 
     with_pace(work, cap_usd=Decimal(1))
@@ -213,6 +212,20 @@ def test_a_player_that_is_lost_before_it_has_asked_holds_nothing() -> None:
         assert await pace.lost("p") == ()
         await pace.settle("p", {})
         assert await pace.admit("p", 0, wanted()) is None
+
+    with_pace(work)
+
+
+def test_a_lease_that_was_given_before_a_stop_may_be_used_after_it() -> None:
+    """As on one machine, where what was let out leaves; of a player that is lost nothing is given anew."""
+
+    async def work(pace: Pace) -> None:
+        await pace.admit("p", 0, wanted())
+        await pace.stop(Halt(code=ExitCode.CAPPED, reason="enough"))
+        assert isinstance(await pace.renew("p", 0), float)
+        await pace.lost("p")
+        await pace.settle("p", {})
+        assert await pace.renew("p", 0) is None
 
     with_pace(work)
 
