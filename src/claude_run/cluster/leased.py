@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from asyncio import CancelledError
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +18,7 @@ from claude_run.cluster.pace import (
     Halted,
     Over,
     Said,
+    Wants,
     Withdrawn,
 )
 from claude_run.errors import MeasureError
@@ -99,20 +100,22 @@ class LeasedPace:
         self._stop = stop
         self._clock = clock
         self._tickets = count()
+        self._answers: dict[int, asyncio.Future[Grant | Halted]] = {}
+        self._listening: asyncio.Task[None] | None = None
         self._ahead_s = math.inf
 
     @asynccontextmanager
     async def admitted(self, wanted: Wanted) -> AsyncIterator[Lease]:
         ticket, asked_at = next(self._tickets), self._clock.monotonic()
+        self.told.put(Wants(ticket=ticket, wanted=wanted))
+        answer = self._answers[ticket] = asyncio.get_running_loop().create_future()
+        self._listening = self._listening or asyncio.create_task(self._listen())
         try:
-            answer = await self._pace.call("admit", self._player, ticket, wanted)
-        except CancelledError:
+            grant = self._unless_halted(await answer)
+        except asyncio.CancelledError:
+            self._answers.pop(ticket, None)
             self.told.put(Withdrawn(ticket=ticket))
             raise
-        grant = self._unless_halted(answer)
-        if grant is None:
-            raise ActorLostError(f"{self._player} was given up")
-        self._compare(grant.at, asked_at)
         lease = Lease(self, ticket, grant, asked_at=asked_at)
         try:
             yield lease
@@ -141,6 +144,25 @@ class LeasedPace:
         """Return whether a lease surely was given no longer ago than it holds."""
         now = self._clock.monotonic()
         return now - asked_at < LEASE_S or now + self._ahead_s - given_at < LEASE_S
+
+    async def _listen(self) -> None:
+        """Hand answers on to those who wait for them, as long as anybody does."""
+        try:
+            while self._answers:
+                asked_at = self._clock.monotonic()
+                theirs, answers = await self._pace.call("answers", self._player)
+                self._compare(theirs, asked_at)
+                for ticket, answer in answers.items():
+                    waiting = self._answers.pop(ticket, None)
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(answer)
+        except Exception as error:  # noqa: BLE001 - it is raised where somebody waits
+            waiting_for, self._answers = self._answers, {}
+            for each in waiting_for.values():
+                if not each.done():
+                    each.set_exception(error)
+        finally:
+            self._listening = None
 
     async def _tell(self, messages: Sequence[Message]) -> None:
         asked_at = self._clock.monotonic()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
+from claude_run.cluster.actors import ActorLostError
 from claude_run.play.budget import Budget
 from claude_run.play.pace import RunPace
 from claude_run.play.pacing import AdaptivePacing
@@ -69,6 +70,14 @@ class Halted:
     """Nothing more may be sent, and why."""
 
     halt: Halt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wants:
+    """A request that would leave, under a ticket by which all that follows refers to it."""
+
+    ticket: int
+    wanted: Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +152,7 @@ class Resumed:
     what: str
 
 
-Message: TypeAlias = Began | Over | Withdrawn | Answered | Asking | Said
+Message: TypeAlias = Wants | Began | Over | Withdrawn | Answered | Asking | Said
 Told: TypeAlias = Asking | Said | Waiting | Outage | Resumed
 
 
@@ -178,18 +187,26 @@ class _Lease:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Leases:
-    """What a player holds and waits for, by the tickets that it has numbered them with."""
+    """What a player holds and waits for, by ticket, and the answers that it has not fetched yet."""
 
     open: dict[int, _Lease] = field(default_factory=dict)
-    waiting: dict[int, asyncio.Task[RunAdmission]] = field(default_factory=dict)
-    withdrawn: set[int] = field(default_factory=set)
+    waiting: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    answers: dict[int, Grant | Halted] = field(default_factory=dict)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
     is_lost: bool = False
 
-    def wants(self, ticket: int) -> bool:
-        """Return whether somebody waits for a lease, and forget who does not any more."""
-        is_wanted = ticket not in self.withdrawn and not self.is_lost
-        self.withdrawn.discard(ticket)
-        return is_wanted
+    def answer(self, ticket: int, answer: Grant | Halted) -> None:
+        """Have an answer fetched."""
+        self.answers[ticket] = answer
+        self.answered.set()
+
+    def send_away(self, halted: Halted | None) -> None:
+        """Let nobody wait any more, and say why where anybody hears it."""
+        for ticket, waiting in self.waiting.items():
+            waiting.cancel()
+            if halted is not None:
+                self.answer(ticket, halted)
+        self.waiting.clear()
 
 
 class Pace:
@@ -229,33 +246,18 @@ class Pace:
 
     # What players call.
 
-    async def admit(self, player: str, ticket: int, wanted: Wanted) -> Grant | Halted | None:
-        """Lease a request out as soon as it may leave; None where nobody waits for it any more."""
+    async def answers(self, player: str) -> tuple[float, Mapping[int, Grant | Halted]]:
+        """Return what has become of what a player wants, by ticket, as soon as there is anything.
+
+        Before it stands the moment on the clock of the pace. ActorLostError for a player that was given up.
+        """
         leases = self._players.setdefault(player, _Leases())
-        if not leases.wants(ticket):
-            return None
-        if (halted := self._halted()) is not None:
-            return halted
-        stack = AsyncExitStack()
-        task = asyncio.create_task(stack.enter_async_context(self._run.admitted(wanted)))
-        leases.waiting[ticket] = task
-        try:
-            admission = await task
-        except (asyncio.CancelledError, HaltedError):
-            return self._halted()
-        finally:
-            del leases.waiting[ticket]
-        lease = _Lease(wanted=wanted, admission=admission, stack=stack, given_at=admission.let_out_at)
-        if not leases.wants(ticket):
-            await self._unused(lease)
-            return None
-        leases.open[ticket] = lease
-        self._news.set()
-        return Grant(
-            at=lease.given_at,
-            worst_usd=admission.worst_usd,
-            is_waited_for=admission.may_be_waited_for,
-        )
+        await leases.answered.wait()
+        if leases.is_lost:
+            raise ActorLostError(f"{player} was given up")
+        leases.answered.clear()
+        answers, leases.answers = leases.answers, {}
+        return self._clock.monotonic(), answers
 
     async def renew(self, player: str, ticket: int) -> float | None:
         """Return the moment from which on a lease may be used again; its place and its money stay.
@@ -274,7 +276,7 @@ class Pace:
         try:
             return await self._run.failed(request)
         except HaltedError:
-            return self._halted()
+            return self._send_away()
 
     async def tell(self, player: str, messages: Iterable[Message]) -> float:
         """Take in what a player has to say, in order; return the moment on the clock of the pace."""
@@ -284,15 +286,11 @@ class Pace:
             return self._clock.monotonic()
         for message in messages:
             match message:
-                case Began():
-                    if (lease := leases.open.get(message.ticket)) is not None:
-                        lease.admission.began(message.used)
-                case Over():
-                    if (lease := leases.open.pop(message.ticket, None)) is not None:
-                        lease.admission.paid_usd = message.paid_usd
-                        await lease.stack.aclose()
-                case Withdrawn():
-                    await self._withdraw(leases, message.ticket)
+                case Wants():
+                    admitting = self._admit(leases, message.ticket, message.wanted)
+                    leases.waiting[message.ticket] = asyncio.create_task(admitting)
+                case Began() | Over() | Withdrawn():
+                    await self._follow(leases, message)
                 case Answered():
                     await self._run.replied(message.model, message.headers, other=message.other)
                 case Asking() | Said():
@@ -300,14 +298,44 @@ class Pace:
         self._news.set()
         return self._clock.monotonic()
 
-    async def _withdraw(self, leases: _Leases, ticket: int) -> None:
-        if (lease := leases.open.pop(ticket, None)) is not None:
-            await self._unused(lease)
-        elif (waiting := leases.waiting.get(ticket)) is not None:
-            leases.withdrawn.add(ticket)
-            waiting.cancel()
-        else:
-            leases.withdrawn.add(ticket)  # it comes before what it takes back
+    async def _admit(self, leases: _Leases, ticket: int, wanted: Wanted) -> None:
+        """Lease a request out as soon as it may leave; whoever cancels this takes the ticket back himself."""
+        stack = AsyncExitStack()
+        try:
+            self._stop.check()
+            admission = await stack.enter_async_context(self._run.admitted(wanted))
+        except HaltedError:
+            self._send_away()
+            return
+        del leases.waiting[ticket]
+        leases.open[ticket] = _Lease(
+            wanted=wanted, admission=admission, stack=stack, given_at=admission.let_out_at
+        )
+        grant = Grant(
+            at=admission.let_out_at,
+            worst_usd=admission.worst_usd,
+            is_waited_for=admission.may_be_waited_for,
+        )
+        leases.answer(ticket, grant)
+        self._news.set()
+
+    async def _follow(self, leases: _Leases, message: Began | Over | Withdrawn) -> None:
+        """Take in what becomes of a lease; nothing where it was settled already."""
+        ticket, lease = message.ticket, leases.open.get(message.ticket)
+        match message:
+            case Began() if lease is not None:
+                lease.admission.began(message.used)
+            case Over() if lease is not None:
+                del leases.open[ticket]
+                lease.admission.paid_usd = message.paid_usd
+                await lease.stack.aclose()
+            case Withdrawn():
+                leases.answers.pop(ticket, None)
+                if lease is not None:
+                    del leases.open[ticket]
+                    await self._unused(lease)
+                elif (waiting := leases.waiting.pop(ticket, None)) is not None:
+                    waiting.cancel()
 
     # What the driver calls.
 
@@ -332,14 +360,14 @@ class Pace:
     async def stop(self, halt: Halt) -> None:
         """Let nothing more out."""
         self._stop.request(halt)
-        self._halted()
+        self._send_away()
 
     async def lost(self, player: str) -> Sequence[OpenLease]:
         """Lease nothing more to a player that is gone, and return what it holds, until that is settled."""
         leases = self._players.setdefault(player, _Leases())
         leases.is_lost = True
-        for waiting in leases.waiting.values():
-            waiting.cancel()
+        leases.answered.set()
+        leases.send_away(None)
         return tuple(
             OpenLease(
                 ticket=ticket,
@@ -382,13 +410,11 @@ class Pace:
         self._told.append(Resumed(what=what))
         self._news.set()
 
-    def _halted(self) -> Halted | None:
-        """Return why nothing more may be sent, if so, and send all away that wait to be let out."""
-        halt = self._stop.halt
-        if halt is None:
-            return None
+    def _send_away(self) -> Halted:
+        """Send all away that wait to be let out, now that a stop was requested; return why."""
+        assert self._stop.halt is not None  # noqa: S101 - or this would not be called
+        halted = Halted(halt=self._stop.halt)
         for leases in self._players.values():
-            for waiting in leases.waiting.values():
-                waiting.cancel()
+            leases.send_away(halted)
         self._news.set()
-        return Halted(halt=halt)
+        return halted

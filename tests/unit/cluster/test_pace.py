@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claude_run.cluster.actors import ActorLostError
 from claude_run.cluster.pace import (
     Answered,
     Asking,
@@ -21,6 +22,7 @@ from claude_run.cluster.pace import (
     Said,
     Terms,
     Waiting,
+    Wants,
     Withdrawn,
 )
 from claude_run.errors import ExitCode
@@ -56,6 +58,18 @@ def with_pace(work: Callable[[Pace], Awaitable[None]], **terms: Any) -> None:
     run(opened())
 
 
+async def admit(pace: Pace, player: str, ticket: int, wanted: Wanted) -> Grant | Halted | None:
+    """Ask for a lease as a player does, and return the answer; None for a player that was given up."""
+    await pace.tell(player, [Wants(ticket=ticket, wanted=wanted)])
+    try:
+        while True:
+            _, answers = await pace.answers(player)
+            if ticket in answers:
+                return answers[ticket]
+    except ActorLostError:
+        return None
+
+
 async def _money(pace: Pace) -> tuple[object, ...]:
     news = await pace.news()
     return news.paid_usd, news.spent_usd, news.in_flight
@@ -65,10 +79,10 @@ def test_a_lease_holds_a_place_and_money_until_it_is_given_back() -> None:
     """The next one, of whichever player, is let out then; what is unknown counts at its worst."""
 
     async def work(pace: Pace) -> None:
-        first = await pace.admit("p", 0, wanted())
+        first = await admit(pace, "p", 0, wanted())
         assert isinstance(first, Grant)
         assert (first.at, first.worst_usd) == (asyncio.get_running_loop().time(), WORST)
-        second = asyncio.create_task(pace.admit("q", 0, wanted()))
+        second = asyncio.create_task(admit(pace, "q", 0, wanted()))
         await passed()
         assert not second.done()
         assert await _money(pace) == (0, 0, 1)
@@ -80,44 +94,41 @@ def test_a_lease_holds_a_place_and_money_until_it_is_given_back() -> None:
     with_pace(work, cap_usd=Decimal(1))
 
 
-@pytest.mark.parametrize("when", ["before", "while it waits", "after"])
+@pytest.mark.parametrize("when", ["at once", "while it waits", "after"])
 def test_a_ticket_may_be_withdrawn_whenever(when: str) -> None:
-    """Before it comes, while it waits and when it was granted: it costs nothing, and the next one goes."""
+    """With the wish itself, while it waits, once it is granted: it costs nothing, and the next one goes."""
 
     async def work(pace: Pace) -> None:
-        if when == "before":
-            await pace.tell("p", [Withdrawn(ticket=0)])
-            assert await pace.admit("p", 0, wanted()) is None
+        if when == "at once":
+            await pace.tell("p", [Wants(ticket=0, wanted=wanted()), Withdrawn(ticket=0)])
         elif when == "while it waits":
-            assert isinstance(await pace.admit("q", 0, wanted()), Grant)
-            waiting = asyncio.create_task(pace.admit("p", 0, wanted()))
+            assert isinstance(await admit(pace, "q", 0, wanted()), Grant)
+            await pace.tell("p", [Wants(ticket=0, wanted=wanted())])
             await passed()
             await pace.tell("p", [Withdrawn(ticket=0)])
-            assert await waiting is None
             await pace.tell("q", [Withdrawn(ticket=0)])
         else:
-            assert isinstance(await pace.admit("p", 0, wanted()), Grant)
+            assert isinstance(await admit(pace, "p", 0, wanted()), Grant)
             await pace.tell("p", [Withdrawn(ticket=0)])
         assert await _money(pace) == (0, 0, 0)
-        assert isinstance(await pace.admit("p", 1, wanted()), Grant)
+        assert isinstance(await admit(pace, "p", 1, wanted()), Grant)
         await pace.tell("p", [Over(ticket=1, paid_usd=None)])
-        assert isinstance(await pace.admit("p", 2, wanted()), Halted)
+        assert isinstance(await admit(pace, "p", 2, wanted()), Halted)
 
     with_pace(work, cap_usd=Decimal(1), max_requests=1)
 
 
-def test_a_ticket_withdrawn_as_it_is_granted_holds_nothing() -> None:
-    """Though its place was free already when the word came."""
+@pytest.mark.parametrize("steps", range(8))
+def test_a_ticket_withdrawn_as_it_is_granted_holds_nothing(steps: int) -> None:
+    """At whatever step of the way to its place, and when it has it."""
 
     async def work(pace: Pace) -> None:
-        admitted = asyncio.create_task(pace.admit("p", 0, wanted()))
-        for _ in range(5):
+        await pace.tell("p", [Wants(ticket=0, wanted=wanted())])
+        for _ in range(steps):
             await asyncio.sleep(0)
-            if admitted.done():
-                break
-            await pace.tell("p", [Withdrawn(ticket=0)])
-        assert await admitted is None
+        await pace.tell("p", [Withdrawn(ticket=0)])
         assert await _money(pace) == (0, 0, 0)
+        assert isinstance(await admit(pace, "p", 1, wanted()), Grant)
 
     with_pace(work, cap_usd=Decimal(1))
 
@@ -126,10 +137,10 @@ def test_a_cap_that_allows_no_more_halts_everybody() -> None:
     """Whoever asks is told why, and so is the driver."""
 
     async def work(pace: Pace) -> None:
-        answer = await pace.admit("p", 0, wanted(worst_usd=Decimal(2)))
+        answer = await admit(pace, "p", 0, wanted(worst_usd=Decimal(2)))
         assert isinstance(answer, Halted)
         assert answer.halt.code is ExitCode.CAPPED
-        assert await pace.admit("q", 0, wanted()) == answer
+        assert await admit(pace, "q", 0, wanted()) == answer
         assert (await pace.news()).halt == answer.halt
 
     with_pace(work, cap_usd=Decimal(1))
@@ -139,7 +150,7 @@ def test_a_cap_lets_no_request_out_whose_price_nobody_knows() -> None:
     """It could cost anything."""
 
     async def work(pace: Pace) -> None:
-        answer = await pace.admit("p", 0, wanted(worst_usd=None))
+        answer = await admit(pace, "p", 0, wanted(worst_usd=None))
         assert isinstance(answer, Halted)
         assert "without a known price" in answer.halt.reason
 
@@ -151,8 +162,8 @@ def test_what_earlier_processes_spent_and_sent_counts() -> None:
 
     async def work(pace: Pace) -> None:
         assert await _money(pace) == (0, Decimal("0.9"), 0)
-        assert isinstance(await pace.admit("p", 0, wanted()), Grant)
-        answer = await pace.admit("p", 1, wanted())
+        assert isinstance(await admit(pace, "p", 0, wanted()), Grant)
+        answer = await admit(pace, "p", 1, wanted())
         assert isinstance(answer, Halted)
         assert answer.halt.reason == "stopped by --max-requests 4, 3 of them before it went on"
 
@@ -163,8 +174,8 @@ def test_a_stop_sends_all_away_that_wait() -> None:
     """What was leased stays so until it is given back."""
 
     async def work(pace: Pace) -> None:
-        assert isinstance(await pace.admit("p", 0, wanted()), Grant)
-        waiting = [asyncio.create_task(pace.admit(player, 1, wanted())) for player in ("p", "q")]
+        assert isinstance(await admit(pace, "p", 0, wanted()), Grant)
+        waiting = [asyncio.create_task(admit(pace, player, 1, wanted())) for player in ("p", "q")]
         await passed()
         await pace.stop(STOPPED)
         assert [await each for each in waiting] == [Halted(halt=STOPPED)] * 2
@@ -181,8 +192,8 @@ def test_what_a_lost_player_held_is_settled_by_what_is_known_of_it() -> None:
 
     async def work(pace: Pace) -> None:
         for ticket in range(3):
-            await pace.admit("p", ticket, wanted(f"k{ticket}"))
-        waiting = asyncio.create_task(pace.admit("p", 3, wanted()))
+            await admit(pace, "p", ticket, wanted(f"k{ticket}"))
+        waiting = asyncio.create_task(admit(pace, "p", 3, wanted()))
         await passed()
         held = await pace.lost("p")
         assert held == tuple(
@@ -194,13 +205,13 @@ def test_what_a_lost_player_held_is_settled_by_what_is_known_of_it() -> None:
         assert await pace.lost("p") == held
         await pace.settle("p", {0: Decimal("0.01"), 1: None})
         await pace.tell("p", late)
-        assert await pace.admit("p", 4, wanted()) is None
+        assert await admit(pace, "p", 4, wanted()) is None
         news = await pace.news()
         assert (news.paid_usd, news.spent_usd, news.in_flight) == (Decimal("0.01"), Decimal("0.03"), 0)
         assert news.told == ()
         # One of the three was never used: it may be used by others, and only it.
-        assert isinstance(await pace.admit("q", 0, wanted()), Grant)
-        assert isinstance(await pace.admit("q", 1, wanted()), Halted)
+        assert isinstance(await admit(pace, "q", 0, wanted()), Grant)
+        assert isinstance(await admit(pace, "q", 1, wanted()), Halted)
 
     with_pace(work, cap_usd=Decimal(1), concurrency=3, max_requests=3)
 
@@ -211,7 +222,7 @@ def test_a_player_that_is_lost_before_it_has_asked_holds_nothing() -> None:
     async def work(pace: Pace) -> None:
         assert await pace.lost("p") == ()
         await pace.settle("p", {})
-        assert await pace.admit("p", 0, wanted()) is None
+        assert await admit(pace, "p", 0, wanted()) is None
 
     with_pace(work)
 
@@ -220,7 +231,7 @@ def test_a_lease_that_was_given_before_a_stop_may_be_used_after_it() -> None:
     """As on one machine, where what was let out leaves; of a player that is lost nothing is given anew."""
 
     async def work(pace: Pace) -> None:
-        await pace.admit("p", 0, wanted())
+        await admit(pace, "p", 0, wanted())
         await pace.stop(Halt(code=ExitCode.CAPPED, reason="enough"))
         assert isinstance(await pace.renew("p", 0), float)
         await pace.lost("p")
@@ -234,7 +245,7 @@ def test_a_lease_is_renewed_with_its_place_and_money() -> None:
     """Its time begins anew; nothing is set aside twice."""
 
     async def work(pace: Pace) -> None:
-        await pace.admit("p", 0, wanted())
+        await admit(pace, "p", 0, wanted())
         await asyncio.sleep(3)
         assert await pace.renew("p", 0) == asyncio.get_running_loop().time()
         await pace.tell("p", [Over(ticket=0, paid_usd=None)])
