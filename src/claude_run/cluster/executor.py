@@ -140,6 +140,7 @@ class ClusterExecutor:
         self._losses: dict[str, asyncio.Task[Mapping[str, Sequence[Event]]]] = {}
         self._revivals: set[asyncio.Task[None]] = set()
         self._lost_in_a_row = self._gone = 0
+        self._is_over = False
 
     async def play(self, conversation: Conversation, earlier: ConversationLog | None) -> Transcript:
         self._under_way[conversation.id] = conversation
@@ -271,14 +272,16 @@ class ClusterExecutor:
     async def attended(self, spending: RemoteSpending) -> AsyncIterator[None]:
         """Let the players in; pass news on to whoever watches, and stops to the players, during the block."""
         await asyncio.gather(*map(self._let_in, self._cluster.seats))
+        news = asyncio.create_task(self._pass_news_on(spending))
         attending = [
-            asyncio.create_task(self._pass_news_on(spending)),
+            news,
             asyncio.create_task(self._pass_stop_on()),
             asyncio.create_task(self._pass_interrupt_on()),
             asyncio.create_task(self._pass_impatience_on()),
         ]
         try:
             yield
+            await self._hear_the_rest(news, spending)
         finally:
             for task in (*attending, *self._revivals, *self._losses.values()):
                 task.cancel()
@@ -298,18 +301,30 @@ class ClusterExecutor:
         )
 
     async def _pass_news_on(self, spending: RemoteSpending) -> None:
-        progress = self._run.progress
-        while True:
+        while not self._is_over:
             try:
                 news: News = await self._of_pace("news")
             except HaltedError:
                 return
-            spending.paid_usd, spending.spent_usd = news.paid_usd, news.spent_usd
-            progress.in_flight(news.in_flight)
-            for told in news.told:
-                self._tell(told, progress)
-            if news.halt is not None:
-                self._run.stop.request(news.halt)
+            self._pass_on(news, spending)
+
+    async def _hear_the_rest(self, passing: asyncio.Task[None], spending: RemoteSpending) -> None:
+        """Pass on what players have said up to the end, such as what the last own check has printed."""
+        self._is_over = True
+        with suppress(ActorLostError, TimeoutError):
+            await asyncio.wait_for(self._to_all(*self._of_players("tell")), _LEAVE_S)
+            rest: News = await self._cluster.pace.call("news", at_once=True)
+            await passing  # it has what was said before
+            self._pass_on(rest, spending)
+
+    def _pass_on(self, news: News, spending: RemoteSpending) -> None:
+        progress = self._run.progress
+        spending.paid_usd, spending.spent_usd = news.paid_usd, news.spent_usd
+        progress.in_flight(news.in_flight)
+        for told in news.told:
+            self._tell(told, progress)
+        if news.halt is not None:
+            self._run.stop.request(news.halt)
 
     def _tell(self, told: Told, progress: Progress) -> None:
         match told:

@@ -339,15 +339,18 @@ class Pace:
 
     # What the driver calls.
 
-    async def news(self) -> News:
-        """Return what has happened since the last time, soon after it has."""
-        try:
-            await self._clock.within(_IDLE_S, self._news.wait())
-        except TimeoutError:
-            pass
+    async def news(self, *, at_once: bool = False) -> News:
+        """Return what has happened since the last time, soon after it has, or all that has by now."""
+        if at_once:
+            self._news.set()  # whoever waits for news is told of none
         else:
-            await self._clock.sleep(_NEWS_S)
-        self._news.clear()
+            try:
+                await self._clock.within(_IDLE_S, self._news.wait())
+            except TimeoutError:
+                pass
+            else:
+                await self._clock.sleep(_NEWS_S)
+            self._news.clear()
         told, self._told = self._told, []
         return News(
             told=tuple(told),

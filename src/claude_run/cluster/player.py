@@ -22,7 +22,8 @@ from claude_run.record.redact import Redactor
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from claude_run.cluster.actors import Actor
+    from claude_run.cluster.actors import Actor, Link
+    from claude_run.cluster.pace import Message
     from claude_run.conversation.events import Event
     from claude_run.conversation.exchange import Exchange, Request
     from claude_run.conversation.log import ConversationLog
@@ -137,6 +138,7 @@ class Player:
         self._kit: Kit
         self._make: Callable[[PlayerPorts], PlayContext]
         self._context: PlayContext
+        self._told: Link[Message]
         self._recording = HandedReplies()
         self._running: dict[asyncio.Task[None], None] = {}
         self._stopping: asyncio.Task[None] | None = None
@@ -160,6 +162,7 @@ class Player:
         self._refuse_unless(player)
         journal = RemoteRecorder(recorder, self._name, self._redactor)
         leased = LeasedPace(pace, self._name, written=journal.written, stop=self._stop, clock=self._clock)
+        self._told = leased.told
         progress = ToldProgress(leased.told)
         self._say = progress.say
         self._context = self._make(
@@ -215,6 +218,10 @@ class Player:
             return Broken(bug=traceback.format_exc())
         finally:
             self._recording.drop(conversation.id)
+
+    async def tell(self) -> None:
+        """Return when the pace knows all that was said so far."""
+        await self._told.delivered()
 
     async def stop(self, halt: Halt, *, by_user: bool) -> None:
         """Send nothing more, and let what is under way finish within the grace of the stop."""
