@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tests.cluster.processes import processes_of
 from tests.cluster.throw_away import started
 from tests.support.command import execute
 from tests.system.harness.workspace import until
@@ -24,20 +25,7 @@ def test_a_driver_joins_and_nothing_is_left_behind(tmp_path: Path) -> None:
         driver = [sys.executable, "-c", _DRIVER, cluster.address]
         result = execute(driver, cwd=tmp_path, env=cluster.environment)
         assert (result.code, result.stdout) == (0, "by the node 2.0\n"), result.stderr
-        assert len(_processes_of_session(cluster.pid)) > 2
+        assert len(processes_of(cluster.pid)) > 2
 
-    until(lambda: not _processes_of_session(cluster.pid))
+    until(lambda: not processes_of(cluster.pid))
     assert not Path(cluster.environment["RAY_TMPDIR"]).exists()
-
-
-def _processes_of_session(session: int) -> list[str]:
-    """Return the ids of its processes; the session is the fourth field after the name."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended in between
-        if fields[3] == str(session):
-            found.append(status.parent.name)
-    return found

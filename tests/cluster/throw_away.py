@@ -36,7 +36,13 @@ def keeping_to_itself() -> Iterator[dict[str, str]]:
     """Yield variables with which a Ray leaves the home folder alone, and obeys these tests alone."""
     # Not below a test's folder: Ray puts sockets there, whose paths must be shorter than 108 bytes.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        yield {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_TMPDIR": folder}
+        yield {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "RAY_TMPDIR": folder,
+            # Workers would step back behind whatever else runs here, such as the other tests.
+            "RAY_worker_niceness": "0",
+        }
 
 
 @contextmanager

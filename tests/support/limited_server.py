@@ -85,6 +85,10 @@ class LimitedServer:
         """Return all requests so far, in the order of their arrival."""
         return [Arrival(**json.loads(line)) for line in self._log.read_text().splitlines()]
 
+    def count(self) -> int:
+        """Return how many there were so far."""
+        return self._log.read_bytes().count(b"\n")
+
     @property
     def _log(self) -> Path:
         return self.folder / "arrivals.jsonl"

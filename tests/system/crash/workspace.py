@@ -109,7 +109,7 @@ class CrashWorkspace:
     def transcripts(self) -> list[Any]:
         """Return the transcripts of the run without times, ids, attempts and uncertain cost."""
         text = (self.run_folder / "transcripts.jsonl").read_text(encoding="utf-8")
-        return [_plain(json.loads(line)) for line in text.splitlines()]
+        return [lasting(json.loads(line)) for line in text.splitlines()]
 
     def summary(self) -> Any:
         """Return the summary of the run."""
@@ -131,7 +131,8 @@ def identity_of(body: Mapping[str, Any]) -> list[Any]:
     return ["talk", case, None, body["model"], 1]
 
 
-def _plain(value: Any) -> Any:
+def lasting(value: Any) -> Any:
+    """Return a transcript, or a part of one, without times, ids, attempts and uncertain cost."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if name not in _PASSING_BY}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {name: lasting(item) for name, item in value.items() if name not in _PASSING_BY}
+    return [lasting(item) for item in value] if isinstance(value, list) else value

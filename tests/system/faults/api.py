@@ -50,6 +50,13 @@ class Api:
     ) -> None:
         self._server.__exit__(kind, error, trace)
 
+    def reset(self, answer: Callable[[TurnRequest], Answer]) -> None:
+        """Forget what came, and answer in another way."""
+        with self._lock:
+            self._counts.clear()
+            self.ledger.clear()
+        self.answer = answer
+
     @property
     def url(self) -> str:
         return self._server.base_url
