@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claude_run.play.pacing import BEFORE_LIMIT
 from tests.cluster.processes import kill, players_of
 from tests.cluster.workspace import credentials, echo, talk, transcripts
 from tests.support.command import COMMAND
@@ -88,7 +89,8 @@ def test_a_limit_is_kept(on_cluster: ClusterWorkspace, api: Api, limit: tuple[st
     assert limit[0] in stopped.stdout
     assert len(api.ledger) == len(on_cluster.workspace.events("reply")) < 24
     if "--max-requests" in limit:
-        assert len(api.ledger) == 10
+        # Of those that were let out last a busy machine may send none any more.
+        assert len(api.ledger) <= len(on_cluster.workspace.events("attempt")) == 10
     assert_goes_on(on_cluster, api)
 
 
@@ -110,10 +112,10 @@ def test_one_interrupt_lets_replies_finish(on_cluster: ClusterWorkspace, api: Ap
     on_cluster.workspace.write("s.yaml", scenario(*"abcdefgh"))
     api.answer = slowly
     running = on_cluster.start("s.yaml", "-o", "out")
-    until(lambda: len(api.ledger) == 8)
+    until(lambda: len(api.ledger) == BEFORE_LIMIT)
     running.send(signal.SIGINT)
     assert running.wait().code == 130
-    assert len(api.ledger) == len(on_cluster.workspace.events("reply")) == 8
+    assert len(api.ledger) == len(on_cluster.workspace.events("reply")) == BEFORE_LIMIT
     assert_goes_on(on_cluster, api)
 
 
@@ -122,14 +124,14 @@ def test_a_second_interrupt_waits_for_nothing(on_cluster: ClusterWorkspace, api:
     on_cluster.workspace.write("s.yaml", scenario(*"abcdefgh"))
     api.answer = lambda _: Answer(silent=True)
     running = on_cluster.start("s.yaml", "-o", "out", "--grace", "10m")
-    until(lambda: len(api.ledger) == 8)
+    until(lambda: len(api.ledger) == BEFORE_LIMIT)
     begin = time.monotonic()
     _interrupt_twice(running)
     assert running.wait().code == 130
     assert time.monotonic() - begin < SOON_S
-    assert len(api.ledger) == 8
+    assert len(api.ledger) == BEFORE_LIMIT
     assert on_cluster.workspace.summary()["totals"]["uncertain_cost_usd"] > 0
-    assert_goes_on(on_cluster, api, again=8)
+    assert_goes_on(on_cluster, api, again=BEFORE_LIMIT)
 
 
 def test_an_interrupt_of_a_terminal_reaches_a_ray_that_was_started_too(

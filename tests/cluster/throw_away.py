@@ -46,8 +46,11 @@ def keeping_to_itself() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def started(variables: Mapping[str, str] | None = None, *, cpus: int = 4) -> Iterator[RayCluster]:
-    """Start a cluster whose processes see these variables, and end it alone: `ray stop` ends every Ray."""
+def started(variables: Mapping[str, str] | None = None, *options: str, cpus: int = 4) -> Iterator[RayCluster]:
+    """Start a cluster whose processes see these variables, and end it alone: `ray stop` ends every Ray.
+
+    `options` are those of `ray start`, besides what keeps it to itself.
+    """
     with keeping_to_itself() as environment:
         folder = Path(environment["RAY_TMPDIR"])
         output = folder / "ray-start.out"
@@ -56,6 +59,7 @@ def started(variables: Mapping[str, str] | None = None, *, cpus: int = 4) -> Ite
             *("--port=0", "--min-worker-port=0", "--max-worker-port=0", f"--temp-dir={folder}"),
             *("--include-dashboard=false", "--include-log-monitor=false", "--disable-usage-stats"),
             "--object-store-memory=200000000",
+            *options,
         ]
         with output.open("wb") as stream:
             process = subprocess.Popen(
