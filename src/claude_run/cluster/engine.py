@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from claude_run.errors import ClaudeRunError, InputError, MeasureError, SetupErr
 from claude_run.text.visible import count as counted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from claude_run.cluster.actors import Actor
     from claude_run.cluster.player import Hello, Kit
@@ -65,12 +65,12 @@ class RayActor:
 
         try:
             return await getattr(self.handle, method).remote(*arguments, **keywords)
+        except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError) as error:
+            raise MeasureError(_STORE_FULL) from error
         except exceptions.RayTaskError as error:
             if isinstance(error.cause, ClaudeRunError):
                 raise error.cause from None
             raise
-        except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError) as error:
-            raise MeasureError(_STORE_FULL) from error
         except exceptions.ActorDiedError as error:
             raise ActorDeadError(_why_dead(error)) from error
         except exceptions.RayError as error:
@@ -174,6 +174,8 @@ def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN4
             "include_dashboard": False,
             "object_store_memory": _STORE_BYTES,
         }
+    elif address not in {"auto", "local"}:
+        _greet(address)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(
@@ -190,6 +192,36 @@ def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN4
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
                 signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _greet(address: str) -> None:
+    """Raise SetupError unless a cluster answers there, and to us: Ray would try for 20 s, and not say why."""
+    from ray import exceptions  # noqa: PLC0415 - only who plays on a cluster has it
+    from ray._raylet import GcsClient  # noqa: PLC0415 - same
+
+    try:
+        with _saying_nothing():
+            GcsClient(address=address)
+    except exceptions.AuthenticationError as error:
+        raise SetupError(
+            f"the Ray cluster at {address} lets in only who has its token: set RAY_AUTH_TOKEN, or"
+            " RAY_AUTH_TOKEN_PATH to the file that holds it"
+        ) from error
+    except exceptions.RayError as error:
+        raise SetupError(_no_cluster(address, error)) from error
+
+
+@contextmanager
+def _saying_nothing() -> Iterator[None]:
+    """Keep from the user's terminal what the part of Ray writes to it that is not in Python."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 async def _start(
@@ -285,7 +317,8 @@ def _no_cluster(address: str | None, error: Exception) -> str:
     where = "on this machine" if address is None else f"at {address}"
     told = f"Ray cannot be used {where}: {_first_line(error)}"
     if address is None:
-        return told
+        short = "; set RAY_TMPDIR to a folder whose path is shorter" if "AF_UNIX path" in told else ""
+        return told + short
     return (
         f"{told}; start the run on a machine of the cluster, with the HOST:PORT that `ray start` names there"
     )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SCHEME = "ray://"
 _CLIENT_PORT = 10001
 _REACH_S = 5.0
+_WHERE_TO = "write the address that `ray start --head` says, or --engine ray for one on this machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +111,22 @@ def _refuse_unreachable(address: str) -> None:
         return
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S):
-            return
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S) as connection:
+            answers = _speaks_http2(connection)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SetupError(
-            f"no Ray cluster answers at {address} ({reason}): write the address that `ray start --head` says,"
-            " or --engine ray for one on this machine"
-        ) from error
+        raise SetupError(f"no Ray cluster answers at {address} ({reason}): {_WHERE_TO}") from error
+    if not answers:
+        raise SetupError(f"what answers at {address} is no Ray cluster: {_WHERE_TO}")
+
+
+def _speaks_http2(connection: socket.socket) -> bool:
+    """Return whether a server answers a greeting of HTTP/2, as gRPC begins with, by its settings."""
+    if os.environ.get("RAY_USE_TLS", "0").lower() not in {"", "0", "false"}:
+        return True  # it takes another greeting
+    settings = b"\0\0\0\4\0\0\0\0\0"
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+    try:
+        return connection.recv(len(settings))[3:4] == settings[3:4]
+    except (TimeoutError, ConnectionError):
+        return False
