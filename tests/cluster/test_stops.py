@@ -1,4 +1,4 @@
-"""What stops a run on a cluster: its limits, and who started it; nothing is sent after that."""
+"""What stops a run on a cluster: its limits, who started it, what it cannot do without."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from claude_run.play.pacing import BEFORE_LIMIT
-from tests.cluster.processes import kill, players_of
+from tests.cluster.processes import kill, players_of, processes_of
 from tests.cluster.workspace import credentials, echo, talk, transcripts
 from tests.support.command import COMMAND
 from tests.support.scripted_server import Answer
@@ -105,6 +106,29 @@ def test_the_first_failure_stops_all_players(on_cluster: ClusterWorkspace, api: 
     stopped = on_cluster.run("one.yaml", "s.yaml", "-x", "-o", "out")
     assert stopped.code == 1, stopped.stderr
     assert len(api.ledger) < 33
+
+
+@pytest.mark.parametrize("actor", ["Pace", "Recorder"])
+def test_what_no_player_can_do_without(on_cluster: ClusterWorkspace, api: Api, actor: str) -> None:
+    """Once nobody lets requests out, or writes down what comes, the run ends, to be gone on with."""
+    workspace = on_cluster.workspace
+    workspace.write("s.yaml", scenario(*"abcdefgh", turns=3))
+    api.answer = slowly
+    running = on_cluster.start("s.yaml", "-o", "out")
+    until(lambda: len(api.ledger) >= 10)
+    (lost,) = processes_of(on_cluster.cluster.pid, named=f"ray::{actor}")
+    kill(lost)
+    stopped = running.wait()
+    assert stopped.code == 3, stopped.stderr
+    assert "was lost" in stopped.stdout
+    kept = {event["key"] for event in workspace.events("reply")}
+
+    api.answer = echo
+    assert workspace.run("resume", "out", "--engine", "local", url=api.url).code == 0
+    attempts = Counter(event["key"] for event in workspace.events("attempt"))
+    assert {attempts[key] for key in kept} == {1}
+    assert workspace.run("s.yaml", "-o", "alone", url=api.url).code == 0
+    assert transcripts(workspace, "out") == transcripts(workspace, "alone")
 
 
 def test_one_interrupt_lets_replies_finish(on_cluster: ClusterWorkspace, api: Api) -> None:
