@@ -280,6 +280,22 @@ def test_news_come_in_order_and_soon() -> None:
     with_pace(work)
 
 
+def test_the_last_news_are_told_at_once_and_nobody_waits_any_more() -> None:
+    """At the end of a run: what has come by then, whatever whoever waited has got of it before."""
+
+    async def work(pace: Pace) -> None:
+        waiting: asyncio.Task[News] = asyncio.create_task(pace.news())
+        await passed()
+        begin = asyncio.get_running_loop().time()
+        await pace.tell("p", [Said(line="last")])
+        rest = await pace.news(at_once=True)
+        assert asyncio.get_running_loop().time() == begin
+        assert [*(await waiting).told, *rest.told] == [Said(line="last")]
+        assert asyncio.get_running_loop().time() - begin < 0.2
+
+    with_pace(work)
+
+
 def test_failures_are_decided_on_and_told() -> None:
     """A retry says how long to wait; an outage ends with a reply; what all would fail in ends the run."""
 
