@@ -90,8 +90,7 @@ def test_a_limit_is_kept(on_cluster: ClusterWorkspace, api: Api, limit: tuple[st
     assert limit[0] in stopped.stdout
     assert len(api.ledger) == len(on_cluster.workspace.events("reply")) < 24
     if "--max-requests" in limit:
-        # Of those that were let out last a busy machine may send none any more.
-        assert len(api.ledger) <= len(on_cluster.workspace.events("attempt")) == 10
+        assert len(api.ledger) == 10
     assert_goes_on(on_cluster, api)
 
 
