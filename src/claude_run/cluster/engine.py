@@ -165,6 +165,8 @@ def _pack(folder: Path, kit: Kit, checks: Sequence[Path]) -> None:
 def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN401 - no types
     where: dict[str, Any] = {"address": address}
     if address is None:
+        # Players are what this machine is to be busy with; Ray would have them give way to all else.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         # All that Ray keeps of the run lies where nobody else can read it, and is gone with it.
         if "RAY_TMPDIR" not in os.environ:
             where["_temp_dir"] = str(folder)
