@@ -164,6 +164,7 @@ NO_SINKS: dict[str, str] = {
     **_each("record.caching", ("Caching", "CachingSum", "ConversationCaching", "Costs", "ModelUse"), _VALUE),
     **_each("record.derive", ("verify",), "its words are printed by `print_line`"),
     **_each("record.baseline", ("AcceptedCase", "Baseline", "accepted_cases", "read_baseline"), _VALUE),
+    **_each("record.journal", ("spelled",), "makes what the sink `Journal` writes, as strict JSON"),
     **_each("record.journal", ("refuse_if_held",), "its words are an error, which `print_error` shows"),
     **_each("text.strict_json", ("read_json",), "reads"),
     **_each("text.strict_json", ("join_text",), "joins pieces of a reply, which is a value"),

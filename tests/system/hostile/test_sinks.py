@@ -52,6 +52,7 @@ TO_STREAMS = {
 }
 TO_FILES = {
     "checks/own_worker.py": "lines of JSON to the process of claude-run, which reads them strictly",
+    "cluster/engine.py": "the plan as a pickle, and own checks as they are, which the players alone read",
     "cli/app.py": "the details of a bug, redacted, in a file that only its owner can read",
     "cli/export.py": "what a sink of report made, into a file that the user names",
     "pytest_plugin/fixture.py": "a scenario of a test, as ASCII JSON in the folder of that test",
