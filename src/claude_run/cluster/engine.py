@@ -8,11 +8,10 @@ import pickle
 import re
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from claude_run.cluster.executor import Cluster, Seat
 from claude_run.cluster.pace import Pace
 from claude_run.cluster.player import Player, Versions
 from claude_run.cluster.recorder import Recorder
-from claude_run.errors import ClaudeRunError, InputError, MeasureError, SetupError
+from claude_run.errors import ClaudeRunError, CredentialsError, InputError, MeasureError, SetupError
 from claude_run.text.visible import count as counted
 
 if TYPE_CHECKING:
@@ -30,12 +29,14 @@ if TYPE_CHECKING:
     from claude_run.cluster.actors import Actor
     from claude_run.cluster.player import Hello, Kit
     from claude_run.play.ports import Clock
+    from claude_run.process import Signals
 
 PLAN, KIT, CHECKS = "plan", "plan.pickle", "checks"
 """The folder that travels to the workers, and what it holds: the plan, and own checks by number."""
 
 _RAISED = re.compile(r"(\w+\.)*\w*(Error|Exception): ")
-_TOKEN_FILE = Path("~/.ray/auth_token")
+_TOKENS_PLACE = ".ray/auth_token"
+_HOW_TO_BRING_ONE = "set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to the file that holds it"
 _AT_ONCE = 100_000
 """Calls that an actor may have under way: whoever waits for a lease is one."""
 _START_S = 120.0
@@ -97,6 +98,7 @@ async def open_cluster(  # noqa: PLR0913 - keywords, but for where and what
     *,
     most: int,
     clock: Clock,
+    signals: Signals,
     say: Callable[[str], None],
 ) -> AsyncIterator[Cluster]:
     """Start a cluster on this machine, or join the one at an address, with at most so many players.
@@ -106,32 +108,64 @@ async def open_cluster(  # noqa: PLR0913 - keywords, but for where and what
     """
     _bring_token(address)
     ray = _ray()
-    with tempfile.TemporaryDirectory(prefix="claude-run-", dir=_near(), ignore_cleanup_errors=True) as made:
-        say("starting Ray on this machine" if address is None else f"joining the Ray cluster at {address}")
-        folder = Path(made)
-        _pack(folder / PLAN, kit, checks)
-        _connect(ray, address, folder)
-        try:
-            yield await _start(ray, most=most, clock=clock, say=say)
-        finally:
-            ray.shutdown()
+    if ray.is_initialized():
+        raise InputError(
+            "this program uses Ray already: play one run on a cluster at a time, and leave Ray to it"
+        )
+    made = Path(tempfile.mkdtemp(prefix="claude-run-", dir=_near()))
+    remove = partial(shutil.rmtree, made, ignore_errors=True)
+    try:
+        with signals.undoing(remove):
+            say(
+                "starting Ray on this machine" if address is None else f"joining the Ray cluster at {address}"
+            )
+            _pack(made / PLAN, kit, checks)
+            _connect(ray, address, made)
+            cluster = await _start(ray, address, most=most, clock=clock, say=say)
+        yield cluster
+    finally:
+        ray.shutdown()
+        remove()
 
 
 def _bring_token(address: str | None) -> None:
-    """Have a token for the cluster, which Ray looks for once, when it is imported.
+    """Give a Ray that is started here a token of its own; Ray looks for one once, when it is imported.
 
-    What is started here gets one of its own: otherwise Ray would leave a file of it in the home folder. A
-    cluster that is there already takes the user's, and without tokens it takes everybody.
+    Otherwise it would leave a file of it in the home folder. Who joins a cluster brings the user's.
     """
     environment = os.environ
-    named = any(environment.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    if environment.get("RAY_AUTH_MODE") or "ray" in sys.modules:
-        return
-    if address is None and not named:
-        environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        named = True
-    if named or _TOKEN_FILE.expanduser().is_file():
+    named = [name for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH") if environment.get(name)]
+    if address is None and "ray" not in sys.modules and environment.get("RAY_AUTH_MODE", "token") == "token":
         environment["RAY_AUTH_MODE"] = "token"
+        if not named:
+            environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    elif address is not None and environment.get("RAY_AUTH_MODE") == "token":
+        # Without one Ray ends this process, and says nothing that anybody hears.
+        if named == ["RAY_AUTH_TOKEN_PATH"] and not _is_there(Path(environment["RAY_AUTH_TOKEN_PATH"])):
+            raise SetupError(
+                f"RAY_AUTH_TOKEN_PATH names {environment['RAY_AUTH_TOKEN_PATH']}, which is no file"
+            )
+        if not named and not _is_there(Path(environment.get("HOME") or "/") / _TOKENS_PLACE):
+            raise SetupError(f"RAY_AUTH_MODE is token, and there is none: {_HOW_TO_BRING_ONE}")
+
+
+def cluster_here() -> str:
+    """Return the address of the one cluster of this machine; SetupError where there is none, or another."""
+    services = _ray()._private.services  # noqa: SLF001 - it knows by the processes that run here
+    found = sorted(services.find_gcs_addresses())
+    if len(found) == 1:
+        return str(found[0])
+    there = ", ".join(f"ray://{each}" for each in found) or "none"
+    raise SetupError(
+        f"ray://auto is for the one Ray cluster of this machine, and here runs {there}: name one"
+    )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _ray() -> Any:  # noqa: ANN401 - Ray has no types
@@ -148,6 +182,8 @@ def _ray() -> Any:  # noqa: ANN401 - Ray has no types
         ) from error
     # It prints what befalls workers to stdout, where results go; what matters of it is told by the driver.
     ray._private.worker.listen_error_messages = lambda _worker, stopped: stopped.wait()  # noqa: SLF001 - no other way
+    # It would end the process for SIGTERM at once; here what is under way may come to its end first.
+    ray._private.utils.set_sigterm_handler = lambda _handler: None  # noqa: SLF001 - same
     return ray
 
 
@@ -167,18 +203,16 @@ def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN4
     if address is None:
         # Players are what this machine is to be busy with; Ray would have them give way to all else.
         os.environ.setdefault("RAY_worker_niceness", "0")
-        # All that Ray keeps of the run lies where nobody else can read it, and is gone with it.
-        if "RAY_TMPDIR" not in os.environ:
-            where["_temp_dir"] = str(folder)
         where |= {
+            # All that it keeps of the run lies in a folder that nobody else can enter, and is gone with it.
+            "_temp_dir": str(folder / "ray"),
             "address": "local",
             "num_cpus": _cores(),
             "include_dashboard": False,
             "object_store_memory": _STORE_BYTES,
         }
-    elif address not in {"auto", "local"}:
+    else:
         _greet(address)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(
             **where,
@@ -189,11 +223,6 @@ def _connect(ray: Any, address: str | None, folder: Path) -> None:  # noqa: ANN4
         )
     except Exception as error:  # Ray raises whatever comes to hand
         raise SetupError(_no_cluster(address, error)) from error
-    finally:
-        # Ray ends a process for SIGTERM at once; here it means that what is under way may come to its end.
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():
-                signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _greet(address: str) -> None:
@@ -206,8 +235,8 @@ def _greet(address: str) -> None:
             GcsClient(address=address)
     except exceptions.AuthenticationError as error:
         raise SetupError(
-            f"the Ray cluster at {address} lets in only who has its token: set RAY_AUTH_TOKEN, or"
-            " RAY_AUTH_TOKEN_PATH to the file that holds it"
+            f"the Ray cluster at {address} lets in only who has its token: set RAY_AUTH_MODE=token, and"
+            " RAY_AUTH_TOKEN to it, or RAY_AUTH_TOKEN_PATH to the file that holds it"
         ) from error
     except exceptions.RayError as error:
         raise SetupError(_no_cluster(address, error)) from error
@@ -228,6 +257,7 @@ def _saying_nothing() -> Iterator[None]:
 
 async def _start(
     ray: Any,  # noqa: ANN401 - no types
+    address: str | None,
     *,
     most: int,
     clock: Clock,
@@ -259,6 +289,11 @@ async def _start(
             )
         try:
             said.update(dict.fromkeys(await actor.call("set_up", load_kit)))
+        except CredentialsError as error:
+            there = (
+                "" if address is None else "; workers have the environment of `ray start` on their machine"
+            )
+            raise CredentialsError(f"on {hello.node}: {error}{there}") from error
         except ClaudeRunError as error:
             raise type(error)(f"on {hello.node}: {error}") from error
         return hello
@@ -301,6 +336,8 @@ async def _answering(actor: Actor, lost: str | None) -> Hello:
 
 def _near() -> str | None:
     """Return a folder for temporary files whose path leaves room for Ray's sockets; None for the usual."""
+    if named := os.environ.get("RAY_TMPDIR"):
+        return named
     return None if len(tempfile.gettempdir()) <= _MOST_CHARACTERS else "/tmp"  # noqa: S108 - we make our own in it
 
 
@@ -316,6 +353,9 @@ def own_checks_here() -> tuple[Path, ...]:
 
 
 def _no_cluster(address: str | None, error: Exception) -> str:
+    if "Version mismatch" in str(error):
+        # Ray wants the same of itself and of Python, to the last figure.
+        return f"{' '.join(str(error).split())}: install the same versions on all machines"
     where = "on this machine" if address is None else f"at {address}"
     told = f"Ray cannot be used {where}: {_first_line(error)}"
     if address is None:

@@ -159,11 +159,16 @@ def _texts(value: object, position: Position) -> Iterator[tuple[str, Position]]:
         position = getattr(value, "position", None) or position
         for name in _telling_fields(type(value)):
             yield from _texts(getattr(value, name), position)
-    elif isinstance(value, Mapping) and any(isinstance(part, tuple | Text) for part in value.values()):
-        # What a scenario says by names, such as the results of tools, and no JSON.
+    elif isinstance(value, Mapping) and not _is_json(value):
+        # What a scenario says by names, such as the results of tools, or by the variables that choose a file.
         yield from _texts(tuple(value.items()), position)
     elif isinstance(value, Mapping | Sequence):
         yield plain_json(value if isinstance(value, dict | list) else dict(value)), position
+
+
+def _is_json(value: Mapping[object, object]) -> bool:
+    """Return whether an object is one of JSON, and none of the model's own."""
+    return all(isinstance(name, str) and not isinstance(part, tuple | Text) for name, part in value.items())
 
 
 @cache

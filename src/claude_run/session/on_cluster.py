@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     from claude_run.session.world import World
 
 _SCHEME = "ray://"
+_HOST_PORT = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 _CLIENT_PORT = 10001
 _REACH_S = 5.0
-_WHERE_TO = "write the address that `ray start --head` says, or --engine ray for one on this machine"
+_WHERE_TO = "write the address that `ray start --head` says, or --engine ray without RAY_ADDRESS for one here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,13 @@ class PlayersKit:
         request, clock = self.request, SystemClock()
         # As many files as it may open, for whatever share of the requests comes to this player.
         affordable(request.concurrency, lambda _warning: None)
+        # What cannot be loaded here is known before anything is paid for.
+        files = OwnCheckFiles.of(own_checks_here())
+        if request.own_checks:
+            files.describe()
         connected = await connect(request, self.conversations, stack, redactor=redactor, warn=say)
         own_checks = OwnCheckProcesses(
-            OwnCheckFiles.of(own_checks_here()), limit_s=request.check_limit_s, clock=clock, tell=say
+            files, limit_s=request.check_limit_s, clock=clock, tell=say, redactor=redactor
         )
         stack.callback(own_checks.end)
 
@@ -90,25 +96,53 @@ def cluster_of(
     kit: PlayersKit, world: World, say: Callable[[str], None]
 ) -> AbstractAsyncContextManager[Cluster]:
     """Return the cluster that a request names, with players that are ready for its conversations."""
-    from claude_run.cluster.engine import open_cluster  # noqa: PLC0415 - Ray is an extra
+    from claude_run.cluster.engine import cluster_here, open_cluster  # noqa: PLC0415 - Ray is an extra
 
     request = kit.request
-    address = request.engine.removeprefix("ray").removeprefix("://") or os.environ.get("RAY_ADDRESS") or None
+    address = _address(request.engine)
+    if address == "auto":
+        address = cluster_here()
     if address is not None:
         _refuse_unreachable(address)
     players = max(1, min(request.concurrency, len(kit.conversations)))
-    return open_cluster(address, kit, request.own_checks, most=players, clock=world.clock, say=say)
+    return open_cluster(
+        address,
+        kit,
+        request.own_checks,
+        most=players,
+        clock=world.clock,
+        signals=world.signals,
+        say=say,
+    )
+
+
+def _address(engine: str) -> str | None:
+    """Return the HOST:PORT of the cluster that is asked for, or `auto`; None for one that is started here.
+
+    SetupError for an environment that names none.
+    """
+    if named := engine.removeprefix("ray").removeprefix(_SCHEME.removeprefix("ray")):
+        return named
+    named = os.environ.get("RAY_ADDRESS", "").strip()
+    if named in {"", "local"}:
+        return None
+    if named == "auto" or _HOST_PORT.fullmatch(named):
+        return named
+    hint = "HOST:PORT as `ray start --head` names it, or nothing for a Ray of its own on this machine"
+    if named.startswith(_SCHEME):
+        hint = (
+            "the address of Ray's client: the journal is written where the run starts, so start it on a"
+            f" machine of the cluster, with {hint}"
+        )
+    elif "://" in named:
+        hint = f"the address of a dashboard: take {hint}"
+    else:
+        hint = f"no address: take {hint}"
+    raise SetupError(f"RAY_ADDRESS is {named!r}, {hint}")
 
 
 def _refuse_unreachable(address: str) -> None:
     """Raise SetupError where nobody listens: Ray itself would try for minutes."""
-    if address.startswith(_SCHEME):
-        raise SetupError(
-            f"RAY_ADDRESS is {address}, for Ray's client: the journal is written where the run starts, so"
-            " start it on a machine of the cluster, with the HOST:PORT that `ray start` names"
-        )
-    if address in {"auto", "local"}:
-        return
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S) as connection:

@@ -11,6 +11,7 @@ import os
 import socket
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from claude_run.checks.excerpt import cut
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from claude_run.checks.kind import Finding
     from claude_run.checks.subject import Subject
     from claude_run.play.ports import Clock
+    from claude_run.record.redact import Redactor
     from claude_run.scenario.json_values import Json
 
 MOST_PROCESSES = 8
@@ -48,15 +50,22 @@ _MOST_PIECES = 64  # a pipe holds fewer
 class OwnCheckProcesses:
     """Calls own checks, each within `limit_s` seconds; satisfies `play.ports.OwnChecks`.
 
-    `tell` gets what they print.
+    `tell` gets what they print; `redactor` keeps credentials out of what they find.
     """
 
     def __init__(
-        self, source: OwnCheckFiles, *, limit_s: float, clock: Clock, tell: Callable[[str], None]
+        self,
+        source: OwnCheckFiles,
+        *,
+        limit_s: float,
+        clock: Clock,
+        tell: Callable[[str], None],
+        redactor: Redactor,
     ) -> None:
         self._source = source
         self._limit_s = limit_s
         self._clock = clock
+        self._redactor = redactor
         self._printed = _Printed(tell)
         # Who asks holds a place: a process that waits for questions, or None where one is to be started.
         self._places: asyncio.LifoQueue[_Process | None] = asyncio.LifoQueue()
@@ -90,7 +99,13 @@ class OwnCheckProcesses:
                 process = None
             self._places.put_nowait(process)
         del self._lost_calls[name]
-        return finding
+        # A check may say what it likes; the credential in use is kept nowhere, whoever says it.
+        return replace(
+            finding,
+            message=self._redactor.text(finding.message),
+            expected=self._redactor.json(finding.expected),
+            actual=self._redactor.json(finding.actual),
+        )
 
     async def _place(self) -> _Process | None:
         while True:

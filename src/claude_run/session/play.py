@@ -275,6 +275,7 @@ async def _play_all(inputs: RunInputs, io: RunIO, stop: StopSignal) -> int:
         limit_s=request.check_limit_s,
         clock=io.world.clock,
         tell=io.observer.warn,
+        redactor=io.world.redactor,
     )
     async with _playing(inputs, io, stop, own_checks) as player:
         if todo := _left_of(prepared.plan.conversations, inputs.done):

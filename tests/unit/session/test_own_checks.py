@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_run.errors import InputError
+from claude_run.record.redact import Redactor
 from claude_run.session.load import load_scenarios
 from claude_run.session.own_check_files import OwnCheckFiles
 from claude_run.session.own_checks import OwnCheckProcesses
@@ -20,6 +21,8 @@ from tests.unit.checks.test_custom import SHOUTS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from claude_run.checks.kind import Finding
 
 ENDLESS = SHOUTS + "while True: pass\n"
 
@@ -93,7 +96,11 @@ def test_a_file_that_changes_during_the_run_is_named(tmp_path: Path) -> None:
         said = []
         for source in sources:
             own = OwnCheckProcesses(
-                write(tmp_path, source, load_s=2.0), limit_s=60, clock=SystemClock(), tell=print
+                write(tmp_path, source, load_s=2.0),
+                limit_s=60,
+                clock=SystemClock(),
+                tell=print,
+                redactor=Redactor(),
             )
             finding = await own.judge("shouts", value=True, subject=subject("HO"))
             own.end()
@@ -108,3 +115,32 @@ def test_a_file_that_changes_during_the_run_is_named(tmp_path: Path) -> None:
     assert endless == "errored: the check `shouts` could not be loaded within 2 s"
     assert gone == "errored: the check `shouts` is gone from its file"
     assert whole == "passed: it shouts"
+
+
+def test_a_check_that_says_the_credential_is_kept_without_it(tmp_path: Path) -> None:
+    """In its words and in the values that it shows: what is written of them later cannot hold it."""
+    key = "sk-ant-0123456789abcdef"
+    tells = f"""
+from claude_run.checks.own import check, failed
+
+@check("shouts", schema={{"type": "boolean"}}, example=True)
+def shouts(value, reply):
+    return failed("it says {key}", expected=["{key}"], actual={{"said": "{key}"}})
+"""
+
+    async def judged() -> Finding:
+        own = OwnCheckProcesses(
+            write(tmp_path, tells, load_s=60.0),
+            limit_s=60,
+            clock=SystemClock(),
+            tell=print,
+            redactor=Redactor([key]),
+        )
+        try:
+            return await own.judge("shouts", value=True, subject=subject("HO"))
+        finally:
+            own.end()
+
+    finding = asyncio.run(judged())
+    assert finding.message == "it says [redacted]"
+    assert (finding.expected, finding.actual) == (["[redacted]"], {"said": "[redacted]"})
