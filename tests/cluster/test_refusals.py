@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _FILLER = """
 import ray, sys
 ray.init(sys.argv[1], log_to_driver=False, configure_logging=False, logging_level=40)
-kept = [ray.put(bytes(10_000_000)) for _ in range(7)]
+kept = [ray.put(bytes(1_000_000)) for _ in range(76)]
 print("full", flush=True)
 sys.stdin.read()
 """
@@ -80,7 +80,9 @@ def test_a_cluster_lets_in_only_who_has_its_token(
     environment = {} if token is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     engine = f"ray://{ray_cluster.address}"
     running = written.spawn([str(COMMAND), "s.yaml", "--simulate", "--engine", engine], env=environment)
-    assert "lets in only who has its token: set RAY_AUTH_TOKEN" in refusal(running.wait())
+    assert "lets in only who has its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to it" in refusal(
+        running.wait()
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ _AT_ONCE = 100_000
 _START_S = 120.0
 _RETRY_S = 0.2
 _TRIES = 50
+_CHANCES = 5
 _MOST_CHARACTERS = 20
 """Of a folder for temporary files: a socket's path may have 107, and Ray needs most of them."""
 _STORE_BYTES = 200 * 2**20
@@ -278,9 +280,34 @@ async def _start(
         scheduling_strategy="SPREAD",
     )
     actors = [RayActor(player.remote(clock)) for _ in range(count)]
-    said: dict[str, None] = {}
+    setup = _Setup(is_ours=address is None)
+    hellos = await asyncio.gather(*map(setup.ready, actors))
+    for line in setup.said:
+        say(line)
+    machines = len({hello.node for hello in hellos})
+    say(f"playing on Ray: {counted(count, 'player')} on {counted(machines, 'machine')}")
+    seats = [Seat(actor=actor, hello=hello) for actor, hello in zip(actors, hellos, strict=True)]
+    return Cluster(seats=seats, pace=pace, recorder=recorder, ready=setup.ready)
 
-    async def ready(actor: Actor, lost: str | None = None) -> Hello:
+
+@dataclass(slots=True, kw_only=True)
+class _Setup:
+    """Makes players ready; what they say meanwhile all say. A cluster that we started `is_ours`."""
+
+    is_ours: bool
+    said: dict[str, None] = field(default_factory=dict)
+
+    async def ready(self, actor: Actor, lost: str | None = None) -> Hello:
+        """Set a player up; one that is lost on the way is started anew by Ray, and set up again."""
+        for chances in reversed(range(_CHANCES)):
+            try:
+                return await self._set_up(actor, lost)
+            except ActorLostError as error:
+                if isinstance(error, ActorDeadError) or not chances:
+                    raise
+        raise AssertionError("the last chance returns or raises")
+
+    async def _set_up(self, actor: Actor, lost: str | None) -> Hello:
         hello = await _answering(actor, lost)
         if hello.versions != Versions.here():
             raise SetupError(
@@ -288,23 +315,15 @@ async def _start(
                 " the same everywhere"
             )
         try:
-            said.update(dict.fromkeys(await actor.call("set_up", load_kit)))
+            self.said.update(dict.fromkeys(await actor.call("set_up", load_kit)))
+        except ActorLostError:
+            raise
         except CredentialsError as error:
-            there = (
-                "" if address is None else "; workers have the environment of `ray start` on their machine"
-            )
-            raise CredentialsError(f"on {hello.node}: {error}{there}") from error
+            where = "" if self.is_ours else "; workers have the environment of `ray start` on their machine"
+            raise CredentialsError(f"on {hello.node}: {error}{where}") from error
         except ClaudeRunError as error:
             raise type(error)(f"on {hello.node}: {error}") from error
         return hello
-
-    hellos = await asyncio.gather(*map(ready, actors))
-    for line in said:
-        say(line)
-    machines = len({hello.node for hello in hellos})
-    say(f"playing on Ray: {counted(count, 'player')} on {counted(machines, 'machine')}")
-    seats = [Seat(actor=actor, hello=hello) for actor, hello in zip(actors, hellos, strict=True)]
-    return Cluster(seats=seats, pace=pace, recorder=recorder, ready=ready)
 
 
 async def _free_cores(ray: Any) -> int:  # noqa: ANN401 - no types

@@ -13,7 +13,7 @@ from claude_run.cluster.actors import ActorLostError
 from claude_run.cluster.pace import Asking, Outage, Resumed, Said, Waiting
 from claude_run.cluster.player import Broken, Finished, Stopped, Task
 from claude_run.conversation.events import Attempted, Failed, Replied
-from claude_run.errors import ClaudeRunError, ExitCode, InputError
+from claude_run.errors import ClaudeRunError, ExitCode, InputError, MeasureError
 from claude_run.play.stop import FATAL_GRACE_S, Halt, HaltedError
 from claude_run.record.disk import LocalDisk
 from claude_run.record.journal import refuse_if_held
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from claude_run.conversation.transcript import Transcript
     from claude_run.play.ports import Progress, RecordedReplies
     from claude_run.play.stop import StopSignal
-    from claude_run.record.journal import Journal
+    from claude_run.record.journal import Journal, Seal
 
 T = TypeVar("T")
 
@@ -97,8 +97,7 @@ async def playing(
     spending = RemoteSpending(cap_usd=run.terms.cap_usd, spent_usd=run.terms.spent_usd)
     with journal.lent() as seal:
         try:
-            await cluster.recorder.call("open", journal.path.resolve(), seal, driver=os.getpid())
-            await cluster.pace.call("open", run.terms)
+            await _begin(cluster, run, journal, seal)
             executor = ClusterExecutor(cluster, run)
             async with executor.attended(spending):
                 yield executor, spending
@@ -110,11 +109,33 @@ async def playing(
             for seat in cluster.seats:
                 seat.actor.end()
             try:
-                with suppress(ActorLostError):
-                    await cluster.recorder.call("close")
+                await _give_back(cluster.recorder, run.stop)
             finally:
                 cluster.recorder.end()
                 await _until_free(journal)
+
+
+async def _begin(cluster: Cluster, run: ClusterRun, journal: Journal, seal: Seal) -> None:
+    try:
+        await cluster.recorder.call("open", journal.path.resolve(), seal, driver=os.getpid())
+        await cluster.pace.call("open", run.terms)
+    except ActorLostError as error:
+        raise MeasureError(
+            f"a process of the run on Ray was lost as it began ({error}): go on with `claude-run resume"
+            f" {journal.path.parent}`"
+        ) from error
+
+
+async def _give_back(recorder: Actor, stop: StopSignal) -> None:
+    """Have the recorder close the journal: whoever waits for it no longer finds all that was acknowledged."""
+    closing = asyncio.ensure_future(recorder.call("close"))
+    impatient = asyncio.create_task(stop.requested_again())
+    try:
+        await asyncio.wait({closing, impatient}, return_when=asyncio.FIRST_COMPLETED)
+        with suppress(ActorLostError, TimeoutError):
+            await asyncio.wait_for(closing, _LEAVE_S)
+    finally:
+        impatient.cancel()
 
 
 async def _until_free(journal: Journal) -> None:

@@ -19,13 +19,13 @@ import os
 import time
 import zlib
 from array import array
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from claude_run.conversation.events import Asked, Replied, Started
-from claude_run.errors import InputError, StorageError
+from claude_run.errors import ClaudeRunError, InputError, StorageError
 from claude_run.record.codec import encode
 from claude_run.record.disk import LocalDisk, open_file, read_file, sync_folder, write_whole
 from claude_run.record.numbers import NONE, Column, Numbers
@@ -328,14 +328,21 @@ class Journal:
         extent = self.extent
         self.close()
         self._broken = f"{self.path} is lent to another process"
+        self._seal = Seal(run_id=run_id, made_of=extent)
         try:
-            yield Seal(run_id=run_id, made_of=extent)
-        finally:
-            self._seal = Seal(run_id=run_id, made_of=extent)
-            self._digest = hashlib.sha256()
-            self._descriptor = self._open()
-            self._broken = None
-            self._seq = self._repair(lambda: None)
+            yield self._seal
+        except BaseException:
+            # What has ended the block is told, not what may follow from it, such as a disk that is full.
+            with suppress(ClaudeRunError):
+                self._take_back()
+            raise
+        self._take_back()
+
+    def _take_back(self) -> None:
+        self._digest = hashlib.sha256()
+        self._descriptor = self._open()
+        self._seq = self._repair(lambda: None)
+        self._broken = None
 
     async def settled(self) -> None:
         """Return when no sync is under way any more, so that the file may be closed."""

@@ -300,3 +300,14 @@ def test_a_journal_comes_back_though_its_borrower_died_in_the_middle_of_a_line(t
     journal.close()
     assert [decode(value) for value in _values(path)[1:]] == events(3)
     assert path.with_suffix(".torn").read_bytes() == b"torn\n"
+
+
+def test_what_ends_a_loan_is_told_and_not_what_follows_from_it(tmp_path: Path) -> None:
+    """A disk that was full for the borrower is full for whoever takes the journal back."""
+    path = tmp_path / "journal.jsonl"
+    with closing(Journal(path)) as journal:
+        lent = journal.lent()
+        lent.__enter__()
+        path.write_bytes(b"")
+        # It does not swallow the error, and raises none of its own.
+        assert lent.__exit__(StorageError, StorageError("no room"), None) is False
