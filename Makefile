@@ -88,7 +88,10 @@ test-providers: $(DEV) ## the logins that need an extra, by the real libraries, 
 
 # Each process of the tests may start a Ray, which is a dozen processes: so there are two, however many cores there are.
 test-cluster: $(CLUSTER)/.ready ## the engine on a local Ray, with the extra, which it installs (300 MB)
-	@$(CLUSTER)/bin/python -m pytest -n 2 -o faulthandler_timeout=500 tests/cluster tests/packaging/test_locks.py
+	@$(CLUSTER)/bin/python -m pytest -n 2 -o faulthandler_timeout=500 tests/cluster tests/packaging/test_locks.py \
+	  --ignore tests/cluster/test_rate.py
+	@# A rate is kept to tenths of a second: so nothing else wants the cores while it is looked at.
+	@$(CLUSTER)/bin/python -m pytest -n 0 tests/cluster/test_rate.py
 
 test-tables: $(DEV) ## data frames of runs, by the real libraries, which it installs (430 MB)
 	@$(LOCKED) requirements/tables.txt
