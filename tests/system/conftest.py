@@ -1,8 +1,7 @@
-"""What several campaigns start from: signals that are taken, and a workspace that is searched for the key."""
+"""What several campaigns start from: a workspace that is searched for the key."""
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,14 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.system.harness.fork_server import ForkServer
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _signals_are_not_ignored() -> None:
-    """Let commands take SIGHUP and SIGINT, though the tests may run under `nohup` or in the background."""
-    for number in (signal.SIGHUP, signal.SIGINT):
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
