@@ -310,14 +310,13 @@ def _calls(bench: Bench) -> Sequence[Figure]:
             check=True,
         )
     calls, turns = json.loads(asked.stdout), MANY * len(TURNS)
-    leased, told, written = (
-        calls[f"task::{name}"] for name in ("Pace.admit", "Pace.tell", "Recorder.append")
+    told, answered, written = (
+        calls[f"task::{name}"] for name in ("Pace.tell", "Pace.answers", "Recorder.append")
     )
     return [
         Figure("turns/s while calls were counted", turns / took.span_s),
-        Figure("leases of a turn", leased / turns),
-        Figure("calls of the pace, of a turn", (leased + told) / turns),
-        Figure("calls of the pace", (leased + told) / took.span_s, "/s"),
+        Figure("calls of the pace, of a turn", (told + answered) / turns),
+        Figure("calls of the pace", (told + answered) / took.span_s, "/s"),
         Figure("calls of the recorder, each ends with a sync, of a turn", written / turns),
         Figure("calls of the recorder, each ends with a sync", written / took.span_s, "/s"),
     ]
